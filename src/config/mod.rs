@@ -1,0 +1,1 @@
+//! Settings: fragment → input → settings, errors with file and line. Imports: domain only.

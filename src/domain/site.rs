@@ -1,0 +1,174 @@
+//! What is updated, and what was read from it.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::ids::{NodeId, PerNode};
+use super::version::Version;
+
+/// What a node is now. Observed, never assumed: it changes during a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    Primary,
+    Standby,
+    /// No failover relationship.
+    Standalone,
+}
+
+impl Role {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Primary => "primary",
+            Self::Standby => "standby",
+            Self::Standalone => "standalone",
+        }
+    }
+}
+
+/// The facts of a site that rules and decisions need; how its drivers are reached is the drivers' business.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Site {
+    pub name: String,
+    /// The host name that users and clients use.
+    pub service: String,
+    /// The procedure used when a plan names none.
+    pub procedure: Option<String>,
+    pub nodes: PerNode<Node>,
+    pub policy: Policy,
+}
+
+/// One appliance of the site.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Node {
+    /// What every answer of this box must carry (R13); a GUID for BeyondTrust.
+    pub identity: String,
+    /// Where the service's name points while this node serves.
+    pub address: IpAddr,
+}
+
+impl Site {
+    /// The node whose address this is.
+    pub fn node_at(&self, address: IpAddr) -> Option<NodeId> {
+        NodeId::BOTH.into_iter().find(|&node| self.nodes[node].address == address)
+    }
+}
+
+/// A site's own limits. Each key is explained in `docs/reference/config.md`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Policy {
+    /// R1, BG-20: a sync older than this proves nothing.
+    pub max_sync_age: SignedDuration,
+    /// R1: the status texts that mean a good sync; anything else holds the run.
+    pub sync_ok_statuses: Vec<String>,
+    /// R1: how far a node's clock may be from ours.
+    pub max_clock_skew: SignedDuration,
+    /// R4: how old the survivor's backup may be when failover is established.
+    pub max_backup_age: SignedDuration,
+    /// BG-02: how long a drain waits for users to leave.
+    pub drain_limit: SignedDuration,
+    /// R10, BG-05: the shortest time between the windows.
+    pub min_soak: SignedDuration,
+    /// R10, BG-05: after this long without failover an alert goes out.
+    pub max_unprotected: SignedDuration,
+    /// A node that does not answer for this long outside an update raises `node_unreachable`.
+    pub max_silence: SignedDuration,
+    /// How long before a window's end `window_closing` goes out.
+    pub closing_notice: SignedDuration,
+    /// R3: how long an action is expected to take, by action name.
+    pub expected: BTreeMap<String, SignedDuration>,
+    /// How long an action may take before it is in doubt, by action name.
+    pub limits: BTreeMap<String, SignedDuration>,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            max_sync_age: SignedDuration::from_mins(10),
+            sync_ok_statuses: vec!["success".to_owned()],
+            max_clock_skew: SignedDuration::from_secs(60),
+            max_backup_age: SignedDuration::from_hours(24),
+            drain_limit: SignedDuration::from_mins(30),
+            min_soak: SignedDuration::from_hours(24),
+            max_unprotected: SignedDuration::from_hours(14 * 24),
+            max_silence: SignedDuration::from_mins(5),
+            closing_notice: SignedDuration::from_mins(30),
+            expected: BTreeMap::new(),
+            limits: BTreeMap::new(),
+        }
+    }
+}
+
+/// The last data sync as a node states it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SyncFact {
+    /// On the node's own clock.
+    pub at: Timestamp,
+    /// The driver's own verdict, where it has one (`exec`).
+    pub ok: Option<bool>,
+    /// The vendor's status text, an unknown vocabulary.
+    pub status: Option<String>,
+}
+
+/// What a driver read from a node. Facts may be absent, old or cached; their age is part of them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Observation {
+    /// When the reading ended, on our clock.
+    pub at: Timestamp,
+    pub identity: String,
+    pub version: Version,
+    pub build: Option<String>,
+    pub role: Role,
+    pub healthy: bool,
+    pub updating: bool,
+    pub last_sync: Option<SyncFact>,
+    pub users: Option<u32>,
+    pub sessions: Option<u32>,
+    /// The moment the facts are true for, where the source says so.
+    pub as_of: Option<Timestamp>,
+    /// How old the facts may be at most (the driver's or the appliance's cache time).
+    pub may_be_old: SignedDuration,
+    /// The node's clock minus ours, where it can be read.
+    pub clock_skew: Option<SignedDuration>,
+    /// Whether the node takes a client for the service's name at its own address; `None` where the driver can't try.
+    pub takes_clients: Option<bool>,
+}
+
+impl Observation {
+    /// True if this reading can only show the world after `moment`, by its source's word or by its age.
+    pub fn is_after(&self, moment: Timestamp) -> bool {
+        self.as_of.unwrap_or(self.at - self.may_be_old) > moment
+    }
+}
+
+/// One authoritative server's answer for the service's record.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrafficAnswer {
+    pub server: String,
+    pub name: String,
+    /// The node whose address the answer holds; `None` for another address, several, or none.
+    pub target: Option<NodeId>,
+    pub ttl: Option<u32>,
+    /// What was seen, for messages: an address, `no answer`, `not authoritative`, `serial 7 behind 9`.
+    pub found: String,
+}
+
+/// What a look at one traffic entry gave.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrafficLook {
+    pub at: Timestamp,
+    pub answers: Vec<TrafficAnswer>,
+    /// The identity of the box that answers at the service's name, where the driver can tell.
+    pub serving_identity: Option<String>,
+}
+
+impl TrafficLook {
+    /// The node that every answer names; `None` if one differs or there is no answer.
+    pub fn target(&self) -> Option<NodeId> {
+        let first = self.answers.first()?.target?;
+        self.answers.iter().all(|answer| answer.target == Some(first)).then_some(first)
+    }
+}

@@ -1,0 +1,1 @@
+//! BeyondTrust B Series.

@@ -1,0 +1,4 @@
+//! Nodes: one driver a kind of appliance.
+
+pub mod beyondtrust;
+pub mod exec;

@@ -1,0 +1,1 @@
+//! Programs behind `exec`: how one is started, awaited, ended and recalled.

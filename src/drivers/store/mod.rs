@@ -1,0 +1,1 @@
+//! The durable journal on sled, with its plain copy.

@@ -1,0 +1,1 @@
+//! TLS for appliances: system roots, own CA, or pins.

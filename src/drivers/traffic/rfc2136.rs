@@ -1,0 +1,1 @@
+//! Traffic driver `rfc2136`.

@@ -1,0 +1,226 @@
+//! What the engine needs of the world, on one page: appliances, traffic, the journal, notifiers, a clock.
+//!
+//! Each act is asked with an [`Intent`] that was recorded before. The answer of an act is one of *accepted*, *refused*,
+//! *transient*, *ambiguous*, *by operator*; accepted is never done: done is what a later reading proves.
+//! Imports: domain only.
+
+use std::path::PathBuf;
+
+use futures_util::future::BoxFuture;
+use jiff::{SignedDuration, Timestamp};
+
+use crate::domain::ids::{NodeId, RunId};
+use crate::domain::journal::Record;
+use crate::domain::site::{Observation, TrafficLook};
+use crate::domain::version::Target;
+
+/// A recorded intention to act. `key` is the same when the same intent is repeated after a crash.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Intent {
+    pub site: String,
+    pub run: RunId,
+    /// The step's id, `window-1.update.a`.
+    pub step: String,
+    pub attempt: u32,
+    /// `<run>/<step>/<attempt>`.
+    pub key: String,
+    /// When the intent was recorded, run time.
+    pub since: Timestamp,
+    /// How long the act may take, run time; a program that still runs then is ended.
+    pub limit: SignedDuration,
+}
+
+/// What is asked of a node.
+#[derive(Clone, Debug, PartialEq)]
+pub enum NodeAct {
+    Backup {
+        directory: PathBuf,
+    },
+    ForceSync {
+        from: NodeId,
+        to: NodeId,
+    },
+    BreakFailover,
+    Update {
+        package: PathBuf,
+        sha256: String,
+        target: Target,
+    },
+    EstablishFailover {
+        primary: NodeId,
+        standby: NodeId,
+    },
+    Drain {
+        deadline: Timestamp,
+    },
+    Quiesce,
+    /// Opens a node again that `Quiesce` closed to clients.
+    Reopen,
+    ExtractData {
+        since: Timestamp,
+        until: Timestamp,
+        directory: PathBuf,
+    },
+}
+
+impl NodeAct {
+    /// The action's name: the verb of exec programs, the word in config, API and docs.
+    pub fn verb(&self) -> &'static str {
+        match self {
+            Self::Backup { .. } => "backup",
+            Self::ForceSync { .. } => "force_sync",
+            Self::BreakFailover => "break_failover",
+            Self::Update { .. } => "update",
+            Self::EstablishFailover { .. } => "establish_failover",
+            Self::Drain { .. } => "drain",
+            Self::Quiesce => "quiesce",
+            Self::Reopen => "reopen",
+            Self::ExtractData { .. } => "extract_data",
+        }
+    }
+}
+
+/// A file that an act produced, hashed by us.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProducedFile {
+    pub path: PathBuf,
+    pub sha256: String,
+    pub bytes: u64,
+}
+
+/// The answer to an act.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ActAnswer {
+    /// The other side took the order. `files` and `records` belong to backup and extract_data, whose files lie where they
+    /// were asked for and were hashed by us.
+    Accepted { files: Vec<ProducedFile>, records: Option<u64> },
+    /// The other side said no; nothing changed.
+    Refused { message: String },
+    /// It was never reached; nothing was sent.
+    Transient { message: String },
+    /// Sent, answer unknown.
+    Ambiguous { message: String },
+    /// There is no interface for this act: a person does it, told by these lines; the effect is then observed.
+    ByOperator { instructions: Vec<String> },
+}
+
+impl ActAnswer {
+    /// Accepted, with nothing to hand over.
+    pub fn accepted() -> Self {
+        Self::Accepted { files: Vec::new(), records: None }
+    }
+}
+
+/// Why a reading gave nothing.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ReadError {
+    /// No answer, or none that can be used: can't tell.
+    #[error("{0}")]
+    Transient(String),
+    /// Access was refused (credentials, permissions): can't tell, and not to be repeated quickly (no lock-outs).
+    #[error("{0}")]
+    Denied(String),
+    /// The set-up is wrong and no repetition helps (an exec program that does not know `observe`).
+    #[error("{0}")]
+    Misconfigured(String),
+}
+
+/// What became of an act whose answer was not recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Recall {
+    /// The request certainly never left.
+    NeverSent,
+    /// It may have been sent; nothing of it runs on our side any more.
+    MayBeSent,
+}
+
+/// One node of a site.
+pub trait Appliance: Send + Sync {
+    /// Reads the node once. Never changes anything; safe to repeat.
+    ///
+    /// # Errors
+    /// See [`ReadError`]. A wrong identity is not an error here: the reading carries it and the rules judge it (R13).
+    fn observe(&self) -> BoxFuture<'_, Result<Observation, ReadError>>;
+
+    /// Asks for an act whose intent was recorded. Returns when the order was taken (or not), not when its effect is there.
+    fn act<'a>(&'a self, intent: &'a Intent, act: &'a NodeAct) -> BoxFuture<'a, ActAnswer>;
+
+    /// After a restart: waits until nothing of `intent` runs on our side any more (up to the act's limit, then ends it), and
+    /// says whether it may have been sent.
+    fn recall<'a>(&'a self, intent: &'a Intent) -> BoxFuture<'a, Recall>;
+
+    /// The facts of this node may be this old; polls faster than that learn nothing new.
+    fn cache_time(&self) -> SignedDuration;
+}
+
+/// One way in which traffic reaches the serving node: a zone, a view, a balancer.
+pub trait Traffic: Send + Sync {
+    /// Asks every authoritative server (or the program) where the service's name leads.
+    fn look(&self) -> BoxFuture<'_, Result<TrafficLook, ReadError>>;
+
+    /// Moves traffic from one node to the other, only if it is still at `from`.
+    fn switch<'a>(&'a self, intent: &'a Intent, from: NodeId, to: NodeId) -> BoxFuture<'a, ActAnswer>;
+
+    /// As [`Appliance::recall`].
+    fn recall<'a>(&'a self, intent: &'a Intent) -> BoxFuture<'a, Recall>;
+
+    /// No repeat of a switch before this much time has passed since its recorded intent.
+    fn settling_time(&self) -> SignedDuration;
+
+    /// The entry's name in messages: `rfc2136 support.example.com at 192.0.2.53:53`.
+    fn name(&self) -> String;
+}
+
+/// Why a record could not be kept.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// Final for this process: nothing further may be sent.
+    #[error("the journal could not be written: {0}")]
+    Failed(String),
+    /// Only the reserve is left: holds, the way home, a switch back and a close are still taken.
+    #[error("only the reserved space is left on the store's disk: {free} bytes free, {needed} needed")]
+    OnlyReserve { free: u64, needed: u64 },
+}
+
+/// An alert or export on its way to one hook; kept until delivered.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct OutboxItem {
+    /// `<run>/<seq>/<event>`, the same in every retry.
+    pub id: String,
+    /// The hook's name in the config.
+    pub hook: String,
+    /// The event's name, `sync_failed`.
+    pub event: String,
+    /// The document to deliver, as JSON text.
+    pub document: String,
+    pub run: RunId,
+    /// When it was first due.
+    pub since: Timestamp,
+    pub attempts: u32,
+    pub next_at: Timestamp,
+}
+
+/// The durable journal.
+pub trait Journal: Send + Sync {
+    /// Appends records (of one run, in order) and outbox items in one atomic commit; returns when both are durable.
+    ///
+    /// # Errors
+    /// After `Failed` the process must act no further. `essential` records may use the reserve.
+    fn append(&self, records: Vec<Record>, outbox: Vec<OutboxItem>, essential: bool) -> BoxFuture<'_, Result<(), StoreError>>;
+
+    /// The records of a run with a sequence number above `after`, in order.
+    fn records(&self, run: &RunId, after: u64) -> Result<Vec<Record>, StoreError>;
+}
+
+/// Delivers documents to one hook.
+pub trait Notifier: Send + Sync {
+    /// Delivers once; the error says why it did not arrive. The caller retries.
+    fn deliver<'a>(&'a self, item: &'a OutboxItem) -> BoxFuture<'a, Result<(), String>>;
+}
+
+/// Run time: the machine's clock, or a faster one for the demo and tests.
+pub trait Clock: Send + Sync {
+    fn now(&self) -> Timestamp;
+    /// Returns when `now()` has reached `at`.
+    fn sleep_until(&self, at: Timestamp) -> BoxFuture<'_, ()>;
+}
