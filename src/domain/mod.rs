@@ -6,7 +6,23 @@
 //! Where to look first: [`action`] is the table of what can be done, [`rules`] what must stay true,
 //! [`decide`] what happens next and why, [`machine`] the only place where a run changes.
 
+pub mod action;
+pub mod alert;
+pub mod checks;
+pub mod decide;
+pub mod event;
+pub mod facts;
 pub mod ids;
 pub mod journal;
+pub mod machine;
+pub mod plan;
+pub mod procedure;
+pub mod proof;
+pub mod rules;
+pub mod run;
+pub mod sheet;
 pub mod site;
 pub mod version;
+pub mod watch;
+pub mod window;
+pub mod world;

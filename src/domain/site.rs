@@ -42,7 +42,7 @@ pub struct Site {
 }
 
 /// One appliance of the site.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Node {
     /// What every answer of this box must carry (R13); a GUID for BeyondTrust.
     pub identity: String,
@@ -58,7 +58,7 @@ impl Site {
 }
 
 /// A site's own limits. Each key is explained in `docs/reference/config.md`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Policy {
     /// R1, BG-20: a sync older than this proves nothing.
     pub max_sync_age: SignedDuration,
@@ -107,7 +107,8 @@ impl Default for Policy {
 pub struct SyncFact {
     /// On the node's own clock.
     pub at: Timestamp,
-    /// The driver's own verdict, where it has one (`exec`).
+    /// The driver's own verdict, where it has one (`exec`). A driver that gives one vouches for what `at` means; where there is
+    /// none it is not known whether `at` is the sync's start or its end, and R1 asks for a second sync.
     pub ok: Option<bool>,
     /// The vendor's status text, an unknown vocabulary.
     pub status: Option<String>,

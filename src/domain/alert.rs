@@ -1,0 +1,230 @@
+//! Which alerts a record raises, and what they say. Pure: the outbox delivers, this decides.
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::action::Kind;
+use super::event::{Event, Verdict, WaitingOn};
+use super::ids::NodeId;
+use super::journal::Record;
+use super::run::Run;
+use super::sheet;
+
+/// The alerts of the contract, and those that were added since.
+pub const NAMES: [&str; 15] = [
+    "sync_failed",
+    "step_failed",
+    "by_operator",
+    "gate_waiting",
+    "window_closing",
+    "window_missed",
+    "unprotected_too_long",
+    "held",
+    "in_doubt",
+    "node_unreachable",
+    "role_conflict",
+    "stray_session",
+    "traffic_switched",
+    "finished",
+    "store_low",
+];
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    Info,
+    Warning,
+    Critical,
+}
+
+/// The document that a hook gets.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Alert {
+    #[serde(rename = "type")]
+    pub kind: &'static str,
+    pub timestamp: Timestamp,
+    pub data: AlertData,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct AlertData {
+    /// `<run>/<seq>/<event>`, the same in every retry.
+    pub id: String,
+    pub site: String,
+    pub run: String,
+    pub step: Option<String>,
+    pub node: Option<NodeId>,
+    pub severity: Severity,
+    /// A stable word for what happened.
+    pub code: String,
+    pub summary: String,
+    pub expected: Option<String>,
+    pub found: Option<String>,
+    /// How things stand now.
+    pub state: String,
+    /// What to do.
+    pub hint: String,
+    pub seq: u64,
+}
+
+/// What one alert says beside the facts that all share.
+struct Saying {
+    kind: &'static str,
+    severity: Severity,
+    code: String,
+    summary: String,
+    expected: Option<String>,
+    found: Option<String>,
+    hint: String,
+}
+
+/// The alerts of one record; `run` is the run after it, `before` the run it met.
+pub fn of(before: &Run, run: &Run, record: &Record, event: &Event) -> Vec<Alert> {
+    let node = node_of(before, event);
+    let sayings = sayings(before, run, event);
+    let alert = |saying: Saying| Alert {
+        kind: saying.kind,
+        timestamp: record.at,
+        data: AlertData {
+            id: format!("{}/{}/{}", run.id, record.seq, saying.kind),
+            site: run.id.site.clone(),
+            run: run.id.to_string(),
+            step: record.step.clone(),
+            node,
+            severity: saying.severity,
+            code: saying.code,
+            summary: saying.summary,
+            expected: saying.expected,
+            found: saying.found,
+            state: sheet::state(run),
+            hint: saying.hint,
+            seq: record.seq,
+        },
+    };
+    sayings.into_iter().map(alert).collect()
+}
+
+fn node_of(before: &Run, event: &Event) -> Option<NodeId> {
+    match event {
+        Event::Noticed { node, .. } => *node,
+        Event::Held { node: Some(node), code, .. } if code != "sync_failed" && code != "sync_status_unknown" => Some(*node),
+        _ => before.step().and_then(|step| step.node),
+    }
+}
+
+fn say(kind: &'static str, severity: Severity, summary: impl Into<String>, hint: impl Into<String>) -> Saying {
+    let (summary, hint) = (summary.into(), hint.into());
+    Saying { kind, severity, code: kind.to_owned(), summary, expected: None, found: None, hint }
+}
+
+fn sayings(before: &Run, run: &Run, event: &Event) -> Vec<Saying> {
+    let id = &run.id;
+    match event {
+        Event::Held { code, message, expected, found, .. } => held(before, run, code, message, expected, found),
+        Event::Confirmed { verdict: Verdict::Reject, gate, .. } => {
+            let mut saying =
+                say("held", Severity::Warning, format!("gate `{gate}` of run `{id}` was rejected"), hint_of("rejected", run));
+            saying.code = "rejected".to_owned();
+            vec![saying]
+        }
+        Event::Instructed { number, lines, .. } => {
+            let hint = format!(
+                "do what the instruction says; the run goes on by itself once the effect is seen (`changeover status {id}`)"
+            );
+            vec![say("by_operator", Severity::Warning, format!("instruction {number}: {}", lines.join(" ")), hint)]
+        }
+        Event::Waited { on: WaitingOn::Gate, .. } => {
+            let gate = run.open_gate();
+            let question = gate.map(|gate| gate.question()).unwrap_or_default();
+            let name = gate.map(|gate| gate.name()).unwrap_or_default();
+            vec![say(
+                "gate_waiting",
+                Severity::Info,
+                format!("a person is asked: {question}"),
+                format!("changeover confirm {id} {name}"),
+            )]
+        }
+        Event::Doubted { message } => {
+            let hint = format!("the run keeps looking; after looking yourself, `changeover resume {id}` lets it act again");
+            vec![say("in_doubt", Severity::Critical, message.clone(), hint)]
+        }
+        Event::Noticed { notice, raised: true, message, .. } => {
+            vec![say(notice.name(), Severity::Critical, message.clone(), hint_of(notice.name(), run))]
+        }
+        Event::StepDone { .. } if before.step().is_some_and(|step| step.kind == Kind::SwitchTraffic) => {
+            let summary = format!("`{}` leads to node `{}` on every server", run.plan.service, run.survivor);
+            vec![say("traffic_switched", Severity::Info, summary, "watch the service; clients follow as their caches expire")]
+        }
+        Event::Finished { .. } => {
+            vec![say("finished", Severity::Info, format!("run `{id}` is finished"), "nothing is left to do")]
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// A hold: the alert of its cause, where it has one, then `held`.
+fn held(before: &Run, run: &Run, code: &str, message: &str, expected: &str, found: &str) -> Vec<Saying> {
+    let step = before.step().map(|step| step.id.as_str()).unwrap_or("the end");
+    let withdrawn = before.act.as_ref().and_then(|act| act.instruction.as_ref());
+    let mut summary = format!("run `{}` is held at `{step}`: {message}", run.id);
+    if let Some(instruction) = withdrawn {
+        summary.push_str(&format!("; instruction {} is withdrawn, do not carry it out", instruction.number));
+    }
+    let filled = |kind, severity| Saying {
+        code: code.to_owned(),
+        expected: Some(expected.to_owned()),
+        found: Some(found.to_owned()),
+        ..say(kind, severity, summary.clone(), hint_of(code, run))
+    };
+    let by_person = matches!(code, "operator" | "switched_back");
+    let held = filled("held", if by_person { Severity::Info } else { Severity::Critical });
+    cause(code).map(|kind| filled(kind, Severity::Critical)).into_iter().chain([held]).collect()
+}
+
+/// The alert that a hold's code has of its own.
+fn cause(code: &str) -> Option<&'static str> {
+    match code {
+        "sync_failed" | "sync_status_unknown" => Some("sync_failed"),
+        "step_failed" | "check_failed" | "drain_limit" | "wrong_version" | "half_broken" => Some("step_failed"),
+        "window_missed" => Some("window_missed"),
+        "role_conflict" => Some("role_conflict"),
+        "node_unreachable" => Some("node_unreachable"),
+        _ => None,
+    }
+}
+
+/// What helps, by the code of a hold or notice.
+pub fn hint_of(code: &str, run: &Run) -> String {
+    let id = &run.id;
+    let resume = format!("then `changeover resume {id}`");
+    match code {
+        "sync_failed" => format!("look at the failover page of both nodes, {resume}: a new sync is asked for"),
+        "sync_status_unknown" => format!(
+            "if this exact text means a good sync: `changeover confirm {id} sync_status --note …`; else mend the sync, {resume}"
+        ),
+        "window_missed" => {
+            format!("book another window: `changeover resume {id} --window \"2026-11-22T02:00[Europe/Berlin] +4h\"`")
+        }
+        "role_conflict" => {
+            format!("break the link on both nodes now (/login > Management > Failover), look at the data, {resume}")
+        }
+        "out_of_band" => {
+            format!("somebody changed the pair; look at it, {resume}: what is already so counts if no rule speaks against it")
+        }
+        "drain_limit" => format!("ask the users who are left to finish, or end their sessions in the console, {resume}"),
+        "rejected" => format!(
+            "decide on the way on: `changeover switch-back {id} --note …` where traffic was moved, or keep the version and `changeover resume {id}`"
+        ),
+        "switched_back" => {
+            "the pair is at rest; see what may be done by hand and what must not be in `changeover status`".to_owned()
+        }
+        "operator" => format!("`changeover resume {id}` when it may go on"),
+        "unprotected_too_long" => "end the unprotected time: finish window two".to_owned(),
+        "stray_session" => "find out who still reaches the node that does not serve, and how (by address?)".to_owned(),
+        "window_closing" => format!("what does not begin in time waits for another window: `changeover resume {id} --window …`"),
+        "store_low" => {
+            "free space on the disk of the state folder; only holds, the way home and switch-backs are taken meanwhile".to_owned()
+        }
+        _ => format!("look at the nodes, {resume}"),
+    }
+}

@@ -1,0 +1,351 @@
+//! What happens next, and why: one pure function from a run and what was read to the next event.
+//!
+//! It changes nothing. The engine records the event, [`super::machine::next`] applies it, and only then is anything sent.
+
+use jiff::Timestamp;
+
+use super::action::{Gate, Kind, Repeat, When};
+use super::checks;
+use super::event::{Baseline, Event, Evidence, Notice, Outcome, Verdict, WaitingOn};
+use super::facts::Link;
+use super::ids::NodeId;
+use super::plan::Step;
+use super::proof::{self, Failure, Proof};
+use super::rules::{self, Cure, Rule, Violation};
+use super::run::{Act, Phase, Run};
+use super::watch;
+use super::world::World;
+
+/// The answer: an event to record, or a rest until something changes.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Next {
+    /// Record this, with this reason.
+    Record { event: Event, why: String },
+    /// Nothing to do now; look again as the waiting asks, at the latest at this time.
+    Rest { until: Option<Timestamp> },
+}
+
+/// An act that was tried this often without a person's word is held: with the waits between tries that is some ten
+/// minutes for an act that never arrives.
+pub const MAX_TRIES: u32 = 6;
+
+fn record(event: Event, why: impl Into<String>) -> Next {
+    Next::Record { event, why: why.into() }
+}
+
+/// What happens next. Call it after every look; it is the only place that decides.
+pub fn decide(run: &Run, world: &World) -> Next {
+    if run.is_finished() {
+        return Next::Rest { until: None };
+    }
+    if let Some(event) = watch::notice(run, world) {
+        let why = notice_sentence(&event);
+        return record(event, why);
+    }
+    if let Phase::Held(_) = run.phase {
+        return Next::Rest { until: None };
+    }
+    if let Some(failure) = watch::surprise(run, world) {
+        return held(failure, false);
+    }
+    if watch::instruction_is_over(run, world) {
+        return held(Failure::new("window_missed", "the step begun inside its window", "the window is over"), true);
+    }
+    match &run.phase {
+        Phase::Ready => hold_or(run, world, begin),
+        Phase::Waiting { on: WaitingOn::Operator, .. } => hold_or(run, world, settle),
+        Phase::Waiting { on: WaitingOn::Appliance | WaitingOn::Traffic, .. } if run.act.is_some() => settle(run, world),
+        Phase::Waiting { on: WaitingOn::Retry, until: Some(until), .. } if world.now < *until => {
+            hold_or(run, world, |_, _| rest(Some(*until)))
+        }
+        Phase::Waiting { .. } => hold_or(run, world, begin),
+        Phase::InDoubt { .. } => settle(run, world),
+        // An act is on its way: its answer comes next. Held and finished runs were answered above.
+        Phase::Acting | Phase::Held(_) | Phase::Finished(_) => Next::Rest { until: None },
+    }
+}
+
+fn rest(until: Option<Timestamp>) -> Next {
+    Next::Rest { until }
+}
+
+/// At a safe point: the hold that a person asked for, else what the run would do.
+fn hold_or(run: &Run, world: &World, otherwise: impl FnOnce(&Run, &World) -> Next) -> Next {
+    if run.hold_requested {
+        return held(Failure::new("operator", "nothing more until it is resumed", "a person asked to hold the run"), true);
+    }
+    otherwise(run, world)
+}
+
+/// Holds the run with what was expected and found.
+pub fn held(failure: Failure, given_up: bool) -> Next {
+    let Failure { code, message, expected, found, node } = failure;
+    let event = Event::Held { code: code.to_owned(), message: message.clone(), expected, found, node, given_up };
+    record(event, message)
+}
+
+/// Begins the first step that is not done.
+fn begin(run: &Run, world: &World) -> Next {
+    let Some(step) = run.step() else { return end(run) };
+    let violations = rules::violations(step, &world.facts(run, step));
+    if run.acknowledged && is_so(run, step, world) {
+        return already(step, violations);
+    }
+    if let Some(violation) = violations.into_iter().next() {
+        return hindered(run, step, violation, world);
+    }
+    match step.kind {
+        Kind::Confirm => ask(run, step),
+        Kind::Soak => soak(run, step, world),
+        Kind::Preflight => preflight(run, step, world),
+        Kind::CheckSync | Kind::Verify | Kind::FinalCheck => look(run, step, world),
+        _ => act(run, step, world),
+    }
+}
+
+/// The step's effect is there without this run having asked for it.
+fn is_so(run: &Run, step: &Step, world: &World) -> bool {
+    match (step.kind, step.node) {
+        (Kind::BreakFailover, _) => world.link() == Link::Broken,
+        (Kind::Update, Some(node)) => {
+            let reading = &world.readings[node];
+            let version = reading.current.as_ref().map(|observation| &observation.version);
+            reading.healthy_twice() && version == Some(&run.plan.to.version)
+        }
+        (Kind::SwitchTraffic, to) => to.is_some() && world.traffic.target() == to,
+        _ => false,
+    }
+}
+
+/// What was done by hand, and acknowledged by a person, counts if no promise speaks against it. R3, R5 and R17 speak of the
+/// moment before the act and can't be asked any more.
+fn already(step: &Step, violations: Vec<Violation>) -> Next {
+    let past = [Rule::R3, Rule::R5, Rule::R17];
+    match violations.into_iter().find(|violation| !past.contains(&violation.rule)) {
+        Some(violation) => held_by_rule(&violation),
+        None => done(step, Evidence::seen("it was done by hand and acknowledged"), true),
+    }
+}
+
+/// All steps are done: home after a whole procedure, harbour after a switch back.
+fn end(run: &Run) -> Next {
+    if run.switched_back || run.unprotected_since().is_some() {
+        let found = format!("node `{}` serves on {}; the other is left alone", run.survivor, run.expected_version(run.survivor));
+        return held(Failure::new("switched_back", "a person's decision on the way on", found), true);
+    }
+    record(Event::Finished { outcome: Outcome::Succeeded }, "every step is done, failover is on and its first sync was good")
+}
+
+/// A rule stands against the step: wait for what time or a reading cures, renew what lapsed, else hold.
+fn hindered(run: &Run, step: &Step, violation: Violation, world: &World) -> Next {
+    match violation.cure {
+        Cure::Time => wait_for_time(run, step),
+        Cure::Reading => wait_for_reading(run, step, &violation, world),
+        Cure::Renew(kind, node) => renew(run, &violation, kind, node),
+        Cure::Person => held_by_rule(&violation),
+    }
+}
+
+fn held_by_rule(violation: &Violation) -> Next {
+    let code = if violation.rule == Rule::R3 { "window_missed" } else { violation.rule.name() };
+    let mut failure = Failure::new("", violation.expected.clone(), violation.found.clone());
+    failure.code = code;
+    failure.message = format!("{}: {}", violation.rule, failure.message);
+    held(failure, true)
+}
+
+fn wait_for_time(run: &Run, step: &Step) -> Next {
+    let (on, until) = match run.windows.of(step.when) {
+        Some(window) if step.when != When::Window2 || run.soaked => (WaitingOn::Window, Some(window.from)),
+        _ => (WaitingOn::Soak, run.soak_from.map(|from| from + run.plan.policy.min_soak)),
+    };
+    wait(run, on, until, format!("`{}` waits for its time", step.id))
+}
+
+/// Waits on something, recording it once.
+fn wait(run: &Run, on: WaitingOn, until: Option<Timestamp>, why: String) -> Next {
+    match &run.phase {
+        Phase::Waiting { on: now, until: already, .. } if *now == on && *already == until => rest(until),
+        _ => record(Event::Waited { on, until }, why),
+    }
+}
+
+/// What can't be told now is looked at again; after the step's limit the run is held.
+fn wait_for_reading(run: &Run, step: &Step, violation: &Violation, world: &World) -> Next {
+    if let Phase::Waiting { on: WaitingOn::Appliance, since, .. } = &run.phase {
+        if world.now.duration_since(*since) > run.plan.limit(step.kind) {
+            return held_by_rule(violation);
+        }
+    }
+    wait(
+        run,
+        WaitingOn::Appliance,
+        None,
+        format!("{}: expected {}, found {}", violation.rule, violation.expected, violation.found),
+    )
+}
+
+/// Goes back to the latest earlier step that can prove again what lapsed.
+fn renew(run: &Run, violation: &Violation, kind: Kind, node: Option<NodeId>) -> Next {
+    let here = run.position().unwrap_or(0);
+    let gate = (kind == Kind::Confirm).then_some(Gate::AutomaticFailoverOff);
+    let matches =
+        |step: &&Step| step.kind == kind && (node.is_none() || step.node == node) && (gate.is_none() || step.gate == gate);
+    let linked = run.broken_at.is_none() || kind != Kind::ForceSync;
+    match run.plan.steps[..here].iter().rev().find(matches).filter(|_| linked) {
+        Some(step) => {
+            let event = Event::EvidenceLapsed { step: step.id.clone(), rule: violation.rule.name().to_owned() };
+            record(event, format!("{}: {} is done once more", violation.rule, step.id))
+        }
+        None => held_by_rule(violation),
+    }
+}
+
+/// Opens a gate.
+fn ask(run: &Run, step: &Step) -> Next {
+    let question = step.gate.map(Gate::question).unwrap_or_default();
+    wait(run, WaitingOn::Gate, None, question.to_owned())
+}
+
+/// The shortest soak, unless a person accepted early.
+fn soak(run: &Run, step: &Step, world: &World) -> Next {
+    let until = run.soak_from.unwrap_or(world.now) + run.plan.policy.min_soak;
+    let early = run.verdict == Some(Verdict::AcceptEarly);
+    if world.now < until && !early {
+        return wait(run, WaitingOn::Soak, Some(until), "the new version is watched in production".to_owned());
+    }
+    let found = if early { "accepted early by a person" } else { "the shortest soak is over" };
+    done(step, Evidence::seen(found), false)
+}
+
+fn done(step: &Step, evidence: Evidence, already: bool) -> Next {
+    let found = match &evidence {
+        Evidence::Seen { found } => found.clone(),
+        Evidence::Sync { sync, .. } => format!("sync of {}, {}", sync.at, sync.status.as_deref().unwrap_or("good")),
+        Evidence::Version { version, build } => {
+            format!("version {version}{}", build.as_ref().map(|build| format!(", build {build}")).unwrap_or_default())
+        }
+        Evidence::Files { files, .. } => {
+            format!("{} files, {} bytes", files.len(), files.iter().map(|file| file.bytes).sum::<u64>())
+        }
+    };
+    record(Event::StepDone { evidence, already }, format!("`{}` is proven done: {found}", step.id))
+}
+
+/// The preflight's checks; they are also shown by `changeover check`.
+fn preflight(run: &Run, step: &Step, world: &World) -> Next {
+    let checks = checks::of_run(run, world);
+    match checks::verdict(&checks) {
+        checks::Outcome::Fail => held(checks::first_failure(&checks), true),
+        checks::Outcome::Unknown => {
+            let failure = checks::first_failure(&checks);
+            match &run.phase {
+                Phase::Waiting { on: WaitingOn::Appliance, since, .. }
+                    if world.now.duration_since(*since) > run.plan.policy.max_silence =>
+                {
+                    held(failure, true)
+                }
+                _ => wait(run, WaitingOn::Appliance, None, failure.message),
+            }
+        }
+        _ => done(step, Evidence::seen(format!("{} checks, none speaks against the start", checks.len())), false),
+    }
+}
+
+/// A step that only looks: done, awaited up to its limit, or failed.
+fn look(run: &Run, step: &Step, world: &World) -> Next {
+    match proof::of_look(run, step, world) {
+        Proof::Done(evidence) => done(step, evidence, false),
+        Proof::Failed(failure) => held(failure, true),
+        Proof::NotYet(what) => match &run.phase {
+            Phase::Waiting { on: WaitingOn::Appliance, since, .. }
+                if world.now.duration_since(*since) > run.plan.limit(step.kind) =>
+            {
+                held(Failure::new("check_failed", what, format!("not so within the limit of `{}`", step.kind)), true)
+            }
+            _ => wait(run, WaitingOn::Appliance, None, format!("awaits {what}")),
+        },
+        // Only a forced sync asks for a second one.
+        Proof::SyncAgain(_) => rest(None),
+    }
+}
+
+/// Begins an act.
+fn act(run: &Run, step: &Step, world: &World) -> Next {
+    let tries = run.at().map_or(0, |progress| progress.tries);
+    if tries >= MAX_TRIES {
+        let found = format!("{tries} attempts without success");
+        return held(Failure::new("step_failed", format!("`{}` done", step.kind), found), true);
+    }
+    record(begun(run, step, world, None), step.sentence())
+}
+
+/// The intent, with what was true before.
+fn begun(run: &Run, step: &Step, world: &World, baseline: Option<Baseline>) -> Event {
+    let source = if step.kind == Kind::EstablishFailover { step.node.unwrap_or(run.survivor) } else { run.plan.primary };
+    let wants_sync = matches!(step.kind, Kind::ForceSync | Kind::EstablishFailover);
+    let before = || Baseline {
+        sync: world.readings[source].sync().filter(|_| wants_sync).cloned(),
+        first_sync: None,
+        traffic: world.traffic.target().filter(|_| step.kind == Kind::SwitchTraffic),
+    };
+    Event::StepBegun { attempt: run.at().map_or(0, |progress| progress.attempts) + 1, baseline: baseline.unwrap_or_else(before) }
+}
+
+/// Looks for the effect of the act under way.
+fn settle(run: &Run, world: &World) -> Next {
+    let (Some(step), Some(act)) = (run.step(), run.act.as_ref()) else { return rest(None) };
+    match proof::of_act(run, step, act, world) {
+        Proof::Done(evidence) => done(step, evidence, false),
+        Proof::Failed(failure) => held(failure, true),
+        Proof::SyncAgain(baseline) => record(
+            begun(run, step, world, Some(*baseline)),
+            "R1 fresh_sync: it is not known whether the node states a sync's start or its end, so a second one is asked for",
+        ),
+        Proof::NotYet(what) => unsettled(run, step, act, world, what),
+    }
+}
+
+/// Not proven yet: repeat what may be repeated, give the limit its meaning, else look again.
+fn unsettled(run: &Run, step: &Step, act: &Act, world: &World, what: String) -> Next {
+    if let Phase::InDoubt { .. } = run.phase {
+        let repeatable = step.kind.row().repeat == Repeat::Safe && proof::had_no_effect(run, step, act, world);
+        return if repeatable { repeat(run, step, world) } else { rest(None) };
+    }
+    let since = match run.phase {
+        Phase::Waiting { since, .. } => since,
+        _ => act.since,
+    };
+    if world.now.duration_since(since) <= run.plan.limit(step.kind) {
+        return rest(Some(since + run.plan.limit(step.kind)));
+    }
+    past_limit(step, what)
+}
+
+/// The same act once more, if the rules still allow it.
+fn repeat(run: &Run, step: &Step, world: &World) -> Next {
+    let facts = world.facts(run, step);
+    match rules::violations(step, &facts).into_iter().next() {
+        Some(Violation { cure: Cure::Reading | Cure::Time, .. }) => rest(None),
+        Some(violation) => held_by_rule(&violation),
+        None => act(run, step, world),
+    }
+}
+
+/// The limit has passed without proof.
+fn past_limit(step: &Step, what: String) -> Next {
+    let limit = format!("not seen within the limit of `{}`", step.kind);
+    match step.kind {
+        Kind::ForceSync => held(Failure::new("sync_failed", what, limit), true),
+        Kind::Drain => held(Failure::new("drain_limit", what, limit), true),
+        _ => record(Event::Doubted { message: format!("expected {what}, {limit}") }, format!("`{}` is in doubt", step.id)),
+    }
+}
+
+fn notice_sentence(event: &Event) -> String {
+    match event {
+        Event::Noticed { notice, raised: false, .. } => format!("{} is over", Notice::name(*notice)),
+        Event::Noticed { message, .. } => message.clone(),
+        _ => String::new(),
+    }
+}

@@ -1,0 +1,225 @@
+//! What can happen to a run. Each event becomes one record of its journal; the run is the fold over them.
+
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::action::Gate;
+use super::ids::NodeId;
+use super::plan::Plan;
+use super::site::SyncFact;
+use super::window::Window;
+
+/// An event, past tense; its fields are the record's `data`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", content = "data", rename_all = "snake_case")]
+pub enum Event {
+    /// A person started the run.
+    Started {
+        plan: Box<Plan>,
+    },
+    /// The daemon came up and took the run over where it stood.
+    Recovered {},
+    /// The intent: the step's act is sent only after this record is durable.
+    StepBegun {
+        attempt: u32,
+        baseline: Baseline,
+    },
+    /// The other side took the order; its effect is awaited.
+    ActAccepted {},
+    /// There is no interface: a person was told what to do.
+    Instructed {
+        number: u32,
+        not_after: Option<Timestamp>,
+        lines: Vec<String>,
+    },
+    /// Nothing to do until something else happens.
+    Waited {
+        on: WaitingOn,
+        until: Option<Timestamp>,
+    },
+    /// The act was never sent; it is tried again.
+    RetryScheduled {
+        attempt: u32,
+        until: Timestamp,
+        message: String,
+    },
+    /// The answer was lost or a limit passed: a reading must settle what happened.
+    Doubted {
+        message: String,
+    },
+    /// The step is proven done.
+    StepDone {
+        evidence: Evidence,
+        already: bool,
+    },
+    /// What an earlier step had proved is too old or gone; it is done once more.
+    EvidenceLapsed {
+        step: String,
+        rule: String,
+    },
+    /// A person answered a gate.
+    Confirmed {
+        gate: Gate,
+        verdict: Verdict,
+        note: Option<String>,
+    },
+    /// The run stops here until a person resumes it. `given_up`: the act under way no longer counts; an instruction that is
+    /// out is withdrawn in any case.
+    Held {
+        code: String,
+        message: String,
+        expected: String,
+        found: String,
+        node: Option<NodeId>,
+        given_up: bool,
+    },
+    /// A person asked to stop at the next safe point.
+    HoldRequested {},
+    /// A person lets the run go on, perhaps with a new window.
+    Resumed {
+        first: Option<Window>,
+        second: Option<Window>,
+    },
+    /// A person ordered traffic back to the node it was taken from.
+    SwitchBackOrdered {
+        note: String,
+    },
+    /// Something that a person must know and that moves nothing; `raised` false when it is over.
+    Noticed {
+        notice: Notice,
+        node: Option<NodeId>,
+        raised: bool,
+        message: String,
+    },
+    /// An alert was given up after its last retry.
+    Undelivered {
+        id: String,
+        hook: String,
+        message: String,
+    },
+    Finished {
+        outcome: Outcome,
+    },
+}
+
+/// What was true before an act, for its proof.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Baseline {
+    /// The primary's last sync before this one was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sync: Option<SyncFact>,
+    /// R1: the first of two syncs, seen to have changed after it was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_sync: Option<SyncFact>,
+    /// Where the service's name led.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traffic: Option<NodeId>,
+}
+
+/// What a finished step leaves for the rules and the report.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Evidence {
+    /// What was seen, in words.
+    Seen {
+        found: String,
+    },
+    Sync {
+        sync: SyncFact,
+        asked_at: Timestamp,
+    },
+    Version {
+        version: String,
+        build: Option<String>,
+    },
+    Files {
+        files: Vec<FileEvidence>,
+        records: Option<u64>,
+    },
+}
+
+/// A file that a step produced.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileEvidence {
+    pub path: PathBuf,
+    pub sha256: String,
+    pub bytes: u64,
+}
+
+/// Why a run is not moving.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WaitingOn {
+    Window,
+    Gate,
+    Soak,
+    Operator,
+    Appliance,
+    Traffic,
+    Retry,
+}
+
+/// A person's word at a gate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    Accept,
+    /// R10: accepted before the shortest soak is over.
+    AcceptEarly,
+    Reject,
+}
+
+/// What can be noticed beside the run's own steps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Notice {
+    UnprotectedTooLong,
+    WindowClosing,
+    NodeUnreachable,
+    StraySession,
+    RoleConflict,
+    /// Only the reserved space is left on the store's disk.
+    StoreLow,
+}
+
+impl Notice {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::UnprotectedTooLong => "unprotected_too_long",
+            Self::WindowClosing => "window_closing",
+            Self::NodeUnreachable => "node_unreachable",
+            Self::StraySession => "stray_session",
+            Self::RoleConflict => "role_conflict",
+            Self::StoreLow => "store_low",
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    Succeeded,
+    Aborted,
+    Failed,
+    Closed,
+}
+
+impl Event {
+    /// The event's name and fields, as a record keeps them.
+    pub fn to_parts(&self) -> (String, serde_json::Value) {
+        // Plain data: serializing it into a JSON value cannot fail.
+        let mut value = serde_json::to_value(self).unwrap_or_default();
+        let name = value["event"].as_str().unwrap_or_default().to_owned();
+        (name, value["data"].take())
+    }
+
+    /// Reads back what [`Event::to_parts`] gave.
+    ///
+    /// # Errors
+    /// An event or field that this build does not know.
+    pub fn from_parts(name: &str, data: &serde_json::Value) -> Result<Self, serde_json::Error> {
+        serde_json::from_value(serde_json::json!({ "event": name, "data": data }))
+    }
+}

@@ -1,0 +1,253 @@
+//! What rules judge: the pair as far as it is known, from readings and from the journal's evidence.
+//!
+//! The same facts are made in two ways: at run time from fresh readings and evidence ([`super::view`]), and when a
+//! procedure is loaded from the ideal pair, step by step ([`Facts::after`]). The rules can't tell the difference.
+
+use super::action::{Gate, Kind, When};
+use super::ids::{NodeId, PerNode};
+use super::plan::Step;
+use super::site::Role;
+use super::version::Version;
+
+/// How the two nodes stand to each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Link {
+    /// One primary, one standby.
+    Linked {
+        primary: NodeId,
+    },
+    /// Both report no relationship.
+    Broken,
+    /// One reports a relationship, the other none.
+    Half,
+    BothPrimary,
+    BothStandby,
+    /// A reading is missing.
+    Unknown,
+}
+
+impl Link {
+    pub fn of(roles: PerNode<Option<Role>>) -> Self {
+        match (roles.a, roles.b) {
+            (Some(Role::Primary), Some(Role::Standby)) => Self::Linked { primary: NodeId::A },
+            (Some(Role::Standby), Some(Role::Primary)) => Self::Linked { primary: NodeId::B },
+            (Some(Role::Standalone), Some(Role::Standalone)) => Self::Broken,
+            (Some(Role::Primary), Some(Role::Primary)) => Self::BothPrimary,
+            (Some(Role::Standby), Some(Role::Standby)) => Self::BothStandby,
+            (Some(_), Some(_)) => Self::Half,
+            _ => Self::Unknown,
+        }
+    }
+
+    /// For messages.
+    pub fn describe(self) -> String {
+        match self {
+            Self::Linked { primary } => format!("linked, node `{primary}` primary"),
+            Self::Broken => "no relationship on either node".to_owned(),
+            Self::Half => "a relationship on one node only".to_owned(),
+            Self::BothPrimary => "both nodes primary".to_owned(),
+            Self::BothStandby => "both nodes standby".to_owned(),
+            Self::Unknown => "roles not readable on both nodes".to_owned(),
+        }
+    }
+}
+
+/// What is known of one node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeFacts {
+    /// A fresh reading is there and is from the right box (R13).
+    pub known: Known,
+    pub role: Option<Role>,
+    pub version: Option<Version>,
+    pub build: Option<String>,
+    /// Healthy in its two last readings, not updating.
+    pub healthy: bool,
+    /// This run proved that it takes a client, since it was last touched; and no later reading denies it.
+    pub proven: bool,
+    /// Verified on its present version by this run.
+    pub verified: bool,
+    /// Closed to clients by this run.
+    pub closed: bool,
+    /// This run's verified backup, still good for R4.
+    pub backed_up: bool,
+    /// Its data were extracted after it was closed and last touched (R9).
+    pub extracted: bool,
+    /// It has sessions or users although it does not serve (R16).
+    pub stray: bool,
+}
+
+/// Whether a reading ties the node to its box.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Known {
+    Yes,
+    /// No reading: can't tell.
+    Unread(String),
+    /// Another box answers.
+    WrongBox(String),
+}
+
+/// The open window of a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum WindowFact {
+    Fits,
+    NotYet,
+    /// Begun, but what is left is too short, or it is over.
+    TooShort,
+}
+
+/// Everything that rules may ask.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Facts {
+    /// The node whose data and settings are to be kept.
+    pub survivor: NodeId,
+    /// The node that was primary when the run began.
+    pub first_primary: NodeId,
+    /// The node that the service's name leads to; `None` where it can't be told.
+    pub serving: Option<NodeId>,
+    pub link: Link,
+    pub nodes: PerNode<NodeFacts>,
+    pub start: Version,
+    pub target: Version,
+    /// R1's evidence, not lapsed.
+    pub fresh_sync: bool,
+    /// Automatic failover was confirmed off in this window (R17).
+    pub autopilot_off: bool,
+    pub confirmed: bool,
+    pub soaked: bool,
+    pub window: WindowFact,
+    /// The steps were ordered by a person to restore service (R3's exemption).
+    pub ordered: bool,
+}
+
+impl Facts {
+    /// The pair as every procedure expects it: linked, equal, healthy, primary serving.
+    pub fn ideal(primary: NodeId, start: Version, target: Version) -> Self {
+        let node = |node| NodeFacts {
+            known: Known::Yes,
+            role: Some(if node == primary { Role::Primary } else { Role::Standby }),
+            version: Some(start.clone()),
+            build: None,
+            healthy: true,
+            proven: false,
+            verified: false,
+            closed: false,
+            backed_up: false,
+            extracted: false,
+            stray: false,
+        };
+        Self {
+            survivor: primary,
+            first_primary: primary,
+            serving: Some(primary),
+            link: Link::Linked { primary },
+            nodes: PerNode::new(node),
+            start,
+            target,
+            fresh_sync: false,
+            autopilot_off: false,
+            confirmed: false,
+            soaked: false,
+            window: WindowFact::Fits,
+            ordered: false,
+        }
+    }
+
+    /// Able to serve: known, not updating, primary or standalone, healthy twice, open, and taking clients. Where it serves
+    /// already the last point is plain; for an unlinked node that doesn't, this run has proved it.
+    pub fn able_to_serve(&self, node: NodeId) -> bool {
+        let facts = &self.nodes[node];
+        let role = matches!(facts.role, Some(Role::Primary | Role::Standalone));
+        facts.known == Known::Yes && role && facts.healthy && !facts.closed && (facts.proven || self.serving == Some(node))
+    }
+
+    /// Why a node is not able to serve, for messages.
+    pub fn unable(&self, node: NodeId) -> String {
+        let facts = &self.nodes[node];
+        match &facts.known {
+            Known::Unread(why) => return format!("node `{node}` can't be read: {why}"),
+            Known::WrongBox(found) => return format!("at node `{node}` another box answers: {found}"),
+            Known::Yes => {}
+        }
+        if facts.closed {
+            return format!("node `{node}` is closed to clients");
+        }
+        match facts.role {
+            Some(Role::Standby) => format!("node `{node}` is standby"),
+            _ if !facts.healthy => format!("node `{node}` was not healthy in its last two readings"),
+            _ => format!("it is not proven that node `{node}` takes a client"),
+        }
+    }
+
+    /// The facts once a step has been done: the action's effect, along the success path.
+    pub fn after(mut self, step: &Step) -> Self {
+        let node = step.node.unwrap_or(self.first_primary);
+        match step.kind {
+            Kind::Backup => self.nodes[node].backed_up = true,
+            Kind::ForceSync => self.fresh_sync = true,
+            Kind::BreakFailover => self.set_link(Link::Broken),
+            Kind::Update => self.updated(node),
+            Kind::Verify => {
+                self.nodes[node].verified = true;
+                self.nodes[node].proven = !self.nodes[node].closed;
+            }
+            Kind::Quiesce => {
+                self.nodes[node].closed = true;
+                self.nodes[node].proven = false;
+            }
+            Kind::Reopen => {
+                self.nodes[node].closed = false;
+                self.nodes[node].extracted = false;
+            }
+            Kind::ExtractData => self.nodes[node].extracted = self.nodes[node].closed,
+            Kind::SwitchTraffic => self.switched(node),
+            Kind::Confirm => match step.gate {
+                Some(Gate::Production) => self.confirmed = true,
+                Some(Gate::AutomaticFailoverOff) => self.autopilot_off = true,
+                Some(Gate::SyncStatus) | None => {}
+            },
+            Kind::Soak => self.soaked = true,
+            Kind::EstablishFailover => self.set_link(Link::Linked { primary: node }),
+            Kind::Preflight | Kind::CheckSync | Kind::Drain | Kind::FinalCheck => {}
+        }
+        self
+    }
+
+    /// What the passing from one part of a procedure to the next takes away: by window two days have gone by, R17's
+    /// confirmation held for one window, and backups are older than any sensible `policy.max_backup_age` (R4).
+    pub fn entering(mut self, when: When) -> Self {
+        if when == When::Window2 {
+            self.autopilot_off = false;
+            self.nodes.a.backed_up = false;
+            self.nodes.b.backed_up = false;
+        }
+        self
+    }
+
+    fn set_link(&mut self, link: Link) {
+        self.link = link;
+        self.fresh_sync = false;
+        for node in NodeId::BOTH {
+            self.nodes[node].role = Some(match link {
+                Link::Linked { primary } if primary == node => Role::Primary,
+                Link::Linked { .. } => Role::Standby,
+                _ => Role::Standalone,
+            });
+        }
+    }
+
+    fn updated(&mut self, node: NodeId) {
+        let target = self.target.clone();
+        let facts = &mut self.nodes[node];
+        facts.version = Some(target);
+        facts.proven = false;
+        facts.verified = false;
+        facts.extracted = false;
+    }
+
+    fn switched(&mut self, to: NodeId) {
+        self.serving = Some(to);
+        self.survivor = to;
+        // R4: a backup counts if it was taken after the node last served.
+        self.nodes[to.other()].backed_up = false;
+    }
+}

@@ -1,0 +1,237 @@
+//! A plan: a procedure for one site with every parameter filled in. Made once, immutable, nothing left to decide later.
+
+use std::path::PathBuf;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::action::{Gate, Impact, Kind, When};
+use super::ids::{NodeId, PerNode};
+use super::procedure::Procedure;
+use super::rules::Rule;
+use super::site::{Node, Policy, Site};
+use super::version::{Target, Version};
+use super::window::Window;
+
+/// One action in a plan.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Step {
+    /// `<when>.<action>[.<node or gate>]`, with `.2` and so on for a repeat.
+    pub id: String,
+    pub when: When,
+    pub kind: Kind,
+    /// The node that the step concerns.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub node: Option<NodeId>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub gate: Option<Gate>,
+}
+
+impl Step {
+    /// The operator's sentence.
+    pub fn sentence(&self) -> String {
+        let node = self.node.map(|node| format!("node `{node}`")).unwrap_or_default();
+        let gate = self.gate.map(Gate::question).unwrap_or_default();
+        self.kind.row().sentence.replace("{node}", &node).replace("{gate}", gate)
+    }
+
+    pub fn impact(&self) -> Impact {
+        self.kind.impact()
+    }
+}
+
+/// The package that updates both nodes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Package {
+    /// The file as the operator named it; the run uses its own copy.
+    pub path: PathBuf,
+    /// Lower-case hex.
+    pub sha256: String,
+    pub bytes: u64,
+}
+
+/// What a file `<package>.toml` says of its package; enforced where it is there (R5).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PackageNote {
+    pub version: Option<Version>,
+    pub build: Option<String>,
+    pub sha256: Option<String>,
+    /// `base` or `site`; shown, not judged.
+    pub kind: Option<String>,
+    /// The versions it may be installed on, by their leading parts.
+    pub from: Option<Vec<Version>>,
+}
+
+/// The windows of a plan.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Windows {
+    pub first: Option<Window>,
+    pub second: Option<Window>,
+}
+
+impl Windows {
+    /// The window in which steps of this part may begin.
+    pub fn of(&self, when: When) -> Option<&Window> {
+        match when {
+            When::Window1 => self.first.as_ref(),
+            When::Window2 => self.second.as_ref(),
+            When::Prepare | When::Soak | When::Finish => None,
+        }
+    }
+}
+
+/// One execution's immutable order of steps.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    pub procedure: String,
+    pub service: String,
+    /// The pair's identities and addresses as they were when the run began (R13).
+    pub nodes: PerNode<Node>,
+    pub policy: Policy,
+    pub from: Target,
+    pub to: Target,
+    pub package: Package,
+    /// The node that is primary when the run begins.
+    pub primary: NodeId,
+    pub windows: Windows,
+    pub steps: Vec<Step>,
+}
+
+/// Why a plan can't be started.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Refusal {
+    pub rule: String,
+    pub step: Option<String>,
+    pub message: String,
+}
+
+impl Refusal {
+    fn new(rule: Rule, step: Option<&Step>, message: String) -> Self {
+        Self { rule: format!("{rule:?}"), step: step.map(|step| step.id.clone()), message }
+    }
+}
+
+/// What a plan is made from, beside the procedure and the site.
+pub struct Order {
+    pub from: Target,
+    pub to: Target,
+    pub package: Package,
+    pub note: Option<PackageNote>,
+    pub primary: NodeId,
+    pub windows: Windows,
+}
+
+impl Plan {
+    pub fn new(procedure: &Procedure, site: &Site, order: Order) -> Self {
+        let Order { from, mut to, package, note, primary, windows } = order;
+        if to.build.is_none() {
+            to.build = note.and_then(|note| note.build);
+        }
+        Self {
+            procedure: procedure.name.clone(),
+            service: site.service.clone(),
+            nodes: site.nodes.clone(),
+            policy: site.policy.clone(),
+            from,
+            to,
+            package,
+            primary,
+            windows,
+            steps: procedure.resolve(primary),
+        }
+    }
+
+    pub fn expected(&self, kind: Kind) -> SignedDuration {
+        let chosen = self.policy.expected.get(kind.name()).copied();
+        chosen.unwrap_or_else(|| if kind == Kind::Soak { self.policy.min_soak } else { kind.default_expected() })
+    }
+
+    pub fn limit(&self, kind: Kind) -> SignedDuration {
+        let chosen = self.policy.limits.get(kind.name()).copied();
+        chosen.unwrap_or_else(|| if kind == Kind::Drain { self.policy.drain_limit } else { kind.default_limit() })
+    }
+
+    /// When each step is expected to begin if the plan is started `now`.
+    pub fn times(&self, now: Timestamp) -> Vec<Timestamp> {
+        let mut at = now;
+        let mut soak_from = None;
+        let mut times = Vec::with_capacity(self.steps.len());
+        for step in &self.steps {
+            if let Some(window) = self.windows.of(step.when) {
+                at = at.max(window.from);
+            }
+            if step.when == When::Soak {
+                soak_from.get_or_insert(at);
+            }
+            times.push(at);
+            at = match (step.kind, soak_from) {
+                (Kind::Soak, Some(from)) => at.max(from + self.expected(Kind::Soak)),
+                _ => at + self.expected(step.kind),
+            };
+        }
+        times
+    }
+
+    /// What speaks against starting this plan `now`: R3, R5 and R7 as far as they are known before the start.
+    pub fn refusals(&self, site: &Site, note: Option<&PackageNote>, now: Timestamp, has_traffic: bool) -> Vec<Refusal> {
+        let mut refusals = self.path_refusals(note);
+        refusals.extend(self.window_refusals(now));
+        let switch = self.steps.iter().find(|step| step.kind == Kind::SwitchTraffic);
+        if let (Some(switch), false) = (switch, has_traffic) {
+            let message = format!("site `{}` has no `[[traffic]]` entry, so nothing can move `{}`", site.name, site.service);
+            refusals.push(Refusal::new(Rule::R7, Some(switch), message));
+        }
+        refusals
+    }
+
+    fn path_refusals(&self, note: Option<&PackageNote>) -> Vec<Refusal> {
+        let update = self.steps.iter().find(|step| step.kind == Kind::Update);
+        let refuse = |message| Refusal::new(Rule::R5, update, message);
+        let mut refusals = Vec::new();
+        if self.to.version <= self.from.version {
+            refusals.push(refuse(format!(
+                "the target {} is not newer than {}, which both nodes run",
+                self.to.version, self.from.version
+            )));
+        }
+        let Some(note) = note else { return refusals };
+        if note.version.as_ref().is_some_and(|version| *version != self.to.version) {
+            let holds = note.version.as_ref().map_or_else(String::new, ToString::to_string);
+            refusals
+                .push(refuse(format!("the package's note says that it holds {holds}, the plan asks for {}", self.to.version)));
+        }
+        if note.build.is_some() && self.to.build.is_some() && note.build != self.to.build {
+            refusals.push(refuse("the package's note names another build than the plan".to_owned()));
+        }
+        if note.sha256.as_ref().is_some_and(|sha256| !sha256.eq_ignore_ascii_case(&self.package.sha256)) {
+            refusals.push(refuse(format!("the package's SHA-256 is {}, its note names another", self.package.sha256)));
+        }
+        if let Some(from) = &note.from {
+            if !from.iter().any(|prefix| self.from.version.matches(prefix)) {
+                let allowed: Vec<&str> = from.iter().map(Version::as_str).collect();
+                refusals.push(refuse(format!(
+                    "the package may be installed on {} only, the nodes run {}",
+                    allowed.join(", "),
+                    self.from.version
+                )));
+            }
+        }
+        refusals
+    }
+
+    fn window_refusals(&self, now: Timestamp) -> Vec<Refusal> {
+        let times = self.times(now);
+        let late = self.steps.iter().zip(times).filter_map(|(step, at)| {
+            let window = self.windows.of(step.when)?;
+            if step.impact() < Impact::Disruptive || window.fits(at, self.expected(step.kind)) {
+                return None;
+            }
+            let minutes = self.expected(step.kind).as_secs() / 60;
+            let message =
+                format!("expected to begin at {at} and to take {minutes} min, but {} ends at {}", step.when.as_str(), window.to);
+            Some(Refusal::new(Rule::R3, Some(step), message))
+        });
+        late.collect()
+    }
+}

@@ -1,0 +1,321 @@
+//! A procedure: the document that an operator reads, an ordered list of actions, each with its `when`.
+//!
+//! Loading a procedure proves its success path: its steps are run over the ideal pair, and a step that would break a
+//! promise is refused with the rule's id and the line in the file.
+
+use serde::Deserialize;
+
+use super::action::{self, Gate, Kind, Parameter, When, Who};
+use super::facts::{Facts, Link};
+use super::ids::NodeId;
+use super::plan::Step;
+use super::rules::{self, Rule};
+use super::version::Version;
+
+/// A loaded procedure; its steps name roles, not nodes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Procedure {
+    pub name: String,
+    pub title: String,
+    pub steps: Vec<Template>,
+}
+
+/// A step before the plan knows who is primary.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Template {
+    pub when: When,
+    pub kind: Kind,
+    pub who: Option<Who>,
+    pub gate: Option<Gate>,
+    /// Where it stands in the document.
+    pub line: usize,
+}
+
+/// What is wrong with a document, with its line.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{origin}:{line}: {message}")]
+pub struct ProcedureError {
+    /// The document's name: a path, or `built-in`.
+    pub origin: String,
+    pub line: usize,
+    pub message: String,
+    pub rule: Option<Rule>,
+}
+
+/// The documents that ship with the program: name and text.
+pub const BUILT_IN: [(&str, &str); 2] = [
+    ("in-place", include_str!("../../config/procedures/in-place.toml")),
+    ("role-swap", include_str!("../../config/procedures/role-swap.toml")),
+];
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Document {
+    name: String,
+    title: String,
+    steps: Vec<toml::Spanned<StepDocument>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StepDocument {
+    when: When,
+    action: String,
+    node: Option<Who>,
+    to: Option<Who>,
+    primary: Option<Who>,
+    gate: Option<String>,
+}
+
+impl Procedure {
+    /// Reads and proves a document. `origin` names it in errors.
+    ///
+    /// # Errors
+    /// Bad TOML, an unknown action, key, role or gate, steps out of order, or a promise broken on the success path: the
+    /// first of them, with its line.
+    pub fn load(origin: &str, text: &str) -> Result<Self, ProcedureError> {
+        let fail = |line, message: String| ProcedureError { origin: origin.to_owned(), line, message, rule: None };
+        let document: Document = toml::from_str(text).map_err(|error| {
+            let line = error.span().map_or(1, |span| line_of(text, span.start));
+            fail(line, error.message().to_owned())
+        })?;
+        let mut steps = Vec::with_capacity(document.steps.len());
+        for spanned in document.steps {
+            let line = line_of(text, spanned.span().start);
+            steps.push(template(spanned.into_inner(), line).map_err(|message| fail(line, message))?);
+        }
+        let procedure = Self { name: document.name, title: document.title, steps };
+        procedure.in_order().map_err(|(line, message)| fail(line, message))?;
+        procedure.prove().map_err(|refusal| ProcedureError { origin: origin.to_owned(), ..refusal })?;
+        Ok(procedure)
+    }
+
+    /// A built-in procedure.
+    pub fn built_in(name: &str) -> Option<Self> {
+        let (name, text) = BUILT_IN.iter().find(|(known, _)| *known == name)?;
+        // The tests below load every built-in document.
+        Self::load(&format!("built-in {name}"), text).ok()
+    }
+
+    /// The steps with `primary` and `standby` resolved, and their ids.
+    pub fn resolve(&self, primary: NodeId) -> Vec<Step> {
+        let mut steps: Vec<Step> = Vec::with_capacity(self.steps.len());
+        for template in &self.steps {
+            let node = template.who.map(|who| if who == Who::Primary { primary } else { primary.other() });
+            let base = step_id(template, node);
+            let repeats = steps.iter().filter(|step| step.id == base || step.id.starts_with(&format!("{base}."))).count();
+            let id = if repeats == 0 { base } else { format!("{base}.{}", repeats + 1) };
+            steps.push(Step { id, when: template.when, kind: template.kind, node, gate: template.gate });
+        }
+        steps
+    }
+
+    /// True if the procedure has steps of this part: whether a plan needs that window.
+    pub fn has(&self, when: When) -> bool {
+        self.steps.iter().any(|step| step.when == when)
+    }
+
+    fn in_order(&self) -> Result<(), (usize, String)> {
+        let wrong = self.steps.windows(2).find(|pair| pair[1].when < pair[0].when);
+        match (self.steps.is_empty(), wrong) {
+            (true, _) => Err((1, "a procedure needs at least one `[[steps]]` table".to_owned())),
+            (_, Some(pair)) => {
+                let (now, before) = (pair[1].when.as_str(), pair[0].when.as_str());
+                Err((pair[1].line, format!("`when = \"{now}\"` cannot follow `when = \"{before}\"`")))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Runs the steps over the ideal pair.
+    fn prove(&self) -> Result<(), ProcedureError> {
+        let refusal = |line, message, rule| ProcedureError { origin: String::new(), line, message, rule };
+        let (start, target) = example_versions();
+        let mut facts = Facts::ideal(NodeId::A, start, target);
+        let mut when = When::Prepare;
+        for (step, template) in self.resolve(NodeId::A).iter().zip(&self.steps) {
+            if step.when != when {
+                when = step.when;
+                facts = facts.entering(when);
+            }
+            if let Some(violation) = rules::violations(step, &facts).into_iter().next() {
+                let message = format!(
+                    "step `{}` breaks {}: expected {}, found {}",
+                    step.id, violation.rule, violation.expected, violation.found
+                );
+                return Err(refusal(template.line, message, Some(violation.rule)));
+            }
+            facts = facts.after(step);
+        }
+        let last = self.steps.last().map_or(1, |step| step.line);
+        if matches!(facts.link, Link::Linked { .. }) {
+            return Ok(());
+        }
+        Err(refusal(last, "the procedure ends without failover; its last part needs `establish_failover`".to_owned(), None))
+    }
+}
+
+/// Any two versions in order; rules compare them only with each other.
+fn example_versions() -> (Version, Version) {
+    // Both texts are versions.
+    let read = |text: &str| text.parse().unwrap_or_else(|_| unreachable!("{text} is a version"));
+    (read("1"), read("2"))
+}
+
+fn template(document: StepDocument, line: usize) -> Result<Template, String> {
+    let kind: Kind = document.action.parse().map_err(|()| unknown_action(&document.action))?;
+    let parameter = kind.row().parameter;
+    let given = [("node", document.node), ("to", document.to), ("primary", document.primary)];
+    let wanted = match parameter {
+        Parameter::Node(key) => Some(key),
+        _ => None,
+    };
+    if let Some((key, _)) = given.iter().find(|(key, value)| value.is_some() && Some(*key) != wanted) {
+        return Err(format!(
+            "action `{kind}` takes no `{key}`{}",
+            wanted.map(|key| format!("; it takes `{key}`")).unwrap_or_default()
+        ));
+    }
+    let who = match parameter {
+        Parameter::Implied(who) => Some(who),
+        Parameter::Node(key) => {
+            let value = given.iter().find(|(name, _)| *name == key).and_then(|(_, value)| *value);
+            Some(value.ok_or_else(|| format!("action `{kind}` needs `{key}`, \"primary\" or \"standby\""))?)
+        }
+        Parameter::None | Parameter::Gate => None,
+    };
+    Ok(Template { when: document.when, kind, who, gate: gate(kind, document.gate)?, line })
+}
+
+fn gate(kind: Kind, name: Option<String>) -> Result<Option<Gate>, String> {
+    let known = || Gate::ALL.map(|gate| format!("`{gate}`")).join(", ");
+    match (kind.row().parameter, name) {
+        (Parameter::Gate, None) => Err(format!("action `{kind}` needs `gate`, one of {}", known())),
+        (Parameter::Gate, Some(name)) => {
+            name.parse().map(Some).map_err(|()| format!("no gate is named `{name}`; there are {}", known()))
+        }
+        (_, Some(_)) => Err(format!("action `{kind}` takes no `gate`")),
+        (_, None) => Ok(None),
+    }
+}
+
+fn unknown_action(name: &str) -> String {
+    format!("no action is named `{name}`; there are {}", action::names().join(", "))
+}
+
+fn step_id(template: &Template, node: Option<NodeId>) -> String {
+    let base = format!("{}.{}", template.when.as_str(), template.kind);
+    node.map_or(base.clone(), |node| format!("{base}.{node}"))
+}
+
+fn line_of(text: &str, offset: usize) -> usize {
+    text.bytes().take(offset).filter(|&byte| byte == b'\n').count() + 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_built_in_procedures_are_proved() {
+        for (name, text) in BUILT_IN {
+            let procedure = Procedure::load(name, text).unwrap_or_else(|error| panic!("{error}"));
+            assert_eq!(procedure.name, name);
+            for primary in NodeId::BOTH {
+                let steps = procedure.resolve(primary);
+                for (i, step) in steps.iter().enumerate() {
+                    assert!(steps[..i].iter().all(|other| other.id != step.id), "{} twice", step.id);
+                }
+            }
+        }
+    }
+
+    fn step(text: &str) -> String {
+        let (when, rest) = text.split_once(' ').unwrap();
+        let mut words = rest.split(' ');
+        let action = words.next().unwrap();
+        let parameters: String =
+            words.map(|word| word.split_once('=').map(|(k, v)| format!("{k} = \"{v}\"\n")).unwrap()).collect();
+        format!("[[steps]]\nwhen = \"{when}\"\naction = \"{action}\"\n{parameters}")
+    }
+
+    fn document(steps: &[&str]) -> String {
+        let steps: String = steps.iter().map(|text| step(text)).collect();
+        format!("name = \"x\"\ntitle = \"X\"\n{steps}")
+    }
+
+    const ROLE_SWAP: &[&str] = &[
+        "prepare backup node=standby",
+        "window-1 confirm gate=automatic_failover_off",
+        "window-1 force_sync",
+        "window-1 break_failover",
+        "window-1 update node=standby",
+        "window-1 verify node=standby",
+        "window-1 quiesce node=primary",
+        "window-1 switch_traffic to=standby",
+        "soak confirm gate=production",
+        "soak soak",
+        "window-2 confirm gate=automatic_failover_off",
+        "window-2 backup node=standby",
+        "window-2 backup node=primary",
+        "window-2 update node=primary",
+        "window-2 extract_data node=primary",
+        "window-2 establish_failover primary=standby",
+    ];
+
+    #[test]
+    fn a_short_but_safe_procedure_is_accepted() {
+        Procedure::load("x", &document(ROLE_SWAP)).unwrap();
+    }
+
+    /// Each case leaves one step out of a good procedure, or changes one; the rule that must refuse it stands beside.
+    #[test]
+    fn each_missing_step_is_refused_by_its_rule() {
+        let cases = [
+            ("prepare backup node=standby", Rule::R4),
+            ("window-1 confirm gate=automatic_failover_off", Rule::R17),
+            ("window-1 force_sync", Rule::R1),
+            ("window-1 break_failover", Rule::R15),
+            ("window-1 verify node=standby", Rule::R2),
+            ("soak confirm gate=production", Rule::R10),
+            ("soak soak", Rule::R10),
+            ("window-2 confirm gate=automatic_failover_off", Rule::R17),
+            ("window-2 backup node=standby", Rule::R4),
+            ("window-2 backup node=primary", Rule::R4),
+            ("window-2 update node=primary", Rule::R6),
+            ("window-2 extract_data node=primary", Rule::R9),
+            ("window-1 quiesce node=primary", Rule::R9),
+        ];
+        for (missing, rule) in cases {
+            let steps: Vec<&str> = ROLE_SWAP.iter().copied().filter(|step| *step != missing).collect();
+            let error = Procedure::load("x", &document(&steps)).unwrap_err();
+            assert_eq!(error.rule, Some(rule), "without `{missing}`: {error}");
+        }
+        let reversed: Vec<&str> = ROLE_SWAP
+            .iter()
+            .map(|s| if s.contains("establish") { "window-2 establish_failover primary=primary" } else { s })
+            .collect();
+        assert_eq!(Procedure::load("x", &document(&reversed)).unwrap_err().rule, Some(Rule::R8));
+        let unlinked = &ROLE_SWAP[..ROLE_SWAP.len() - 1];
+        assert!(Procedure::load("x", &document(unlinked)).unwrap_err().message.contains("without failover"));
+    }
+
+    #[test]
+    fn bad_documents_are_named_with_their_line() {
+        let cases = [
+            ("name = \"x\"\ntitle = \"X\"\nsteps = []\n", 1, "at least one"),
+            (&document(&["prepare backup"]), 3, "needs `node`"),
+            (&document(&["prepare preflight", "prepare fly"]), 6, "no action is named `fly`"),
+            (&document(&["prepare preflight node=standby"]), 3, "takes no `node`"),
+            (&document(&["prepare confirm gate=lunch"]), 3, "no gate is named `lunch`"),
+            (&document(&["soak soak", "prepare preflight"]), 6, "cannot follow"),
+            ("name = \"x\"\ntitle = \"X\"\nspeed = 1\nsteps = []\n", 3, "unknown field `speed`"),
+            ("name = ", 1, ""),
+        ];
+        for (text, line, message) in cases {
+            let error = Procedure::load("p.toml", text).unwrap_err();
+            assert_eq!(error.line, line, "{error}");
+            assert!(error.to_string().contains(message), "{error}");
+        }
+    }
+}

@@ -1,0 +1,359 @@
+//! How each action is recognised as done: from readings, never from an answer (contract: "Done is proved so").
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::action::Kind;
+use super::event::{Baseline, Evidence};
+use super::facts::Link;
+use super::ids::NodeId;
+use super::plan::Step;
+use super::run::{Act, Run};
+use super::site::{Role, SyncFact};
+use super::world::World;
+
+/// What the readings say about a step.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Proof {
+    Done(Evidence),
+    /// Not seen yet; the sentence says what is awaited.
+    NotYet(String),
+    /// R1: the first of two syncs is seen; a second one must be asked for.
+    SyncAgain(Box<Baseline>),
+    Failed(Failure),
+}
+
+/// A step that did not do what it should, or a world that is not as it should be: the run is held with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// A stable word (`sync_failed`); `docs/reference/alerts.md` lists them.
+    pub code: &'static str,
+    pub message: String,
+    pub expected: String,
+    pub found: String,
+    pub node: Option<NodeId>,
+}
+
+impl Failure {
+    pub fn new(code: &'static str, expected: impl Into<String>, found: impl Into<String>) -> Self {
+        let (expected, found) = (expected.into(), found.into());
+        Self { code, message: format!("expected {expected}, found {found}"), expected, found, node: None }
+    }
+
+    pub fn at(self, node: NodeId) -> Self {
+        Self { node: Some(node), ..self }
+    }
+}
+
+fn not_yet(what: impl Into<String>) -> Proof {
+    Proof::NotYet(what.into())
+}
+
+/// Looks for the effect of the act that is under way.
+pub fn of_act(run: &Run, step: &Step, act: &Act, world: &World) -> Proof {
+    let node = step.node.unwrap_or(run.plan.primary);
+    match step.kind {
+        Kind::ForceSync => force_sync(run, act, world),
+        Kind::BreakFailover => broken(run, act, world),
+        Kind::Update => updated(run, node, act.since, world),
+        Kind::EstablishFailover => established(run, node, act, world),
+        Kind::Drain => emptied(node, act, world),
+        Kind::Quiesce => closed(node, act, world),
+        Kind::Reopen => opened(node, act, world),
+        Kind::SwitchTraffic => switched(run, node, world),
+        Kind::Backup | Kind::ExtractData => not_yet("its files"),
+        Kind::Preflight | Kind::CheckSync | Kind::Verify | Kind::Confirm | Kind::Soak | Kind::FinalCheck => {
+            of_look(run, step, world)
+        }
+    }
+}
+
+/// Judges a step that only looks.
+pub fn of_look(run: &Run, step: &Step, world: &World) -> Proof {
+    match step.kind {
+        Kind::CheckSync => in_sync(run, world),
+        Kind::Verify => verified(run, step.node.unwrap_or(run.plan.primary), world),
+        Kind::FinalCheck => final_check(run, world),
+        _ => not_yet("nothing: this step is decided elsewhere"),
+    }
+}
+
+/// R1 and BG-21: the primary's sync time differs from the one read before asking, is later than the asking on the
+/// primary's own clock, and its status is good; where start and end can't be told apart, twice.
+fn force_sync(run: &Run, act: &Act, world: &World) -> Proof {
+    let reading = &world.readings[run.plan.primary];
+    let before = act.baseline.first_sync.as_ref().or(act.baseline.sync.as_ref());
+    let Some(sync) = reading.sync().filter(|sync| Some(*sync) != before) else {
+        return not_yet(format!("a sync on node `{}` that is newer than the one before", run.plan.primary));
+    };
+    if !is_later(sync, act.since, skew(run, run.plan.primary, world)) {
+        return not_yet(format!("a sync that began after it was asked for; the last one is of {}", sync.at));
+    }
+    if !reading.proven_after(act.since) {
+        return not_yet("a second reading of the sync that agrees");
+    }
+    if let Err(failure) = is_good(run, sync) {
+        return Proof::Failed(failure.at(run.plan.primary));
+    }
+    if sync.ok.is_none() && act.baseline.first_sync.is_none() {
+        let baseline = Baseline { first_sync: Some(sync.clone()), ..act.baseline.clone() };
+        return Proof::SyncAgain(Box::new(baseline));
+    }
+    Proof::Done(Evidence::Sync { sync: sync.clone(), asked_at: act.since })
+}
+
+/// Later than the asking on the node's clock. Nodes state whole seconds, so the asking is rounded down to one.
+fn is_later(sync: &SyncFact, asked: Timestamp, skew: SignedDuration) -> bool {
+    let asked = asked.checked_add(skew).unwrap_or(asked);
+    sync.at.as_second() >= asked.as_second()
+}
+
+/// The node's clock minus ours where it is measured and within the policy's bound, else none.
+fn skew(run: &Run, node: NodeId, world: &World) -> SignedDuration {
+    let measured = world.readings[node].current.as_ref().and_then(|observation| observation.clock_skew);
+    measured.filter(|skew| skew.abs() <= run.plan.policy.max_clock_skew).unwrap_or(SignedDuration::ZERO)
+}
+
+/// A sync's verdict: the driver's own, and the status text against the policy's list.
+pub fn is_good(run: &Run, sync: &SyncFact) -> Result<(), Failure> {
+    let policy = &run.plan.policy;
+    let status = sync.status.as_deref();
+    if sync.ok == Some(false) {
+        return Err(Failure::new("sync_failed", "a good sync", format!("a failed one: {}", status.unwrap_or("no status text"))));
+    }
+    let known = status.is_none_or(|text| policy.sync_ok_statuses.iter().any(|ok| ok.eq_ignore_ascii_case(text)));
+    let accepted = status.is_some() && run.accepted_status.as_deref() == status;
+    if !known && !accepted {
+        let found = format!("`{}`", status.unwrap_or_default());
+        return Err(Failure::new("sync_status_unknown", "a sync status of `policy.sync_ok_statuses`", found));
+    }
+    if sync.ok.is_none() && status.is_none() {
+        return Err(Failure::new("sync_status_unknown", "a verdict on the sync", "neither verdict nor status text"));
+    }
+    Ok(())
+}
+
+/// Both nodes report no relationship, by readings younger than the order (BG-21, R15).
+fn broken(run: &Run, act: &Act, world: &World) -> Proof {
+    let young = NodeId::BOTH.into_iter().all(|node| world.readings[node].proven_after(act.since));
+    match world.link() {
+        Link::Broken if young => Proof::Done(Evidence::seen("both nodes report no relationship")),
+        Link::BothPrimary => Proof::Failed(both_primary()),
+        Link::Half if world.now.duration_since(act.since) > run.plan.limit(Kind::BreakFailover) => {
+            Proof::Failed(half_broken(world))
+        }
+        link => not_yet(format!("both nodes without relationship; now: {}", link.describe())),
+    }
+}
+
+fn half_broken(world: &World) -> Failure {
+    let role = |node: NodeId| world.readings[node].role().map_or("unread", Role::as_str);
+    Failure::new(
+        "half_broken",
+        "no relationship on either node",
+        format!("node `a` {}, node `b` {}", role(NodeId::A), role(NodeId::B)),
+    )
+}
+
+pub fn both_primary() -> Failure {
+    Failure::new("role_conflict", "one primary at most", "both nodes primary")
+}
+
+/// The expected version and build, healthy, no longer updating.
+fn updated(run: &Run, node: NodeId, since: Timestamp, world: &World) -> Proof {
+    let reading = &world.readings[node];
+    let Some(current) = &reading.current else {
+        return not_yet(format!("node `{node}` to answer again; a box that is silent while it updates is healthy"));
+    };
+    if current.updating {
+        return not_yet(format!("node `{node}` to finish its update"));
+    }
+    let target = &run.plan.to.version;
+    if current.version != *target {
+        if current.version == run.plan.from.version || !reading.proven_after(since) {
+            return not_yet(format!("version {target} on node `{node}`; it shows {}", current.version));
+        }
+        let found = format!("version {}", current.version);
+        return Proof::Failed(Failure::new("wrong_version", format!("version {target} on node `{node}`"), found).at(node));
+    }
+    if !reading.proven_after(since) || !reading.healthy_twice() {
+        return not_yet(format!("two healthy readings of node `{node}` on {target}"));
+    }
+    match wrong_build(run, node, current.build.as_deref()) {
+        Some(failure) => Proof::Failed(failure),
+        None => Proof::Done(Evidence::Version { version: current.version.to_string(), build: current.build.clone() }),
+    }
+}
+
+fn wrong_build(run: &Run, node: NodeId, found: Option<&str>) -> Option<Failure> {
+    let (expected, found) = (run.target_build()?, found?);
+    let failure =
+        || Failure::new("wrong_version", format!("build {expected} on node `{node}`"), format!("build {found}")).at(node);
+    (expected != found).then(failure)
+}
+
+/// Roles as asked, then one newer good sync (R1, R6).
+fn established(run: &Run, primary: NodeId, act: &Act, world: &World) -> Proof {
+    let link = world.link();
+    if link == (Link::Linked { primary: primary.other() }) {
+        return Proof::Failed(reversed(primary));
+    }
+    if link == Link::BothPrimary {
+        return Proof::Failed(both_primary());
+    }
+    let young = NodeId::BOTH.into_iter().all(|node| world.readings[node].proven_after(act.since));
+    if link != (Link::Linked { primary }) || !young {
+        return not_yet(format!("node `{primary}` primary and node `{}` standby; now: {}", primary.other(), link.describe()));
+    }
+    let newer =
+        |sync: &&SyncFact| Some(*sync) != act.baseline.sync.as_ref() && is_later(sync, act.since, skew(run, primary, world));
+    let Some(sync) = world.readings[primary].sync().filter(newer) else {
+        return not_yet(format!("the first sync from node `{primary}`"));
+    };
+    match is_good(run, sync) {
+        Err(failure) => Proof::Failed(failure.at(primary)),
+        Ok(()) => Proof::Done(Evidence::Sync { sync: sync.clone(), asked_at: act.since }),
+    }
+}
+
+/// R8: the link runs the wrong way; a sync over it would overwrite the survivor.
+pub fn reversed(primary: NodeId) -> Failure {
+    let found = format!("node `{}` is primary: its next sync overwrites node `{primary}`; break the link now", primary.other());
+    Failure::new("role_conflict", format!("node `{primary}` primary"), found)
+}
+
+/// Users and sessions zero (BG-02). A program that tells neither is taken at its word once it accepted the drain.
+fn emptied(node: NodeId, act: &Act, world: &World) -> Proof {
+    let reading = &world.readings[node];
+    let Some(current) = reading.current.as_ref().filter(|_| reading.proven_after(act.since)) else {
+        return not_yet(format!("a reading of node `{node}` that is younger than the order"));
+    };
+    match (current.users, current.sessions) {
+        (None, None) if act.accepted => Proof::Done(Evidence::seen("the driver accepted the drain and tells no counts")),
+        (None, None) => not_yet(format!("counts of users and sessions of node `{node}`; it tells none")),
+        (users, sessions) if users.unwrap_or(0) == 0 && sessions.unwrap_or(0) == 0 => {
+            Proof::Done(Evidence::seen("no users and no sessions"))
+        }
+        (users, sessions) => {
+            not_yet(format!("node `{node}` to empty: {} users, {} sessions", users.unwrap_or(0), sessions.unwrap_or(0)))
+        }
+    }
+}
+
+/// Takes no client any more, where the driver can try; no sessions left, where it tells.
+fn closed(node: NodeId, act: &Act, world: &World) -> Proof {
+    let reading = &world.readings[node];
+    let Some(current) = reading.current.as_ref().filter(|_| reading.proven_after(act.since)) else {
+        return not_yet(format!("a reading of node `{node}` that is younger than the order"));
+    };
+    match current.takes_clients {
+        Some(true) => not_yet(format!("node `{node}` to refuse clients; it still takes them")),
+        _ if current.sessions.unwrap_or(0) > 0 => not_yet(format!("the last sessions of node `{node}` to end")),
+        Some(false) => Proof::Done(Evidence::seen("it takes no client and has no session")),
+        None => Proof::Done(Evidence::seen("the order was taken and it has no session; whether it takes clients can't be tried")),
+    }
+}
+
+fn opened(node: NodeId, act: &Act, world: &World) -> Proof {
+    let reading = &world.readings[node];
+    match reading.current.as_ref().filter(|_| reading.proven_after(act.since)) {
+        Some(current) if current.takes_clients != Some(false) => Proof::Done(Evidence::seen("it is open to clients")),
+        _ => not_yet(format!("node `{node}` to take clients")),
+    }
+}
+
+/// Every entry's every server names the node, and the box behind the name is it.
+fn switched(run: &Run, to: NodeId, world: &World) -> Proof {
+    if world.traffic.target() != Some(to) {
+        return not_yet(format!("`{}` to lead to node `{to}` everywhere; now: {}", run.plan.service, world.traffic.describe()));
+    }
+    match world.traffic.other_identity(&run.plan.nodes[to].identity) {
+        Some(identity) => not_yet(format!("node `{to}` to answer at `{}`; box {identity} does", run.plan.service)),
+        None => Proof::Done(Evidence::seen(world.traffic.describe())),
+    }
+}
+
+/// BG-20: linked as planned, equal, and the last sync was good.
+fn in_sync(run: &Run, world: &World) -> Proof {
+    let primary = run.plan.primary;
+    let reading = &world.readings[primary];
+    if world.link() == Link::Unknown {
+        return not_yet("a reading of both nodes");
+    }
+    if world.link() != (Link::Linked { primary }) {
+        let expected = Link::Linked { primary }.describe();
+        return Proof::Failed(Failure::new("not_in_sync", expected, world.link().describe()));
+    }
+    match reading.sync().map(|sync| is_good(run, sync)) {
+        Some(Err(failure)) => Proof::Failed(failure.at(primary)),
+        Some(Ok(())) => {
+            let at = reading.sync().map_or_else(String::new, |sync| sync.at.to_string());
+            Proof::Done(Evidence::seen(format!("linked, node `{primary}` primary, last sync {at}")))
+        }
+        None => Proof::Done(Evidence::seen(format!("linked, node `{primary}` primary, no sync reported yet"))),
+    }
+}
+
+/// Able to serve on the version it should have: two healthy readings since it was last touched, and taking clients
+/// unless this run closed it.
+fn verified(run: &Run, node: NodeId, world: &World) -> Proof {
+    let reading = &world.readings[node];
+    let record = &run.nodes[node];
+    let since = record.touched_at.unwrap_or(run.started_at);
+    let Some(current) = reading.current.as_ref() else {
+        return not_yet(format!("node `{node}` to answer"));
+    };
+    let expected = run.expected_version(node);
+    if current.version != expected.version {
+        let found = format!("version {}", current.version);
+        return Proof::Failed(
+            Failure::new("wrong_version", format!("version {} on node `{node}`", expected.version), found).at(node),
+        );
+    }
+    if !reading.proven_after(since) || !reading.healthy_twice() || current.role == Role::Standby {
+        return not_yet(format!("two healthy readings of node `{node}`"));
+    }
+    if current.takes_clients == Some(false) && record.closed_at.is_none() {
+        return not_yet(format!("node `{node}` to take a client for `{}`", run.plan.service));
+    }
+    let client = match (record.closed_at, current.takes_clients) {
+        (Some(_), _) => "closed to clients by this run",
+        (None, Some(_)) => "takes a client for the service's name",
+        (None, None) => "whether it takes clients is the program's word",
+    };
+    Proof::Done(Evidence::seen(format!("version {}, healthy twice, {client}", current.version)))
+}
+
+/// Linked from the survivor, equal, healthy, and the name leads to it.
+fn final_check(run: &Run, world: &World) -> Proof {
+    let primary = run.survivor;
+    if world.link() != (Link::Linked { primary }) {
+        return not_yet(format!("{}; now: {}", Link::Linked { primary }.describe(), world.link().describe()));
+    }
+    if !NodeId::BOTH.into_iter().all(|node| world.readings[node].healthy_twice()) {
+        return not_yet("two healthy readings of both nodes");
+    }
+    if world.has_traffic && world.traffic.target() != Some(primary) {
+        return not_yet(format!("`{}` to lead to node `{primary}`; now: {}", run.plan.service, world.traffic.describe()));
+    }
+    Proof::Done(Evidence::seen(format!("linked, both healthy on {}, node `{primary}` serves", run.plan.to.version)))
+}
+
+/// True if the readings prove that an act in doubt had no effect, so that it may be repeated without harm.
+///
+/// Acts that take time to show (sync, break, establish) are given their expected time first: "not done" is never
+/// concluded from a reading that may be earlier than the effect.
+pub fn had_no_effect(run: &Run, step: &Step, act: &Act, world: &World) -> bool {
+    let waited = world.now.duration_since(act.since);
+    let read = |node: NodeId| world.readings[node].proven_after(act.since);
+    match step.kind {
+        Kind::Backup | Kind::ExtractData => true,
+        Kind::Drain | Kind::Quiesce | Kind::Reopen => step.node.is_some_and(read),
+        Kind::SwitchTraffic => {
+            waited >= world.settling && world.traffic.target() == act.baseline.traffic && world.traffic.steady_count >= 2
+        }
+        Kind::ForceSync | Kind::BreakFailover | Kind::EstablishFailover => {
+            waited >= run.plan.expected(step.kind) && NodeId::BOTH.into_iter().all(read)
+        }
+        _ => false,
+    }
+}

@@ -1,0 +1,345 @@
+//! The promises R1 to R17 as functions over [`Facts`].
+//!
+//! Each is checked by the same function in three places: before every action at run time, when a procedure is loaded,
+//! and in the tests that walk through all states. R11 comes with rehearsal sites; R12 and R14 are kept by the fleet
+//! (one run a site), the store's lock and the order *record, then act*, and have no function over facts.
+
+use super::action::{Gate, Impact, Kind, When};
+use super::facts::{Facts, Known, Link, WindowFact};
+use super::ids::NodeId;
+use super::plan::Step;
+
+/// A promise's id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+pub enum Rule {
+    R1,
+    R2,
+    R3,
+    R4,
+    R5,
+    R6,
+    R7,
+    R8,
+    R9,
+    R10,
+    R12,
+    R13,
+    R15,
+    R16,
+    R17,
+}
+
+impl Rule {
+    /// The rule's name, a stable word in messages, journal and API.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::R1 => "fresh_sync",
+            Self::R2 => "one_at_a_time",
+            Self::R3 => "in_window",
+            Self::R4 => "backed_up",
+            Self::R5 => "known_path",
+            Self::R6 => "equal_versions",
+            Self::R7 => "serves_first",
+            Self::R8 => "no_overwrite",
+            Self::R9 => "no_gap",
+            Self::R10 => "confirmed",
+            Self::R12 => "one_run",
+            Self::R13 => "known_box",
+            Self::R15 => "unlinked_update",
+            Self::R16 => "one_serves",
+            Self::R17 => "no_autopilot",
+        }
+    }
+}
+
+impl std::fmt::Display for Rule {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{self:?} {}", self.name())
+    }
+}
+
+/// A rule that a step would break, with what it asks and what stands against it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    pub rule: Rule,
+    pub expected: String,
+    pub found: String,
+    pub cure: Cure,
+}
+
+/// What may lift a violation without a person.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cure {
+    /// Nothing: a person must look.
+    Person,
+    /// A reading that is missing now.
+    Reading,
+    /// Time: the window's begin or the soak's end.
+    Time,
+    /// An earlier step of this kind, done once more (on this node, where the action has one).
+    Renew(Kind, Option<NodeId>),
+}
+
+type Verdict = Result<(), Violation>;
+
+fn broken(rule: Rule, expected: impl Into<String>, found: impl Into<String>, cure: Cure) -> Verdict {
+    Err(Violation { rule, expected: expected.into(), found: found.into(), cure })
+}
+
+/// The rules in the order in which they are asked: first what can't be known, then what must not be, last what only needs time.
+const RULES: &[fn(&Step, &Facts) -> Verdict] = &[
+    known_box,
+    confirmed,
+    in_window,
+    no_autopilot,
+    no_overwrite,
+    one_serves,
+    unlinked_update,
+    one_at_a_time,
+    known_path,
+    backed_up,
+    fresh_sync,
+    no_gap,
+    equal_versions,
+    serves_first,
+];
+
+/// Every rule that `step` would break if it began with these facts, the weightiest first.
+pub fn violations(step: &Step, facts: &Facts) -> Vec<Violation> {
+    RULES.iter().filter_map(|rule| rule(step, facts).err()).collect()
+}
+
+/// R1: failover is broken only after a proven sync.
+fn fresh_sync(step: &Step, facts: &Facts) -> Verdict {
+    if step.kind == Kind::BreakFailover && !facts.fresh_sync {
+        let expected = "a good sync that began after this run asked for it and is younger than `policy.max_sync_age`";
+        return broken(Rule::R1, expected, "none is proven", Cure::Renew(Kind::ForceSync, None));
+    }
+    Ok(())
+}
+
+/// R2: a disruptive act on a node begins only while the other is able to serve, or the node itself is not.
+fn one_at_a_time(step: &Step, facts: &Facts) -> Verdict {
+    let (Kind::Update | Kind::Quiesce, Some(node)) = (step.kind, step.node) else { return Ok(()) };
+    let other = node.other();
+    if facts.able_to_serve(other) || !facts.able_to_serve(node) && facts.serving != Some(node) {
+        return Ok(());
+    }
+    let cure = cure_of_unable(facts, other);
+    broken(Rule::R2, format!("node `{other}` able to serve while node `{node}` is disturbed"), facts.unable(other), cure)
+}
+
+fn cure_of_unable(facts: &Facts, node: NodeId) -> Cure {
+    match facts.nodes[node].known {
+        Known::Unread(_) => Cure::Reading,
+        Known::Yes if !facts.nodes[node].healthy => Cure::Reading,
+        _ => Cure::Person,
+    }
+}
+
+/// R3: a disruptive act begins only inside its window and if its expected time still fits.
+fn in_window(step: &Step, facts: &Facts) -> Verdict {
+    let bound = matches!(step.when, When::Window1 | When::Window2);
+    if !bound || facts.ordered {
+        return Ok(());
+    }
+    let disruptive = step.kind.impact() >= Impact::Disruptive;
+    match facts.window {
+        WindowFact::NotYet => broken(Rule::R3, format!("{} has begun", step.when.as_str()), "it has not begun", Cure::Time),
+        WindowFact::TooShort if disruptive => broken(
+            Rule::R3,
+            format!("`{}` and its expected time fit into {}", step.kind, step.when.as_str()),
+            "the rest of the window is too short, or the window is over",
+            Cure::Person,
+        ),
+        _ => Ok(()),
+    }
+}
+
+/// R4: no update without this run's own backup of the node, taken after it last served; before establish the survivor too has one.
+fn backed_up(step: &Step, facts: &Facts) -> Verdict {
+    let node = match step.kind {
+        Kind::Update => step.node.unwrap_or(facts.first_primary),
+        Kind::EstablishFailover => facts.survivor,
+        _ => return Ok(()),
+    };
+    if facts.nodes[node].backed_up {
+        return Ok(());
+    }
+    let expected = format!("this run's verified backup of node `{node}`, young enough and taken after it last served");
+    broken(Rule::R4, expected, "there is none", Cure::Renew(Kind::Backup, Some(node)))
+}
+
+/// R5: a package is installed only on the version that the plan names.
+fn known_path(step: &Step, facts: &Facts) -> Verdict {
+    let (Kind::Update, Some(node)) = (step.kind, step.node) else { return Ok(()) };
+    if facts.target <= facts.start {
+        return broken(
+            Rule::R5,
+            "a target newer than both nodes",
+            format!("{} is not newer than {}", facts.target, facts.start),
+            Cure::Person,
+        );
+    }
+    match &facts.nodes[node].version {
+        Some(version) if *version == facts.start => Ok(()),
+        Some(version) => {
+            broken(Rule::R5, format!("node `{node}` on {}", facts.start), format!("it runs {version}"), Cure::Person)
+        }
+        None => broken(Rule::R5, format!("node `{node}` on {}", facts.start), "its version can't be read", Cure::Reading),
+    }
+}
+
+/// R6: failover is established only between equal versions and builds, only from the survivor, only when the stray data are known.
+fn equal_versions(step: &Step, facts: &Facts) -> Verdict {
+    if step.kind != Kind::EstablishFailover {
+        return Ok(());
+    }
+    let (a, b) = (&facts.nodes.a, &facts.nodes.b);
+    let (Some(version_a), Some(version_b)) = (&a.version, &b.version) else {
+        return broken(Rule::R6, "the versions of both nodes", "one can't be read", Cure::Reading);
+    };
+    if version_a != version_b {
+        return broken(Rule::R6, "equal versions", format!("node `a` runs {version_a}, node `b` {version_b}"), Cure::Person);
+    }
+    if a.build.is_some() && b.build.is_some() && a.build != b.build {
+        let found = format!("node `a` has {}, node `b` {}", text(&a.build), text(&b.build));
+        return broken(Rule::R6, "equal builds", found, Cure::Person);
+    }
+    match facts.link {
+        Link::Broken => Ok(()),
+        Link::Unknown => broken(Rule::R6, Link::Broken.describe(), facts.link.describe(), Cure::Reading),
+        link => broken(Rule::R6, Link::Broken.describe(), link.describe(), Cure::Person),
+    }
+}
+
+fn text(build: &Option<String>) -> &str {
+    build.as_deref().unwrap_or("no build")
+}
+
+/// R7: traffic moves only to a node that is able to serve and whose version this site has accepted.
+fn serves_first(step: &Step, facts: &Facts) -> Verdict {
+    let (Kind::SwitchTraffic, Some(to)) = (step.kind, step.node) else { return Ok(()) };
+    if !facts.able_to_serve(to) {
+        return broken(Rule::R7, format!("node `{to}` able to serve"), facts.unable(to), cure_of_unable(facts, to));
+    }
+    let node = &facts.nodes[to];
+    let accepted =
+        node.version.as_ref().is_some_and(|version| *version == facts.start || *version == facts.target && node.verified);
+    if accepted {
+        return Ok(());
+    }
+    let found = node
+        .version
+        .as_ref()
+        .map_or_else(|| "an unread version".to_owned(), |version| format!("version {version}, not verified"));
+    broken(Rule::R7, format!("node `{to}` on {} or, verified, on {}", facts.start, facts.target), found, Cure::Person)
+}
+
+/// R8: through us no sync runs towards the survivor.
+fn no_overwrite(step: &Step, facts: &Facts) -> Verdict {
+    let survivor = facts.survivor;
+    match (step.kind, facts.link) {
+        (Kind::EstablishFailover, _) if step.node != Some(survivor) => {
+            let found = format!("the step establishes it from node `{}`", survivor.other());
+            broken(Rule::R8, format!("failover established from the survivor, node `{survivor}`"), found, Cure::Person)
+        }
+        (Kind::ForceSync, Link::Linked { primary }) if primary != survivor => broken(
+            Rule::R8,
+            format!("node `{survivor}` primary: a sync runs from primary to standby"),
+            facts.link.describe(),
+            Cure::Person,
+        ),
+        _ => Ok(()),
+    }
+}
+
+/// R9: what a re-established link would not carry over is extracted, after the node was closed and directly before.
+fn no_gap(step: &Step, facts: &Facts) -> Verdict {
+    if step.kind != Kind::EstablishFailover {
+        return Ok(());
+    }
+    let left = facts.survivor.other();
+    let node = &facts.nodes[left];
+    if !node.closed {
+        return broken(Rule::R9, format!("node `{left}` closed to clients"), "it is open", Cure::Person);
+    }
+    if !node.extracted {
+        let expected = format!("the session data of node `{left}` extracted directly before");
+        return broken(Rule::R9, expected, "they are not", Cure::Renew(Kind::ExtractData, Some(left)));
+    }
+    Ok(())
+}
+
+/// R10: window two never begins before a person has accepted the new version and the soak is over.
+fn confirmed(step: &Step, facts: &Facts) -> Verdict {
+    if step.when < When::Window2 || facts.ordered || step.kind == Kind::FinalCheck && facts.link != Link::Broken {
+        return Ok(());
+    }
+    if !facts.confirmed {
+        return broken(Rule::R10, "the gate `production` accepted by a person", "it is open", Cure::Person);
+    }
+    if !facts.soaked {
+        return broken(Rule::R10, "the soak ended", "it has not", Cure::Time);
+    }
+    Ok(())
+}
+
+/// R13: every act is tied to one box by its identity.
+fn known_box(step: &Step, facts: &Facts) -> Verdict {
+    if !step.kind.acts() {
+        return Ok(());
+    }
+    let both = matches!(step.kind, Kind::ForceSync | Kind::BreakFailover | Kind::EstablishFailover | Kind::Update);
+    let nodes = NodeId::BOTH.into_iter().filter(|&node| both || step.node == Some(node));
+    for node in nodes {
+        match &facts.nodes[node].known {
+            Known::Yes => {}
+            Known::Unread(why) => {
+                return broken(Rule::R13, format!("a fresh reading of node `{node}`"), format!("none: {why}"), Cure::Reading);
+            }
+            Known::WrongBox(found) => {
+                return broken(Rule::R13, format!("the box of node `{node}`"), format!("another answers: {found}"), Cure::Person);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// R15: a node is updated only while both nodes report no relationship.
+fn unlinked_update(step: &Step, facts: &Facts) -> Verdict {
+    match (step.kind, facts.link) {
+        (Kind::Update, Link::Broken) => Ok(()),
+        (Kind::Update, Link::Unknown) => broken(Rule::R15, Link::Broken.describe(), facts.link.describe(), Cure::Reading),
+        (Kind::Update, link) => broken(Rule::R15, Link::Broken.describe(), link.describe(), Cure::Person),
+        _ => Ok(()),
+    }
+}
+
+/// R16: at most one node takes new sessions; the soak can't be accepted while the other does.
+fn one_serves(step: &Step, facts: &Facts) -> Verdict {
+    let left = facts.survivor.other();
+    let accepts = step.kind == Kind::Soak || step.kind == Kind::Confirm && step.gate == Some(Gate::Production);
+    if accepts && facts.nodes[left].stray {
+        return broken(Rule::R16, format!("no sessions on node `{left}`"), "it has sessions or users", Cure::Reading);
+    }
+    Ok(())
+}
+
+/// R17: automatic failover is confirmed off, and both roles, read fresh, are the plan's.
+fn no_autopilot(step: &Step, facts: &Facts) -> Verdict {
+    let planned = match step.kind {
+        Kind::ForceSync | Kind::BreakFailover => Link::Linked { primary: facts.first_primary },
+        Kind::EstablishFailover => Link::Broken,
+        _ => return Ok(()),
+    };
+    if !facts.autopilot_off {
+        let cure = Cure::Renew(Kind::Confirm, None);
+        return broken(Rule::R17, "automatic failover confirmed off in this window", "it is not confirmed", cure);
+    }
+    if facts.link == planned {
+        return Ok(());
+    }
+    let cure = if facts.link == Link::Unknown { Cure::Reading } else { Cure::Person };
+    broken(Rule::R17, planned.describe(), facts.link.describe(), cure)
+}

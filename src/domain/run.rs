@@ -1,0 +1,221 @@
+//! A run: one execution of a plan, as the fold over its journal gives it.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::action::{Gate, Kind, When};
+use super::event::{Baseline, Evidence, FileEvidence, Notice, Outcome, Verdict, WaitingOn};
+use super::ids::{NodeId, PerNode, RunId};
+use super::plan::{Plan, Step, Windows};
+use super::site::SyncFact;
+use super::version::Target;
+
+/// Where a run stands within its step.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Phase {
+    /// Nothing is under way; the next step may be decided.
+    Ready,
+    /// An intent is recorded; its act may be under way right now.
+    Acting,
+    Waiting {
+        on: WaitingOn,
+        since: Timestamp,
+        until: Option<Timestamp>,
+    },
+    /// An act's outcome is unknown until a reading settles it.
+    InDoubt {
+        since: Timestamp,
+        message: String,
+    },
+    Held(Hold),
+    Finished(Outcome),
+}
+
+/// Why a run is held.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Hold {
+    pub code: String,
+    pub message: String,
+    pub found: String,
+    pub since: Timestamp,
+}
+
+/// The act of the current step, from its intent until its proof.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Act {
+    pub attempt: u32,
+    pub since: Timestamp,
+    pub baseline: Baseline,
+    pub accepted: bool,
+    pub instruction: Option<Instruction>,
+}
+
+/// What a person was told to do.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Instruction {
+    pub number: u32,
+    pub not_after: Option<Timestamp>,
+    pub lines: Vec<String>,
+}
+
+/// How far one step of the plan is.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Progress {
+    pub done_at: Option<Timestamp>,
+    /// The last attempt's number, from 1.
+    pub attempts: u32,
+    /// Attempts since a person last had a word.
+    pub tries: u32,
+}
+
+/// R1's evidence.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SyncEvidence {
+    pub sync: SyncFact,
+    pub proven_at: Timestamp,
+}
+
+/// What the journal says of one node.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct NodeRecord {
+    /// This run's last verified backup.
+    pub backup: Option<(Timestamp, FileEvidence)>,
+    /// When traffic left it, if it did.
+    pub served_until: Option<Timestamp>,
+    pub closed_at: Option<Timestamp>,
+    pub extracted_at: Option<Timestamp>,
+    /// When it was last changed (linked, unlinked, updated).
+    pub touched_at: Option<Timestamp>,
+    pub verified_at: Option<Timestamp>,
+    /// True once this run has updated it.
+    pub updated: bool,
+    /// The build it showed after its update.
+    pub build: Option<String>,
+}
+
+/// One execution of a plan.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Run {
+    pub id: RunId,
+    pub plan: Box<Plan>,
+    /// Who started it.
+    pub started_by: String,
+    pub started_at: Timestamp,
+    pub finished_at: Option<Timestamp>,
+    /// The last record's number, time and hash.
+    pub seq: u64,
+    pub last_at: Timestamp,
+    pub head: String,
+    pub phase: Phase,
+    pub progress: Vec<Progress>,
+    pub act: Option<Act>,
+    pub windows: Windows,
+    pub nodes: PerNode<NodeRecord>,
+    /// The node whose data are kept: the first primary until a switch is proven, then its target.
+    pub survivor: NodeId,
+    pub sync: Option<SyncEvidence>,
+    pub broken_at: Option<Timestamp>,
+    /// When failover was proven again: linked and its first sync good.
+    pub protected_at: Option<Timestamp>,
+    /// When automatic failover was confirmed off, and for which part.
+    pub autopilot_off: Option<When>,
+    pub verdict: Option<Verdict>,
+    pub soak_from: Option<Timestamp>,
+    pub soaked: bool,
+    /// R1: the sync status text that a named person accepted, once.
+    pub accepted_status: Option<String>,
+    pub hold_requested: bool,
+    /// A person resumed after an out-of-band change: what is already so may count, if the rules agree.
+    pub acknowledged: bool,
+    /// Traffic was ordered back: from here on the run follows the fixed path of [`super::machine`].
+    pub switched_back: bool,
+    pub resumed: u32,
+    pub instructions: u32,
+    pub notices: Vec<(Notice, Option<NodeId>)>,
+}
+
+impl Run {
+    /// The first step that is not done.
+    pub fn step(&self) -> Option<&Step> {
+        self.position().map(|index| &self.plan.steps[index])
+    }
+
+    /// The index of [`Run::step`].
+    pub fn position(&self) -> Option<usize> {
+        self.progress.iter().position(|progress| progress.done_at.is_none())
+    }
+
+    /// How far the current step is.
+    pub fn at(&self) -> Option<&Progress> {
+        self.position().map(|index| &self.progress[index])
+    }
+
+    pub fn is_finished(&self) -> bool {
+        matches!(self.phase, Phase::Finished(_))
+    }
+
+    pub fn hold(&self) -> Option<&Hold> {
+        match &self.phase {
+            Phase::Held(hold) => Some(hold),
+            _ => None,
+        }
+    }
+
+    /// The gate that waits for a person now.
+    pub fn open_gate(&self) -> Option<Gate> {
+        match (&self.phase, self.step()) {
+            (Phase::Waiting { on: WaitingOn::Gate, .. }, Some(step)) => step.gate,
+            (Phase::Held(hold), _) if hold.code == "sync_status_unknown" => Some(Gate::SyncStatus),
+            _ => None,
+        }
+    }
+
+    /// True while failover is broken on purpose: from the break until the first sync after re-establishing is proven.
+    pub fn unprotected_since(&self) -> Option<Timestamp> {
+        self.broken_at.filter(|_| self.protected_at.is_none())
+    }
+
+    /// How long the pair was or is without failover.
+    pub fn unprotected_for(&self, now: Timestamp) -> SignedDuration {
+        self.broken_at.map_or(SignedDuration::ZERO, |from| self.protected_at.unwrap_or(now).duration_since(from))
+    }
+
+    /// The version and build that a node should run now.
+    pub fn expected_version(&self, node: NodeId) -> Target {
+        let record = &self.nodes[node];
+        if record.updated {
+            return Target { version: self.plan.to.version.clone(), build: record.build.clone().or_else(|| self.target_build()) };
+        }
+        self.plan.from.clone()
+    }
+
+    /// The target's build: the plan's, or the one that the first updated node showed.
+    pub fn target_build(&self) -> Option<String> {
+        let shown = || NodeId::BOTH.into_iter().find_map(|node| self.nodes[node].build.clone());
+        self.plan.to.build.clone().or_else(shown)
+    }
+
+    /// The node that the service's name should lead to.
+    pub fn serving(&self) -> NodeId {
+        self.survivor
+    }
+
+    /// Whether a step of this kind is under way (its intent recorded, its proof not).
+    pub fn is_at(&self, kind: Kind) -> bool {
+        self.act.is_some() && self.step().is_some_and(|step| step.kind == kind)
+    }
+
+    pub fn has_notice(&self, notice: Notice, node: Option<NodeId>) -> bool {
+        self.notices.contains(&(notice, node))
+    }
+
+    /// The intent's key: the same when the same intent is repeated after a crash.
+    pub fn key(&self, step: &Step, attempt: u32) -> String {
+        format!("{}/{}/{attempt}", self.id, step.id)
+    }
+}
+
+impl Evidence {
+    pub fn seen(found: impl Into<String>) -> Self {
+        Self::Seen { found: found.into() }
+    }
+}

@@ -1,0 +1,102 @@
+//! How things stand, and what may and must not be done by hand: for every end at rest, for alerts, and for the sheet that
+//! leaves this host with the journal's export.
+
+use std::fmt::Write as _;
+
+use super::ids::NodeId;
+use super::run::{Phase, Run};
+
+/// One sentence on the pair, from the journal alone.
+pub fn state(run: &Run) -> String {
+    let serving = run.serving();
+    let link = match (run.unprotected_since(), run.protected_at) {
+        (Some(since), _) => format!("failover is broken since {since}"),
+        (None, Some(_)) => "failover is on again".to_owned(),
+        (None, None) => "failover is still on".to_owned(),
+    };
+    let versions = NodeId::BOTH.map(|node| format!("node `{node}` runs {}", run.expected_version(node).version));
+    format!("{link}; node `{serving}` serves; {}; {}", versions[0], versions[1])
+}
+
+/// What may be done by hand now.
+pub fn may(run: &Run) -> Vec<String> {
+    let (kept, left) = (run.survivor, run.survivor.other());
+    let target = &run.plan.to;
+    if run.unprotected_since().is_none() {
+        return vec![format!("use the pair as usual: node `{kept}` is primary")];
+    }
+    let mut lines = vec![format!("leave it as it is: node `{kept}` serves, without failover")];
+    let (kept_version, left_version) = (run.expected_version(kept).version, run.expected_version(left).version);
+    if kept_version == left_version {
+        lines.push(format!(
+            "go back to a pair: close node `{left}` to clients, extract its session data, then on node `{kept}` /login > Management > Failover > Establish, with node `{left}` as backup"
+        ));
+    } else if left_version < kept_version {
+        lines.push(format!(
+            "finish: save the settings of both nodes, update node `{left}` to {target} (/appliance > Updates), extract its session data, then establish failover from node `{kept}`"
+        ));
+    } else {
+        lines.push(format!("finish: in a window, update node `{kept}` to {target} while node `{left}` can serve, then establish failover from node `{kept}`"));
+    }
+    lines
+}
+
+/// What must not be done by hand now.
+pub fn must_not(run: &Run) -> Vec<String> {
+    let (kept, left) = (run.survivor, run.survivor.other());
+    if run.unprotected_since().is_none() {
+        return vec!["do not update a node while the pair is linked".to_owned()];
+    }
+    let mut lines = vec![
+        format!(
+            "do not establish failover from node `{left}`: its first sync would overwrite node `{kept}`, whose data are to be kept"
+        ),
+        "do not restart a box on trouble during an update; call the vendor".to_owned(),
+    ];
+    if run.expected_version(kept).version != run.expected_version(left).version {
+        lines.push("do not establish failover while the versions differ".to_owned());
+    }
+    if run.nodes[left].closed_at.is_some() {
+        lines.push(format!("do not open node `{left}` to clients: what they write there is lost when failover is established"));
+    }
+    lines
+}
+
+/// The whole sheet, as text that can be printed and followed without the daemon.
+pub fn text(run: &Run) -> String {
+    let mut sheet = String::new();
+    // Writing into a string cannot fail.
+    let _ = writeln!(sheet, "Run {} of site {} ({} to {})", run.id, run.id.site, run.plan.from, run.plan.to);
+    let _ = writeln!(sheet, "As of {}, record {}", run.last_at, run.seq);
+    let _ = writeln!(sheet, "State: {}", state(run));
+    for node in NodeId::BOTH {
+        let facts = &run.plan.nodes[node];
+        let keep = if node == run.survivor { "its data are kept (survivor)" } else { "its data are not kept" };
+        let _ = writeln!(
+            sheet,
+            "Node {node}: {} at {}, version {}, {keep}",
+            facts.identity,
+            facts.address,
+            run.expected_version(node)
+        );
+        if let Some((at, file)) = &run.nodes[node].backup {
+            let _ = writeln!(sheet, "  backup of {at}: {} (SHA-256 {})", file.path.display(), file.sha256);
+        }
+    }
+    let next = run.step().map_or_else(|| "none".to_owned(), |step| format!("{}: {}", step.id, step.sentence()));
+    let _ = writeln!(sheet, "Next step of the plan: {next}");
+    if let Phase::Held(hold) = &run.phase {
+        let _ = writeln!(sheet, "Held: {} ({})", hold.message, hold.code);
+    }
+    section(&mut sheet, "By hand you may", &may(run));
+    section(&mut sheet, "By hand you must not", &must_not(run));
+    sheet
+}
+
+fn section(sheet: &mut String, title: &str, lines: &[String]) {
+    // Writing into a string cannot fail.
+    let _ = writeln!(sheet, "{title}:");
+    for line in lines {
+        let _ = writeln!(sheet, "  - {line}");
+    }
+}

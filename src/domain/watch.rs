@@ -1,0 +1,191 @@
+//! What is watched at every look, whatever the step: changes that nobody planned, and things that people must know.
+
+use jiff::SignedDuration;
+
+use super::action::{Impact, Kind, When};
+use super::event::{Event, Notice};
+use super::facts::Link;
+use super::ids::NodeId;
+use super::proof::{self, Failure};
+use super::run::{Phase, Run};
+use super::world::World;
+
+/// A change that nobody planned: the run is held with it.
+pub fn surprise(run: &Run, world: &World) -> Option<Failure> {
+    wrong_box(run, world)
+        .or_else(|| wrong_link(run, world))
+        .or_else(|| wrong_version(run, world))
+        .or_else(|| wrong_traffic(run, world))
+}
+
+/// R13: another box answers at a node's address.
+fn wrong_box(run: &Run, world: &World) -> Option<Failure> {
+    NodeId::BOTH.into_iter().find_map(|node| {
+        let found = &world.readings[node].current.as_ref()?.identity;
+        let expected = &run.plan.nodes[node].identity;
+        let failure = || Failure::new("wrong_box", format!("box {expected} at node `{node}`"), format!("box {found}")).at(node);
+        (found != expected).then(failure)
+    })
+}
+
+/// The link as the journal says it should be; while a step changes it, everything between before and after is fine.
+fn wrong_link(run: &Run, world: &World) -> Option<Failure> {
+    let link = world.link();
+    if link == Link::BothPrimary {
+        return Some(proof::both_primary());
+    }
+    if link == Link::Unknown
+        || run.is_at(Kind::BreakFailover)
+        || run.is_at(Kind::EstablishFailover)
+        || !readings_are_young(run, world)
+    {
+        return None;
+    }
+    let linked_by_us = run.protected_at.is_some();
+    if run.broken_at.is_some() && !linked_by_us {
+        return unplanned_link(run, link);
+    }
+    let primary = if linked_by_us { run.survivor } else { run.plan.primary };
+    if link == (Link::Linked { primary }) || run.acknowledged {
+        return None;
+    }
+    let code = if matches!(link, Link::Linked { .. }) { "role_conflict" } else { "out_of_band" };
+    Some(Failure::new(code, Link::Linked { primary }.describe(), link.describe()))
+}
+
+/// R8: while failover is broken any relationship is one that nobody planned.
+fn unplanned_link(run: &Run, link: Link) -> Option<Failure> {
+    match link {
+        Link::Broken | Link::Unknown => None,
+        Link::Linked { primary } if primary != run.survivor => Some(proof::reversed(run.survivor)),
+        _ if run.acknowledged => None,
+        _ => {
+            let found = format!("{}; break it now unless it was you", link.describe());
+            Some(Failure::new("role_conflict", Link::Broken.describe(), found))
+        }
+    }
+}
+
+/// False while a reading may still show the time before this run's last change of the link.
+fn readings_are_young(run: &Run, world: &World) -> bool {
+    NodeId::BOTH.into_iter().all(|node| {
+        let changed = run.protected_at.or(run.broken_at);
+        let reading = &world.readings[node];
+        changed.is_none_or(|changed| reading.current.as_ref().is_some_and(|observation| observation.is_after(changed)))
+    })
+}
+
+/// A node's version changed although nobody was asked to update it.
+fn wrong_version(run: &Run, world: &World) -> Option<Failure> {
+    NodeId::BOTH.into_iter().find_map(|node| {
+        let updating = run.is_at(Kind::Update) && run.step()?.node == Some(node);
+        let reading = &world.readings[node];
+        let current = reading.current.as_ref()?;
+        let touched = run.nodes[node].touched_at.unwrap_or(run.started_at);
+        if updating || run.acknowledged || !current.is_after(touched) {
+            return None;
+        }
+        let expected = run.expected_version(node);
+        let same_build = expected.build.is_none() || current.build.is_none() || expected.build == current.build;
+        let failure = || {
+            let found = format!("version {}, build {}", current.version, current.build.as_deref().unwrap_or("not told"));
+            Failure::new("out_of_band", format!("version {expected} on node `{node}`"), found).at(node)
+        };
+        (current.version != expected.version || !same_build).then(failure)
+    })
+}
+
+/// The service's name leads to the node that should not serve.
+fn wrong_traffic(run: &Run, world: &World) -> Option<Failure> {
+    let moving = run.is_at(Kind::SwitchTraffic) || run.acknowledged;
+    let target = world.traffic.target()?;
+    if moving || target == run.serving() || world.traffic.steady_count < 2 {
+        return None;
+    }
+    let expected = format!("`{}` leading to node `{}`", run.plan.service, run.serving());
+    Some(Failure::new("out_of_band", expected, format!("it leads to node `{target}`: {}", world.traffic.describe())))
+}
+
+/// What people must be told now, or that it is over.
+pub fn notice(run: &Run, world: &World) -> Option<Event> {
+    unprotected_too_long(run, world)
+        .or_else(|| window_closing(run, world))
+        .or_else(|| NodeId::BOTH.into_iter().find_map(|node| unreachable(run, node, world)))
+        .or_else(|| NodeId::BOTH.into_iter().find_map(|node| stray_session(run, node, world)))
+        .or_else(|| role_conflict_while_held(run, world))
+}
+
+fn raise(run: &Run, notice: Notice, node: Option<NodeId>, is_so: bool, message: impl Into<String>) -> Option<Event> {
+    (run.has_notice(notice, node) != is_so).then(|| Event::Noticed { notice, node, raised: is_so, message: message.into() })
+}
+
+/// R10: the unprotected time is bounded, or an alert is out.
+fn unprotected_too_long(run: &Run, world: &World) -> Option<Event> {
+    let limit = run.plan.policy.max_unprotected;
+    let over = run.unprotected_since().is_some() && run.unprotected_for(world.now) > limit;
+    let message = format!("the pair has been without failover for more than {} h", limit.as_hours());
+    over.then(|| raise(run, Notice::UnprotectedTooLong, None, true, message)).flatten()
+}
+
+/// A window ends soon and steps of it are still to be done.
+fn window_closing(run: &Run, world: &World) -> Option<Event> {
+    let step = run.step()?;
+    let window = run.windows.of(step.when)?;
+    let notice = run.plan.policy.closing_notice;
+    let soon = window.has_begun(world.now) && window.to.duration_since(world.now) <= notice && window.length() > notice + notice;
+    let left = window.to.duration_since(world.now).max(SignedDuration::ZERO).as_secs() / 60;
+    let message = format!("{} ends in {left} min and step `{}` is not done", step.when.as_str(), step.id);
+    let waits = !matches!(run.phase, Phase::Held(_));
+    (soon && waits).then(|| raise(run, Notice::WindowClosing, None, true, message)).flatten()
+}
+
+/// A node does not answer although nothing updates it.
+fn unreachable(run: &Run, node: NodeId, world: &World) -> Option<Event> {
+    let updating = run.is_at(Kind::Update) && run.step().and_then(|step| step.node) == Some(node);
+    let reading = &world.readings[node];
+    let silent = reading.silent_for(world.now) > run.plan.policy.max_silence && !updating;
+    if !silent && reading.current.is_none() {
+        return None;
+    }
+    let why = reading.error.as_deref().unwrap_or("it answers again");
+    raise(run, Notice::NodeUnreachable, Some(node), silent, format!("node `{node}`: {why}"))
+}
+
+/// R16: new sessions on the node that does not serve, from the first window's end on.
+fn stray_session(run: &Run, node: NodeId, world: &World) -> Option<Event> {
+    let soaking = run.soak_from.is_some();
+    let current = world.readings[node].current.as_ref()?;
+    let stray = soaking && world.is_stray(run, node);
+    let message = format!("node `{node}` does not serve and has {} sessions", current.sessions.unwrap_or(0));
+    raise(run, Notice::StraySession, Some(node), stray, message)
+}
+
+/// While the run is held nothing more can hold it, but a role conflict must still be told.
+fn role_conflict_while_held(run: &Run, world: &World) -> Option<Event> {
+    let hold = run.hold()?;
+    let failure = wrong_link(run, world).filter(|failure| failure.code == "role_conflict" && hold.code != "role_conflict")?;
+    raise(run, Notice::RoleConflict, None, true, failure.message)
+}
+
+/// True if a disruptive step is being waited for whose window is over: an instruction for it must be withdrawn.
+pub fn instruction_is_over(run: &Run, world: &World) -> bool {
+    let Some(instruction) = run.act.as_ref().and_then(|act| act.instruction.as_ref()) else { return false };
+    let over = instruction.not_after.is_some_and(|not_after| world.now > not_after);
+    over && !has_begun(run, world)
+}
+
+/// A sign that a person has begun what was asked: the box is silent or updating, or the link is half way.
+fn has_begun(run: &Run, world: &World) -> bool {
+    let Some(step) = run.step() else { return false };
+    match (step.kind, step.node) {
+        (Kind::Update, Some(node)) => world.readings[node].current.as_ref().is_none_or(|observation| observation.updating),
+        (Kind::BreakFailover, _) => world.link() != Link::Linked { primary: run.plan.primary },
+        (Kind::EstablishFailover, _) => world.link() != Link::Broken,
+        _ => false,
+    }
+}
+
+/// The steps of this part that must end inside its window.
+pub fn is_bound_to_window(kind: Kind, when: When) -> bool {
+    matches!(when, When::Window1 | When::Window2) && kind.impact() >= Impact::Disruptive
+}

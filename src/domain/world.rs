@@ -1,0 +1,234 @@
+//! What the engine has read so far, and the facts that it gives together with the journal's evidence.
+//!
+//! Pure: the engine puts readings in, rules and decisions take facts out.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::action::Impact;
+use super::facts::{Facts, Known, Link, NodeFacts, WindowFact};
+use super::ids::{NodeId, PerNode};
+use super::plan::Step;
+use super::run::Run;
+use super::site::{Observation, Role, SyncFact, TrafficLook};
+
+/// The last readings of a node, as far as proofs need them.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Reading {
+    /// The last look's answer; `None` if the last look failed.
+    pub current: Option<Observation>,
+    /// Why the last look failed.
+    pub error: Option<String>,
+    /// Since when looks have failed without a break.
+    pub silent_since: Option<Timestamp>,
+    /// The first of the readings, without a break, that agree with the current one in every fact that proofs use.
+    steady_since: Option<Timestamp>,
+    steady_count: u32,
+    /// Good readings without a break.
+    healthy_count: u32,
+}
+
+impl Reading {
+    /// Takes in one look's answer.
+    pub fn take(&mut self, answer: Result<Observation, String>, now: Timestamp) {
+        match answer {
+            Ok(observation) => self.answered(observation),
+            Err(error) => {
+                *self = Self { error: Some(error), silent_since: Some(self.silent_since.unwrap_or(now)), ..Self::default() };
+            }
+        }
+    }
+
+    fn answered(&mut self, observation: Observation) {
+        let steady = self.current.as_ref().is_some_and(|before| agree(before, &observation));
+        self.steady_since = self.steady_since.filter(|_| steady).or(Some(observation.at));
+        self.steady_count = if steady { self.steady_count.saturating_add(1) } else { 1 };
+        self.healthy_count = if well(&observation) { self.healthy_count.saturating_add(1) } else { 0 };
+        self.current = Some(observation);
+        self.error = None;
+        self.silent_since = None;
+    }
+
+    /// True if the current facts are proven to be younger than `moment`: by the source's own word, or because two readings
+    /// agree, the later of which is more than the cache time after the earlier.
+    pub fn proven_after(&self, moment: Timestamp) -> bool {
+        let (Some(current), Some(steady_since)) = (&self.current, self.steady_since) else { return false };
+        if !current.is_after(moment) {
+            return false;
+        }
+        current.as_of.is_some() || self.steady_count >= 2 && current.at.duration_since(steady_since) >= current.may_be_old
+    }
+
+    /// Healthy and not updating in two readings.
+    pub fn healthy_twice(&self) -> bool {
+        self.healthy_count >= 2
+    }
+
+    pub fn role(&self) -> Option<Role> {
+        self.current.as_ref().map(|observation| observation.role)
+    }
+
+    pub fn sync(&self) -> Option<&SyncFact> {
+        self.current.as_ref()?.last_sync.as_ref()
+    }
+
+    /// How long looks have failed.
+    pub fn silent_for(&self, now: Timestamp) -> SignedDuration {
+        self.silent_since.map_or(SignedDuration::ZERO, |since| now.duration_since(since))
+    }
+}
+
+fn well(observation: &Observation) -> bool {
+    observation.healthy && !observation.updating
+}
+
+fn agree(a: &Observation, b: &Observation) -> bool {
+    let facts = |o: &Observation| (o.identity.clone(), o.version.clone(), o.build.clone(), o.role, well(o), o.last_sync.clone());
+    facts(a) == facts(b)
+}
+
+/// The last look at where the service's name leads.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TrafficReading {
+    /// One entry a traffic entry of the site.
+    pub looks: Vec<Result<TrafficLook, String>>,
+    /// Looks without a break that named the same node.
+    pub steady_count: u32,
+}
+
+impl TrafficReading {
+    pub fn take(&mut self, looks: Vec<Result<TrafficLook, String>>) {
+        let before = self.target();
+        self.looks = looks;
+        self.steady_count = if self.target() == before { self.steady_count.saturating_add(1) } else { 1 };
+    }
+
+    /// The node that every answer of every entry names.
+    pub fn target(&self) -> Option<NodeId> {
+        let mut targets = self.looks.iter().map(|look| look.as_ref().ok().and_then(TrafficLook::target));
+        let first = targets.next()??;
+        targets.all(|target| target == Some(first)).then_some(first)
+    }
+
+    /// What was seen, for messages.
+    pub fn describe(&self) -> String {
+        let each = self.looks.iter().flat_map(|look| match look {
+            Ok(look) => look.answers.iter().map(|answer| format!("{} says {}", answer.server, answer.found)).collect(),
+            Err(error) => vec![error.clone()],
+        });
+        each.collect::<Vec<_>>().join(", ")
+    }
+
+    /// An identity that answers at the service's name and is not this one.
+    pub fn other_identity(&self, identity: &str) -> Option<&str> {
+        let seen = self.looks.iter().filter_map(|look| look.as_ref().ok()?.serving_identity.as_deref());
+        seen.into_iter().find(|seen| *seen != identity)
+    }
+}
+
+/// Everything that was read, and the time.
+#[derive(Clone, Debug, PartialEq)]
+pub struct World {
+    pub now: Timestamp,
+    pub readings: PerNode<Reading>,
+    pub traffic: TrafficReading,
+    /// False for a site without traffic entries: then nothing moves the name and the survivor is taken to serve.
+    pub has_traffic: bool,
+    /// How long a switch of traffic whose answer was lost may still take effect.
+    pub settling: SignedDuration,
+}
+
+impl World {
+    pub fn new(now: Timestamp, has_traffic: bool, settling: SignedDuration) -> Self {
+        Self { now, readings: PerNode::default(), traffic: TrafficReading::default(), has_traffic, settling }
+    }
+
+    pub fn link(&self) -> Link {
+        Link::of(self.readings.as_ref().map(Reading::role))
+    }
+
+    /// The facts that the rules judge before `step`.
+    pub fn facts(&self, run: &Run, step: &Step) -> Facts {
+        Facts {
+            survivor: run.survivor,
+            first_primary: run.plan.primary,
+            serving: if self.has_traffic { self.traffic.target() } else { Some(run.survivor) },
+            link: self.link(),
+            nodes: PerNode::new(|node| self.node_facts(run, node)),
+            start: run.plan.from.version.clone(),
+            target: run.plan.to.version.clone(),
+            fresh_sync: self.sync_is_fresh(run),
+            autopilot_off: run.autopilot_off == Some(step.when),
+            confirmed: run.verdict.is_some_and(|verdict| verdict != super::event::Verdict::Reject),
+            soaked: run.soaked,
+            window: self.window(run, step),
+            ordered: run.switched_back,
+        }
+    }
+
+    fn node_facts(&self, run: &Run, node: NodeId) -> NodeFacts {
+        let reading = &self.readings[node];
+        let record = &run.nodes[node];
+        let current = reading.current.as_ref();
+        let denied = current.is_some_and(|observation| observation.takes_clients == Some(false));
+        let touched = record.touched_at;
+        let since_touched = |at: Option<Timestamp>| at.is_some_and(|at| touched.is_none_or(|touched| at >= touched));
+        NodeFacts {
+            known: self.known(run, node),
+            role: reading.role(),
+            version: current.map(|observation| observation.version.clone()),
+            build: current.and_then(|observation| observation.build.clone()),
+            healthy: reading.healthy_twice(),
+            proven: since_touched(record.verified_at) && record.closed_at.is_none() && !denied,
+            verified: since_touched(record.verified_at),
+            closed: record.closed_at.is_some(),
+            backed_up: self.backup_counts(run, node),
+            extracted: since_touched(record.extracted_at)
+                && record.extracted_at >= record.closed_at
+                && record.closed_at.is_some(),
+            stray: self.is_stray(run, node),
+        }
+    }
+
+    fn known(&self, run: &Run, node: NodeId) -> Known {
+        let reading = &self.readings[node];
+        match &reading.current {
+            None => Known::Unread(reading.error.clone().unwrap_or_else(|| "it was not read yet".to_owned())),
+            Some(observation) if observation.identity != run.plan.nodes[node].identity => {
+                Known::WrongBox(observation.identity.clone())
+            }
+            Some(_) => Known::Yes,
+        }
+    }
+
+    /// R16: sessions on the node that does not serve.
+    pub fn is_stray(&self, run: &Run, node: NodeId) -> bool {
+        let sessions = self.readings[node].current.as_ref().and_then(|observation| observation.sessions);
+        node != run.survivor && run.unprotected_since().is_some() && sessions.unwrap_or(0) > 0
+    }
+
+    /// R1: the evidence is there and not older than the policy's limit.
+    fn sync_is_fresh(&self, run: &Run) -> bool {
+        let limit = run.plan.policy.max_sync_age;
+        run.sync.as_ref().is_some_and(|sync| self.now.duration_since(sync.proven_at) <= limit)
+    }
+
+    /// R4: young enough, and taken after the node last served.
+    fn backup_counts(&self, run: &Run, node: NodeId) -> bool {
+        let record = &run.nodes[node];
+        let Some((at, _)) = &record.backup else { return false };
+        let young = self.now.duration_since(*at) <= run.plan.policy.max_backup_age;
+        young && record.served_until.is_none_or(|until| *at >= until)
+    }
+
+    fn window(&self, run: &Run, step: &Step) -> WindowFact {
+        let Some(window) = run.windows.of(step.when) else { return WindowFact::Fits };
+        let needed = if step.impact() >= Impact::Disruptive { run.plan.expected(step.kind) } else { SignedDuration::ZERO };
+        if self.now < window.from {
+            WindowFact::NotYet
+        } else if window.fits(self.now, needed) {
+            WindowFact::Fits
+        } else {
+            WindowFact::TooShort
+        }
+    }
+}
