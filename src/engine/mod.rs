@@ -1,0 +1,3 @@
+//! The engine: observe, decide, record, act, observe. Imports: ports and domain only.
+
+pub mod api;
