@@ -10,3 +10,4 @@ pub mod ids;
 pub mod journal;
 pub mod site;
 pub mod version;
+pub mod window;
