@@ -189,10 +189,10 @@ fn unambiguous(text: &str, zone: &TimeZone, found: AmbiguousTimestamp) -> Result
     match found.offset() {
         AmbiguousOffset::Unambiguous { .. } => found.unambiguous().map_err(malformed),
         AmbiguousOffset::Gap { .. } => {
-            Err(NotAWindow::Gap { earlier: choice(found.clone().earlier())?, later: choice(found.later())?, text })
+            Err(NotAWindow::Gap { earlier: choice(found.earlier())?, later: choice(found.later())?, text })
         }
         AmbiguousOffset::Fold { .. } => {
-            Err(NotAWindow::Fold { earlier: choice(found.clone().earlier())?, later: choice(found.later())?, text })
+            Err(NotAWindow::Fold { earlier: choice(found.earlier())?, later: choice(found.later())?, text })
         }
     }
 }
@@ -205,11 +205,9 @@ fn with_offset(at: Timestamp, zone: &TimeZone) -> String {
 fn agree(text: &str, at: Timestamp, offset: PiecesOffset, zone: &TimeZone) -> Result<(), NotAWindow> {
     let expected = zone.to_offset(at);
     match offset {
-        PiecesOffset::Numeric(given) if given.offset() != expected => Err(NotAWindow::Conflict {
-            text: text.to_owned(),
-            expected: expected.to_string(),
-            choice: with_offset(at, zone),
-        }),
+        PiecesOffset::Numeric(given) if given.offset() != expected => {
+            Err(NotAWindow::Conflict { text: text.to_owned(), expected: expected.to_string(), choice: with_offset(at, zone) })
+        }
         // `Z` states an instant and says nothing about the zone's own offset.
         _ => Ok(()),
     }
