@@ -271,6 +271,48 @@ const BAD_SITES: &[(&str, &str, &str)] = &[
         "name = support",
         "sites.d/support.toml:1: not TOML: string values must be quoted, expected literal string",
     ),
+    ("[nodes.b]", "[x]", "sites.d/support.toml:4: missing table `[nodes.b]`\nsites.d/support.toml:9: unknown table `[x]`"),
+    (
+        "[nodes.a]",
+        "[nodes.a.b]",
+        "sites.d/support.toml:4: missing key `address` in `[nodes.a]`: an IP address such as \"192.0.2.10\"\nsites.d/support.toml:4: missing key `driver` in `[nodes.a]`: one of \"exec\", \"beyondtrust\"\nsites.d/support.toml:4: missing key `identity` in `[nodes.a]`: a text\nsites.d/support.toml:4: unknown table `[nodes.a.b]`",
+    ),
+    (
+        "[[traffic]]\ndriver = \"exec\"",
+        "[[traffic]]",
+        "sites.d/support.toml:22: missing key `driver` in `[traffic]`: one of \"rfc2136\", \"exec\", \"manual\"",
+    ),
+    (
+        "driver = \"exec\"\nprogram = [\"nat\"]",
+        "driver = \"rfc2136\"\nprimary = \"192.0.2.53:53\"\nservers = [\"192.0.2.53\"]\nzone = \"com\"\ntsig_name = \"changeover.\"\ntsig_secret_file = \"x\"\ntsig_algorithm = \"hmac-sha512\"",
+        "sites.d/support.toml:22: record `support.example.com` at 192.0.2.53:53 with key `changeover` is already moved by the entry in line 14",
+    ),
+    (
+        "ttl =",
+        "tsig_algorithm = \"hmac-md5\"\nttl =",
+        "sites.d/support.toml:19: `tsig_algorithm` in `[traffic]`: `hmac-md5` is not one of \"hmac-sha256\", \"hmac-sha384\", \"hmac-sha512\"",
+    ),
+    (
+        "primary =",
+        "primry =",
+        "sites.d/support.toml:14: missing key `primary` in `[traffic]`: an IP address with an optional port such as \"192.0.2.53:53\"\nsites.d/support.toml:16: unknown key `primry` in `[traffic]`; did you mean `primary`?",
+    ),
+    (
+        "[policy]",
+        "policy = 3\n[x]",
+        "sites.d/support.toml:25: unknown key `policy` in `[traffic]`; it is a table of its own, `[policy]`\nsites.d/support.toml:26: unknown table `[x]`",
+    ),
+    (
+        "name = \"support\"",
+        "name = \"support\"\ntraffic = [1]",
+        "sites.d/support.toml:15: not TOML: duplicate key\nsites.d/support.toml:23: not TOML: duplicate key",
+    ),
+    (
+        "name = \"support\"",
+        "name = \"support\"\n= 3\nfoo",
+        "sites.d/support.toml:2: not TOML: unquoted keys cannot be empty, expected letters, numbers, `-`, `_`\nsites.d/support.toml:3: not TOML: key with no value, expected `=`",
+    ),
+    ("\"1w\"", "\"1w", "sites.d/support.toml:26: not TOML: invalid basic string, expected `\"`"),
 ];
 
 /// The same for the BeyondTrust driver.
@@ -355,6 +397,11 @@ const BAD_BEYONDTRUST: &[(&str, &str, &str)] = &[
 
 /// The same for the main file.
 const BAD_MAIN: &[(&str, &str, &str)] = &[
+    (
+        "[api]",
+        "[api]\nsocket = \"/var/run/0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789\"",
+        "changeover.toml:3: `socket` in `[api]`: /var/run/0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789 has 109 bytes; a socket's path has at most 107",
+    ),
     ("state =", "stat =", "changeover.toml:1: unknown key `stat` at the top level; did you mean `state`?"),
     ("[api]", "socket = \"x\"\n[api]", "changeover.toml:2: unknown key `socket` at the top level; it belongs in `[api]`"),
     ("127.0.0.1:8470", "0.0.0.0:8470", "changeover.toml:3: `listen` in `[api]`: `0.0.0.0:8470` is not a loopback address"),
