@@ -1,1 +1,38 @@
 //! Settings: fragment → input → settings, errors with file and line. Imports: domain only.
+//!
+//! *Fragment*: a file as TOML tables whose keys and values know their place. *Input*: the typed values of one file, with their
+//! lines, any of them missing or wrong. *Settings*: complete and checked across all files. Every problem of every file is
+//! reported in one go.
+//!
+//! The one thing to know: a line of a file is never quoted, since a secret may stand on it; a problem has file, line and key.
+//! [`keys`] is the one table of all keys; reading, defaults, suggestions and `docs/reference/config.md` follow from it.
+
+mod cross;
+mod hooks;
+pub mod keys;
+mod load;
+mod main_file;
+mod nodes;
+mod policy;
+mod problem;
+mod reader;
+mod reference;
+mod sections;
+mod settings;
+mod show;
+mod site_file;
+mod source;
+mod suggest;
+mod traffic;
+mod values;
+mod wiring;
+
+pub use load::load;
+pub use problem::{ConfigErrors, Problem};
+pub use reference::reference;
+pub use settings::{
+    ANY_EVENT, Api, Effective, Hands, Hook, HookTarget, Log, LogFormat, NodeDriver, Settings, SiteSettings, TlsTrust,
+    TrafficDriver, TsigAlgorithm, WindowTexts,
+};
+pub use show::show;
+pub use wiring::{check_files, warnings};

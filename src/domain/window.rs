@@ -189,10 +189,10 @@ fn unambiguous(text: &str, zone: &TimeZone, found: AmbiguousTimestamp) -> Result
     match found.offset() {
         AmbiguousOffset::Unambiguous { .. } => found.unambiguous().map_err(malformed),
         AmbiguousOffset::Gap { .. } => {
-            Err(NotAWindow::Gap { earlier: choice(found.clone().earlier())?, later: choice(found.later())?, text })
+            Err(NotAWindow::Gap { earlier: choice(found.earlier())?, later: choice(found.later())?, text })
         }
         AmbiguousOffset::Fold { .. } => {
-            Err(NotAWindow::Fold { earlier: choice(found.clone().earlier())?, later: choice(found.later())?, text })
+            Err(NotAWindow::Fold { earlier: choice(found.earlier())?, later: choice(found.later())?, text })
         }
     }
 }

@@ -1,5 +1,6 @@
 //! One integration binary, a module per subject.
 
+mod config;
 mod dns;
 mod drivers;
 mod simulator;

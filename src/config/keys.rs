@@ -1,0 +1,257 @@
+//! The one table of all keys: what each is called, holds and does, and what it is when left out.
+//!
+//! The reader takes defaults and suggestions from it, `docs/reference/config.md` is printed from it.
+
+/// What a key holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Text,
+    HostName,
+    /// An IP address.
+    Address,
+    /// An IP address, with a port where it is not the usual one.
+    Server,
+    Servers,
+    Listen,
+    Duration,
+    /// A file or folder that is made when needed.
+    Path,
+    /// A folder that is read if it is there.
+    Folder,
+    /// A file that must be readable.
+    File,
+    /// A file that must be readable, and by nobody else.
+    SecretFile,
+    /// A program and its arguments.
+    Program,
+    Texts,
+    Word(&'static [&'static str]),
+    Url,
+    Window,
+    Trust,
+}
+
+impl Kind {
+    /// What messages and the reference call it.
+    pub fn expected(self) -> String {
+        match self {
+            Self::Text => "a text".into(),
+            Self::HostName => "a host name".into(),
+            Self::Address => "an IP address such as \"192.0.2.10\"".into(),
+            Self::Server => "an IP address with an optional port such as \"192.0.2.53:53\"".into(),
+            Self::Servers => "a list of IP addresses with optional ports such as [\"192.0.2.53:53\"]".into(),
+            Self::Listen => "an IP address with a port such as \"127.0.0.1:8470\"".into(),
+            Self::Duration => "a duration such as \"10min\"".into(),
+            Self::Path => "a path".into(),
+            Self::Folder => "a path of a folder".into(),
+            Self::File | Self::SecretFile => "a path of a file".into(),
+            Self::Program => "a list with a program and its arguments such as [\"/opt/pair/ctl\", \"a\"]".into(),
+            Self::Texts => "a list of texts".into(),
+            Self::Word(words) => {
+                format!("one of {}", words.iter().map(|word| format!("\"{word}\"")).collect::<Vec<_>>().join(", "))
+            }
+            Self::Url => "a URL".into(),
+            Self::Window => "a window such as \"2026-11-22T02:00[Europe/Berlin] +4h\"".into(),
+            Self::Trust => "\"system\", { ca_file = \"…\" } or { pins = [\"sha256/…\"] }".into(),
+        }
+    }
+}
+
+/// What holds when a key is left out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    Required,
+    /// Nothing; the description says what that means.
+    Optional,
+    /// This value, as it would be written (without quotes; a list has one entry).
+    Default(&'static str),
+}
+
+/// A row of the table.
+#[derive(Clone, Copy, Debug)]
+pub struct Key {
+    /// The table's name, see [`TABLES`].
+    pub table: &'static str,
+    pub name: &'static str,
+    pub kind: Kind,
+    pub need: Need,
+    /// Only for these drivers; empty for all.
+    pub drivers: &'static [&'static str],
+    pub about: &'static str,
+}
+
+/// A table of a file, or a list of tables.
+#[derive(Clone, Copy, Debug)]
+pub struct Table {
+    /// Our name for it; site files' begin with `site`.
+    pub name: &'static str,
+    /// How it is headed in the file; empty at the top level.
+    pub header: &'static str,
+    /// The tables that may stand in it.
+    pub children: &'static [&'static str],
+    pub about: &'static str,
+}
+
+pub const NODE_DRIVERS: &[&str] = &["exec", "beyondtrust"];
+pub const TRAFFIC_DRIVERS: &[&str] = &["rfc2136", "exec", "manual"];
+pub const LOG_FORMATS: &[&str] = &["human", "json"];
+pub const HANDS: &[&str] = &["operator"];
+pub const TSIG_ALGORITHMS: &[&str] = &["hmac-sha256", "hmac-sha384", "hmac-sha512"];
+
+/// The events that hooks can be asked for.
+pub const ALERT_EVENTS: &[&str] = &[
+    "sync_failed",
+    "step_failed",
+    "by_operator",
+    "gate_waiting",
+    "window_closing",
+    "window_missed",
+    "unprotected_too_long",
+    "held",
+    "in_doubt",
+    "node_unreachable",
+    "role_conflict",
+    "stray_session",
+    "traffic_switched",
+    "finished",
+];
+
+/// Tables whose keys are action names.
+pub const EXPECTED: &str = "site.policy.expected";
+pub const LIMITS: &str = "site.policy.limits";
+
+#[rustfmt::skip]
+pub const TABLES: &[Table] = &[
+    Table { name: "main", header: "", children: &["api", "log", "alerts", "exports"], about: "The daemon's own folders." },
+    Table { name: "api", header: "[api]", children: &[], about: "Where commands reach the daemon." },
+    Table { name: "log", header: "[log]", children: &[], about: "What the daemon writes to standard error." },
+    Table { name: "alerts", header: "[alerts]", children: &["webhook", "program"], about: "" },
+    Table { name: "alerts.webhook", header: "[[alerts.webhook]]", children: &[], about: "Alerts sent to a URL, signed as in the Standard Webhooks specification." },
+    Table { name: "alerts.program", header: "[[alerts.program]]", children: &[], about: "Alerts handed to a program: the event's name as its last argument, the document on its standard input." },
+    Table { name: "exports", header: "[exports]", children: &["program"], about: "" },
+    Table { name: "exports.program", header: "[[exports.program]]", children: &[], about: "Places off this host: each program gets the journal export and the by-hand sheet at the break, at the switch and at a window's end." },
+    Table { name: "site", header: "", children: &["nodes", "traffic", "policy", "windows"], about: "The site itself." },
+    Table { name: "site.nodes", header: "[nodes]", children: &["a", "b"], about: "" },
+    Table { name: "site.node", header: "[nodes.a]", children: &[], about: "One appliance; `[nodes.b]` likewise. `a` and `b` are fixed names and say nothing about roles." },
+    Table { name: "site.traffic", header: "[[traffic]]", children: &[], about: "One way in which users are led to the serving node: a zone, a view, a translated or shared address. A switch is proven only when every entry agrees." },
+    Table { name: "site.policy", header: "[policy]", children: &["expected", "limits"], about: "The site's own limits." },
+    Table { name: EXPECTED, header: "[policy.expected]", children: &[], about: "" },
+    Table { name: LIMITS, header: "[policy.limits]", children: &[], about: "" },
+    Table { name: "site.windows", header: "[windows]", children: &[], about: "The usual windows; `--first` and `--second` override them." },
+];
+
+const fn key(table: &'static str, name: &'static str, kind: Kind, need: Need, about: &'static str) -> Key {
+    Key { table, name, kind, need, drivers: &[], about }
+}
+
+const fn node(drivers: &'static [&'static str], name: &'static str, kind: Kind, need: Need, about: &'static str) -> Key {
+    Key { table: "site.node", name, kind, need, drivers, about }
+}
+
+const fn traffic(drivers: &'static [&'static str], name: &'static str, kind: Kind, need: Need, about: &'static str) -> Key {
+    Key { table: "site.traffic", name, kind, need, drivers, about }
+}
+
+use Need::{Default, Optional, Required};
+
+#[rustfmt::skip]
+pub const KEYS: &[Key] = &[
+    key("main", "state", Kind::Path, Default("../state"), "Where the daemon keeps its store, packages, backups and reports."),
+    key("main", "sites", Kind::Folder, Default("sites.d"), "Folder with one `.toml` file a site; other names and hidden files are not read."),
+    key("main", "procedures", Kind::Folder, Default("procedures"), "Folder with your own procedures, beside the built-in ones."),
+
+    key("api", "socket", Kind::Path, Default("../state/changeover.sock"), "Unix socket for the commands, mode 0660; a path of at most 107 bytes."),
+    key("api", "listen", Kind::Listen, Optional, "Address for HTTP over TCP, loopback only; off unless set."),
+
+    key("log", "format", Kind::Word(LOG_FORMATS), Default("human"), "Lines for people, or one JSON object a line."),
+    key("log", "filter", Kind::Text, Default("info"), "Level, or directives such as `info,changeover::drivers=debug`."),
+
+    key("alerts.webhook", "name", Kind::Text, Required, "The hook's name in journal and messages; unique among all hooks."),
+    key("alerts.webhook", "url", Kind::Url, Required, "`https://…`; `http://` only to a loopback address."),
+    key("alerts.webhook", "secret_file", Kind::SecretFile, Required, "File with the signing secret, `whsec_<base64>`."),
+    key("alerts.webhook", "events", Kind::Texts, Default("*"), "Alerts to send, by name; `*` for all."),
+    key("alerts.webhook", "timeout", Kind::Duration, Default("10s"), "How long one delivery may take."),
+
+    key("alerts.program", "name", Kind::Text, Required, "The hook's name in journal and messages; unique among all hooks."),
+    key("alerts.program", "program", Kind::Program, Required, "The program and its arguments; a bare name is looked up in `PATH`."),
+    key("alerts.program", "events", Kind::Texts, Default("*"), "Alerts to hand over, by name; `*` for all."),
+    key("alerts.program", "timeout", Kind::Duration, Default("10s"), "How long one delivery may take; then the program is ended."),
+
+    key("exports.program", "name", Kind::Text, Required, "The place's name in journal and messages; unique among all hooks."),
+    key("exports.program", "program", Kind::Program, Required, "The program and its arguments; a bare name is looked up in `PATH`."),
+    key("exports.program", "timeout", Kind::Duration, Default("1min"), "How long one delivery may take; then the program is ended."),
+
+    key("site", "name", Kind::Text, Required, "The site's name; equals the file's name without `.toml`."),
+    key("site", "service", Kind::HostName, Required, "The host name that users and clients use."),
+    key("site", "procedure", Kind::Text, Optional, "The procedure used when a plan names none; without it `--procedure` is needed."),
+
+    node(&[], "driver", Kind::Word(NODE_DRIVERS), Required, "How the node is reached."),
+    node(&[], "identity", Kind::Text, Required, "What every answer of this box must carry: for `beyondtrust` its GUID, for `exec` what `observe` answers."),
+    node(&[], "address", Kind::Address, Required, "The node's own address: where the service's name points while this node serves."),
+    node(&["exec"], "program", Kind::Program, Required, "The program and its arguments; the verb is appended. A bare name is looked up in `PATH`."),
+    node(&["beyondtrust"], "url", Kind::Url, Required, "`https://` and the node's own name or address, never the service's."),
+    node(&["beyondtrust"], "client_id", Kind::Text, Required, "The API account's client id."),
+    node(&["beyondtrust"], "client_secret_file", Kind::SecretFile, Required, "File with the API account's client secret."),
+    node(&["beyondtrust"], "hands", Kind::Word(HANDS), Default("operator"), "Who performs what the appliance has no interface for: a person, told exactly what to do."),
+    node(&["beyondtrust"], "tls", Kind::Trust, Required, "Whose certificates are believed: the system's roots, your own CA, or pins `sha256/<base64 of the SPKI hash>`."),
+
+    traffic(&[], "driver", Kind::Word(TRAFFIC_DRIVERS), Required, "How traffic is moved: signed DNS updates, a program, or a person."),
+    traffic(&["rfc2136"], "primary", Kind::Server, Required, "The server that takes updates, over TCP; port 53 unless given."),
+    traffic(&["rfc2136", "manual"], "servers", Kind::Servers, Required, "All authoritative servers; each is read back. Port 53 unless given."),
+    traffic(&["rfc2136"], "zone", Kind::HostName, Required, "The zone that holds the record."),
+    traffic(&["rfc2136", "manual"], "record", Kind::HostName, Optional, "The record that is moved, A or AAAA by the nodes' addresses; the service's name unless given."),
+    traffic(&["rfc2136"], "ttl", Kind::Duration, Optional, "The TTL that the record is expected to have, in whole seconds; a switch keeps the record's own."),
+    traffic(&["rfc2136"], "tsig_name", Kind::Text, Required, "The TSIG key's name."),
+    traffic(&["rfc2136"], "tsig_algorithm", Kind::Word(TSIG_ALGORITHMS), Default("hmac-sha256"), "The TSIG key's algorithm."),
+    traffic(&["rfc2136"], "tsig_secret_file", Kind::SecretFile, Required, "File with the TSIG key's secret in base64."),
+    traffic(&["exec"], "program", Kind::Program, Required, "The program and its arguments; the verb is appended. A bare name is looked up in `PATH`."),
+
+    key("site.policy", "max_sync_age", Kind::Duration, Default("10min"), "A data sync older than this proves nothing."),
+    key("site.policy", "sync_ok_statuses", Kind::Texts, Default("success"), "The sync status texts that mean success; any other holds the run."),
+    key("site.policy", "max_clock_skew", Kind::Duration, Default("60s"), "How far a node's clock may be from this machine's."),
+    key("site.policy", "max_backup_age", Kind::Duration, Default("24h"), "How old the survivor's backup may be when failover is established."),
+    key("site.policy", "drain_limit", Kind::Duration, Default("30min"), "How long a drain waits for users to leave."),
+    key("site.policy", "min_soak", Kind::Duration, Default("24h"), "The shortest time in production between the windows."),
+    key("site.policy", "max_unprotected", Kind::Duration, Default("14d"), "After this long without failover an alert goes out."),
+    key("site.policy", "max_silence", Kind::Duration, Default("5min"), "A node silent for this long outside its update raises `node_unreachable`."),
+    key("site.policy", "closing_notice", Kind::Duration, Default("30min"), "How long before a window's end `window_closing` goes out."),
+
+    key("site.windows", "first", Kind::Window, Optional, "The first window: a start and a length of elapsed time."),
+    key("site.windows", "second", Kind::Window, Optional, "The second window; not before the end of the first."),
+];
+
+/// The table of this name.
+pub(super) fn table(name: &str) -> Option<&'static Table> {
+    TABLES.iter().find(|table| table.name == name)
+}
+
+/// The row of a key.
+pub(super) fn find(table: &str, name: &str) -> Option<&'static Key> {
+    KEYS.iter().find(|key| key.table == table && key.name == name)
+}
+
+/// The keys that may stand in a table; with a driver known, only that driver's.
+pub(super) fn allowed(table: &str, driver: Option<&str>) -> impl Iterator<Item = &'static Key> {
+    KEYS.iter().filter(move |key| key.table == table && key.serves(driver))
+}
+
+impl Key {
+    fn serves(&self, driver: Option<&str>) -> bool {
+        self.drivers.is_empty() || driver.is_none_or(|driver| self.drivers.contains(&driver))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_key_stands_in_a_table_once() {
+        for (at, key) in KEYS.iter().enumerate() {
+            assert!(table(key.table).is_some(), "{}.{}", key.table, key.name);
+            // Reading looks a key up by table and name, so two drivers share a row or agree on everything.
+            let twin = KEYS[at + 1..].iter().find(|other| (other.table, other.name) == (key.table, key.name));
+            assert!(twin.is_none_or(|twin| (twin.kind, twin.need) == (key.kind, key.need)), "{}.{}", key.table, key.name);
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! `changeover.toml`.
+
+use std::path::PathBuf;
+
+use tracing_subscriber::EnvFilter;
+
+use super::hooks::{self, Hooks};
+use super::reader::{At, Reader, Section};
+use super::settings::{Api, Log, LogFormat};
+use super::values;
+
+/// The longest path that a Unix socket can be bound to on Linux: `sun_path` has 108 bytes, one of them the final zero (unix(7)).
+const MAX_SOCKET_PATH: usize = 107;
+
+/// What the main file says; any part may be missing for its problems.
+pub(super) struct MainInput {
+    pub(super) state: Option<PathBuf>,
+    /// The folder, and whether the file names it.
+    pub(super) sites: Option<(At<PathBuf>, bool)>,
+    pub(super) procedures_dir: Option<PathBuf>,
+    pub(super) api: Option<Api>,
+    pub(super) log: Option<Log>,
+    pub(super) hooks: Hooks,
+}
+
+pub(super) fn read(reader: &mut Reader, root: &Section) -> MainInput {
+    reader.refuse_strangers(root);
+    let state = reader.path(root, "state").map(|path| path.value);
+    let named = root.item(reader.source, "sites").is_some();
+    let sites = reader.path(root, "sites").map(|path| (path, named));
+    let procedures_dir = reader.path(root, "procedures").map(|path| path.value);
+    MainInput { state, sites, procedures_dir, api: api(reader, root), log: log(reader, root), hooks: hooks::read(reader, root) }
+}
+
+fn api(reader: &mut Reader, root: &Section) -> Option<Api> {
+    let section = reader.child(root, "api", "api")?;
+    reader.refuse_strangers(&section);
+    let socket = reader.path(&section, "socket");
+    let listen = reader.value(&section, "listen", values::listen).map(|listen| listen.value);
+    let socket = socket?;
+    let length = socket.value.as_os_str().len();
+    if length > MAX_SOCKET_PATH {
+        let path = socket.value.display();
+        let message = format!("`socket` in `[api]`: {path} has {length} bytes; a socket's path has at most {MAX_SOCKET_PATH}");
+        reader.problem(socket.line, message);
+    }
+    Some(Api { socket: socket.value, listen })
+}
+
+fn log(reader: &mut Reader, root: &Section) -> Option<Log> {
+    let section = reader.child(root, "log", "log")?;
+    reader.refuse_strangers(&section);
+    let format = reader.word(&section, "format");
+    let filter = reader.value(&section, "filter", |text| match EnvFilter::try_new(text) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(error) => Err(format!("`{text}` is not a log filter: {error}")),
+    });
+    let format = if format?.value == "json" { LogFormat::Json } else { LogFormat::Human };
+    Some(Log { format, filter: filter?.value })
+}

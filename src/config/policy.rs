@@ -1,0 +1,87 @@
+//! `[policy]`, `[policy.expected]`, `[policy.limits]`.
+
+use std::collections::BTreeMap;
+
+use jiff::SignedDuration;
+use toml::de::DeValue;
+
+use super::keys::{self, Kind};
+use super::reader::{At, Reader, Section, quoted};
+use super::suggest;
+use super::values;
+use crate::domain::site::Policy;
+
+type ByAction = BTreeMap<String, At<SignedDuration>>;
+
+pub(super) fn read(reader: &mut Reader, root: &Section, actions: &[&str]) -> Option<Policy> {
+    let section = reader.child(root, "policy", "site.policy")?;
+    reader.refuse_strangers(&section);
+    let mut duration = |name: &str| reader.value(&section, name, values::duration).map(|duration| duration.value);
+    let max_sync_age = duration("max_sync_age");
+    let max_clock_skew = duration("max_clock_skew");
+    let max_backup_age = duration("max_backup_age");
+    let drain_limit = duration("drain_limit");
+    let min_soak = duration("min_soak");
+    let max_unprotected = duration("max_unprotected");
+    let max_silence = duration("max_silence");
+    let closing_notice = duration("closing_notice");
+    let sync_ok_statuses = reader.list(&section, "sync_ok_statuses", |text| Ok(text.to_owned()));
+    let expected = by_action(reader, &section, "expected", keys::EXPECTED, actions);
+    let limits = by_action(reader, &section, "limits", keys::LIMITS, actions);
+    check_limits(reader, &expected, &limits);
+    Some(Policy {
+        max_sync_age: max_sync_age?,
+        sync_ok_statuses: sync_ok_statuses?.value,
+        max_clock_skew: max_clock_skew?,
+        max_backup_age: max_backup_age?,
+        drain_limit: drain_limit?,
+        min_soak: min_soak?,
+        max_unprotected: max_unprotected?,
+        max_silence: max_silence?,
+        closing_notice: closing_notice?,
+        expected: without_lines(expected),
+        limits: without_lines(limits),
+    })
+}
+
+fn without_lines(durations: ByAction) -> BTreeMap<String, SignedDuration> {
+    durations.into_iter().map(|(action, duration)| (action, duration.value)).collect()
+}
+
+fn by_action(reader: &mut Reader, policy: &Section, name: &str, table: &str, actions: &[&str]) -> ByAction {
+    let Some(section) = reader.child(policy, name, table) else { return ByAction::new() };
+    let mut durations = ByAction::new();
+    for (action, value, line) in section.items(reader.source) {
+        if !actions.contains(&action) {
+            let shown = action.chars().take(64).flat_map(char::escape_debug).collect::<String>();
+            let hint = suggest::hint(action, actions.iter().copied());
+            reader.problem(line, format!("`{shown}` {} is not an action{hint}", section.place()));
+            continue;
+        }
+        if let Some(duration) = one(reader, &section, action, value, line) {
+            durations.insert(action.to_owned(), At { value: duration, line });
+        }
+    }
+    durations
+}
+
+fn one(reader: &mut Reader, section: &Section, action: &str, value: &DeValue, line: usize) -> Option<SignedDuration> {
+    let DeValue::String(text) = value else {
+        reader.wrong_type(section, action, value, line, &Kind::Duration.expected());
+        return None;
+    };
+    let duration = reader.parsed(section, action, line, values::duration(text))?;
+    reader.note_named(section, action, Kind::Duration, quoted(text), Some(line), None);
+    Some(duration)
+}
+
+/// An action that is given less time than it is expected to take would always end in doubt.
+fn check_limits(reader: &mut Reader, expected: &ByAction, limits: &ByAction) {
+    for (action, limit) in limits {
+        if let Some(expected) = expected.get(action).filter(|expected| expected.value > limit.value) {
+            let message =
+                format!("`{action}` in `[policy.limits]` is shorter than the expected duration (line {})", expected.line);
+            reader.problem(limit.line, message);
+        }
+    }
+}

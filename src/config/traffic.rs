@@ -1,0 +1,107 @@
+//! `[[traffic]]`.
+
+use std::net::SocketAddr;
+
+use super::reader::{At, Reader, Section};
+use super::settings::{TrafficDriver, TsigAlgorithm};
+use super::values;
+
+/// The entries of a site.
+#[derive(Default)]
+pub(super) struct TrafficInput {
+    pub(super) drivers: Vec<TrafficDriver>,
+    /// What is moved, as server, key and record, with its line: no two entries may move the same.
+    pub(super) moved: Vec<At<String>>,
+}
+
+pub(super) fn read(reader: &mut Reader, root: &Section, service: Option<&str>) -> TrafficInput {
+    let mut input = TrafficInput::default();
+    for mut section in reader.children(root, "traffic", "site.traffic") {
+        if let Some(driver) = entry(reader, &mut section, service) {
+            note_moved(reader, &section, &driver, &mut input.moved);
+            input.drivers.push(driver);
+        }
+    }
+    input
+}
+
+fn note_moved(reader: &mut Reader, section: &Section, driver: &TrafficDriver, moved: &mut Vec<At<String>>) {
+    // Views of one server are told apart by their keys.
+    let TrafficDriver::Rfc2136 { primary, record, tsig_name, .. } = driver else { return };
+    let value = format!("record `{record}` at {primary} with key `{tsig_name}`");
+    if let Some(first) = moved.iter().find(|known| known.value == value) {
+        reader.problem(section.line, format!("{value} is already moved by the entry in line {}", first.line));
+    }
+    moved.push(At { value, line: section.line });
+}
+
+fn entry(reader: &mut Reader, section: &mut Section, service: Option<&str>) -> Option<TrafficDriver> {
+    let driver = reader.word(section, "driver").map(|driver| driver.value);
+    section.driver = driver;
+    reader.refuse_strangers(section);
+    match driver? {
+        "rfc2136" => rfc2136(reader, section, service),
+        "exec" => Some(TrafficDriver::Exec { program: reader.program(section)?.value }),
+        _ => {
+            let (servers, record) = (servers(reader, section), record(reader, section, service));
+            Some(TrafficDriver::Manual { servers: servers?, record: record?.value })
+        }
+    }
+}
+
+fn rfc2136(reader: &mut Reader, section: &Section, service: Option<&str>) -> Option<TrafficDriver> {
+    let primary = reader.value(section, "primary", values::server);
+    let servers = servers(reader, section);
+    let zone = reader.value(section, "zone", values::host_name);
+    let record = record(reader, section, service);
+    let ttl = reader.value(section, "ttl", values::ttl);
+    let tsig_name = reader.value(section, "tsig_name", values::host_name);
+    let tsig_algorithm = algorithm(reader, section);
+    let tsig_secret_file = reader.path(section, "tsig_secret_file");
+    if let (Some(zone), Some(record)) = (&zone, &record) {
+        check_zone(reader, zone, record);
+    }
+    Some(TrafficDriver::Rfc2136 {
+        primary: primary?.value,
+        servers: servers?,
+        zone: zone?.value,
+        record: record?.value,
+        ttl: ttl.map(|ttl| ttl.value),
+        tsig_name: tsig_name?.value,
+        tsig_algorithm: tsig_algorithm?,
+        tsig_secret_file: tsig_secret_file?.value,
+    })
+}
+
+fn check_zone(reader: &mut Reader, zone: &At<String>, record: &At<String>) {
+    let inside = record.value == zone.value || record.value.strip_suffix(&zone.value).is_some_and(|rest| rest.ends_with('.'));
+    if !inside {
+        let message = format!("record `{}` is not in zone `{}` (line {})", record.value, zone.value, zone.line);
+        reader.problem(record.line.max(zone.line), message);
+    }
+}
+
+fn algorithm(reader: &mut Reader, section: &Section) -> Option<TsigAlgorithm> {
+    Some(match reader.word(section, "tsig_algorithm")?.value {
+        "hmac-sha512" => TsigAlgorithm::HmacSha512,
+        "hmac-sha384" => TsigAlgorithm::HmacSha384,
+        _ => TsigAlgorithm::HmacSha256,
+    })
+}
+
+fn servers(reader: &mut Reader, section: &Section) -> Option<Vec<SocketAddr>> {
+    let servers = reader.list(section, "servers", values::server)?;
+    let twice = servers.value.iter().enumerate().find(|(at, server)| servers.value[..*at].contains(server));
+    if let Some((_, server)) = twice {
+        reader.problem(servers.line, format!("`servers` {} names {server} twice", section.place()));
+    }
+    Some(servers.value)
+}
+
+/// The record, by default the service's name.
+fn record(reader: &mut Reader, section: &Section, service: Option<&str>) -> Option<At<String>> {
+    if section.item(reader.source, "record").is_none() {
+        return Some(At { value: service?.to_owned(), line: section.line });
+    }
+    reader.value(section, "record", values::host_name)
+}
