@@ -1,0 +1,141 @@
+//! The package: hashed, copied into the state folder at the start, hashed again before each use (R5).
+//!
+//! Days lie between the windows; the operator's own file may be gone or changed by then.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+use crate::domain::journal::hex;
+use crate::domain::plan::{Package, PackageNote};
+
+/// Where the run's own copy lies: by content, so that runs of one package share it.
+pub fn place(state: &Path, package: &Package) -> PathBuf {
+    let name = package.path.file_name().unwrap_or_default();
+    state.join("packages").join(&package.sha256).join(name)
+}
+
+/// Reads a package and what a file `<package>.toml` beside it says.
+///
+/// # Errors
+/// The package can't be read, or the note is not valid; the text names the file.
+pub async fn read(path: PathBuf) -> Result<(Package, Option<PackageNote>), String> {
+    blocking(move || {
+        let (sha256, bytes) = hash(&path).map_err(|error| format!("package {}: {error}", path.display()))?;
+        let note = read_note(&path)?;
+        Ok((Package { path, sha256, bytes }, note))
+    })
+    .await
+}
+
+/// Copies the package into the state folder, unless it is there already.
+///
+/// # Errors
+/// The copy can't be made or differs.
+pub async fn stage(state: PathBuf, package: Package) -> Result<(), String> {
+    blocking(move || {
+        let target = place(&state, &package);
+        if hash(&target).is_ok_and(|(sha256, _)| sha256 == package.sha256) {
+            return Ok(());
+        }
+        copy(&package.path, &target).map_err(|error| format!("package {} could not be copied to {}: {error}", package.path.display(), target.display()))?;
+        expect(&target, &package.sha256)
+    })
+    .await
+}
+
+/// Checks that the copy is still the package that was planned.
+///
+/// # Errors
+/// It can't be read or its hash differs.
+pub async fn check(path: &Path, sha256: &str) -> Result<(), String> {
+    let (path, sha256) = (path.to_owned(), sha256.to_owned());
+    blocking(move || expect(&path, &sha256)).await
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, String> + Send + 'static) -> Result<T, String> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(format!("reading the package failed: {error}")))
+}
+
+fn expect(path: &Path, sha256: &str) -> Result<(), String> {
+    match hash(path) {
+        Ok((found, _)) if found == sha256 => Ok(()),
+        Ok((found, _)) => Err(format!("package {} has SHA-256 {found}, planned was {sha256}", path.display())),
+        Err(error) => Err(format!("package {}: {error}", path.display())),
+    }
+}
+
+fn copy(from: &Path, to: &Path) -> io::Result<()> {
+    let folder = to.parent().unwrap_or(Path::new("."));
+    std::fs::create_dir_all(folder)?;
+    let part = to.with_extension("part");
+    std::fs::copy(from, &part)?;
+    File::open(&part)?.sync_all()?;
+    std::fs::rename(&part, to)?;
+    File::open(folder)?.sync_all()
+}
+
+/// SHA-256 and size, in constant memory.
+fn hash(path: &Path) -> io::Result<(String, u64)> {
+    let mut file = File::open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a file"));
+    }
+    let (mut hasher, mut bytes, mut buffer) = (Sha256::new(), 0, vec![0; 1 << 18]);
+    loop {
+        let read = file.read(&mut buffer)?;
+        if read == 0 {
+            return Ok((hex(&hasher.finalize()), bytes));
+        }
+        hasher.update(&buffer[..read]);
+        bytes += read as u64;
+    }
+}
+
+fn read_note(package: &Path) -> Result<Option<PackageNote>, String> {
+    let mut name = package.as_os_str().to_owned();
+    name.push(".toml");
+    let path = PathBuf::from(name);
+    let text = match std::fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(format!("package note {}: {error}", path.display())),
+    };
+    toml::from_str(&text).map(Some).map_err(|error| {
+        let line = error.span().map_or(1, |span| text[..span.start.min(text.len())].matches('\n').count() + 1);
+        format!("{}:{line}: {}", path.display(), error.message())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_package_is_staged_once_and_a_changed_copy_is_found() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("base.nss");
+        std::fs::write(&path, b"package").unwrap();
+        std::fs::write(folder.path().join("base.nss.toml"), "version = \"24.2.1\"\nfrom = [\"24.1\"]\n").unwrap();
+        let (package, note) = read(path.clone()).await.unwrap();
+        assert_eq!((package.bytes, note.unwrap().from.unwrap().len()), (7, 1));
+        stage(folder.path().join("state"), package.clone()).await.unwrap();
+        let copy = place(&folder.path().join("state"), &package);
+        check(&copy, &package.sha256).await.unwrap();
+        std::fs::write(&copy, b"changed").unwrap();
+        assert!(check(&copy, &package.sha256).await.unwrap_err().contains("planned was"));
+    }
+
+    #[tokio::test]
+    async fn a_bad_note_names_its_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("base.nss");
+        std::fs::write(&path, b"package").unwrap();
+        std::fs::write(folder.path().join("base.nss.toml"), "version = \"24.2.1\"\ncolour = 1\n").unwrap();
+        let error = read(path).await.unwrap_err();
+        assert!(error.contains("base.nss.toml:2: unknown field"), "{error}");
+        assert!(read(folder.path().to_owned()).await.unwrap_err().contains("not a file"));
+    }
+}

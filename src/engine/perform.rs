@@ -1,0 +1,188 @@
+//! From a recorded intent to a port call, and from its answer to the next event.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::domain::action::Kind;
+use crate::domain::decide::MAX_TRIES;
+use crate::domain::event::{Event, Evidence, FileEvidence};
+use crate::domain::ids::NodeId;
+use crate::domain::plan::Step;
+use crate::domain::run::Run;
+use crate::domain::watch::is_bound_to_window;
+use crate::ports::{ActAnswer, Intent, NodeAct, ProducedFile, Recall};
+
+use super::Around;
+use super::look::SitePorts;
+use super::package;
+use super::retry::Schedule;
+
+/// What sending an act needs, owned so that it can run beside the loop that takes people's words.
+#[derive(Clone)]
+pub struct Performer {
+    pub around: Arc<Around>,
+    pub ports: SitePorts,
+}
+
+impl Performer {
+    /// Sends the act of the current step and says which event its answer is. Called only after the intent is durable.
+    pub async fn act(&self, run: Arc<Run>) -> Event {
+        let (Some(step), Some(intent)) = (run.step(), intent(&run)) else {
+            return Event::Doubted { message: "there is no intent to act on".to_owned() };
+        };
+        let answer = match step.kind {
+            Kind::SwitchTraffic => self.switch(&run, step, &intent).await,
+            _ => self.act_on_node(&run, step, &intent).await,
+        };
+        event_of(&run, step, answer, self.around.clock.now())
+    }
+
+    /// After a restart: what became of the act whose answer was not recorded.
+    pub async fn recall(&self, run: Arc<Run>) -> Recall {
+        let (Some(step), Some(intent)) = (run.step(), intent(&run)) else { return Recall::NeverSent };
+        if step.kind != Kind::SwitchTraffic {
+            return self.ports.nodes[step.node.unwrap_or(run.plan.primary)].recall(&intent).await;
+        }
+        let mut recall = Recall::NeverSent;
+        for entry in &self.ports.traffic {
+            if entry.recall(&intent).await == Recall::MayBeSent {
+                recall = Recall::MayBeSent;
+            }
+        }
+        recall
+    }
+
+    async fn act_on_node(&self, run: &Run, step: &Step, intent: &Intent) -> ActAnswer {
+        let node = step.node.unwrap_or(run.plan.primary);
+        if step.kind == Kind::Update {
+            if let Err(message) = package::check(&self.package(run), &run.plan.package.sha256).await {
+                return ActAnswer::Refused { message };
+            }
+        }
+        match self.node_act(run, step, node, intent) {
+            Some(act) => self.ports.nodes[node].act(intent, &act).await,
+            None => ActAnswer::Refused { message: format!("`{}` is not an act on a node", step.kind) },
+        }
+    }
+
+    fn node_act(&self, run: &Run, step: &Step, node: NodeId, intent: &Intent) -> Option<NodeAct> {
+        let act = match step.kind {
+            Kind::Backup => NodeAct::Backup { directory: self.directory("backups", run, step, intent.attempt) },
+            Kind::ForceSync => NodeAct::ForceSync { from: node.other(), to: node },
+            Kind::BreakFailover => NodeAct::BreakFailover,
+            Kind::Update => {
+                NodeAct::Update { package: self.package(run), sha256: run.plan.package.sha256.clone(), target: run.plan.to.clone() }
+            }
+            Kind::EstablishFailover => NodeAct::EstablishFailover { primary: node, standby: node.other() },
+            Kind::Drain => NodeAct::Drain { deadline: intent.since + intent.limit },
+            Kind::Quiesce => NodeAct::Quiesce,
+            Kind::Reopen => NodeAct::Reopen,
+            Kind::ExtractData => NodeAct::ExtractData {
+                since: data_since(run),
+                until: intent.since,
+                directory: self.directory("extracts", run, step, intent.attempt),
+            },
+            _ => return None,
+        };
+        Some(act)
+    }
+
+    fn package(&self, run: &Run) -> PathBuf {
+        package::place(&self.around.state, &run.plan.package)
+    }
+
+    /// A folder of its own for each attempt, so that a half-written file of an earlier one is never taken for its result.
+    fn directory(&self, kind: &str, run: &Run, step: &Step, attempt: u32) -> PathBuf {
+        self.around.state.join(kind).join(run.id.to_string()).join(format!("{}.{attempt}", step.id))
+    }
+
+    /// Every entry in turn. An entry that is there already says so; one that fails after another was moved leaves a doubt.
+    async fn switch(&self, run: &Run, step: &Step, intent: &Intent) -> ActAnswer {
+        let to = step.node.unwrap_or(run.plan.primary);
+        let mut moved = 0;
+        let mut instructions = Vec::new();
+        for entry in &self.ports.traffic {
+            match entry.switch(intent, to.other(), to).await {
+                ActAnswer::Accepted { .. } => moved += 1,
+                ActAnswer::ByOperator { instructions: lines } => instructions.extend(lines),
+                ActAnswer::Refused { message } | ActAnswer::Transient { message } if moved > 0 => {
+                    return ActAnswer::Ambiguous { message: format!("{}: {message}; {moved} other entries were moved", entry.name()) };
+                }
+                other => return other,
+            }
+        }
+        if instructions.is_empty() { ActAnswer::accepted() } else { ActAnswer::ByOperator { instructions } }
+    }
+}
+
+/// The intent of the act under way, the same after a restart.
+pub fn intent(run: &Run) -> Option<Intent> {
+    let (step, act) = (run.step()?, run.act.as_ref()?);
+    Some(Intent {
+        site: run.id.site.clone(),
+        run: run.id.clone(),
+        step: step.id.clone(),
+        attempt: act.attempt,
+        key: run.key(step, act.attempt),
+        since: act.since,
+        limit: run.plan.limit(step.kind),
+    })
+}
+
+/// What was written since the last good sync: from a little before it, as clocks differ and a sync takes time.
+fn data_since(run: &Run) -> Timestamp {
+    let synced = run.sync.as_ref().map_or(run.started_at, |sync| sync.sync.at.min(sync.proven_at));
+    synced - SignedDuration::from_hours(1)
+}
+
+fn event_of(run: &Run, step: &Step, answer: ActAnswer, now: Timestamp) -> Event {
+    let gives_files = matches!(step.kind, Kind::Backup | Kind::ExtractData);
+    match answer {
+        ActAnswer::Accepted { files, records } if gives_files => files_event(step, files, records),
+        ActAnswer::Accepted { .. } => Event::ActAccepted {},
+        ActAnswer::Refused { message } => refused(step, message),
+        ActAnswer::Transient { message } => never_arrived(run, step, message, now),
+        ActAnswer::Ambiguous { message } => Event::Doubted { message },
+        ActAnswer::ByOperator { .. } if gives_files => {
+            refused(step, "there is no interface for it, and a file saved by hand can't be verified here".to_owned())
+        }
+        ActAnswer::ByOperator { instructions } => {
+            let bound = is_bound_to_window(step.kind, step.when) && !run.switched_back;
+            let not_after = run.windows.of(step.when).filter(|_| bound).map(|window| window.to);
+            Event::Instructed { number: run.instructions + 1, not_after, lines: instructions }
+        }
+    }
+}
+
+/// Backup and extraction are proven by their files, which the driver hashed.
+fn files_event(step: &Step, files: Vec<ProducedFile>, records: Option<u64>) -> Event {
+    if step.kind == Kind::Backup && files.iter().all(|file| file.bytes == 0) {
+        return refused(step, "the backup is empty".to_owned());
+    }
+    let keep = |file: ProducedFile| FileEvidence { path: file.path, sha256: file.sha256, bytes: file.bytes };
+    Event::StepDone { evidence: Evidence::Files { files: files.into_iter().map(keep).collect(), records }, already: false }
+}
+
+fn refused(step: &Step, message: String) -> Event {
+    let code = if step.kind == Kind::ForceSync { "sync_failed" } else { "step_failed" };
+    Event::Held {
+        code: code.to_owned(),
+        message: format!("`{}` was refused: {message}", step.kind),
+        expected: format!("`{}` accepted", step.kind),
+        found: message,
+        node: step.node,
+        given_up: true,
+    }
+}
+
+/// Nothing was sent: try again later, a few times.
+fn never_arrived(run: &Run, step: &Step, message: String, now: Timestamp) -> Event {
+    let tries = run.at().map_or(1, |progress| progress.tries);
+    if tries >= MAX_TRIES {
+        return refused(step, format!("it never arrived in {tries} tries, the last time: {message}"));
+    }
+    let schedule = Schedule::new(SignedDuration::from_secs(5), 2.0, SignedDuration::from_mins(5), u64::from(run.id.number));
+    Event::RetryScheduled { attempt: tries, until: now + schedule.wait(tries), message }
+}
