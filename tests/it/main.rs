@@ -2,5 +2,6 @@
 
 mod dns;
 mod drivers;
+mod named;
 mod simulator;
 mod store;

@@ -118,7 +118,7 @@ fn key(name: &str, algorithm: &str, secret: &SecretString) -> Result<Key, Settin
 }
 
 fn parse_name(text: &str) -> Result<Name, SettingsError> {
-    let mut name = Name::from_str(text).ok().filter(|name| !name.is_root());
+    let mut name = Name::from_str(text).ok().filter(|name| name.num_labels() > 0);
     if let Some(name) = &mut name {
         name.set_fqdn(true);
     }

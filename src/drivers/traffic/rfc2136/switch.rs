@@ -71,9 +71,12 @@ impl Rfc2136 {
         tracing::info!(site = %self.entry.site, key = %intent.key, "update of {} from node `{from}` to node `{to}`", self.entry.shown());
         match exchange(self.primary.address, &signed.bytes).await {
             Exchange::Answer(response) => self.after(signed.verdict(&response), from, to).await,
-            Exchange::NotSent(reason) => ActAnswer::Transient {
-                message: format!("{} could not be reached: {reason}; nothing was sent", self.primary.address),
-            },
+            Exchange::NotSent(reason) => {
+                self.set_floor(floor);
+                ActAnswer::Transient {
+                    message: format!("{} could not be reached: {reason}; nothing was sent", self.primary.address),
+                }
+            }
             Exchange::NoAnswer(reason) => self.ambiguous(&reason),
         }
     }

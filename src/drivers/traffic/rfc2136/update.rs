@@ -134,3 +134,97 @@ fn server_time(tsig: Option<&TSIG>) -> String {
         _ => String::new(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hickory_proto::rr::rdata::tsig::{TsigAlgorithm, make_tsig_record};
+
+    const NOW: u64 = 1_800_000_000;
+
+    fn signer(secret: &[u8]) -> TSigner {
+        TSigner::new(secret.to_vec(), TsigAlgorithm::HmacSha256, "changeover.".parse().unwrap(), 300).unwrap()
+    }
+
+    fn signed() -> Signed {
+        let (zone, record) = ("example.com.".parse().unwrap(), "support.example.com.".parse().unwrap());
+        let change = Change { zone: &zone, record: &record, from: [192, 0, 2, 10].into(), to: [192, 0, 2, 20].into(), ttl: 60 };
+        Signed::new(change.swap(), &signer(b"secret"), NOW).unwrap()
+    }
+
+    /// How a server might sign.
+    #[derive(Clone, Copy, Debug)]
+    struct Hand {
+        secret: Option<&'static [u8]>,
+        time: u64,
+        error: Option<TsigError>,
+    }
+
+    const GOOD: Option<Hand> = Some(Hand { secret: Some(b"secret"), time: NOW, error: None });
+
+    fn response(request: &Signed, code: ResponseCode, hand: Option<Hand>) -> Vec<u8> {
+        let mut response = Message::error_msg(request.id, OpCode::Update, code);
+        let Some(hand) = hand else { return response.to_vec().unwrap() };
+        let other =
+            if hand.error == Some(TsigError::BadTime) { 1_800_003_600_u64.to_be_bytes()[2..].to_vec() } else { Vec::new() };
+        let mut tsig = TSIG::new(TsigAlgorithm::HmacSha256, hand.time, 300, Vec::new(), request.id, hand.error, other);
+        if let Some(secret) = hand.secret {
+            let mac = Message::from_vec(&request.bytes).unwrap().signature.unwrap().data.mac;
+            let bytes = signer(secret).encode_response_tbs(&mac, &response.to_vec().unwrap(), &tsig).unwrap();
+            tsig = tsig.set_mac(signer(secret).sign(&bytes).unwrap());
+        }
+        response.set_signature(Box::new(make_tsig_record("changeover.".parse().unwrap(), tsig)));
+        response.to_vec().unwrap()
+    }
+
+    #[test]
+    fn success_needs_a_valid_signature_and_a_refusal_is_named() {
+        let denied = |reason: &str, signed| Verdict::Denied { reason: reason.to_owned(), signed };
+        let unclear = || Verdict::Unclear("an answer of success without a valid signature".to_owned());
+        let hand = |secret, time, error| Some(Hand { secret, time, error });
+        let no_key = hand(None, NOW, Some(TsigError::BadKey));
+        let no_sig = hand(None, NOW, Some(TsigError::BadSig));
+        let late = hand(Some(&b"secret"[..]), NOW, Some(TsigError::BadTime));
+        let cases = [
+            (ResponseCode::NoError, GOOD, Verdict::Applied),
+            (ResponseCode::NoError, None, unclear()),
+            (ResponseCode::NoError, hand(Some(b"other"), NOW, None), unclear()),
+            (ResponseCode::NoError, hand(Some(b"secret"), NOW + 3600, None), unclear()),
+            (ResponseCode::NoError, hand(Some(b"secret"), 0, None), unclear()),
+            (ResponseCode::NXRRSet, GOOD, Verdict::Stale),
+            (ResponseCode::NXRRSet, None, denied(&ResponseCode::NXRRSet.to_string(), false)),
+            (ResponseCode::Refused, GOOD, denied(&ResponseCode::Refused.to_string(), true)),
+            (ResponseCode::Refused, None, denied(&ResponseCode::Refused.to_string(), false)),
+            (ResponseCode::ServFail, GOOD, Verdict::Unclear("answer SERVFAIL".to_owned())),
+            (
+                ResponseCode::NotAuth,
+                no_key,
+                denied(&format!("{}, BADKEY: the server does not know this key", ResponseCode::NotAuth), false),
+            ),
+            (ResponseCode::NotAuth, no_sig, denied(&format!("{}, BADSIG: the secret differs", ResponseCode::NotAuth), false)),
+            (
+                ResponseCode::NotAuth,
+                late,
+                denied(&format!("{}, BADTIME: the server's clock says 2027-01-15T09:00:00Z", ResponseCode::NotAuth), true),
+            ),
+        ];
+        for (code, hand, expected) in cases {
+            let request = signed();
+            let answer = response(&request, code, hand);
+            assert_eq!(request.verdict(&answer), expected, "{code} {hand:?}");
+        }
+    }
+
+    #[test]
+    fn noise_and_answers_to_others_prove_nothing() {
+        let request = signed();
+        let good = response(&request, ResponseCode::NoError, GOOD);
+        for length in 0..good.len() {
+            let verdict = Signed { bytes: request.bytes.clone(), ..signed() }.verdict(&good[..length]);
+            assert!(matches!(verdict, Verdict::Unclear(_)), "{length}: {verdict:?}");
+        }
+        let other = signed();
+        let verdict = Signed { id: request.id.wrapping_add(1), ..other }.verdict(&good);
+        assert_eq!(verdict, Verdict::Unclear("an answer to another question".to_owned()));
+    }
+}
