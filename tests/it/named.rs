@@ -1,7 +1,7 @@
 //! A real BIND `named`, primary and secondary, as foreground processes on loopback ports with files of their own.
 //!
-//! The programs are looked for in `PATH`, in `/usr/sbin`, and in the folder that `CHANGEOVER_TEST_TOOLS` names (unpacked Debian
-//! packages: `usr/sbin`, `usr/bin`, `usr/lib/x86_64-linux-gnu`). A missing one fails the test.
+//! The programs are looked for in the folder that `CHANGEOVER_TEST_TOOLS` names (unpacked Debian packages: `usr/sbin`, `usr/bin`,
+//! `usr/lib/x86_64-linux-gnu`), in `PATH` and in `/usr/sbin`. A missing one fails the test.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -143,21 +143,21 @@ pub fn dig(server: SocketAddr, arguments: &[&str]) -> String {
     String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
 }
 
-/// The program, with the library path it needs.
+/// The program, with the library path it needs. The folder of tools goes first, because it was named on purpose.
 fn tool(name: &str) -> Command {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let system = std::env::split_paths(&path).chain([PathBuf::from("/usr/sbin")]).map(|folder| folder.join(name));
-    if let Some(found) = system.into_iter().find(|file| file.is_file()) {
-        return Command::new(found);
-    }
     let tools = std::env::var_os("CHANGEOVER_TEST_TOOLS").map(PathBuf::from);
-    let unpacked = tools.as_deref().and_then(|tools| unpacked(tools, name));
-    unpacked.unwrap_or_else(|| {
+    if let Some(command) = tools.as_deref().and_then(|tools| unpacked(tools, name)) {
+        return command;
+    }
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let mut system = std::env::split_paths(&path).chain([PathBuf::from("/usr/sbin")]).map(|folder| folder.join(name));
+    let found = system.find(|file| file.is_file()).unwrap_or_else(|| {
         panic!(
-            "`{name}` was not found in PATH, in /usr/sbin or in CHANGEOVER_TEST_TOOLS ({tools:?}); \
+            "`{name}` was not found in CHANGEOVER_TEST_TOOLS ({tools:?}), in PATH or in /usr/sbin; \
              install Debian's bind9 and bind9-dnsutils, or run tests/run"
         )
-    })
+    });
+    Command::new(found)
 }
 
 fn unpacked(tools: &Path, name: &str) -> Option<Command> {

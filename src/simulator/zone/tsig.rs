@@ -89,3 +89,44 @@ fn unix_time() -> u64 {
 
 /// Seconds that the clocks may differ; the value RFC 8945 section 10 recommends.
 const FUDGE: u16 = 300;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::simulator::zone::ZoneKey;
+    use hickory_proto::op::{OpCode, ResponseCode};
+
+    fn key() -> Key {
+        let key = ZoneKey { name: "changeover".into(), algorithm: "hmac-sha256".into(), secret: "c2VjcmV0".to_owned().into() };
+        Key::read(key).unwrap()
+    }
+
+    /// What the zone finds in a request signed at `time`, and whether the client can verify the response.
+    fn exchange(time: u64) -> (Option<TsigError>, bool) {
+        let mut request = Message::query();
+        let mut verifier = request.finalize(&key().signer().unwrap(), time).unwrap().unwrap();
+        let bytes = request.to_vec().unwrap();
+        let reply = match key().check(&bytes, &Message::from_vec(&bytes).unwrap()) {
+            Signed::Yes(reply) | Signed::Badly(reply) => reply,
+            Signed::No => panic!("the signature was not seen"),
+        };
+        let error = reply.error;
+        let mut response = Message::error_msg(request.id, OpCode::Query, ResponseCode::NotAuth);
+        (error, verifier.verify(&key().sign(&mut response, reply).unwrap()).is_ok())
+    }
+
+    #[test]
+    fn a_clock_too_far_off_is_told_so_in_a_signed_answer() {
+        let now = unix_time();
+        let cases = [
+            (now, (None, true)),
+            (now - 200, (None, true)),
+            (now - 1000, (Some(TsigError::BadTime), true)),
+            (now + 1000, (Some(TsigError::BadTime), true)),
+            (10, (Some(TsigError::BadSig), false)),
+        ];
+        for (time, expected) in cases {
+            assert_eq!(exchange(time), expected, "signed {} s from now", time as i64 - now as i64);
+        }
+    }
+}

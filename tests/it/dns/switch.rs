@@ -1,9 +1,13 @@
 //! The cases of a switch, the same against our zone and against BIND.
 
 use changeover::domain::ids::NodeId::{A, B};
+use changeover::drivers::traffic::rfc2136::Settings;
 use changeover::ports::{Recall, Traffic};
+use changeover::simulator::zone::{Zone, ZoneOptions};
 
-use super::lab::{Lab, OTHER, RECORD, TTL, driver, expect, found, four, intent, ip, settled, six, switch};
+use crate::named::nsupdate;
+
+use super::lab::{Lab, OTHER, RECORD, TTL, ZONE, driver, expect, found, four, intent, ip, settled, six, switch, zone_options};
 use super::proxy::{Proxy, Spoil};
 
 /// One test for each case and each server.
@@ -25,6 +29,7 @@ both! {
     two_addresses
     wrong_keys
     outside_the_policy
+    unsigned
     ttl_is_kept
     ipv6
     answer_spoiled_after_the_effect
@@ -98,9 +103,18 @@ async fn outside_the_policy(lab: Lab) {
     let mut settings = lab.settings();
     settings.record = OTHER.into();
     let driver = driver(settings);
-    expect(&switch(&driver, A, B).await, "refused", &["Refused", "ACL"]);
+    expect(&switch(&driver, A, B).await, "refused", &["REFUSED", "ACL"]);
     assert!(driver.prove_access().await.is_err());
     assert_eq!(lab.holds(OTHER, false).0, [four().a]);
+}
+
+/// The servers themselves want a signature; the driver can't leave it out.
+async fn unsigned(lab: Lab) {
+    let (address, port) = (lab.primary().ip(), lab.primary().port());
+    let swap = "update delete support.example.com A\nupdate add support.example.com 60 A 192.0.2.20";
+    let (ok, said) = nsupdate(&format!("server {address} {port}\nzone {ZONE}\n{swap}\nsend\n"), None);
+    assert!(!ok && said.contains("REFUSED"), "{said}");
+    assert_eq!(lab.holds(RECORD, false).0, [four().a]);
 }
 
 async fn ttl_is_kept(lab: Lab) {
@@ -241,4 +255,19 @@ async fn somebody_was_quicker() {
         let refusal = driver.prove_access().await.unwrap_err();
         assert!(refusal.contains("by somebody else"), "{refusal}");
     }
+}
+
+/// A server that was away is read again as soon as it is back.
+#[tokio::test(flavor = "multi_thread")]
+async fn server_returns() {
+    let zone = Zone::start(zone_options(1)).await.unwrap();
+    let listen = zone.address;
+    let lab = Lab::ours().await;
+    let driver = driver(Settings { primary: listen, servers: vec![listen], ..lab.settings() });
+    settled(&driver, A).await;
+    zone.shutdown().await;
+    let (target, text) = found(&driver).await.remove(0);
+    assert!(target.is_none() && text.starts_with("no answer"), "{text}");
+    let _zone = Zone::start(ZoneOptions { listen, ..zone_options(2) }).await.unwrap();
+    settled(&driver, A).await;
 }

@@ -8,7 +8,7 @@ use hickory_net::runtime::TokioRuntimeProvider;
 use hickory_net::udp::UdpClientStream;
 use hickory_net::xfer::{DnsHandle, FirstAnswer};
 use hickory_net::{DnsError, NetError};
-use hickory_proto::op::{DnsRequestOptions, DnsResponse, Query};
+use hickory_proto::op::{DnsRequestOptions, DnsResponse, Query, ResponseCode};
 use hickory_proto::rr::{Name, RData, Record, RecordType};
 use hickory_resolver::TokioResolver;
 use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolveHosts, ResolverConfig, ResolverOpts};
@@ -80,7 +80,7 @@ impl Server {
         match serial {
             Some(_) if !response.authoritative => Err("not authoritative".to_owned()),
             Some(serial) => Ok(serial),
-            None => Err(format!("no SOA record of zone {zone} ({})", response.response_code)),
+            None => Err(format!("no SOA record of zone {zone} ({})", rcode(response.response_code))),
         }
     }
 
@@ -137,10 +137,15 @@ fn words(error: &NetError, kind: RecordType) -> String {
     match error {
         NetError::Timeout | NetError::NoConnections => "no answer".to_owned(),
         NetError::Io(error) => format!("no answer ({error})"),
-        NetError::Dns(DnsError::NoRecordsFound(none)) => format!("no {kind} record ({})", none.response_code),
-        NetError::Dns(DnsError::ResponseCode(code)) => format!("answer {code}"),
+        NetError::Dns(DnsError::NoRecordsFound(none)) => format!("no {kind} record ({})", rcode(none.response_code)),
+        NetError::Dns(DnsError::ResponseCode(code)) => format!("answer {}", rcode(*code)),
         other => format!("no usable answer ({other})"),
     }
+}
+
+/// The word that `dig` and the RFCs use, `REFUSED`.
+pub(super) fn rcode(code: ResponseCode) -> String {
+    format!("{code:?}").to_uppercase()
 }
 
 /// One repeat: a lost datagram is common, two in a row on a path to a working server are not.

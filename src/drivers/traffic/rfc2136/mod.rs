@@ -1,8 +1,8 @@
 //! Traffic driver `rfc2136`: moves one address record by a signed DNS update, and reads every authoritative server back.
 //!
 //! The one thing to know: the update carries the value it expects to replace, so the server itself does the
-//! compare-and-swap, and sending the same update twice does no harm. [`ask`] reads, [`judge`] says what a reading means,
-//! [`update`] makes and checks the messages of a change, [`exchange`] carries them; the driver `manual` shares the reading.
+//! compare-and-swap, and sending the same update twice does no harm. `ask` reads, `judge` says what a reading means,
+//! `update` makes and checks the messages of a change, `exchange` carries them, `switch` puts them together; the driver `manual` shares the reading.
 //! Imports: ports and domain only.
 
 pub(super) mod ask;

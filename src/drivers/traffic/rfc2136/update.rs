@@ -10,6 +10,8 @@ use hickory_proto::rr::rdata::TSIG;
 use hickory_proto::rr::rdata::tsig::TsigError;
 use hickory_proto::rr::{DNSClass, Name, RData, Record, RecordType, TSigVerifier, TSigner};
 
+use super::ask::rcode;
+
 /// One change of one record, only if it holds exactly `from` now.
 pub(super) struct Change<'a> {
     pub zone: &'a Name,
@@ -119,7 +121,7 @@ fn denial(code: ResponseCode, tsig: Option<&TSIG>) -> String {
         Some(error) => format!(", TSIG error {}", u16::from(error)),
         None => String::new(),
     };
-    format!("{code}{detail}")
+    format!("{}{detail}", rcode(code))
 }
 
 /// The server's clock, which a BADTIME answer carries in six octets.
@@ -192,21 +194,13 @@ mod tests {
             (ResponseCode::NoError, hand(Some(b"secret"), NOW + 3600, None), unclear()),
             (ResponseCode::NoError, hand(Some(b"secret"), 0, None), unclear()),
             (ResponseCode::NXRRSet, GOOD, Verdict::Stale),
-            (ResponseCode::NXRRSet, None, denied(&ResponseCode::NXRRSet.to_string(), false)),
-            (ResponseCode::Refused, GOOD, denied(&ResponseCode::Refused.to_string(), true)),
-            (ResponseCode::Refused, None, denied(&ResponseCode::Refused.to_string(), false)),
+            (ResponseCode::NXRRSet, None, denied("NXRRSET", false)),
+            (ResponseCode::Refused, GOOD, denied("REFUSED", true)),
+            (ResponseCode::Refused, None, denied("REFUSED", false)),
             (ResponseCode::ServFail, GOOD, Verdict::Unclear("answer SERVFAIL".to_owned())),
-            (
-                ResponseCode::NotAuth,
-                no_key,
-                denied(&format!("{}, BADKEY: the server does not know this key", ResponseCode::NotAuth), false),
-            ),
-            (ResponseCode::NotAuth, no_sig, denied(&format!("{}, BADSIG: the secret differs", ResponseCode::NotAuth), false)),
-            (
-                ResponseCode::NotAuth,
-                late,
-                denied(&format!("{}, BADTIME: the server's clock says 2027-01-15T09:00:00Z", ResponseCode::NotAuth), true),
-            ),
+            (ResponseCode::NotAuth, no_key, denied("NOTAUTH, BADKEY: the server does not know this key", false)),
+            (ResponseCode::NotAuth, no_sig, denied("NOTAUTH, BADSIG: the secret differs", false)),
+            (ResponseCode::NotAuth, late, denied("NOTAUTH, BADTIME: the server's clock says 2027-01-15T09:00:00Z", true)),
         ];
         for (code, hand, expected) in cases {
             let request = signed();
