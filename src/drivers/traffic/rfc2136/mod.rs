@@ -96,7 +96,7 @@ impl Rfc2136 {
 
 impl Traffic for Rfc2136 {
     /// # Repeat
-    /// Safe; only queries are sent. Takes at most 12 s, when a server is silent.
+    /// Safe; only queries are sent. Takes at most 10 s, when a server is silent.
     ///
     /// # Errors
     /// None: a server that doesn't answer is an answer without a target.
