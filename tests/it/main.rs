@@ -3,5 +3,6 @@
 mod config;
 mod dns;
 mod drivers;
+mod named;
 mod simulator;
 mod store;

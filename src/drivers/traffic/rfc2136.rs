@@ -1,1 +1,0 @@
-//! Traffic driver `rfc2136`.
