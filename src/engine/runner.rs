@@ -1,0 +1,242 @@
+//! The loop of one run: observe, decide, record, act, observe.
+//!
+//! While an act is under way or nothing is to be done, people's words are taken; everything else happens in order.
+
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::domain::decide::{Next, decide};
+use crate::domain::event::{Event, Notice, WaitingOn};
+use crate::domain::machine::Command;
+use crate::domain::run::{Phase, Run};
+use crate::domain::world::World;
+use crate::ports::{Recall, StoreError};
+
+use super::Around;
+use super::api::{Problem, Snapshot, Word};
+use super::look::SitePorts;
+use super::perform::Performer;
+use super::recorder::{RecordError, Recorder};
+use super::words;
+
+/// A person's word on its way to a run.
+pub struct Order {
+    pub word: Word,
+    pub actor: String,
+    /// The journal's end that the person saw.
+    pub seq: Option<u64>,
+    pub reply: oneshot::Sender<Result<Snapshot, Problem>>,
+}
+
+/// What reaches a run from outside.
+pub enum Message {
+    Order(Order),
+    /// An alert was given up; the sender waits until that is recorded.
+    Undelivered {
+        event: Event,
+        recorded: oneshot::Sender<()>,
+    },
+}
+
+/// The run goes no further in this process.
+pub struct Stopped;
+
+/// One run, driven.
+pub struct Runner {
+    pub recorder: Recorder,
+    around: Arc<Around>,
+    performer: Performer,
+    pub world: World,
+    inbox: mpsc::Receiver<Message>,
+    /// Looks since something last changed: the wait between looks grows with it.
+    idle_looks: u32,
+}
+
+impl Runner {
+    pub fn new(around: Arc<Around>, ports: SitePorts, published: Arc<watch::Sender<Snapshot>>, inbox: mpsc::Receiver<Message>) -> Self {
+        let world = ports.world(around.clock.now());
+        let recorder = Recorder::new(around.clone(), published);
+        Self { recorder, performer: Performer { around: around.clone(), ports }, around, world, inbox, idle_looks: 0 }
+    }
+
+    /// Drives the run until it is finished or the journal fails. `recovered`: it stood in the journal when the daemon came up.
+    pub async fn drive(mut self, recovered: bool) {
+        let ended = if recovered { self.recover().await } else { self.look().await };
+        if ended.is_err() || self.go().await.is_err() {
+            tracing::error!(run = %self.run().id, "the run goes no further in this process");
+        }
+    }
+
+    pub fn run(&self) -> &Arc<Run> {
+        &self.recorder.run
+    }
+
+    async fn go(&mut self) -> Result<(), Stopped> {
+        loop {
+            match decide(self.run(), &self.world) {
+                Next::Record { event, why } => {
+                    let commands = self.record(&event, &why, "daemon").await?;
+                    self.carry_out(&commands).await?;
+                }
+                Next::Rest { .. } if self.run().is_finished() => return Ok(()),
+                Next::Rest { until } => self.rest(until).await?,
+            }
+        }
+    }
+
+    /// After a restart: look before anything else, then settle what became of an act whose answer was not recorded.
+    async fn recover(&mut self) -> Result<(), Stopped> {
+        self.look().await?;
+        self.record(&Event::Recovered {}, "the daemon came up and took the run over where it stood", "daemon").await?;
+        if self.run().phase != Phase::Acting {
+            return Ok(());
+        }
+        let performer = self.performer.clone();
+        let run = self.run().clone();
+        let recall = self.beside_words(async move { performer.recall(run).await }).await?;
+        match recall {
+            Recall::NeverSent => self.carry_out(&[Command::Act]).await,
+            Recall::MayBeSent => {
+                let message = "the daemon was restarted while the act was under way; it may have been sent".to_owned();
+                self.record(&Event::Doubted { message: message.clone() }, &message, "daemon").await?;
+                self.look().await
+            }
+        }
+    }
+
+    async fn carry_out(&mut self, commands: &[Command]) -> Result<(), Stopped> {
+        self.idle_looks = 0;
+        if !commands.contains(&Command::Act) {
+            return Ok(());
+        }
+        let performer = self.performer.clone();
+        let run = self.run().clone();
+        let answer = self.beside_words(async move { performer.act(run).await }).await?;
+        let why = words::answer_sentence(&answer);
+        self.record(&answer, &why, "daemon").await?;
+        self.look().await
+    }
+
+    /// Reads the world once. Words that arrive meanwhile are taken.
+    pub async fn look(&mut self) -> Result<(), Stopped> {
+        let ports = self.performer.ports.clone();
+        let seen = self.beside_words(async move { ports.look().await }).await?;
+        self.take(seen);
+        Ok(())
+    }
+
+    /// As [`Runner::look`], from within the taking of a word: nothing else is taken meanwhile.
+    pub async fn look_now(&mut self) {
+        let seen = self.performer.ports.look().await;
+        self.take(seen);
+    }
+
+    fn take(&mut self, seen: super::look::Seen) {
+        seen.into_world(&mut self.world, self.around.clock.now());
+        self.recorder.publish(&self.world);
+    }
+
+    /// Waits for a piece of work and takes people's words meanwhile.
+    async fn beside_words<T>(&mut self, work: impl Future<Output = T>) -> Result<T, Stopped> {
+        tokio::pin!(work);
+        loop {
+            tokio::select! {
+                biased;
+                done = &mut work => return Ok(done),
+                message = self.inbox.recv() => match message {
+                    Some(message) => Box::pin(self.hear(message)).await?,
+                    None => return Ok(work.await),
+                },
+            }
+        }
+    }
+
+    /// Nothing to do: until the next look is useful, or a person speaks.
+    async fn rest(&mut self, until: Option<Timestamp>) -> Result<(), Stopped> {
+        let now = self.around.clock.now();
+        let poll = now + self.poll_wait();
+        let wake = until.filter(|until| *until > now).map_or(poll, |until| until.min(poll));
+        self.idle_looks = self.idle_looks.saturating_add(1);
+        let clock = self.around.clock.clone();
+        tokio::select! {
+            () = clock.sleep_until(wake) => self.look().await,
+            message = self.inbox.recv() => match message {
+                Some(message) => {
+                    self.idle_looks = 0;
+                    self.hear(message).await?;
+                    self.look().await
+                }
+                // The fleet is gone: the process ends.
+                None => Err(Stopped),
+            },
+        }
+    }
+
+    /// The wait before the next look. A proof is looked for soon and then ever more seldom: after 0.25 s, growing by half up to
+    /// 10 s, or a quarter of the time for which answers are cached. A run that waits for people or the calendar looks every
+    /// minute, in the soak every five: often enough to see within `policy.max_silence` that a node went away.
+    fn poll_wait(&self) -> SignedDuration {
+        const FIRST_MILLIS: f64 = 250.0;
+        let minute = SignedDuration::from_mins(1);
+        let cap = match &self.run().phase {
+            Phase::Waiting { on: WaitingOn::Soak, .. } => minute * 5,
+            Phase::Waiting { on: WaitingOn::Gate | WaitingOn::Window, .. } | Phase::Held(_) => minute,
+            _ => SignedDuration::from_secs(10).max(self.performer.ports.cache_time() / 4),
+        };
+        let millis = FIRST_MILLIS * 1.5_f64.powi(i32::try_from(self.idle_looks.min(64)).unwrap_or(64));
+        if millis >= cap.as_millis() as f64 { cap } else { SignedDuration::from_millis(millis as i64) }
+    }
+
+    /// Takes a message from outside.
+    async fn hear(&mut self, message: Message) -> Result<(), Stopped> {
+        match message {
+            Message::Order(Order { word, actor, seq, reply }) => {
+                let answer = words::take(self, word, &actor, seq).await;
+                let stopped = answer.as_ref().err().is_some_and(|problem| problem.code == words::STORE_FAILED);
+                // A person who no longer waits for the answer has still been heard.
+                let _ = reply.send(answer);
+                if stopped { Err(Stopped) } else { Ok(()) }
+            }
+            Message::Undelivered { event, recorded } => {
+                self.record(&event, "an alert was given up after its last try", "daemon").await?;
+                let _ = recorded.send(());
+                Ok(())
+            }
+        }
+    }
+
+    /// Records an event of the daemon's own. When only the reserve is left, what would begin something new holds the run instead.
+    pub async fn record(&mut self, event: &Event, why: &str, actor: &str) -> Result<Vec<Command>, Stopped> {
+        match self.recorder.record(event, why, actor).await {
+            Ok(commands) => Ok(commands),
+            Err(RecordError::Store(StoreError::OnlyReserve { free, needed })) => self.hold_for_space(free, needed).await,
+            Err(RecordError::Store(error)) => {
+                tracing::error!(run = %self.run().id, "{error}; nothing further is sent");
+                self.around.fatal.notify_one();
+                Err(Stopped)
+            }
+            Err(RecordError::Illegal(error)) => {
+                // The machine's table and what decides disagree: a bug of ours. Stop this run rather than guess.
+                tracing::error!(run = %self.run().id, "{error}");
+                Err(Stopped)
+            }
+        }
+    }
+
+    async fn hold_for_space(&mut self, free: u64, needed: u64) -> Result<Vec<Command>, Stopped> {
+        let message = format!("only the reserve is left on the store's disk: {free} bytes free, {needed} needed");
+        let (expected, found) = (format!("{needed} bytes free"), format!("{free} bytes free"));
+        let notice = Event::Noticed { notice: Notice::StoreLow, node: None, raised: true, message: message.clone() };
+        let held = Event::Held { code: "store_low".to_owned(), message: message.clone(), expected, found, node: None, given_up: true };
+        let events = [(notice, !self.run().has_notice(Notice::StoreLow, None)), (held, self.run().hold().is_none())];
+        for (event, wanted) in events {
+            if wanted && self.recorder.record(&event, &message, "daemon").await.is_err() {
+                self.around.fatal.notify_one();
+                return Err(Stopped);
+            }
+        }
+        Ok(Vec::new())
+    }
+}
