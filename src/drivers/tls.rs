@@ -150,14 +150,15 @@ impl ServerCertVerifier for PinVerifier {
         _ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        let (_, parsed) = X509Certificate::from_der(end_entity).map_err(|_| CertificateError::BadEncoding)?;
-        let found: Pin = Sha256::digest(parsed.public_key().raw).into();
+        // The key that the handshake's signature is checked with, read by the same parser.
+        let certificate = ParsedCertificate::try_from(end_entity)?;
+        let found: Pin = Sha256::digest(certificate.subject_public_key_info()).into();
         if !self.pins.contains(&found) {
             return Err(CertificateError::Other(OtherError(Arc::new(WrongPin { found }))).into());
         }
-        check_validity(&parsed, now)?;
+        check_validity(end_entity, now)?;
         if self.names == Names::Always {
-            verify_server_name(&ParsedCertificate::try_from(end_entity)?, server_name)?;
+            verify_server_name(&certificate, server_name)?;
         }
         Ok(ServerCertVerified::assertion())
     }
@@ -185,7 +186,8 @@ impl ServerCertVerifier for PinVerifier {
     }
 }
 
-fn check_validity(certificate: &X509Certificate<'_>, now: UnixTime) -> Result<(), CertificateError> {
+fn check_validity(certificate: &[u8], now: UnixTime) -> Result<(), CertificateError> {
+    let (_, certificate) = X509Certificate::from_der(certificate).map_err(|_| CertificateError::BadEncoding)?;
     let now = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
     let validity = certificate.validity();
     if now < validity.not_before.timestamp() {

@@ -1,5 +1,6 @@
 //! One integration binary, a module per subject.
 
+mod beyondtrust;
 mod dns;
 mod drivers;
 mod simulator;

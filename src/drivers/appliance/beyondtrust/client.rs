@@ -15,7 +15,9 @@ use serde_json::Value;
 use url::Url;
 
 use super::health::{AnswerError, shown};
+use super::pace::Pace;
 use super::token::{Token, Tokens};
+use super::xml::Node;
 
 /// Bounds on one call, by the machine's clock.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,6 +93,7 @@ pub struct Api {
     client_id: String,
     client_secret: SecretString,
     tokens: Tokens,
+    pace: Pace,
     pub limits: Limits,
 }
 
@@ -113,7 +116,7 @@ impl Api {
         limits: Limits,
     ) -> Result<Self, reqwest::Error> {
         let http = http_client(tls, &limits, None)?;
-        Ok(Self { http, base, client_id, client_secret, tokens: Tokens::default(), limits })
+        Ok(Self { http, base, client_id, client_secret, tokens: Tokens::default(), pace: Pace::default(), limits })
     }
 
     /// Makes a call with a token, once more with a new one where the first was refused.
@@ -148,9 +151,9 @@ impl Api {
             let response = self.send(&token, &call).await?;
             let status = response.status();
             let body = read_all(response, MAX_ANSWER).await?;
-            // An unhealthy box answers 500 with its health in the body (documented for v2), so XML goes before the status.
-            if status == StatusCode::INTERNAL_SERVER_ERROR && body.trim_ascii_start().starts_with(b"<") {
-                return refuse_denial(&body).map(|()| body);
+            // An unhealthy box answers 500 with its health in the body (documented for v2), so that goes before the status.
+            if status.is_server_error() && Node::parse(&body).is_ok_and(|root| root.is("health_check")) {
+                return Ok(body);
             }
             check_status(status, &body)?;
             Ok(body)
@@ -160,6 +163,7 @@ impl Api {
 
     /// Sends a call and returns when the answer begins; its status is not judged yet.
     pub async fn send(&self, token: &Token, call: &Call<'_>) -> Result<Response, CallError> {
+        self.pace.turn().await;
         let url = self.url(call.path)?;
         let request = self.http.request(call.method.clone(), url).header(AUTHORIZATION, token.header()?);
         request.query(&call.query).send().await.map_err(lost)

@@ -11,6 +11,7 @@ mod client;
 mod download;
 mod health;
 mod instructions;
+mod pace;
 mod probe;
 mod reporting;
 mod sessions;

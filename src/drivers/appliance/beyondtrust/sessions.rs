@@ -11,6 +11,8 @@ use super::xml::{Element, Item, Walker};
 const REPORTS: [(&str, &str); 2] = [("session_list", "session"), ("session_summary_list", "session_summary")];
 /// 32 hex digits today, an integer before release 10.6; always a text here (BG-51).
 const MAX_LSID: usize = 64;
+/// More of an error's text is not read.
+const MAX_ERROR: usize = 1000;
 /// Bounds the memory for the ids: some 100 MiB, far more sessions than a site has between two windows.
 const MAX_SESSIONS: usize = 1_000_000;
 
@@ -32,7 +34,10 @@ pub fn session_ids(report: impl BufRead) -> Result<BTreeSet<String>, CallError> 
                 path.push(element);
             }
             Item::Text(text) if path.last().is_some_and(|element| element.is("error")) && path.len() <= 2 => {
-                error.iter_mut().for_each(|error| error.extend(text.chars().take(1000)));
+                error
+                    .iter_mut()
+                    .filter(|error| error.len() < MAX_ERROR)
+                    .for_each(|error| error.extend(text.chars().take(MAX_ERROR)));
             }
             Item::Text(_) => {}
             Item::Close => drop(path.pop()),

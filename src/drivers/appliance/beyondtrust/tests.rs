@@ -144,7 +144,8 @@ fn r13_what_must_not_be_guessed_makes_the_answer_unusable() {
 #[test]
 fn what_is_not_the_vendors_xml_is_refused() {
     let deep = format!("{}{}", "<a>".repeat(100), "</a>".repeat(100));
-    let cases: [(&str, fn(&XmlError) -> bool); 12] = [
+    type Fits = fn(&XmlError) -> bool;
+    let cases: [(&str, Fits); 12] = [
         ("", |e| matches!(e, XmlError::Malformed(_))),
         ("<html><body>Please wait</body>", |e| *e == XmlError::CutOff),
         ("<health_check><version>24.1", |e| *e == XmlError::CutOff),
@@ -160,6 +161,8 @@ fn what_is_not_the_vendors_xml_is_refused() {
         ("<x:health_check/>", |e| matches!(e, XmlError::ForeignNamespace(_))),
         (&deep, |e| *e == XmlError::TooDeep),
     ];
+    let long = format!("<a>{}</a>", "x".repeat(17 << 20));
+    assert!(Node::parse(long.as_bytes()).unwrap_err().to_string().contains("larger than"));
     for (text, fits) in cases {
         let error = Node::parse(text.as_bytes()).unwrap_err();
         assert!(fits(&error), "{text}: {error:?}");

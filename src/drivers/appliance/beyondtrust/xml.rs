@@ -4,7 +4,7 @@
 //! it; but a document in somebody else's namespace is not an answer of this product. Documents with a DOCTYPE are refused
 //! (no entities of their own), and so is anything cut off, nested deeper than [`MAX_DEPTH`], or followed by more.
 
-use std::io::BufRead;
+use std::io::{self, BufRead, Read};
 
 use quick_xml::XmlVersion;
 use quick_xml::escape::resolve_xml_entity;
@@ -14,6 +14,9 @@ use quick_xml::reader::NsReader;
 
 /// The vendor's answers are 5 levels deep; this leaves room and bounds the memory and the stack.
 const MAX_DEPTH: usize = 64;
+
+/// One text or tag with its attributes; a session's longest text, a chat message, is far shorter.
+const MAX_ITEM: usize = 16 << 20;
 
 /// The hosts that the vendor's namespaces begin with; identifiers, never called.
 const VENDOR_HOSTS: [&str; 4] = ["www.beyondtrust.com", "beyondtrust.com", "www.bomgar.com", "bomgar.com"];
@@ -66,7 +69,7 @@ pub enum Item {
 
 /// Walks through a document without keeping it.
 pub struct Walker<R> {
-    reader: NsReader<R>,
+    reader: NsReader<Metered<R>>,
     buffer: Vec<u8>,
     depth: usize,
     had_root: bool,
@@ -76,7 +79,8 @@ pub struct Walker<R> {
 
 impl<R: BufRead> Walker<R> {
     pub fn new(input: R) -> Self {
-        Self { reader: NsReader::from_reader(input), buffer: Vec::new(), depth: 0, had_root: false, close_next: false }
+        let reader = NsReader::from_reader(Metered { input, left: 0 });
+        Self { reader, buffer: Vec::new(), depth: 0, had_root: false, close_next: false }
     }
 
     /// The next item inside the root element, the root included.
@@ -89,6 +93,7 @@ impl<R: BufRead> Walker<R> {
         }
         loop {
             self.buffer.clear();
+            self.reader.get_mut().left = MAX_ITEM;
             let (namespace, event) = self.reader.read_resolved_event_into(&mut self.buffer).map_err(malformed)?;
             let inside = self.depth > 0;
             match event {
@@ -136,6 +141,35 @@ impl<R: BufRead> Walker<R> {
     fn close(&mut self) -> Item {
         self.depth = self.depth.saturating_sub(1);
         Item::Close
+    }
+}
+
+/// Lets so many bytes through until it is set anew, so that no single item fills the memory.
+struct Metered<R> {
+    input: R,
+    left: usize,
+}
+
+impl<R: BufRead> Read for Metered<R> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let length = self.fill_buf()?.read(into)?;
+        self.consume(length);
+        Ok(length)
+    }
+}
+
+impl<R: BufRead> BufRead for Metered<R> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        if self.left == 0 {
+            return Err(io::Error::other(format!("one text or tag is larger than {MAX_ITEM} bytes")));
+        }
+        let (left, buffer) = (self.left, self.input.fill_buf()?);
+        Ok(&buffer[..buffer.len().min(left)])
+    }
+
+    fn consume(&mut self, length: usize) {
+        self.left = self.left.saturating_sub(length);
+        self.input.consume(length);
     }
 }
 
