@@ -204,6 +204,10 @@ mod tests {
     use std::time::Duration;
 
     use rcgen::{CertificateParams, KeyPair, date_time_ymd};
+    use rustls::pki_types::PrivateKeyDer;
+    use rustls::sign::{CertifiedKey, SingleCertAndKey};
+    use rustls::version::{TLS12, TLS13};
+    use rustls::{ClientConnection, ServerConfig, ServerConnection, SupportedProtocolVersion};
 
     use super::*;
 
@@ -234,6 +238,67 @@ mod tests {
         assert!(verify(vec![pin], Names::ByTrust, &good, name, 2041).unwrap_err().contains("Expired"));
         assert!(verify(vec![pin], Names::ByTrust, &good, name, 2018).unwrap_err().contains("NotValidYet"));
         assert!(verify(vec![pin], Names::ByTrust, &CertificateDer::from(vec![1, 2, 3]), name, 2026).is_err());
+    }
+
+    /// A server that shows a certificate and signs with a key that may not be the certificate's.
+    fn server(
+        certificate: CertificateDer<'static>,
+        key: &KeyPair,
+        version: &'static SupportedProtocolVersion,
+    ) -> ServerConnection {
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+        let key = provider.key_provider.load_private_key(key).unwrap();
+        let config = ServerConfig::builder_with_provider(provider).with_protocol_versions(&[version]).unwrap();
+        let shown = SingleCertAndKey::from(CertifiedKey::new(vec![certificate], key));
+        ServerConnection::new(Arc::new(config.with_no_client_auth().with_cert_resolver(Arc::new(shown)))).unwrap()
+    }
+
+    fn handshake(mut client: ClientConnection, mut server: ServerConnection) -> Result<(), rustls::Error> {
+        while client.is_handshaking() {
+            let mut wire = Vec::new();
+            while client.wants_write() {
+                client.write_tls(&mut wire).unwrap();
+            }
+            server.read_tls(&mut wire.as_slice()).unwrap();
+            server.process_new_packets()?;
+            wire.clear();
+            while server.wants_write() {
+                server.write_tls(&mut wire).unwrap();
+            }
+            client.read_tls(&mut wire.as_slice()).unwrap();
+            client.process_new_packets()?;
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_pinned_certificate_without_its_key_proves_nothing() {
+        let (own, stolen) = (KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
+        let certificate = CertificateParams::new(vec!["box".to_owned()]).unwrap().self_signed(&own).unwrap().der().clone();
+        let trust = TlsTrust::Pins(vec![pin_of(&certificate).unwrap()]);
+        for version in [&TLS12, &TLS13] {
+            for (key, believed) in [(&own, true), (&stolen, false)] {
+                let config = Arc::new(client_config(&trust, Names::ByTrust).unwrap());
+                let client = ClientConnection::new(config, "box".try_into().unwrap()).unwrap();
+                let result = handshake(client, server(certificate.clone(), key, version));
+                assert_eq!(result.is_ok(), believed, "{version:?}: {result:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_self_signed_certificate_may_be_its_own_ca_and_is_checked_as_any_other() {
+        let good = certificate(2020, 2040);
+        let pem = format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", STANDARD.encode(&good));
+        let verifier = ca_verifier(pem.as_bytes(), Arc::new(aws_lc_rs::default_provider())).unwrap();
+        let now = UnixTime::since_unix_epoch(Duration::from_secs(1_795_309_323));
+        let check = |certificate: &CertificateDer<'_>, name: &'static str| {
+            verifier.verify_server_cert(certificate, &[], &ServerName::try_from(name).unwrap(), &[], now).is_ok()
+        };
+        assert!(check(&good, "box.example.com"));
+        assert!(!check(&good, "other.example.com"));
+        assert!(!check(&certificate(2020, 2040), "box.example.com"));
     }
 
     #[test]

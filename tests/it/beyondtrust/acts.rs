@@ -236,8 +236,11 @@ async fn bg_11_acts_without_an_interface_are_told_to_a_person() {
 #[tokio::test]
 async fn instructions_are_given_for_a_box_that_does_not_answer() {
     let server = FakeBox::start().await;
-    server.refuse_every_token();
-    let answer = driver(&server).act(&intent("window-1.drain.a"), &NodeAct::Quiesce).await;
+    server.answer("get_logged_in_reps", Reply::Stall(Vec::new()));
+    let limits = Limits { call: Duration::from_millis(500), ..Limits::default() };
+    let settings = super::Settings { limits, ..settings(&server) };
+    let driver = BeyondTrust::new(settings, Arc::new(TestClock { limits_pass: true })).unwrap();
+    let answer = driver.act(&intent("window-1.quiesce.a"), &NodeAct::Quiesce).await;
     let told = matches!(&answer, ActAnswer::ByOperator { instructions } if instructions[0].contains("an unknown number"));
     assert!(told, "{answer:?}");
 }

@@ -116,7 +116,26 @@ pub fn local(path: &Path, error: &std::io::Error) -> CallError {
     CallError::Local(format!("`{}` can't be written here: {error}", path.display()))
 }
 
-/// A name for a produced file: `<site>-<node>-<run>-<time>`, the time in UTC to the second.
-pub fn stem(site: &str, node: &str, run: &str, at: jiff::Timestamp) -> String {
-    format!("{site}-{node}-{run}-{}", at.strftime("%Y%m%dT%H%M%SZ"))
+/// The stem, or the stem with a number, that no file of the directory has: a file once recorded is never replaced.
+pub fn free_stem(directory: &Path, stem: &str) -> String {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    let names: Vec<String> = entries.filter_map(|entry| entry.file_name().into_string().ok()).collect();
+    let taken = |stem: &str| names.iter().any(|name| name.starts_with(stem));
+    let numbered = (2..=u32::MAX).map(|number| format!("{stem}-{number}"));
+    std::iter::once(stem.to_owned()).chain(numbered).find(|stem| !taken(stem)).unwrap_or_else(|| stem.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_recorded_file_is_never_replaced() {
+        let directory = tempfile::tempdir().unwrap();
+        for stem in ["s-a-s-7-T", "s-a-s-7-T-2", "s-a-s-7-T-3"] {
+            assert_eq!(free_stem(directory.path(), "s-a-s-7-T"), stem);
+            fs::write(directory.path().join(format!("{stem}.nsb")), "").unwrap();
+        }
+        assert_eq!(free_stem(&directory.path().join("absent"), "x"), "x");
+    }
 }

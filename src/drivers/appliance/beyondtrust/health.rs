@@ -86,26 +86,28 @@ pub fn people(document: &[u8]) -> Result<People, AnswerError> {
     Ok(people)
 }
 
-/// Reads the box's own time, to the second, from an answer to `get_api_info`.
+/// Reads the box's own time, to the second, from an answer to `get_api_info`. What its root is called is not documented.
 ///
 /// # Errors
 /// As [`health`].
 pub fn clock(document: &[u8]) -> Result<Timestamp, AnswerError> {
-    let root = answer(document, "api_info")?;
+    let root = no_error(document)?;
     let text = root.text_of("timestamp").unwrap_or("");
     unix_seconds(text).ok_or_else(|| AnswerError::Unexpected { expected: "timestamp", found: shown(text) })
 }
 
 /// The root of an answer that is no error and has the expected name.
 fn answer(document: &[u8], expected: &'static str) -> Result<Node, AnswerError> {
+    let root = no_error(document)?;
+    if root.is(expected) { Ok(root) } else { Err(AnswerError::Unexpected { expected, found: shown(root.name()) }) }
+}
+
+fn no_error(document: &[u8]) -> Result<Node, AnswerError> {
     let root = Node::parse(document)?;
-    if let Some(message) = root.error() {
-        return Err(AnswerError::Error(shown(message)));
+    match root.error() {
+        Some(message) => Err(AnswerError::Error(shown(message))),
+        None => Ok(root),
     }
-    if root.is(expected) {
-        return Ok(root);
-    }
-    Err(AnswerError::Unexpected { expected, found: shown(root.name()) })
 }
 
 fn identity(root: &Node) -> Result<String, AnswerError> {

@@ -101,7 +101,7 @@ fn break_failover(settings: &Settings) -> Text {
         steps: vec![
             format!("Open {} as an administrator: this is {}.", page(settings, own, FAILOVER_PAGE), named(settings, own)),
             "See that the page shows this box as the primary; the link is broken from there because the primary's data are the ones to keep. If it is the backup, press nothing and hold the run.".to_owned(),
-            "Press `Break Failover Relationship(s)` and answer its question with yes.".to_owned(),
+            "Press `Break Failover Relationship(s)`, and confirm if it asks.".to_owned(),
             format!(
                 "Open {}: this is {}. If it still shows a relationship after two minutes, press the same button there.",
                 page(settings, peer, FAILOVER_PAGE),

@@ -178,10 +178,13 @@ impl BeyondTrust {
             .ok()
     }
 
+    /// Does what has an interface, within the act's limit in run time; the rest is told to a person.
     async fn do_act(&self, intent: &Intent, act: &NodeAct) -> Result<ActAnswer, CallError> {
         match act {
-            NodeAct::Backup { directory } => self.backup(intent, directory).await,
-            NodeAct::ExtractData { since, until, directory } => self.extract(intent, *since, *until, directory).await,
+            NodeAct::Backup { directory } => self.in_time(intent, self.backup(intent, directory)).await,
+            NodeAct::ExtractData { since, until, directory } => {
+                self.in_time(intent, self.extract(intent, *since, *until, directory)).await
+            }
             NodeAct::Drain { .. } | NodeAct::Quiesce => Ok(self.by_operator(act, self.facts().await.as_ref())),
             _ => Ok(self.by_operator(act, None)),
         }
@@ -200,7 +203,7 @@ impl BeyondTrust {
 
     async fn backup(&self, intent: &Intent, directory: &Path) -> Result<ActAnswer, CallError> {
         self.check_box().await?;
-        let file = backup::backup(&self.api, directory, &self.stem(intent)).await?;
+        let file = backup::backup(&self.api, directory, &self.stem(intent, directory)).await?;
         Ok(ActAnswer::Accepted { files: vec![file], records: None })
     }
 
@@ -212,12 +215,13 @@ impl BeyondTrust {
         directory: &Path,
     ) -> Result<ActAnswer, CallError> {
         self.check_box().await?;
-        let extraction = reporting::extract(&self.api, since, until, directory, &self.stem(intent)).await?;
+        let extraction = reporting::extract(&self.api, since, until, directory, &self.stem(intent, directory)).await?;
         Ok(ActAnswer::Accepted { files: extraction.files, records: Some(extraction.sessions) })
     }
 
-    fn stem(&self, intent: &Intent) -> String {
-        download::stem(&self.settings.site, self.settings.node.as_str(), &intent.run.to_string(), self.clock.now())
+    fn stem(&self, intent: &Intent, directory: &Path) -> String {
+        let Settings { site, node, .. } = &self.settings;
+        download::free_stem(directory, &format!("{site}-{node}-{}-{}", intent.run, self.clock.now().strftime("%Y%m%dT%H%M%SZ")))
     }
 
     /// R13: neither backup nor report shows which box gave it, so the GUID is read at the same address directly before.
@@ -230,11 +234,14 @@ impl BeyondTrust {
         Err(CallError::Unusable(format!("expected the box with GUID {expected}, found {found}; nothing was asked of it (R13)")))
     }
 
-    /// Bounds an act by its limit, in run time.
-    async fn act_in_time(&self, intent: &Intent, act: &NodeAct) -> Result<ActAnswer, CallError> {
+    async fn in_time(
+        &self,
+        intent: &Intent,
+        act: impl Future<Output = Result<ActAnswer, CallError>>,
+    ) -> Result<ActAnswer, CallError> {
         let end = self.clock.now().checked_add(intent.limit).unwrap_or(Timestamp::MAX);
         tokio::select! {
-            answer = self.do_act(intent, act) => answer,
+            answer = act => answer,
             () = self.clock.sleep_until(end) => Err(CallError::Lost(format!("not done within the limit of {:#}", intent.limit))),
         }
     }
@@ -257,7 +264,7 @@ impl Appliance for BeyondTrust {
 
     fn act<'a>(&'a self, intent: &'a Intent, act: &'a NodeAct) -> BoxFuture<'a, ActAnswer> {
         Box::pin(async move {
-            let error = match self.act_in_time(intent, act).await {
+            let error = match self.do_act(intent, act).await {
                 Ok(answer) => return answer,
                 Err(error) => error,
             };

@@ -21,11 +21,12 @@ use crate::ports::ProducedFile;
 
 /// Windows overlap by this much, and reach this much beyond both ends: more than two clocks may differ (`policy.max_clock_skew`).
 const OVERLAP: SignedDuration = SignedDuration::from_mins(10);
-/// One window's length; one day of a large site's records stays far below [`MAX_REPORT`].
-const WINDOW: SignedDuration = SignedDuration::from_hours(24);
+/// One window's length: few calls for the usual range of hours to days, and two days of a large site's records (some
+/// thousand sessions of some 100 KB) stay below [`MAX_REPORT`].
+const WINDOW: SignedDuration = SignedDuration::from_hours(48);
 /// More windows than this are made longer instead: bounds the number of calls (the box takes 15,000 an hour).
 const MAX_WINDOWS: i64 = 400;
-/// How long before the range a session that is still open may have begun.
+/// How long before the range a session without an end may have begun; one that began earlier is not found.
 const OPEN_SINCE: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// Bounds one report on disk; its parsing needs memory only for the ids.
 const MAX_REPORT: u64 = 1 << 30;
@@ -62,12 +63,13 @@ pub async fn extract(
     let mut pass = Pass { api, directory, stem, kept: Kept::default() };
     let mut listed = BTreeSet::new();
     let mut found = BTreeSet::new();
+    // Open ones first: one that closes meanwhile is then also fetched as it ended.
+    for window in windows(earlier(since, OPEN_SINCE), until) {
+        found.extend(pass.report("SupportSession", "start_time", window).await?);
+    }
     for window in windows(since, until) {
         listed.extend(pass.report("SupportSessionListing", "end_time", window).await?);
         found.extend(pass.report("SupportSession", "end_time", window).await?);
-    }
-    for window in windows(earlier(since, OPEN_SINCE), until) {
-        found.extend(pass.report("SupportSession", "start_time", window).await?);
     }
     check_complete(&listed, &found)?;
     Ok(Extraction { files: pass.kept.release(), sessions: found.len() as u64 })
