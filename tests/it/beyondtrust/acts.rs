@@ -74,7 +74,7 @@ async fn bg_01_what_is_no_whole_backup_is_not_kept() {
         let server = FakeBox::start().await;
         server.answer("/api/backup", reply);
         let directory = tempfile::tempdir().unwrap();
-        let limits = Limits { stall: Duration::from_millis(300), ..Limits::default() };
+        let limits = Limits { stall: Duration::from_secs(2), ..Limits::default() };
         let driver = with(super::Settings { limits, ..settings(&server) });
         let answer = driver.act(&intent("window-1.backup.a"), &backup(directory.path())).await;
         assert!(fits(&answer) && format!("{answer:?}").contains(says), "{says}: {answer:?}");

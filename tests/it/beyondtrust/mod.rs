@@ -45,7 +45,7 @@ fn settings(server: &FakeBox) -> Settings {
         client_secret: "s3cret-of-the-account".into(),
         tls: TlsTrust::Ca(server.ca_pem.clone().into_bytes()),
         peer: Peer { url: "https://b.example.com/".parse().unwrap(), identity: B.to_owned() },
-        limits: Limits { call: Duration::from_secs(5), stall: Duration::from_secs(5), ..Limits::default() },
+        limits: Limits::default(),
     }
 }
 
