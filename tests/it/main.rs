@@ -1,8 +1,8 @@
 //! One integration binary, a module per subject.
 
+mod beyondtrust;
 mod config;
 mod dns;
-mod drivers;
 mod named;
 mod simulator;
 mod store;

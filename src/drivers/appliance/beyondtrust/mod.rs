@@ -1,1 +1,306 @@
-//! BeyondTrust B Series.
+//! BeyondTrust (Bomgar) B Series appliances, with a person as hands (`hands = "operator"`).
+//!
+//! What the vendor's interfaces can do is done over them: reading (command API), backup, extraction (reporting API). The rest
+//! has no interface: the answer to such an act is [`ActAnswer::ByOperator`] with exact instructions, and its effect is then
+//! seen in the readings. The XML edition is used throughout, because it exists on both boxes also when only one is updated.
+//! Each answer is tied to its box by the GUID in it; before an act over an interface without one, it is read anew.
+//! Imports: ports and domain only.
+
+mod backup;
+mod client;
+mod download;
+mod health;
+mod instructions;
+mod pace;
+mod probe;
+mod reporting;
+mod sessions;
+mod token;
+mod xml;
+
+#[cfg(test)]
+mod tests;
+
+use std::net::IpAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use jiff::{SignedDuration, Timestamp};
+use secrecy::SecretString;
+use url::Url;
+
+use self::client::{Api, CallError};
+use self::health::{Health, People};
+use self::probe::Probe;
+use crate::domain::ids::NodeId;
+use crate::domain::site::Observation;
+use crate::drivers::tls::{self, Names, TlsError, TlsTrust};
+use crate::ports::{ActAnswer, Appliance, Clock, Intent, NodeAct, ReadError, Recall};
+
+pub use self::client::Limits;
+
+/// The vendor documents that an answer may be this old when asked for more than once a minute (for the v2 edition; assumed
+/// for the XML edition too).
+const CACHE_TIME: SignedDuration = SignedDuration::from_secs(60);
+
+/// One node and how it is reached.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub site: String,
+    pub node: NodeId,
+    /// The box's own address, https; never the service's name.
+    pub url: Url,
+    /// Where the service's name points while this node serves.
+    pub address: IpAddr,
+    /// The host name that clients use.
+    pub service: String,
+    /// The box's GUID, 32 hex digits.
+    pub identity: String,
+    pub client_id: String,
+    pub client_secret: SecretString,
+    pub tls: TlsTrust,
+    pub peer: Peer,
+    pub limits: Limits,
+}
+
+/// The other node, as instructions name it.
+#[derive(Clone, Debug)]
+pub struct Peer {
+    pub url: Url,
+    pub identity: String,
+}
+
+/// The settings can't make a driver.
+#[derive(Debug, thiserror::Error)]
+pub enum SetupError {
+    #[error("`url` of node `{node}` is `{found}`; expected `https://`, a host, and nothing more than a port")]
+    Url { node: NodeId, found: String },
+    #[error("`identity` of node `{node}` is `{found}`; expected the box's GUID, 32 hex digits, as `check_health` shows it")]
+    Identity { node: NodeId, found: String },
+    #[error("node `{node}`: {source}")]
+    Tls { node: NodeId, source: TlsError },
+    #[error("node `{node}`: the HTTP client can't be built: {source}")]
+    Http { node: NodeId, source: reqwest::Error },
+}
+
+/// The driver of one node.
+pub struct BeyondTrust {
+    settings: Settings,
+    api: Api,
+    probe: Probe,
+    clock: Arc<dyn Clock>,
+}
+
+/// What instructions say of the box.
+struct Facts {
+    users: Option<u32>,
+    sessions: Option<u32>,
+}
+
+impl BeyondTrust {
+    /// Makes the driver; calls nobody.
+    ///
+    /// # Errors
+    /// See [`SetupError`].
+    pub fn new(settings: Settings, clock: Arc<dyn Clock>) -> Result<Self, SetupError> {
+        let node = settings.node;
+        check_url(node, &settings.url)?;
+        check_identity(node, &settings.identity)?;
+        let tls = |names| tls::client_config(&settings.tls, names).map_err(|source| SetupError::Tls { node, source });
+        let http = |source| SetupError::Http { node, source };
+        let (id, secret) = (settings.client_id.clone(), settings.client_secret.clone());
+        let api = Api::new(settings.url.clone(), id, secret, tls(Names::ByTrust)?, settings.limits.clone()).map_err(http)?;
+        let port = settings.url.port_or_known_default().unwrap_or(443);
+        let probe = Probe::new(&settings.service, (settings.address, port).into(), tls(Names::Always)?, &settings.limits);
+        Ok(Self { api, probe: probe.map_err(http)?, clock, settings })
+    }
+
+    async fn read(&self) -> Result<Observation, CallError> {
+        let begun = self.clock.now();
+        let health = self.health().await?;
+        // Only a box whose health was read is asked further, and what fails then is absent, not the whole reading wrong.
+        let (people, clock_skew, takes_clients) = tokio::join!(self.people(), self.clock_skew(), self.probe.takes_clients());
+        let at = self.clock.now();
+        Ok(Observation {
+            at,
+            identity: health.identity,
+            version: health.version,
+            build: health.build,
+            role: health.role,
+            healthy: health.healthy,
+            updating: false, // The interface doesn't say; a box that installs is silent or unhealthy.
+            last_sync: health.last_sync,
+            users: people.map(|people| people.users),
+            sessions: people.and_then(|people| people.sessions),
+            as_of: None,
+            // The cache's age counts from when the box answered, which is not before the reading began.
+            may_be_old: CACHE_TIME + at.duration_since(begun),
+            clock_skew,
+            takes_clients,
+        })
+    }
+
+    async fn health(&self) -> Result<Health, CallError> {
+        let document = self.api.command("check_health").await?;
+        let mut health = health::health(&document)?;
+        if health.identity.eq_ignore_ascii_case(&self.settings.identity) {
+            // Written as the site file has it, so that identities compare as texts.
+            health.identity.clone_from(&self.settings.identity);
+        }
+        if let Some(message) = &health.message {
+            tracing::warn!(site = %self.settings.site, node = %self.settings.node, message = %health::shown(message), "the box reports a problem");
+        }
+        Ok(health)
+    }
+
+    async fn people(&self) -> Option<People> {
+        let answer = self.api.command_again("get_logged_in_reps").await;
+        self.told("get_logged_in_reps", answer.and_then(|document| Ok(health::people(&document)?)))
+    }
+
+    /// The box's clock minus ours, taken at the middle of the call.
+    async fn clock_skew(&self) -> Option<SignedDuration> {
+        let before = self.clock.now();
+        let answer = self.api.command_again("get_api_info").await;
+        let after = self.clock.now();
+        let time: Timestamp = self.told("get_api_info", answer.and_then(|document| Ok(health::clock(&document)?)))?;
+        Some(time.duration_since(before) - after.duration_since(before) / 2)
+    }
+
+    /// A secondary call's result; its failure goes to the log only.
+    fn told<T>(&self, call: &str, result: Result<T, CallError>) -> Option<T> {
+        result
+            .inspect_err(|error| {
+                let Settings { site, node, .. } = &self.settings;
+                tracing::debug!(%site, %node, call, %error, "a fact could not be read");
+            })
+            .ok()
+    }
+
+    /// Does what has an interface, within the act's limit in run time; the rest is told to a person.
+    async fn do_act(&self, intent: &Intent, act: &NodeAct) -> Result<ActAnswer, CallError> {
+        match act {
+            NodeAct::Backup { directory } => self.in_time(intent, self.backup(intent, directory)).await,
+            NodeAct::ExtractData { since, until, directory } => {
+                self.in_time(intent, self.extract(intent, *since, *until, directory)).await
+            }
+            NodeAct::Drain { .. } | NodeAct::Quiesce => Ok(self.by_operator(act, self.facts().await.as_ref())),
+            _ => Ok(self.by_operator(act, None)),
+        }
+    }
+
+    fn by_operator(&self, act: &NodeAct, facts: Option<&Facts>) -> ActAnswer {
+        let instructions = instructions::lines(&self.settings, act, facts).unwrap_or_default();
+        ActAnswer::ByOperator { instructions }
+    }
+
+    /// For the counts in an instruction; the instruction is given also without them.
+    async fn facts(&self) -> Option<Facts> {
+        let people = self.people().await?;
+        Some(Facts { users: Some(people.users), sessions: people.sessions })
+    }
+
+    async fn backup(&self, intent: &Intent, directory: &Path) -> Result<ActAnswer, CallError> {
+        self.check_box().await?;
+        let file = backup::backup(&self.api, directory, &self.stem(intent, directory)).await?;
+        Ok(ActAnswer::Accepted { files: vec![file], records: None })
+    }
+
+    async fn extract(
+        &self,
+        intent: &Intent,
+        since: Timestamp,
+        until: Timestamp,
+        directory: &Path,
+    ) -> Result<ActAnswer, CallError> {
+        self.check_box().await?;
+        let extraction = reporting::extract(&self.api, since, until, directory, &self.stem(intent, directory)).await?;
+        Ok(ActAnswer::Accepted { files: extraction.files, records: Some(extraction.sessions) })
+    }
+
+    fn stem(&self, intent: &Intent, directory: &Path) -> String {
+        let Settings { site, node, .. } = &self.settings;
+        download::free_stem(directory, &format!("{site}-{node}-{}-{}", intent.run, self.clock.now().strftime("%Y%m%dT%H%M%SZ")))
+    }
+
+    /// R13: neither backup nor report shows which box gave it, so the GUID is read at the same address directly before.
+    async fn check_box(&self) -> Result<(), CallError> {
+        let found = self.health().await?.identity;
+        let expected = &self.settings.identity;
+        if found == *expected {
+            return Ok(());
+        }
+        Err(CallError::Unusable(format!("expected the box with GUID {expected}, found {found}; nothing was asked of it (R13)")))
+    }
+
+    async fn in_time(
+        &self,
+        intent: &Intent,
+        act: impl Future<Output = Result<ActAnswer, CallError>>,
+    ) -> Result<ActAnswer, CallError> {
+        let end = self.clock.now().checked_add(intent.limit).unwrap_or(Timestamp::MAX);
+        tokio::select! {
+            answer = act => answer,
+            () = self.clock.sleep_until(end) => Err(CallError::Lost(format!("not done within the limit of {:#}", intent.limit))),
+        }
+    }
+
+    /// Puts the node before what happened.
+    fn named(&self, error: &CallError) -> String {
+        format!("node `{}` of site `{}` at {}: {error}", self.settings.node, self.settings.site, self.settings.url)
+    }
+}
+
+impl Appliance for BeyondTrust {
+    fn observe(&self) -> BoxFuture<'_, Result<Observation, ReadError>> {
+        Box::pin(async {
+            self.read().await.map_err(|error| match error {
+                CallError::Denied(_) => ReadError::Denied(self.named(&error)),
+                _ => ReadError::Transient(self.named(&error)),
+            })
+        })
+    }
+
+    fn act<'a>(&'a self, intent: &'a Intent, act: &'a NodeAct) -> BoxFuture<'a, ActAnswer> {
+        Box::pin(async move {
+            let error = match self.do_act(intent, act).await {
+                Ok(answer) => return answer,
+                Err(error) => error,
+            };
+            let message = format!("{}: {}", act.verb(), self.named(&error));
+            match error {
+                CallError::NotReached(_) | CallError::Unavailable(_) => ActAnswer::Transient { message },
+                CallError::Lost(_) => ActAnswer::Ambiguous { message },
+                CallError::Denied(_) | CallError::Unusable(_) | CallError::Local(_) => ActAnswer::Refused { message },
+            }
+        })
+    }
+
+    fn recall<'a>(&'a self, intent: &'a Intent) -> BoxFuture<'a, Recall> {
+        // Nothing of a call outlives the process. What a person does is not sent by us; the readings show it.
+        let action = intent.step.split('.').nth(1).unwrap_or("");
+        let recall = if matches!(action, "backup" | "extract_data") { Recall::MayBeSent } else { Recall::NeverSent };
+        Box::pin(std::future::ready(recall))
+    }
+
+    fn cache_time(&self) -> SignedDuration {
+        CACHE_TIME
+    }
+}
+
+fn check_url(node: NodeId, url: &Url) -> Result<(), SetupError> {
+    let plain = url.username().is_empty() && url.password().is_none() && url.query().is_none() && url.fragment().is_none();
+    if url.scheme() == "https" && url.host_str().is_some() && url.path() == "/" && plain {
+        return Ok(());
+    }
+    // A password in the URL must not come into a message.
+    Err(SetupError::Url { node, found: format!("{}://…", url.scheme()) })
+}
+
+fn check_identity(node: NodeId, identity: &str) -> Result<(), SetupError> {
+    if identity.len() == 32 && identity.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return Ok(());
+    }
+    Err(SetupError::Identity { node, found: health::shown(identity) })
+}
