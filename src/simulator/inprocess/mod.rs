@@ -5,6 +5,8 @@
 
 mod appliance;
 mod clock;
+#[cfg(test)]
+mod tests;
 mod traffic;
 
 use std::collections::BTreeMap;
