@@ -516,6 +516,31 @@ async fn a_resolver_tells_where_the_name_leads() {
 }
 
 #[tokio::test]
+async fn a_moved_name_can_be_told_at_once() {
+    let target = Arc::new(Mutex::new(None));
+    let shared = target.clone();
+    let bed = Bed::with("24.1.1", |options| options.leads_to = Some(Arc::new(move || *shared.lock().unwrap()))).await;
+    bed.simulator.name_watcher()();
+    bed.pass(2);
+    *target.lock().unwrap() = Some(NodeId::A);
+    bed.simulator.name_watcher()();
+    bed.pass(2);
+    assert_eq!(bed.truth().await["longest_gap_ms"], 120_000);
+}
+
+#[tokio::test]
+async fn the_description_tells_clients_all_they_need_and_no_secret() {
+    let bed = Bed::new().await;
+    let description = changeover::simulator::server::describe(&bed.simulator, "changeover");
+    for pointer in
+        ["/nodes/a/url", "/nodes/b/identity", "/port", "/service", "/control", "/client_id", "/pin", "/certificate_pem"]
+    {
+        assert!(description.pointer(pointer).is_some(), "{pointer}");
+    }
+    assert!(!description.to_string().contains(SECRET));
+}
+
+#[tokio::test]
 async fn the_world_moves_without_being_asked() {
     let bed = Bed::new().await;
     bed.pass(60);

@@ -1,6 +1,5 @@
 //! Taking connections, with a limit on everything that comes in.
 
-use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -134,15 +133,10 @@ where
 #[error("no answer is given")]
 struct Silence;
 
-fn respond<A: Answerer>(
-    request: Request<Incoming>,
-    answerer: &A,
-) -> impl Future<Output = Result<Response<Full<Bytes>>, Silence>> + Send {
-    async move {
-        match read(request).await {
-            Ok(call) => answerer.answer(call).ok_or(Silence),
-            Err(status) => Ok(text(status, "the request could not be read")),
-        }
+async fn respond<A: Answerer>(request: Request<Incoming>, answerer: &A) -> Result<Response<Full<Bytes>>, Silence> {
+    match read(request).await {
+        Ok(call) => answerer.answer(call).ok_or(Silence),
+        Err(status) => Ok(text(status, "the request could not be read")),
     }
 }
 

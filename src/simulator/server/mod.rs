@@ -34,7 +34,7 @@ use self::control::ControlDoor;
 use self::tokens::Tokens;
 use super::faults::{Fault, Planned};
 use super::world::{World, WorldOptions, lock};
-pub use serve::serve;
+pub use serve::{describe, serve};
 
 /// How often the name's target is asked for while nothing else happens, machine time: a gap in the service is dated this exactly.
 const NAME_POLL: Duration = Duration::from_millis(50);
@@ -156,11 +156,7 @@ impl Simulator {
     /// # Errors
     /// See [`StartError`]; nothing is left running then.
     pub async fn start(options: SimulatorOptions) -> Result<Self, StartError> {
-        for address in [options.addresses.a, options.addresses.b, options.control.ip()] {
-            if !address.is_loopback() {
-                return Err(StartError::NotLoopback(address));
-            }
-        }
+        only_loopback(&options)?;
         let hosts = PerNode::new(|node| format!("{node}.{}", options.service));
         let certificate = Certificate::new(names(&options, &hosts))?;
         let listeners = common_port(&options).await?;
@@ -169,15 +165,7 @@ impl Simulator {
         let control = local(&control_listener)?;
         let shared = Arc::new(share(&options, hosts));
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
-        let tls = TlsAcceptor::from(certificate.config);
-        for (node, listener) in [(NodeId::A, listeners.a), (NodeId::B, listeners.b)] {
-            let door = Arc::new(NodeDoor { shared: shared.clone(), address_of: node });
-            tasks.spawn(listen::serve(listener, Some(tls.clone()), door, stop.clone(), tasks.clone()));
-        }
-        let door = Arc::new(ControlDoor { shared: shared.clone() });
-        tasks.spawn(listen::serve(control_listener, None, door, stop.clone(), tasks.clone()));
-        tasks.spawn(drive(shared.clone(), stop.clone()));
-        tasks.close();
+        spawn(&shared, listeners, control_listener, TlsAcceptor::from(certificate.config), &stop, &tasks);
         Ok(Self {
             nodes,
             port: nodes.a.port(),
@@ -204,11 +192,41 @@ impl Simulator {
         self.shared.current()
     }
 
+    /// To be called, with no lock of the zone held, whenever the service's name has moved: dates the move exactly, where
+    /// waiting for the next look at the name would date it up to 50 ms of machine time late.
+    pub fn name_watcher(&self) -> Arc<dyn Fn() + Send + Sync> {
+        let shared = self.shared.clone();
+        Arc::new(move || drop(shared.current()))
+    }
+
     /// Stops serving and waits until every task has ended.
     pub async fn shutdown(self) {
         self.stop.cancel();
         self.tasks.wait().await;
     }
+}
+
+fn only_loopback(options: &SimulatorOptions) -> Result<(), StartError> {
+    let addresses = [options.addresses.a, options.addresses.b, options.control.ip()];
+    addresses.into_iter().find(|address| !address.is_loopback()).map_or(Ok(()), |address| Err(StartError::NotLoopback(address)))
+}
+
+fn spawn(
+    shared: &Arc<Shared>,
+    nodes: PerNode<TcpListener>,
+    control: TcpListener,
+    tls: TlsAcceptor,
+    stop: &CancellationToken,
+    tasks: &TaskTracker,
+) {
+    for (address_of, listener) in [(NodeId::A, nodes.a), (NodeId::B, nodes.b)] {
+        let door = Arc::new(NodeDoor { shared: shared.clone(), address_of });
+        tasks.spawn(listen::serve(listener, Some(tls.clone()), door, stop.clone(), tasks.clone()));
+    }
+    let door = Arc::new(ControlDoor { shared: shared.clone() });
+    tasks.spawn(listen::serve(control, None, door, stop.clone(), tasks.clone()));
+    tasks.spawn(drive(shared.clone(), stop.clone()));
+    tasks.close();
 }
 
 fn names(options: &SimulatorOptions, hosts: &PerNode<String>) -> Vec<String> {

@@ -1,6 +1,6 @@
 //! What a person orders on a node, and what comes of it.
 
-use jiff::SignedDuration;
+use std::ops::RangeInclusive;
 
 use crate::domain::ids::NodeId;
 use crate::domain::site::Role;
@@ -10,10 +10,10 @@ use super::node::{Installation, build_of, merges_sessions, version_text};
 use super::{Effect, Settings, UpdateDone, World};
 use crate::simulator::faults::Fault;
 
-/// After establishing, the first sync begins this much later (vendor's failover guide).
-const FIRST_SYNC: SignedDuration = SignedDuration::from_secs(60);
-/// Both boxes are standby for this long while roles are swapped by API.
-const SWAP: SignedDuration = SignedDuration::from_secs(3);
+/// After establishing, the first sync begins this many seconds later (vendor's failover guide).
+const FIRST_SYNC: RangeInclusive<i64> = 60..=60;
+/// Both boxes are standby for this many seconds while roles are swapped by API.
+const SWAP: RangeInclusive<i64> = 3..=3;
 
 /// Why an order was not taken. Nothing changed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -66,7 +66,7 @@ impl World {
         }
         self.record_act(node, "break");
         let half = self.faults.take(Fault::BreakHalf, node, "break_failover");
-        let after = self.draw(3..=8);
+        let after = self.takes(3..=8);
         self.schedule(after, Effect::Broken { node, half });
         Ok(())
     }
@@ -102,7 +102,7 @@ impl World {
         self.record_act(node, "establish");
         let half = self.faults.take(Fault::EstablishHalf, node, "establish_failover");
         let reversed = self.faults.take(Fault::EstablishReversed, node, "establish_failover");
-        let after = self.draw(8..=15);
+        let after = self.takes(8..=15);
         self.schedule(after, Effect::Established { node, half, reversed });
         Ok(())
     }
@@ -121,7 +121,8 @@ impl World {
         self.compare_versions();
         self.links += 1;
         self.first_sync_pending = true;
-        self.schedule(FIRST_SYNC, Effect::FirstSync { link: self.links });
+        let wait = self.takes(FIRST_SYNC);
+        self.schedule(wait, Effect::FirstSync { link: self.links });
         self.note(
             Some(primary),
             "established",
@@ -136,7 +137,7 @@ impl World {
         self.record_act(node, "update");
         let result = self.update_result(node, target);
         let slow = self.faults.take(Fault::UpdateSlow, node, "update");
-        let length = self.draw(1200..=2400) * if slow { 5 } else { 1 };
+        let length = self.takes(1200..=2400) * if slow { 5 } else { 1 };
         let from = self.nodes[node].version_text();
         let until = self.now + length;
         let entry = self.nodes[node].updates.len();
@@ -239,7 +240,8 @@ impl World {
 
     pub(super) fn swap(&mut self, primary: NodeId) {
         self.set_role(primary.other(), Role::Standby);
-        self.schedule(SWAP, Effect::Swapped { primary });
+        let moment = self.takes(SWAP);
+        self.schedule(moment, Effect::Swapped { primary });
     }
 
     pub(super) fn swapped(&mut self, primary: NodeId) {

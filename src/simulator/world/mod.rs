@@ -48,6 +48,8 @@ pub struct WorldOptions {
     /// Linked with this node as primary, or two unlinked nodes.
     pub primary: Option<NodeId>,
     pub users: usize,
+    /// Every act takes effect at once, the first sync included; for benches, where the appliances must cost nothing.
+    pub instant: bool,
 }
 
 impl WorldOptions {
@@ -62,6 +64,7 @@ impl WorldOptions {
             identities: PerNode::new(identity_of),
             primary: Some(NodeId::A),
             users: 3,
+            instant: false,
         }
     }
 }
@@ -83,6 +86,7 @@ enum Effect {
 pub struct World {
     now: Timestamp,
     rng: fastrand::Rng,
+    instant: bool,
     target: Target,
     nodes: PerNode<SimNode>,
     users: Vec<User>,
@@ -111,7 +115,7 @@ pub fn lock(world: &Mutex<World>) -> MutexGuard<'_, World> {
 
 impl World {
     pub fn new(options: WorldOptions) -> Self {
-        let WorldOptions { start, seed, from, target, identities, primary, users } = options;
+        let WorldOptions { start, seed, from, target, identities, primary, users, instant } = options;
         let settings = Settings { revision: 1, changed_on: primary.unwrap_or(NodeId::A), changed_at: start };
         let role = |node| match primary {
             Some(primary) if primary == node => Role::Primary,
@@ -121,6 +125,7 @@ impl World {
         let mut world = Self {
             now: start,
             rng: fastrand::Rng::with_seed(seed),
+            instant,
             target,
             nodes: PerNode::new(|node| SimNode::new(identities[node].clone(), &from, role(node), settings)),
             users: Vec::new(),
@@ -295,6 +300,11 @@ impl World {
     /// A drawn span of whole seconds.
     fn draw(&mut self, seconds: RangeInclusive<i64>) -> SignedDuration {
         SignedDuration::from_secs(self.rng.i64(seconds))
+    }
+
+    /// How long an act takes, in drawn seconds.
+    fn takes(&mut self, seconds: RangeInclusive<i64>) -> SignedDuration {
+        if self.instant { SignedDuration::ZERO } else { self.draw(seconds) }
     }
 
     /// After each change: notes where a service gap begins or ends.

@@ -45,7 +45,7 @@ impl Record {
 /// The last data sync as this node shows it; normally only the primary has one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LastSync {
-    /// When the sync ended, to the millisecond (the vendor does not say whether start or end; this is the simulator's choice).
+    /// When the sync ended; on the wire to the millisecond. (The vendor does not say whether start or end: the simulator's choice.)
     pub at: Timestamp,
     pub status: String,
 }

@@ -1,6 +1,6 @@
 //! Data syncs: when they begin, how they end, and what they copy over what.
 
-use jiff::{SignedDuration, Timestamp, Unit};
+use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::ids::NodeId;
 
@@ -81,9 +81,9 @@ impl World {
     fn begin_sync(&mut self, (from, to): (NodeId, NodeId), order: Order) {
         let fault = self.sync_fault(from, order);
         let length = match order {
-            _ if fault == Some(Fault::SyncEarly) => self.draw(10..=20),
-            Order::Automatic => self.draw(4..=6),
-            Order::Asked(_) | Order::First => self.draw(35..=45),
+            _ if fault == Some(Fault::SyncEarly) => self.takes(10..=20),
+            Order::Automatic => self.takes(4..=6),
+            Order::Asked(_) | Order::First => self.takes(35..=45),
         };
         self.tickets += 1;
         let id = self.tickets;
@@ -140,8 +140,7 @@ impl World {
         }
         let shown_on = if job.fault == Some(Fault::SyncWrongSide) { job.to } else { job.from };
         if job.fault != Some(Fault::SyncStale) {
-            let at = self.now.round(Unit::Millisecond).unwrap_or(self.now);
-            self.nodes[shown_on].last_sync = Some(LastSync { at, status: status.to_owned() });
+            self.nodes[shown_on].last_sync = Some(LastSync { at: self.now, status: status.to_owned() });
         }
         self.note(Some(job.from), "synced", format!("{} to {}: {status}", job.from, job.to));
         if let Some(primary) = job.then_primary.filter(|_| copies) {

@@ -420,3 +420,16 @@ fn bg_51_session_ids_are_integers_before_10_6() {
         assert!(world.truth().sessions.records.iter().any(|record| record.handed_out));
     }
 }
+
+#[test]
+fn an_instant_world_does_everything_at_once() {
+    let mut world = World::new(WorldOptions { instant: true, users: 0, ..options("24.1.1") });
+    let orders = [("force_sync", NodeId::B), ("break_failover", NodeId::A), ("update", NodeId::B), ("update", NodeId::A)];
+    for (verb, node) in orders.into_iter().chain([("establish_failover", NodeId::B)]) {
+        world.perform(verb, node, None).unwrap();
+        after(&mut world, SignedDuration::from_millis(1));
+    }
+    let truth = world.truth();
+    assert_eq!((truth.linked, truth.nodes.b.role, truth.nodes.b.last_sync.is_some()), (true, Role::Primary, true));
+    assert_eq!((truth.nodes.a.version.as_str(), truth.broken_promises), ("24.2.1", vec![]));
+}
