@@ -161,7 +161,8 @@ pub struct Planned {
     /// The act it strikes by its verb (`update`, `switch_traffic`), any if absent.
     #[serde(default)]
     pub act: Option<String>,
-    /// How often, for ever if absent; 0 takes the fault back. States (silent, wrong box, unhealthy, cached, stray) last until then.
+    /// How often, for ever if absent; 0 takes the fault back. States (silent, wrong box, unhealthy, cached, stray) last
+    /// until they are taken back.
     #[serde(default)]
     pub times: Option<u32>,
 }

@@ -94,10 +94,10 @@ pub fn api_info(version: &Version, company: &str, now: Timestamp) -> String {
         let _ = write!(text, r#"<permission name="{name}">{value}</permission>"#);
         text
     });
+    let (company, now) = (escape(company), now.as_second());
     let content = format!(
-        "<api_version>1.24.1</api_version><company_name>{}</company_name><timestamp>{}</timestamp><permissions>{permissions}</permissions>",
-        escape(company),
-        now.as_second(),
+        "<api_version>1.24.1</api_version><company_name>{company}</company_name><timestamp>{now}</timestamp>\
+         <permissions>{permissions}</permissions>"
     );
     document("api_information", &namespace(version, Api::Command), &content)
 }
@@ -113,10 +113,9 @@ pub struct Member<'a> {
 pub fn appliances(version: &Version, service: &str, members: &[Member<'_>]) -> String {
     let content = members.iter().fold(String::new(), |mut text, Member { identity, host, role }| {
         let (host, service, role) = (escape(*host), escape(service), role_word(*role));
-        let _ = write!(
-            text,
-            r#"<appliance id="{identity}"><name>{host}</name><public_hostname>{service}</public_hostname><cluster_role>single</cluster_role><failover_role>{role}</failover_role><accepting_connections>1</accepting_connections><timezone_offset>0</timezone_offset></appliance>"#
-        );
+        let _ = write!(text, r#"<appliance id="{identity}"><name>{host}</name><public_hostname>{service}</public_hostname>"#);
+        let _ = write!(text, "<cluster_role>single</cluster_role><failover_role>{role}</failover_role>");
+        text.push_str("<accepting_connections>1</accepting_connections><timezone_offset>0</timezone_offset></appliance>");
         text
     });
     document("appliance_list", &namespace(version, Api::Command), &content)
@@ -134,10 +133,11 @@ pub struct Rep<'a> {
 pub fn reps(version: &Version, reps: &[Rep<'_>]) -> String {
     let content = reps.iter().fold(String::new(), |mut text, Rep { id, name, since, sessions }| {
         let (name, ts, since) = (escape(*name), since.as_second(), time_text(*since));
-        let _ = write!(
-            text,
-            r#"<rep id="{id}"><display_name>{name}</display_name><public_display_name>{name}</public_display_name><type>Normal</type><logged_in_since ts="{ts}">{since}</logged_in_since><support_session_count>{sessions}</support_session_count><presentation_count>0</presentation_count><showing_on_rep_list>1</showing_on_rep_list></rep>"#
-        );
+        let _ = write!(text, r#"<rep id="{id}"><display_name>{name}</display_name><type>Normal</type>"#);
+        let _ = write!(text, r#"<logged_in_since ts="{ts}">{since}</logged_in_since>"#);
+        let _ =
+            write!(text, "<support_session_count>{sessions}</support_session_count><presentation_count>0</presentation_count>");
+        text.push_str("<showing_on_rep_list>1</showing_on_rep_list></rep>");
         text
     });
     document("logged_in_reps", &namespace(version, Api::Command), &content)

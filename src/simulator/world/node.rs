@@ -45,7 +45,8 @@ impl Record {
 /// The last data sync as this node shows it; normally only the primary has one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LastSync {
-    /// When the sync ended; on the wire to the millisecond. (The vendor does not say whether start or end: the simulator's choice.)
+    /// When the sync ended; on the wire to the millisecond. The vendor does not say whether start or
+    /// end: this is the simulator's choice.
     pub at: Timestamp,
     pub status: String,
 }
@@ -165,7 +166,8 @@ impl SimNode {
         (cached.frozen || !frozen).then(|| cached.facts.clone())
     }
 
-    /// After a restart: new software, nothing remembered, the announced drain over. What was closed stays closed: that is a setting.
+    /// After a restart: new software, nothing remembered, the announced drain over. What was closed stays closed: that is a
+    /// setting.
     pub(super) fn restart(&mut self, now: Timestamp) {
         let Some(done) = self.installation.take() else { return };
         self.build = done.result.build.clone().unwrap_or_else(|| build_of(&done.result.version));

@@ -161,7 +161,8 @@ impl World {
         }
     }
 
-    /// The primary's records go to the standby. What only the standby has is merged back from 10.6 on and was lost before (BG-50).
+    /// The primary's records go to the standby. What only the standby has is merged back from 10.6 on and was lost before
+    /// (BG-50).
     fn copy_records(&mut self, job: &SyncJob) {
         let merges = self.merges && NodeId::BOTH.into_iter().all(|node| merges_sessions(&self.nodes[node].version));
         if merges {
