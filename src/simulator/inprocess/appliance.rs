@@ -1,0 +1,163 @@
+//! One node as the engine's port, directly on the world.
+
+use std::io;
+use std::path::Path;
+
+use futures_util::future::BoxFuture;
+use jiff::{SignedDuration, Timestamp};
+use sha2::{Digest, Sha256};
+
+use crate::domain::ids::NodeId;
+use crate::domain::journal::hex;
+use crate::domain::site::{Observation, SyncFact};
+use crate::ports::{ActAnswer, Appliance, Intent, NodeAct, ProducedFile, ReadError, Recall};
+
+use super::SimSite;
+use crate::simulator::faults::Fault;
+use crate::simulator::files::{self, Search};
+use crate::simulator::world::{Facts, Refusal, World};
+
+/// The kept answers of this face of the world.
+pub(super) const DOOR: &str = "in-process";
+
+/// One simulated node behind the [`Appliance`] port.
+pub struct SimAppliance {
+    site: SimSite,
+    node: NodeId,
+}
+
+impl SimAppliance {
+    pub(super) fn new(site: SimSite, node: NodeId) -> Self {
+        Self { site, node }
+    }
+
+    fn read(&self) -> Result<Observation, ReadError> {
+        self.site.calls.count("observe", Some(self.node));
+        let cache_time = self.site.options.cache_time;
+        let mut world = self.site.current();
+        let answering = world.box_at(self.node);
+        let facts = world.facts_at(answering, DOOR, cache_time);
+        let facts = facts.ok_or_else(|| ReadError::Transient(format!("node `{}` does not answer", self.node)))?;
+        Ok(observation(facts, world.now(), cache_time, world.takes_clients(answering)))
+    }
+
+    async fn order(&self, intent: &Intent, act: &NodeAct) -> ActAnswer {
+        let verb = act.verb();
+        self.site.calls.count(verb, Some(self.node));
+        if self.site.options.by_operator && !matches!(act, NodeAct::Backup { .. } | NodeAct::ExtractData { .. }) {
+            return ActAnswer::ByOperator { instructions: vec![format!("Do `{verb}` on node {} by hand.", self.node)] };
+        }
+        self.site.act(self.node, verb, intent, |world| perform(world, self.node, act)).await
+    }
+}
+
+impl Appliance for SimAppliance {
+    fn observe(&self) -> BoxFuture<'_, Result<Observation, ReadError>> {
+        Box::pin(async move { self.read() })
+    }
+
+    fn act<'a>(&'a self, intent: &'a Intent, act: &'a NodeAct) -> BoxFuture<'a, ActAnswer> {
+        Box::pin(self.order(intent, act))
+    }
+
+    /// Nothing outlives a call here, and nothing is remembered of calls before.
+    fn recall<'a>(&'a self, _intent: &'a Intent) -> BoxFuture<'a, Recall> {
+        Box::pin(std::future::ready(Recall::MayBeSent))
+    }
+
+    fn cache_time(&self) -> SignedDuration {
+        self.site.options.cache_time
+    }
+}
+
+fn observation(facts: Facts, at: Timestamp, may_be_old: SignedDuration, takes_clients: bool) -> Observation {
+    Observation {
+        at,
+        identity: facts.identity,
+        version: facts.version,
+        build: Some(facts.build),
+        role: facts.role,
+        healthy: facts.healthy,
+        updating: false,
+        last_sync: facts.last_sync.map(|sync| SyncFact { at: sync.at, ok: None, status: Some(sync.status) }),
+        users: Some(facts.users),
+        sessions: Some(facts.sessions),
+        as_of: None,
+        may_be_old,
+        clock_skew: Some(SignedDuration::ZERO),
+        takes_clients: Some(takes_clients),
+    }
+}
+
+/// The act's effect on the world, and the answer of a box that tells everything.
+fn perform(world: &mut World, node: NodeId, act: &NodeAct) -> ActAnswer {
+    if world.faults.take(Fault::CachedOld, node, act.verb()) {
+        world.freeze(DOOR);
+    }
+    if !world.answers(node) {
+        return ActAnswer::Transient { message: format!("node `{node}` does not answer") };
+    }
+    if world.box_at(node) != node {
+        let (expected, found) = (&world.node(node).identity, &world.node(node.other()).identity);
+        return ActAnswer::Refused { message: format!("expected the box `{expected}` at node `{node}`, found `{found}`") };
+    }
+    match act {
+        NodeAct::Backup { directory } => backup(world, node, directory),
+        NodeAct::ExtractData { since, until, directory } => extract(world, node, (*since, *until), directory),
+        NodeAct::Update { target, .. } => answered(world.update(node, Some(target.clone()))),
+        _ => answered(world.perform(act.verb(), node, None)),
+    }
+}
+
+fn answered(result: Result<(), Refusal>) -> ActAnswer {
+    match result {
+        Ok(()) => ActAnswer::accepted(),
+        Err(refusal @ Refusal::Silent(_)) => ActAnswer::Transient { message: refusal.to_string() },
+        Err(refusal) => ActAnswer::Refused { message: refusal.to_string() },
+    }
+}
+
+fn backup(world: &mut World, node: NodeId, directory: &Path) -> ActAnswer {
+    let name = format!("{node}-{}-{}.nsb", world.node(node).version, world.now().as_millisecond());
+    let body = files::backup(world, node);
+    written(directory, &name, &body, None)
+}
+
+fn extract(world: &mut World, node: NodeId, (from, to): (Timestamp, Timestamp), directory: &Path) -> ActAnswer {
+    let sessions = match files::sessions(world, node, &Search::Touched { from, to }) {
+        Ok(sessions) => sessions,
+        Err(failed) => return ActAnswer::Refused { message: failed.to_string() },
+    };
+    let name = format!("{node}-sessions-{}.json", world.now().as_millisecond());
+    let records = u64::try_from(sessions.len()).unwrap_or(u64::MAX);
+    match serde_json::to_vec_pretty(&sessions) {
+        Ok(body) => written(directory, &name, &body, Some(records)),
+        Err(error) => ActAnswer::Refused { message: format!("the records could not be written as JSON: {error}") },
+    }
+}
+
+fn written(directory: &Path, name: &str, body: &[u8], records: Option<u64>) -> ActAnswer {
+    match write(directory, name, body) {
+        Ok(file) => ActAnswer::Accepted { files: vec![file], records },
+        Err(error) => ActAnswer::Refused { message: format!("could not write `{name}` into `{}`: {error}", directory.display()) },
+    }
+}
+
+/// Small files, written at once: a task of the blocking pool would only let virtual time wait.
+fn write(directory: &Path, name: &str, body: &[u8]) -> io::Result<ProducedFile> {
+    std::fs::create_dir_all(directory)?;
+    let path = directory.join(name);
+    std::fs::write(&path, body)?;
+    let bytes = u64::try_from(body.len()).unwrap_or(u64::MAX);
+    Ok(ProducedFile { path, sha256: hex(&Sha256::digest(body)), bytes })
+}
+
+impl SimSite {
+    /// The identity of the box that answers where the service's name leads, if it takes clients.
+    pub(super) fn serving_identity(world: &World) -> Option<String> {
+        let serving = world.serving()?;
+        let wrong = world.faults.active(Fault::WrongBox, serving);
+        let answering = if wrong { serving.other() } else { serving };
+        Some(world.node(answering).identity.clone())
+    }
+}

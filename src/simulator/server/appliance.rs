@@ -1,0 +1,232 @@
+//! One node's documented interface over HTTPS: tokens, commands, health, backup, reporting, the site page.
+//!
+//! # Source
+//! `spec/beyondtrust.md` sections 1 to 4. What the vendor leaves open is decided here and said so: `check_health` answers
+//! HTTP 500 with its whole document while unhealthy, an invalid token is answered with 401, a standby's or closed node's site
+//! page with 503, and an installing node closes every connection.
+
+use std::sync::Arc;
+
+use hyper::{Method, StatusCode};
+use jiff::SignedDuration;
+
+use super::Shared;
+use super::form::Form;
+use super::listen::{Answer, Answerer, Call, json, text, typed};
+use super::reporting;
+use super::xml::{self, Api, Member, Rep};
+use crate::domain::ids::NodeId;
+use crate::simulator::faults::Fault;
+use crate::simulator::files;
+use crate::simulator::world::{Facts, Refusal, SwapRole, World};
+
+/// A health answer may be this old, run time.
+const HEALTH_AGE: SignedDuration = SignedDuration::from_secs(60);
+const XML: &str = "text/xml; charset=UTF-8";
+const NO_SESSIONS: &str = "No sessions found for the given search criteria.";
+
+/// What answers at one node's address.
+pub struct NodeDoor {
+    pub shared: Arc<Shared>,
+    pub address_of: NodeId,
+}
+
+impl Answerer for NodeDoor {
+    fn listens(&self) -> bool {
+        let world = self.shared.current();
+        world.answers(world.box_at(self.address_of))
+    }
+
+    fn answer(&self, call: Call) -> Answer {
+        let mut world = self.shared.current();
+        let node = world.box_at(self.address_of);
+        // It may have fallen silent between the handshake and the request.
+        if !world.answers(node) {
+            return None;
+        }
+        let mut room = Room { shared: &self.shared, world: &mut world, node };
+        room.route(&call)
+    }
+}
+
+/// One call at one box, with the world held still.
+struct Room<'a> {
+    shared: &'a Shared,
+    world: &'a mut World,
+    node: NodeId,
+}
+
+impl Room<'_> {
+    fn route(&mut self, call: &Call) -> Answer {
+        let read = call.method == Method::GET || call.method == Method::POST;
+        let answer = match call.path.as_str() {
+            "/oauth2/token" if call.method == Method::POST => self.token(call),
+            "/check_health" if call.method == Method::GET => return self.probe(),
+            "/" if call.method == Method::GET => self.site_page(),
+            "/api/command" | "/api/backup" | "/api/reporting" if read => return self.api(call),
+            "/oauth2/token" | "/check_health" | "/" | "/api/command" | "/api/backup" | "/api/reporting" => {
+                text(StatusCode::METHOD_NOT_ALLOWED, "method not allowed")
+            }
+            _ => text(StatusCode::NOT_FOUND, "not found"),
+        };
+        Some(answer)
+    }
+
+    fn token(&mut self, call: &Call) -> hyper::Response<http_body_util::Full<bytes::Bytes>> {
+        let form = Form::read("", &call.body);
+        if form.value("grant_type") != Some("client_credentials") {
+            return json(StatusCode::BAD_REQUEST, &serde_json::json!({"error": "unsupported_grant_type"}));
+        }
+        let refused = self.world.faults.take(Fault::LoginRefused, self.node, "login");
+        let boots = self.world.node(self.node).boots;
+        let mut tokens = self.shared.tokens(self.node);
+        let issued = if refused { None } else { tokens.issue(call.authorization.as_deref(), boots) };
+        match issued {
+            Some(token) => {
+                let life = tokens.lifetime_secs();
+                json(StatusCode::OK, &serde_json::json!({"access_token": token, "token_type": "Bearer", "expires_in": life}))
+            }
+            None => {
+                let body = serde_json::json!({"error": "invalid_client", "message": "Client authentication failed"});
+                json(StatusCode::UNAUTHORIZED, &body)
+            }
+        }
+    }
+
+    /// The probe without credentials.
+    fn probe(&mut self) -> Answer {
+        let facts = self.health("probe")?;
+        Some(match facts.healthy {
+            true => text(StatusCode::OK, "1"),
+            false => text(StatusCode::INTERNAL_SERVER_ERROR, "0"),
+        })
+    }
+
+    fn site_page(&self) -> hyper::Response<http_body_util::Full<bytes::Bytes>> {
+        if !self.world.takes_clients(self.node) {
+            return text(StatusCode::SERVICE_UNAVAILABLE, "This site is not available here.");
+        }
+        let service = quick_xml::escape::escape(self.shared.service.as_str());
+        let page =
+            format!("<!DOCTYPE html><html><head><title>{service}</title></head><body><h1>Support portal</h1></body></html>\n");
+        typed(StatusCode::OK, "text/html; charset=UTF-8", page)
+    }
+
+    fn api(&mut self, call: &Call) -> Answer {
+        let boots = self.world.node(self.node).boots;
+        if !self.shared.tokens(self.node).accepts(call.authorization.as_deref(), boots) {
+            let body =
+                serde_json::json!({"error": "access_denied", "message": "The resource owner or server denied the request."});
+            return Some(json(StatusCode::UNAUTHORIZED, &body));
+        }
+        let body_is_form = call.content_type.starts_with("application/x-www-form-urlencoded");
+        let form = Form::read(&call.query, if body_is_form { &call.body } else { &[] });
+        match call.path.as_str() {
+            "/api/backup" => {
+                let body = files::backup(self.world, self.node);
+                Some(typed(StatusCode::OK, "application/octet-stream", body))
+            }
+            "/api/reporting" => Some(typed(StatusCode::OK, XML, self.report(&form))),
+            _ => self.command(&form),
+        }
+    }
+
+    fn health(&mut self, door: &'static str) -> Option<Facts> {
+        let cached = self.world.faults.active(Fault::HealthCached, self.node);
+        let age = if cached { HEALTH_AGE } else { SignedDuration::ZERO };
+        self.world.facts_at(self.node, door, age)
+    }
+
+    fn command(&mut self, form: &Form) -> Answer {
+        let facts = self.world.facts(self.node)?;
+        let version = &facts.version;
+        let document = match form.value("action").unwrap_or_default() {
+            "check_health" => return self.check_health(),
+            "get_api_info" => xml::api_info(version, &self.shared.company, self.world.now()),
+            "get_appliances" => self.appliances(&facts),
+            "get_logged_in_reps" => self.reps(&facts),
+            "get_connected_client_list" => xml::client_counts(&facts, form.value("type").unwrap_or("all")),
+            "terminate_session" => self.terminate(form, &facts),
+            "set_failover_role" => self.set_role(form, &facts),
+            _ => xml::error(version, Api::Command, "Invalid action."),
+        };
+        Some(typed(StatusCode::OK, XML, document))
+    }
+
+    fn check_health(&mut self) -> Answer {
+        let facts = self.health("check_health")?;
+        let status = if facts.healthy { StatusCode::OK } else { StatusCode::INTERNAL_SERVER_ERROR };
+        Some(typed(status, XML, xml::health(&facts, &self.shared.hosts[self.node])))
+    }
+
+    fn appliances(&self, facts: &Facts) -> String {
+        let member = |node: NodeId| {
+            let state = self.world.node(node);
+            Member { identity: &state.identity, host: &self.shared.hosts[node], role: state.role }
+        };
+        let other = self.world.link().map(|_| member(self.node.other()));
+        let members: Vec<_> = std::iter::once(member(self.node)).chain(other).collect();
+        xml::appliances(&facts.version, &self.shared.service, &members)
+    }
+
+    fn reps(&self, facts: &Facts) -> String {
+        let users: Vec<_> = self.world.users_on(self.node).collect();
+        let reps: Vec<_> =
+            users.iter().map(|user| Rep { id: user.id, name: &user.name, since: user.since, sessions: user.sessions }).collect();
+        xml::reps(&facts.version, &reps)
+    }
+
+    fn terminate(&mut self, form: &Form, facts: &Facts) -> String {
+        let lsid = form.value("lsid").unwrap_or_default();
+        let known = self.world.node(self.node).records.values().find(|record| files::lsid_on(record, &facts.version) == lsid);
+        let lsid = known.map(|record| record.lsid.clone()).unwrap_or_default();
+        match self.world.terminate_session(self.node, &lsid) {
+            true => xml::success(&facts.version, "Successfully terminated"),
+            false => xml::error(&facts.version, Api::Command, "Unable to terminate: no such session."),
+        }
+    }
+
+    fn set_role(&mut self, form: &Form, facts: &Facts) -> String {
+        let role = match form.value("role") {
+            Some("primary") => SwapRole::Primary,
+            Some("backup") => SwapRole::Standby,
+            _ => return xml::error(&facts.version, Api::Command, "Invalid role."),
+        };
+        let sync_first = form.flag("data_sync_first");
+        match self.world.swap_roles(self.node, role, sync_first) {
+            Ok(()) if sync_first => {
+                let text = "Successfully started data sync. Role change will occur upon successful completion.";
+                xml::success(&facts.version, text)
+            }
+            Ok(()) => xml::success(&facts.version, "Successfully changed role"),
+            Err(refusal) => xml::error(&facts.version, Api::Command, &vendor_text(&refusal)),
+        }
+    }
+
+    fn report(&mut self, form: &Form) -> String {
+        let version = self.world.node(self.node).version.clone();
+        let error = |message: &str| xml::error(&version, Api::Reporting, message);
+        let document = match form.value("generate_report") {
+            Some("SupportSession") => xml::session_list,
+            Some("SupportSessionListing") => xml::session_listing,
+            _ => return error("Invalid report type."),
+        };
+        let search = match reporting::search(form, self.world.now()) {
+            Ok(search) => search,
+            Err(bad) => return error(&bad.to_string()),
+        };
+        match files::sessions(self.world, self.node, &search) {
+            Ok(sessions) if sessions.is_empty() => error(NO_SESSIONS),
+            Ok(sessions) => document(&version, &sessions),
+            Err(failed) => error(&failed.to_string()),
+        }
+    }
+}
+
+fn vendor_text(refusal: &Refusal) -> String {
+    match refusal {
+        Refusal::NotLinked => "This appliance is not in a failover relationship.".to_owned(),
+        Refusal::SameRole(_) => "This appliance already has the requested role.".to_owned(),
+        _ => "The peer appliance could not be contacted.".to_owned(),
+    }
+}

@@ -1,0 +1,179 @@
+//! Taking connections, with a limit on everything that comes in.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper::{Request, Response, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// Connections open at once at one listener; more wait.
+const MOST_CONNECTIONS: usize = 256;
+/// Head of a request; hyper takes no less than 8 KiB.
+const LARGEST_HEAD: usize = 16 * 1024;
+const MOST_HEADERS: usize = 64;
+/// Forms and small JSON only.
+const LARGEST_BODY: usize = 64 * 1024;
+/// Handshake, head, and the whole connection, machine time.
+const HANDSHAKE: Duration = Duration::from_secs(10);
+const HEAD: Duration = Duration::from_secs(10);
+const WHOLE: Duration = Duration::from_secs(60);
+
+/// A request with its body read.
+pub struct Call {
+    pub method: hyper::Method,
+    pub path: String,
+    pub query: String,
+    pub authorization: Option<String>,
+    pub content_type: String,
+    pub body: Bytes,
+}
+
+/// The answer, or `None` to close the connection without one.
+pub type Answer = Option<Response<Full<Bytes>>>;
+
+/// Who answers calls at a listener.
+pub trait Answerer: Send + Sync + 'static {
+    /// False if connections are closed at once, as by a box that is down.
+    fn listens(&self) -> bool {
+        true
+    }
+
+    fn answer(&self, call: Call) -> Answer;
+}
+
+/// Serves one listener until the token is cancelled.
+pub async fn serve<A: Answerer>(
+    listener: TcpListener,
+    tls: Option<TlsAcceptor>,
+    answerer: Arc<A>,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+) {
+    let slots = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+    loop {
+        let accepted = tokio::select! {
+            accepted = next(&listener, &slots) => accepted,
+            () = stop.cancelled() => return,
+        };
+        let Some((stream, slot)) = accepted else { continue };
+        let (tls, answerer, stop) = (tls.clone(), answerer.clone(), stop.clone());
+        tasks.spawn(async move {
+            tokio::select! {
+                _ = tokio::time::timeout(WHOLE, connection(stream, tls, answerer)) => {}
+                () = stop.cancelled() => {}
+            }
+            drop(slot);
+        });
+    }
+}
+
+async fn next(listener: &TcpListener, slots: &Arc<Semaphore>) -> Option<(TcpStream, tokio::sync::OwnedSemaphorePermit)> {
+    // Never closed, so a slot always comes.
+    let slot = slots.clone().acquire_owned().await.ok()?;
+    match listener.accept().await {
+        Ok((stream, _)) => Some((stream, slot)),
+        Err(error) => {
+            // Out of file descriptors, say: wait for some to be closed rather than spin.
+            tracing::warn!(%error, "the simulator could not take a connection");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            None
+        }
+    }
+}
+
+async fn connection<A: Answerer>(stream: TcpStream, tls: Option<TlsAcceptor>, answerer: Arc<A>) {
+    if !answerer.listens() {
+        return;
+    }
+    match tls {
+        None => exchange(stream, answerer).await,
+        Some(tls) => match tokio::time::timeout(HANDSHAKE, tls.accept(stream)).await {
+            Ok(Ok(stream)) => exchange(stream, answerer).await,
+            Ok(Err(error)) => tracing::debug!(%error, "a client broke off the handshake with the simulator"),
+            Err(_) => tracing::debug!("a client did not finish the handshake with the simulator"),
+        },
+    }
+}
+
+async fn exchange<S, A>(stream: S, answerer: Arc<A>)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    A: Answerer,
+{
+    let service = service_fn(move |request| {
+        let answerer = answerer.clone();
+        async move { respond(request, &*answerer).await }
+    });
+    let served = hyper::server::conn::http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD)
+        .max_buf_size(LARGEST_HEAD)
+        .max_headers(MOST_HEADERS)
+        // The vendor's clients close the connection after each call.
+        .keep_alive(false)
+        .serve_connection(TokioIo::new(stream), service)
+        .await;
+    if let Err(error) = served {
+        tracing::debug!(%error, "a connection to the simulator ended early");
+    }
+}
+
+/// The connection is closed without an answer.
+#[derive(Debug, thiserror::Error)]
+#[error("no answer is given")]
+struct Silence;
+
+async fn respond<A: Answerer>(request: Request<Incoming>, answerer: &A) -> Result<Response<Full<Bytes>>, Silence> {
+    match read(request).await {
+        Ok(call) => answerer.answer(call).ok_or(Silence),
+        Err(status) => Ok(text(status, "the request could not be read")),
+    }
+}
+
+async fn read(request: Request<Incoming>) -> Result<Call, StatusCode> {
+    let (head, body) = request.into_parts();
+    let body = Limited::new(body, LARGEST_BODY).collect().await.map_err(|error| {
+        let too_large = error.downcast_ref::<LengthLimitError>().is_some();
+        if too_large { StatusCode::PAYLOAD_TOO_LARGE } else { StatusCode::BAD_REQUEST }
+    })?;
+    let header = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    Ok(Call {
+        path: head.uri.path().to_owned(),
+        query: head.uri.query().unwrap_or_default().to_owned(),
+        authorization: header("authorization"),
+        content_type: header("content-type").unwrap_or_default(),
+        method: head.method,
+        body: body.to_bytes(),
+    })
+}
+
+/// A short text.
+pub fn text(status: StatusCode, body: &str) -> Response<Full<Bytes>> {
+    typed(status, "text/plain; charset=UTF-8", body.to_owned())
+}
+
+/// An answer with a content type.
+pub fn typed(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(body.into()));
+    *response.status_mut() = status;
+    response.headers_mut().insert("content-type", hyper::header::HeaderValue::from_static(content_type));
+    response
+}
+
+/// A JSON document.
+pub fn json(status: StatusCode, value: &impl serde::Serialize) -> Response<Full<Bytes>> {
+    match serde_json::to_vec(value) {
+        Ok(body) => typed(status, "application/json", body),
+        Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
+    }
+}

@@ -1,0 +1,76 @@
+//! The reporting interface: which sessions a request asks for.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::form::Form;
+use crate::simulator::files::Search;
+
+/// The request cannot be understood; the text goes into an `<error>`.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadSearch {
+    #[error("Exactly one of start_date, start_time, end_date, end_time, lsid and lsids is required.")]
+    NotOne,
+    #[error("Invalid value for {0}.")]
+    Invalid(&'static str),
+}
+
+const FORMS: [&str; 6] = ["start_date", "start_time", "end_date", "end_time", "lsid", "lsids"];
+
+/// Reads the search form. `*_time` is UNIX seconds with a duration in seconds, `*_date` a day with a duration in days;
+/// duration 0 means up to now.
+pub fn search(form: &Form, now: Timestamp) -> Result<Search, BadSearch> {
+    let mut given = FORMS.into_iter().filter_map(|name| form.value(name).map(|value| (name, value)));
+    let (Some((name, value)), None) = (given.next(), given.next()) else { return Err(BadSearch::NotOne) };
+    if name == "lsid" || name == "lsids" {
+        return Ok(Search::Lsids(value.split(',').map(|lsid| lsid.trim().to_owned()).collect()));
+    }
+    let (from, unit) = if name.ends_with("_date") {
+        (midnight(value).ok_or(BadSearch::Invalid(name))?, 86_400)
+    } else {
+        (unix(value).ok_or(BadSearch::Invalid(name))?, 1)
+    };
+    let duration = form.value("duration").and_then(|text| text.parse::<u32>().ok()).ok_or(BadSearch::Invalid("duration"))?;
+    let to = match duration {
+        // One more second, as `now` has a fraction and the span's end does not belong to it.
+        0 => now + SignedDuration::from_secs(1),
+        _ => {
+            from.checked_add(SignedDuration::from_secs(i64::from(duration) * unit)).map_err(|_| BadSearch::Invalid("duration"))?
+        }
+    };
+    Ok(if name.starts_with("start") { Search::Started { from, to } } else { Search::Ended { from, to } })
+}
+
+fn unix(text: &str) -> Option<Timestamp> {
+    Timestamp::from_second(text.parse().ok()?).ok()
+}
+
+fn midnight(text: &str) -> Option<Timestamp> {
+    let date: jiff::civil::Date = text.parse().ok()?;
+    Some(date.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn searches_are_read_as_the_vendor_documents_them() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let now = at(2_000_000_000);
+        let cases = [
+            ("start_time=100&duration=50", Ok(Search::Started { from: at(100), to: at(150) })),
+            ("end_time=100&duration=0", Ok(Search::Ended { from: at(100), to: at(2_000_000_001) })),
+            ("start_date=1970-01-02&duration=2", Ok(Search::Started { from: at(86_400), to: at(259_200) })),
+            ("lsids=a,%20b", Ok(Search::Lsids(vec!["a".into(), "b".into()]))),
+            ("", Err(BadSearch::NotOne)),
+            ("lsid=a&start_time=1&duration=1", Err(BadSearch::NotOne)),
+            ("start_time=x&duration=1", Err(BadSearch::Invalid("start_time"))),
+            ("start_time=1", Err(BadSearch::Invalid("duration"))),
+            ("end_date=1970-13-02&duration=2", Err(BadSearch::Invalid("end_date"))),
+            ("start_time=253402207200&duration=4294967295", Err(BadSearch::Invalid("duration"))),
+        ];
+        for (query, expected) in cases {
+            assert_eq!(search(&Form::read(query, &[]), now), expected, "{query}");
+        }
+    }
+}
