@@ -7,5 +7,6 @@
 pub mod config;
 pub mod domain;
 pub mod drivers;
+pub mod engine;
 pub mod ports;
 pub mod simulator;
