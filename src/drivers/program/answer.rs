@@ -128,7 +128,6 @@ mod tests {
     #[test]
     fn a_message_is_short_and_clean_whatever_was_printed() {
         #[derive(Debug, Deserialize, PartialEq)]
-        #[allow(dead_code, reason = "only its type is read")]
         struct Number {
             n: u8,
         }

@@ -101,3 +101,60 @@ fn assignments() -> impl Iterator<Item = OsString> {
 fn variable(name: &str, default: &str) -> OsString {
     std::env::var_os(name).unwrap_or_else(|| OsString::from(default))
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncWriteExt as _;
+
+    use super::*;
+
+    fn call(body: &str) -> Call {
+        let program = ["/bin/sh", "-c", body, "sh"].map(str::to_owned).to_vec();
+        Call { slot: "support-a".to_owned(), program, verb: "update".to_owned(), input: Vec::new() }
+    }
+
+    #[tokio::test]
+    async fn a_held_program_never_runs_when_its_starter_dies() {
+        let folder = tempfile::tempdir().unwrap();
+        let ran = folder.path().join("ran");
+        for before in [&b""[..], b"g", b"go"] {
+            let mut child = held(&call(&format!("touch {}", ran.display()))).unwrap();
+            let mut stdin = child.stdin.take().unwrap();
+            stdin.write_all(before).await.unwrap();
+            drop(stdin);
+            let status = child.wait().await.unwrap();
+            assert!(!ran.exists() && !status.success(), "{before:?}: {status}");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_wait_takes_no_byte_of_the_input() {
+        let input = format!("{{\"a\": \"b\\\\c d\"}}\n\n  {}\n", "x".repeat(50_000));
+        let mut child = held(&call("cat")).unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        let bytes = let_go(input.as_bytes());
+        let feed = async move { stdin.write_all(&bytes).await };
+        let (fed, output) = tokio::join!(feed, child.wait_with_output());
+        fed.unwrap();
+        assert_eq!(String::from_utf8(output.unwrap().stdout).unwrap(), input);
+    }
+
+    #[test]
+    fn what_can_not_run_is_found_before_anything_is_started() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("plain"), "x").unwrap();
+        let inside = |name: &str| folder.path().join(name).display().to_string();
+        for program in [
+            vec![],
+            vec![String::new()],
+            vec![inside("none")],
+            vec![inside("plain")],
+            vec![inside("")],
+            vec!["no-such-tool".to_owned()],
+        ] {
+            let call = Call { program: program.clone(), ..call("") };
+            assert!(matches!(resolve(&call), Err(NotRun::NotStarted { .. })), "{program:?}");
+        }
+        assert!(resolve(&Call { program: vec!["env".to_owned()], ..call("") }).is_ok());
+    }
+}
