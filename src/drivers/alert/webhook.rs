@@ -247,7 +247,8 @@ mod tests {
         ] {
             let error = Secret::parse(text).unwrap_err();
             assert!(matches!(error, SetupError::NotASecret), "{text}");
-            assert!(text.is_empty() || !error.to_string().contains(text));
+            let secret = text.trim_start_matches("whsec_");
+            assert!(secret.is_empty() || !error.to_string().contains(secret), "{error}");
         }
         let shown = format!("{:?}", Secret::parse("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"));
         assert!(!shown.contains("MfKQ") && !shown.contains("49"), "{shown}");

@@ -65,8 +65,7 @@ impl Exec {
     async fn read(&self) -> Result<Observation, ReadError> {
         let Settings { site, node, identity, read_limit, .. } = &self.settings;
         let input = json!({ "site": site, "node": node, "expect_identity": identity });
-        let began = self.clock.now();
-        let result = self.programs.read(self.call("observe", &input), *read_limit).await;
+        let (began, result) = self.programs.read(self.call("observe", &input), *read_limit).await;
         let who = self.who("observe");
         let reading: reading::Reading = Reply::of(&who, result).into_reading(&who)?;
         reading.into_observation(began, self.clock.now()).map_err(|why| ReadError::Transient(format!("{who}: {why}")))

@@ -64,6 +64,9 @@ pub enum NotRun {
     NoTrace { path: String, why: String },
 }
 
+/// Held while a program of the slot runs.
+type Alone = OwnedMutexGuard<()>;
+
 /// The programs of one daemon. Every driver of the process shares one of these: it keeps programs of one slot apart.
 pub struct Programs {
     folder: PathBuf,
@@ -93,12 +96,19 @@ impl Programs {
     /// Safe. If another program of the slot runs, waits for it.
     ///
     /// # Shapes and units
-    /// `limit`: machine time, once for the waiting and once for the program.
+    /// `limit`: machine time, once for the waiting and once for the program. Returns also when the program was started, run time:
+    /// what it read may be as old as that.
     ///
     /// # Errors
     /// See [`NotRun`].
-    pub async fn read(&self, call: Call, limit: Duration) -> Result<Output, NotRun> {
-        let guard = tokio::time::timeout(limit, self.slot(&call.slot)).await.map_err(|_| busy(&call))?;
+    pub async fn read(&self, call: Call, limit: Duration) -> (Timestamp, Result<Output, NotRun>) {
+        let guard = tokio::time::timeout(limit, self.slot(&call.slot)).await.map_err(|_| busy(&call));
+        let began = self.clock.now();
+        (began, self.read_alone(guard, call, limit).await)
+    }
+
+    async fn read_alone(&self, guard: Result<Alone, NotRun>, call: Call, limit: Duration) -> Result<Output, NotRun> {
+        let guard = guard?;
         self.refuse_beside_survivor(&call)?;
         let grace = self.grace;
         let task = tokio::spawn(async move {
@@ -182,7 +192,7 @@ impl Programs {
     }
 
     /// Waits for the slot to be free of this process's own programs.
-    async fn slot(&self, name: &str) -> OwnedMutexGuard<()> {
+    async fn slot(&self, name: &str) -> Alone {
         let slot = {
             let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
             slots.entry(name.to_owned()).or_default().clone()

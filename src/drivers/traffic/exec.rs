@@ -80,7 +80,7 @@ impl ExecTraffic {
 
     async fn read(&self) -> Result<TrafficLook, ReadError> {
         let input = json!({ "site": self.settings.site });
-        let result = self.programs.read(self.call("look", &input), self.settings.read_limit).await;
+        let (_, result) = self.programs.read(self.call("look", &input), self.settings.read_limit).await;
         let who = self.who("look");
         let look: Look = Reply::of(&who, result).into_reading(&who)?;
         look.check().map_err(|why| ReadError::Transient(format!("{who}: {why}")))?;

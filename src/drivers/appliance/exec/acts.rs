@@ -106,7 +106,8 @@ fn by_hand(node: NodeId, act: &NodeAct) -> (String, String) {
         ),
         NodeAct::EstablishFailover { primary, standby } => (
             format!(
-                "Establish failover with node `{primary}` as primary and node `{standby}` as standby; the data of `{primary}` are kept, those of `{standby}` are overwritten."
+                "Establish failover with node `{primary}` as primary and node `{standby}` as standby; \
+                 the data of `{primary}` are kept, those of `{standby}` are overwritten."
             ),
             "both nodes report these roles and a first good sync".to_owned(),
         ),
