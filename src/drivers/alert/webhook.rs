@@ -17,6 +17,7 @@ use futures_util::future::{BoxFuture, FutureExt as _};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use jiff::Timestamp;
 use reqwest::{Client, Response, redirect};
+use rustls::{ClientConfig, RootCertStore};
 use rustls_platform_verifier::BuilderVerifierExt as _;
 use secrecy::{ExposeSecret as _, SecretSlice};
 use sha2::Sha256;
@@ -36,8 +37,7 @@ const KEY_BYTES: std::ops::RangeInclusive<usize> = 24..=64;
 /// More than a secret file ever holds.
 const MOST_SECRET: u64 = 4096;
 
-/// What this hook needs to know.
-#[derive(Debug)]
+/// What this hook needs to know. Not printable: the address's path is often a secret.
 pub struct Settings {
     /// `https://`, or `http://` to a loopback address.
     pub url: String,
@@ -112,7 +112,7 @@ impl Webhook {
         let Settings { url, secret, timeout } = settings;
         let url = Url::parse(&url)?;
         check(&url)?;
-        Ok(Self { client: client()?, url, secret, timeout })
+        Ok(Self { client: client(&url)?, url, secret, timeout })
     }
 
     async fn post(&self, item: &OutboxItem) -> Result<(), String> {
@@ -174,27 +174,28 @@ fn check(url: &Url) -> Result<(), SetupError> {
     if url.username().is_empty() && url.password().is_none() { Ok(()) } else { Err(SetupError::Credentials) }
 }
 
-/// System roots, no redirects, and no proxy from the environment: a document goes to its address or nowhere.
-fn client() -> Result<Client, SetupError> {
-    let tls = |error: &dyn fmt::Display| SetupError::Tls(error.to_string());
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| tls(&error))?
-        .with_platform_verifier()
-        .map_err(|error| tls(&error))?
-        .with_no_client_auth();
+/// No redirects, and no proxy from the environment: a document goes to its address or nowhere.
+fn client(url: &Url) -> Result<Client, SetupError> {
+    let loopback = [IpAddr::from(Ipv4Addr::LOCALHOST), IpAddr::from(Ipv6Addr::LOCALHOST)].map(|ip| SocketAddr::new(ip, 0));
     Client::builder()
-        .tls_backend_preconfigured(config)
+        .tls_backend_preconfigured(tls(url).map_err(|error| SetupError::Tls(error.to_string()))?)
         .redirect(redirect::Policy::none())
         .no_proxy()
-        .resolve_to_addrs(
-            "localhost",
-            &[IpAddr::from(Ipv4Addr::LOCALHOST), IpAddr::from(Ipv6Addr::LOCALHOST)].map(|ip| SocketAddr::new(ip, 0)),
-        )
+        // Whatever the hosts file says.
+        .resolve_to_addrs("localhost", &loopback)
         .user_agent(concat!("changeover/", env!("CARGO_PKG_VERSION")))
         .build()
-        .map_err(|error| tls(&error))
+        .map_err(|error| SetupError::Tls(chain(&error)))
+}
+
+/// The system's roots; none at all for `http://`, so that a loopback hook works where no roots are installed.
+fn tls(url: &Url) -> Result<ClientConfig, rustls::Error> {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+    Ok(match url.scheme() {
+        "http" => builder.with_root_certificates(RootCertStore::empty()).with_no_client_auth(),
+        _ => builder.with_platform_verifier()?.with_no_client_auth(),
+    })
 }
 
 /// The beginning of an answer's body, for the operator. Reads at most [`MOST_ANSWER`] of it.

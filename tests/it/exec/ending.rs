@@ -31,6 +31,16 @@ async fn at_the_limit_the_whole_group_is_ended() {
 }
 
 #[tokio::test]
+async fn an_observe_over_its_limit_is_ended_and_transient() {
+    let bench = Bench::new();
+    let node = bench.node_read_within("echo $$ >$D/leader; sleep 1000 & wait", Duration::from_millis(500));
+    let Err(ReadError::Transient(message)) = node.observe().await else { panic!("not transient") };
+    assert!(message.contains("longer than its limit"), "{message}");
+    let leader = read(bench.path("leader"));
+    eventually("the program is gone", || !is_running(&leader)).await;
+}
+
+#[tokio::test]
 async fn what_observe_leaves_behind_is_killed_and_what_an_act_leaves_goes_on() {
     let bench = Bench::new();
     let body = "cat >/dev/null; (echo 1; exec sleep 1000) >/dev/null 2>&1 & echo $! >$D/child; echo '{}'";
