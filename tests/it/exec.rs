@@ -15,6 +15,7 @@ use changeover::drivers::clock::SystemClock;
 use changeover::drivers::program::Programs;
 use changeover::drivers::traffic::exec::{self as traffic, ExecTraffic};
 use changeover::ports::{ActAnswer, Appliance, Clock, Intent, NodeAct, ReadError, Recall, Traffic};
+use futures_util::future::BoxFuture;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -37,7 +38,10 @@ impl Bench {
 
     /// A daemon on a state folder that may have been used before.
     fn at(folder: &Path) -> Self {
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        Self::with_clock(folder, Arc::new(SystemClock))
+    }
+
+    fn with_clock(folder: &Path, clock: Arc<dyn Clock>) -> Self {
         let programs = Programs::new(folder.join("exec"), clock.clone()).with_grace(Duration::from_millis(300));
         Self { folder: folder.to_owned(), programs: Arc::new(programs), clock, _owned: None }
     }
@@ -75,7 +79,34 @@ impl Bench {
     }
 }
 
-fn intent(limit: SignedDuration) -> Intent {
+/// Run time that moves by hand.
+struct HandClock(tokio::sync::watch::Sender<Timestamp>);
+
+impl HandClock {
+    fn at(moment: Timestamp) -> Arc<Self> {
+        Arc::new(Self(tokio::sync::watch::Sender::new(moment)))
+    }
+
+    fn pass(&self, time: SignedDuration) {
+        self.0.send_modify(|now| *now += time);
+    }
+}
+
+impl Clock for HandClock {
+    fn now(&self) -> Timestamp {
+        *self.0.borrow()
+    }
+
+    fn sleep_until(&self, at: Timestamp) -> BoxFuture<'_, ()> {
+        let mut changes = self.0.subscribe();
+        Box::pin(async move {
+            let _ = changes.wait_for(|now| *now >= at).await;
+        })
+    }
+}
+
+/// An intent whose act may take a minute.
+fn minute() -> Intent {
     Intent {
         site: "support".to_owned(),
         run: "support-7".parse().unwrap(),
@@ -83,12 +114,8 @@ fn intent(limit: SignedDuration) -> Intent {
         attempt: 1,
         key: "support-7/window-1.update.a/1".to_owned(),
         since: Timestamp::now(),
-        limit,
+        limit: SignedDuration::from_mins(1),
     }
-}
-
-fn minute() -> Intent {
-    intent(SignedDuration::from_mins(1))
 }
 
 fn second(second: i64) -> Timestamp {

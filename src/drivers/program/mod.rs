@@ -51,9 +51,9 @@ pub struct Call {
 pub enum NotRun {
     #[error("another program of `{slot}` was still running when `{verb}` should begin; it was not started")]
     Busy { slot: String, verb: String },
+    /// It was started before the daemon's restart, or does not end although it was killed.
     #[error(
-        "the program of `{step}` (process {pid}), started before the daemon's restart, still runs; `{verb}` was not started and \
-         will be once it has ended"
+        "an earlier program, of `{step}` (process {pid}), still runs; `{verb}` was not started and will be once that one has ended"
     )]
     Outlived { step: String, pid: i32, verb: String },
     #[error(

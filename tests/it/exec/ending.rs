@@ -2,29 +2,35 @@
 
 use std::fs;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use changeover::ports::{Appliance as _, Intent, NodeAct, ReadError, Recall};
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
-use super::{Bench, assert_no_zombies, eventually, intent, is_running, kind, minute, read, read_kind};
+use super::{Bench, HandClock, assert_no_zombies, eventually, is_running, kind, minute, read, read_kind, second};
 
 const HELPER: &str = "CHANGEOVER_TEST_EXEC_HELPER";
 
 #[tokio::test]
 async fn at_the_limit_the_whole_group_is_ended() {
-    let bench = Bench::new();
     let stubborn = "sh -c 'trap \"\" TERM; echo $$ >$0/child; while :; do sleep 1; done' $D & echo $$ >$D/leader;";
-    for (name, rest) in [("stubborn leader", "trap '' TERM; while :; do sleep 1; done"), ("leader that goes", "wait")] {
-        let node = bench.node(&format!("{stubborn} {rest}"));
-        let began = Instant::now();
-        let act = intent(SignedDuration::from_millis(500));
-        let answer = node.act(&act, &NodeAct::Quiesce).await;
+    for (name, rest) in
+        [("stubborn leader", "trap '' TERM; touch $D/set; while :; do sleep 1; done"), ("leader that goes", "touch $D/set; wait")]
+    {
+        let (folder, clock) = (tempfile::tempdir().unwrap(), HandClock::at(second(1000)));
+        let bench = Bench::with_clock(folder.path(), clock.clone());
+        let (node, act) = (bench.node(&format!("{stubborn} {rest}")), minute());
+        let pids = || [read(bench.path("leader")), read(bench.path("child"))];
+        let at_the_limit = async {
+            eventually("all run", || bench.path("set").exists() && pids().iter().all(|pid| is_running(pid))).await;
+            clock.pass(act.limit - SignedDuration::from_millis(1));
+            tokio::task::yield_now().await;
+            assert!(pids().iter().all(|pid| is_running(pid)), "{name}: ended before its limit");
+            clock.pass(SignedDuration::from_millis(1));
+        };
+        let (answer, ()) = tokio::join!(node.act(&act, &NodeAct::Quiesce), at_the_limit);
         assert_eq!(kind(&answer), "ambiguous", "{name}: {answer:?}");
-        assert!(began.elapsed() < Duration::from_secs(20), "{name}: {:?}", began.elapsed());
-        let pids = [read(bench.path("leader")), read(bench.path("child"))];
-        assert!(pids.iter().all(|pid| !pid.is_empty()), "{name}: {pids:?}");
-        eventually(name, || !pids.iter().any(|pid| is_running(pid))).await;
+        eventually(name, || !pids().iter().any(|pid| is_running(pid))).await;
         assert_eq!(node.recall(&act).await, Recall::MayBeSent);
     }
     assert_no_zombies().await;
@@ -107,14 +113,12 @@ async fn recall_knows_only_the_last_intent_of_the_node() {
 async fn helper_daemon() {
     let Ok(folder) = std::env::var(HELPER) else { return };
     let bench = Bench::at(Path::new(&folder));
-    let limit = read(bench.path("limit_ms")).parse().unwrap();
     let node = bench.node(&read(bench.path("body")));
-    node.act(&intent(SignedDuration::from_millis(limit)), &NodeAct::Quiesce).await;
+    node.act(&minute(), &NodeAct::Quiesce).await;
 }
 
 /// Starts an act in a daemon of its own and kills that one once the program has begun.
-async fn killed_daemon(bench: &Bench, body: &str, limit_ms: i64) {
-    fs::write(bench.path("limit_ms"), limit_ms.to_string()).unwrap();
+async fn killed_daemon(bench: &Bench, body: &str) {
     fs::write(bench.path("body"), body).unwrap();
     let mut daemon = std::process::Command::new(std::env::current_exe().unwrap())
         .args(["exec::ending::helper_daemon", "--exact", "--nocapture"])
@@ -137,7 +141,7 @@ async fn a_program_outlives_its_killed_daemon_and_is_waited_for() {
         echo going on; echo going on >&2; touch $D/wrote
         head -c 300000 /dev/zero | tr '\\0' '\\n' >&2; head -c 300000 /dev/zero || exit 1
         while [ ! -e $D/finish ]; do sleep 0.02; done; touch $D/done; echo '{}'";
-    killed_daemon(&bench, body, 60_000).await;
+    killed_daemon(&bench, body).await;
     let pid = read(bench.path("begun"));
     eventually("it has written", || bench.path("wrote").exists()).await;
     assert!(is_running(&pid), "the program died with its daemon");
@@ -159,9 +163,16 @@ async fn a_program_outlives_its_killed_daemon_and_is_waited_for() {
 #[tokio::test]
 async fn a_program_that_outlived_its_daemon_is_ended_at_its_limit() {
     let bench = Bench::new();
-    killed_daemon(&bench, "trap '' TERM; echo $$ >$D/begun; while :; do sleep 1; done", 2_000).await;
+    killed_daemon(&bench, "trap '' TERM; echo $$ >$D/begun; while :; do sleep 1; done").await;
     let pid = read(bench.path("begun"));
-    assert_eq!(bench.node("").recall(&minute()).await, Recall::MayBeSent);
+    let clock = HandClock::at(Timestamp::now());
+    let restarted = Bench::with_clock(&bench.folder, clock.clone());
+    let (node, act) = (restarted.node(""), minute());
+    let mut recall = node.recall(&act);
+    assert!(futures_util::poll!(&mut recall).is_pending());
+    assert!(is_running(&pid), "ended before its limit");
+    clock.pass(act.limit);
+    assert_eq!(recall.await, Recall::MayBeSent);
     assert!(!is_running(&pid), "recall returned while process {pid} runs");
 }
 
