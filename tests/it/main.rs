@@ -1,8 +1,10 @@
 //! One integration binary, a module per subject.
 
+mod alerts;
 mod beyondtrust;
 mod config;
 mod dns;
+mod exec;
 mod named;
 mod simulator;
 mod store;

@@ -1,1 +1,4 @@
-//! Hooks: webhooks and programs.
+//! Hooks: where alerts and exports go. Each delivers once when asked; the outbox retries.
+
+pub mod program;
+pub mod webhook;

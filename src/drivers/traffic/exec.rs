@@ -1,1 +1,152 @@
-//! Traffic driver `exec`.
+//! Traffic behind a program: `look` and `switch`.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::{BoxFuture, FutureExt as _};
+use jiff::SignedDuration;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::domain::ids::{NodeId, PerNode};
+use crate::domain::site::{TrafficAnswer, TrafficLook};
+use crate::drivers::program::answer::{Nothing, Reply};
+use crate::drivers::program::{Call, Programs};
+use crate::ports::{ActAnswer, Clock, Intent, ReadError, Recall, Traffic};
+
+/// More servers than any zone has.
+const MOST_ANSWERS: usize = 64;
+
+/// Texts go into records and onto screens.
+const MOST_TEXT: usize = 256;
+
+/// What this driver needs to know of a traffic entry.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub site: String,
+    /// The entry's place in the site's `[[traffic]]` list, from 0: entries of one site run beside each other.
+    pub entry: usize,
+    /// The program and its leading arguments; the verb is appended.
+    pub program: Vec<String>,
+    /// The name that users and clients use, for instructions.
+    pub service: String,
+    /// Where the service's name points while a node serves, for instructions.
+    pub addresses: PerNode<IpAddr>,
+    /// How long `look` may take, machine time.
+    pub read_limit: Duration,
+}
+
+/// One traffic entry behind a program.
+pub struct ExecTraffic {
+    settings: Settings,
+    programs: Arc<Programs>,
+    clock: Arc<dyn Clock>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Look {
+    answers: Vec<Answer>,
+    serving_identity: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Answer {
+    server: String,
+    name: String,
+    target: Option<NodeId>,
+    ttl: Option<u32>,
+}
+
+impl ExecTraffic {
+    /// `programs` is the one that all exec drivers of the process share.
+    pub fn new(settings: Settings, programs: Arc<Programs>, clock: Arc<dyn Clock>) -> Self {
+        Self { settings, programs, clock }
+    }
+
+    /// Never a node's slot: those end in a letter.
+    fn slot(&self) -> String {
+        format!("{}-traffic-{}", self.settings.site, self.settings.entry)
+    }
+
+    fn who(&self, verb: &str) -> String {
+        format!("traffic of site `{}` ({}): `{verb}`", self.settings.site, self.name())
+    }
+
+    fn call(&self, verb: &str, input: &Value) -> Call {
+        let (slot, program) = (self.slot(), self.settings.program.clone());
+        Call { slot, program, verb: verb.to_owned(), input: input.to_string().into_bytes() }
+    }
+
+    async fn read(&self) -> Result<TrafficLook, ReadError> {
+        let input = json!({ "site": self.settings.site });
+        let (_, result) = self.programs.read(self.call("look", &input), self.settings.read_limit).await;
+        let who = self.who("look");
+        let look: Look = Reply::of(&who, result).into_reading(&who)?;
+        look.check().map_err(|why| ReadError::Transient(format!("{who}: {why}")))?;
+        let answers = look.answers.into_iter().map(Answer::into_domain).collect();
+        Ok(TrafficLook { at: self.clock.now(), answers, serving_identity: look.serving_identity })
+    }
+
+    async fn perform(&self, intent: &Intent, from: NodeId, to: NodeId) -> ActAnswer {
+        let input = json!({
+            "site": self.settings.site, "run": intent.run, "step": intent.step, "attempt": intent.attempt, "intent": intent.key,
+            "from": from, "to": to,
+        });
+        let result = self.programs.act(self.call("switch", &input), intent).await;
+        let reply: Reply<Nothing> = Reply::of(&self.who("switch"), result);
+        reply.into_answer(|Nothing {}| ActAnswer::accepted(), || self.instructions(from, to))
+    }
+
+    fn instructions(&self, from: NodeId, to: NodeId) -> Vec<String> {
+        let Settings { site, service, addresses, .. } = &self.settings;
+        vec![
+            format!("Site `{site}`: check first that `{service}` still leads to node `{from}` at {}.", addresses[from]),
+            format!("Change `{service}` so that it leads to node `{to}` at {} and nowhere else.", addresses[to]),
+            "Nothing need be reported: the run goes on by itself once every entry is seen to lead there.".to_owned(),
+        ]
+    }
+}
+
+impl Look {
+    fn check(&self) -> Result<(), String> {
+        if self.answers.len() > MOST_ANSWERS {
+            return Err(format!("{} answers, expected at most {MOST_ANSWERS}", self.answers.len()));
+        }
+        let mut texts = self.answers.iter().flat_map(|answer| [&answer.server, &answer.name]).chain(&self.serving_identity);
+        match texts.find(|text| text.len() > MOST_TEXT) {
+            Some(text) => Err(format!("a text of {} bytes, expected at most {MOST_TEXT}", text.len())),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Answer {
+    fn into_domain(self) -> TrafficAnswer {
+        let found = self.target.map_or_else(|| "no node of the site".to_owned(), |node| format!("node {node}"));
+        TrafficAnswer { server: self.server, name: self.name, target: self.target, ttl: self.ttl, found }
+    }
+}
+
+impl Traffic for ExecTraffic {
+    fn look(&self) -> BoxFuture<'_, Result<TrafficLook, ReadError>> {
+        self.read().boxed()
+    }
+
+    fn switch<'a>(&'a self, intent: &'a Intent, from: NodeId, to: NodeId) -> BoxFuture<'a, ActAnswer> {
+        self.perform(intent, from, to).boxed()
+    }
+
+    fn recall<'a>(&'a self, intent: &'a Intent) -> BoxFuture<'a, Recall> {
+        async move { self.programs.recall(&self.slot(), intent).await }.boxed()
+    }
+
+    /// None: once `recall` has returned nothing of the switch is on its way on our side.
+    fn settling_time(&self) -> SignedDuration {
+        SignedDuration::ZERO
+    }
+
+    fn name(&self) -> String {
+        format!("exec {}", self.settings.program.join(" "))
+    }
+}

@@ -1,1 +1,0 @@
-//! Programs behind `exec`: how one is started, awaited, ended and recalled.
