@@ -210,6 +210,9 @@ pub trait Journal: Send + Sync {
 
     /// The records of a run with a sequence number above `after`, in order.
     fn records(&self, run: &RunId, after: u64) -> Result<Vec<Record>, StoreError>;
+
+    /// Whether the journal can be written now.
+    fn ready(&self) -> Result<(), StoreError>;
 }
 
 /// Delivers documents to one hook.

@@ -286,16 +286,20 @@ pub enum Gate {
     AutomaticFailoverOff,
     /// R1: this exact sync status text means a good sync. Opens only where a sync ended with an unknown text.
     SyncStatus,
+    /// R9: the node is closed to clients. Opens only while a person closes it, for closings that the daemon can't see because
+    /// it is let through itself (a firewall rule).
+    NodeClosed,
 }
 
 impl Gate {
-    pub const ALL: [Self; 3] = [Self::Production, Self::AutomaticFailoverOff, Self::SyncStatus];
+    pub const ALL: [Self; 4] = [Self::Production, Self::AutomaticFailoverOff, Self::SyncStatus, Self::NodeClosed];
 
     pub fn name(self) -> &'static str {
         match self {
             Self::Production => "production",
             Self::AutomaticFailoverOff => "automatic_failover_off",
             Self::SyncStatus => "sync_status",
+            Self::NodeClosed => "node_closed",
         }
     }
 
@@ -305,6 +309,7 @@ impl Gate {
             Self::Production => "is the new version good in production?",
             Self::AutomaticFailoverOff => "is automatic failover switched off on both nodes (/login > Management > Failover)?",
             Self::SyncStatus => "does this exact sync status text mean a good sync?",
+            Self::NodeClosed => "is the node closed to all clients but the daemon?",
         }
     }
 }

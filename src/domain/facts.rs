@@ -203,7 +203,7 @@ impl Facts {
             Kind::Confirm => match step.gate {
                 Some(Gate::Production) => self.confirmed = true,
                 Some(Gate::AutomaticFailoverOff) => self.autopilot_off = true,
-                Some(Gate::SyncStatus) | None => {}
+                Some(Gate::SyncStatus | Gate::NodeClosed) | None => {}
             },
             Kind::Soak => self.soaked = true,
             Kind::EstablishFailover => self.set_link(Link::Linked { primary: node }),

@@ -364,6 +364,9 @@ fn confirmed(run: &mut Run, gate: Gate, verdict: Verdict, at: Timestamp) -> Vec<
         run.phase = Phase::Ready;
         return Vec::new();
     }
+    if gate == Gate::NodeClosed && verdict != Verdict::Reject {
+        return step_done(run, &Evidence::seen("a person's word"), at);
+    }
     if gate == Gate::Production {
         run.verdict = Some(verdict);
     }

@@ -164,6 +164,7 @@ impl Run {
     pub fn open_gate(&self) -> Option<Gate> {
         match (&self.phase, self.step()) {
             (Phase::Waiting { on: WaitingOn::Gate, .. }, Some(step)) => step.gate,
+            (Phase::Waiting { on: WaitingOn::Operator, .. }, Some(step)) if step.kind == Kind::Quiesce => Some(Gate::NodeClosed),
             (Phase::Held(hold), _) if hold.code == "sync_status_unknown" => Some(Gate::SyncStatus),
             _ => None,
         }

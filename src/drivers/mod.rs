@@ -4,7 +4,6 @@ pub mod alert;
 pub mod appliance;
 pub mod clock;
 pub mod program;
-pub mod retry;
 pub mod store;
 pub mod tls;
 pub mod traffic;

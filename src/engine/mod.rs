@@ -11,6 +11,7 @@ pub mod look;
 pub mod outbox;
 pub mod package;
 pub mod perform;
+mod planning;
 pub mod recorder;
 pub mod retry;
 pub mod runner;

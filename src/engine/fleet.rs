@@ -1,0 +1,313 @@
+//! All sites and runs of one daemon: starts runs, finds them, passes people's words on. A site has one run at most (R12).
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use futures_util::future::BoxFuture;
+use jiff::Timestamp;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::domain::checks::{self, Check};
+use crate::domain::event::Event;
+use crate::domain::ids::RunId;
+use crate::domain::journal::{Entry, Record};
+use crate::domain::machine;
+use crate::domain::procedure::Procedure;
+use crate::domain::run::Run;
+use crate::domain::site::Site;
+use crate::domain::world::World;
+use crate::ports::{Notifier, OutboxItem, StoreError};
+
+use super::Around;
+use super::api::{self, Kind, PlanPreview, PlanRequest, Problem, Snapshot, Word};
+use super::look::SitePorts;
+use super::outbox::Undelivered;
+use super::package;
+use super::planning::{self, Draft};
+use super::runner::{Message, Order, Runner};
+
+/// A site as the fleet knows it.
+pub struct SiteEntry {
+    pub site: Site,
+    pub ports: SitePorts,
+    /// The windows of the site's file, used where a request names none.
+    pub first: Option<String>,
+    pub second: Option<String>,
+}
+
+/// The hooks by name, for `alerts test`.
+pub type NamedHooks = Vec<(String, Arc<dyn Notifier>)>;
+
+/// A run that the fleet keeps: what it published last, and the way to its loop.
+struct Kept {
+    snapshot: watch::Receiver<Snapshot>,
+    publish: Arc<watch::Sender<Snapshot>>,
+    inbox: mpsc::Sender<Message>,
+}
+
+pub struct Fleet {
+    around: Arc<Around>,
+    sites: BTreeMap<String, SiteEntry>,
+    procedures: BTreeMap<String, Procedure>,
+    hooks: NamedHooks,
+    runs: Mutex<BTreeMap<RunId, Kept>>,
+    /// Held while a run of the site is being started, so that two starts can't pass each other.
+    starting: HashMap<String, tokio::sync::Mutex<()>>,
+}
+
+impl Fleet {
+    pub fn new(around: Arc<Around>, sites: Vec<SiteEntry>, procedures: Vec<Procedure>, hooks: NamedHooks) -> Arc<Self> {
+        let starting = sites.iter().map(|entry| (entry.site.name.clone(), tokio::sync::Mutex::new(()))).collect();
+        let sites = sites.into_iter().map(|entry| (entry.site.name.clone(), entry)).collect();
+        let procedures = procedures.into_iter().map(|procedure| (procedure.name.clone(), procedure)).collect();
+        Arc::new(Self { around, sites, procedures, hooks, runs: Mutex::default(), starting })
+    }
+
+    /// Takes over the runs that stood in the journal; those that are not finished go on by themselves.
+    ///
+    /// A run whose site is no longer configured is shown and left alone.
+    pub fn take_over(&self, runs: Vec<Run>) {
+        for run in runs {
+            match self.sites.get(&run.id.site) {
+                Some(entry) => self.keep(run, Some(entry), true),
+                None => {
+                    tracing::error!(run = %run.id, "its site is not configured any more; the run is left as it is");
+                    self.keep(run, None, true);
+                }
+            }
+        }
+    }
+
+    fn keep(&self, run: Run, entry: Option<&SiteEntry>, recovered: bool) {
+        let id = run.id.clone();
+        let finished = run.is_finished();
+        let world = entry.map_or_else(|| World::new(run.last_at, false, jiff::SignedDuration::ZERO), |entry| entry.ports.world(self.around.clock.now()));
+        let (publish, snapshot) = watch::channel(Snapshot { run: Arc::new(run), world: Arc::new(world) });
+        let (inbox, messages) = mpsc::channel(16);
+        let publish = Arc::new(publish);
+        if let Some(entry) = entry.filter(|_| !finished) {
+            let runner = Runner::new(self.around.clone(), entry.ports.clone(), publish.clone(), messages);
+            tokio::spawn(runner.drive(recovered));
+        }
+        self.lock().insert(id, Kept { snapshot, publish, inbox });
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<RunId, Kept>> {
+        // Every critical section is a plain map operation that leaves the map whole.
+        self.runs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn site(&self, name: &str) -> Result<&SiteEntry, Problem> {
+        self.sites.get(name).ok_or_else(|| {
+            let known: Vec<&str> = self.sites.keys().map(String::as_str).collect();
+            let known = if known.is_empty() { "no site is configured".to_owned() } else { format!("configured: {}", known.join(", ")) };
+            Problem::new(Kind::NotFound, "unknown_site", format!("no site is named `{name}`")).because(known)
+        })
+    }
+
+    /// Two looks at a site: some facts need two readings that agree.
+    async fn look(&self, entry: &SiteEntry) -> World {
+        let mut world = entry.ports.world(self.around.clock.now());
+        for _ in 0..2 {
+            entry.ports.look().await.into_world(&mut world, self.around.clock.now());
+        }
+        world
+    }
+
+    /// Reads the site and makes the plan, without starting it.
+    async fn draft(&self, request: &PlanRequest) -> Result<(Draft, World), Problem> {
+        let entry = self.site(&request.site)?;
+        let procedure = planning::procedure(&self.procedures, entry, request)?;
+        let parsed = planning::parse(entry, procedure, request, self.around.clock.now())?;
+        let (package, note) = package::read(request.package.clone())
+            .await
+            .map_err(|error| Problem::new(Kind::BadInput, "bad_package", error))?;
+        let world = self.look(entry).await;
+        let draft = planning::draft(entry, procedure, parsed, package, note, &world)?;
+        Ok((draft, world))
+    }
+
+    fn open_run(&self, site: &str) -> Option<RunId> {
+        let runs = self.lock();
+        runs.iter().find(|(id, kept)| id.site == site && !kept.snapshot.borrow().run.is_finished()).map(|(id, _)| id.clone())
+    }
+
+    fn next_id(&self, site: &str) -> RunId {
+        let last = self.lock().keys().filter(|id| id.site == site).map(|id| id.number).max().unwrap_or(0);
+        RunId { site: site.to_owned(), number: last + 1 }
+    }
+
+    async fn begin(&self, request: PlanRequest, actor: &str) -> Result<RunId, Problem> {
+        let entry = self.site(&request.site)?;
+        let Some(lock) = self.starting.get(&request.site) else { return Err(unknown(&request.site)) };
+        let _one_at_a_time = lock.lock().await;
+        if let Some(open) = self.open_run(&request.site) {
+            return Err(Problem::new(Kind::Conflict, "one_run", format!("site `{}` has a run already: `{open}`", request.site))
+                .because("R12 one_run: a site has at most one run")
+                .hint(format!("look at it with `changeover status {open}`")));
+        }
+        let (draft, world) = self.draft(&request).await?;
+        planning::must_pass(&entry.site, &checks::of_site(&entry.site, &world))?;
+        planning::must_not_be_refused(&entry.site, &draft.refusals)?;
+        package::stage(self.around.state.clone(), draft.plan.package.clone())
+            .await
+            .map_err(|error| Problem::new(Kind::Store, "package_not_staged", error))?;
+        self.record_start(entry, draft, actor).await
+    }
+
+    async fn record_start(&self, entry: &SiteEntry, draft: Draft, actor: &str) -> Result<RunId, Problem> {
+        let id = self.next_id(&entry.site.name);
+        let at = self.around.clock.now();
+        let plan = Box::new(draft.plan);
+        let reason = format!("procedure `{}` from {} to {}", plan.procedure, plan.from, plan.to);
+        let event = Event::Started { plan: plan.clone() };
+        let (name, data) = event.to_parts();
+        let entry_of_record = Entry { at, actor: actor.to_owned(), event: name, step: None, reason, data };
+        let record = Record::chain(&id, None, entry_of_record);
+        let run = Run { seq: 1, head: record.hash.clone(), ..machine::begin(id.clone(), plan, actor, at) };
+        self.around.journal.append(vec![record], Vec::new(), false).await.map_err(|error| self.store_problem(&error))?;
+        tracing::info!(site = id.site, run = %id, seq = 1, "started by {actor}");
+        self.keep(run, Some(entry), false);
+        Ok(id)
+    }
+
+    fn store_problem(&self, error: &StoreError) -> Problem {
+        let code = match error {
+            StoreError::Failed(_) => {
+                self.around.fatal.notify_one();
+                super::words::STORE_FAILED
+            }
+            StoreError::OnlyReserve { .. } => "store_low",
+        };
+        Problem::new(Kind::Store, code, "nothing was started").because(error.to_string()).hint("look at the disk of the state folder")
+    }
+
+    async fn pass_on(&self, id: &RunId, word: Word, actor: &str, seq: Option<u64>) -> Result<Snapshot, Problem> {
+        let (inbox, snapshot) = {
+            let runs = self.lock();
+            let kept = runs.get(id).ok_or_else(|| unknown_run(id))?;
+            (kept.inbox.clone(), kept.snapshot.clone())
+        };
+        let (reply, answer) = oneshot::channel();
+        let order = Order { word, actor: actor.to_owned(), seq, reply };
+        if inbox.send(Message::Order(order)).await.is_err() {
+            return Err(not_driven(&snapshot.borrow().run));
+        }
+        answer.await.unwrap_or_else(|_| Err(not_driven(&snapshot.borrow().run)))
+    }
+}
+
+fn unknown(site: &str) -> Problem {
+    Problem::new(Kind::NotFound, "unknown_site", format!("no site is named `{site}`"))
+}
+
+fn unknown_run(id: &RunId) -> Problem {
+    Problem::new(Kind::NotFound, "unknown_run", format!("there is no run `{id}`")).hint("see `changeover runs`")
+}
+
+fn not_driven(run: &Run) -> Problem {
+    let why = if run.is_finished() { "it is finished" } else { "this daemon does not drive it; see the log" };
+    Problem::new(Kind::Conflict, "not_in_this_phase", format!("run `{}` takes no word now", run.id)).because(why)
+}
+
+impl api::Fleet for Fleet {
+    fn now(&self) -> Timestamp {
+        self.around.clock.now()
+    }
+
+    fn sites(&self) -> Vec<Site> {
+        self.sites.values().map(|entry| entry.site.clone()).collect()
+    }
+
+    fn check<'a>(&'a self, site: &'a str) -> BoxFuture<'a, Result<Vec<Check>, Problem>> {
+        Box::pin(async move {
+            let entry = self.site(site)?;
+            Ok(checks::of_site(&entry.site, &self.look(entry).await))
+        })
+    }
+
+    fn plan(&self, request: PlanRequest) -> BoxFuture<'_, Result<PlanPreview, Problem>> {
+        Box::pin(async move {
+            let (draft, _) = self.draft(&request).await?;
+            let times = draft.plan.times(self.around.clock.now());
+            Ok(PlanPreview { site: request.site, plan: draft.plan, times, refusals: draft.refusals })
+        })
+    }
+
+    fn start<'a>(&'a self, request: PlanRequest, actor: &'a str) -> BoxFuture<'a, Result<RunId, Problem>> {
+        Box::pin(self.begin(request, actor))
+    }
+
+    fn runs(&self) -> Vec<Snapshot> {
+        let mut runs: Vec<Snapshot> = self.lock().values().map(|kept| kept.snapshot.borrow().clone()).collect();
+        runs.sort_by_key(|snapshot| snapshot.run.started_at);
+        runs
+    }
+
+    fn run(&self, id: &RunId) -> Result<Snapshot, Problem> {
+        self.lock().get(id).map(|kept| kept.snapshot.borrow().clone()).ok_or_else(|| unknown_run(id))
+    }
+
+    fn newest(&self, site: &str) -> Result<Option<Snapshot>, Problem> {
+        let runs = self.lock();
+        let newest = runs.iter().filter(|(id, _)| id.site == site).max_by_key(|(id, _)| id.number);
+        match newest {
+            Some((_, kept)) => Ok(Some(kept.snapshot.borrow().clone())),
+            None => self.site(site).map(|_| None),
+        }
+    }
+
+    fn command<'a>(&'a self, id: &'a RunId, word: Word, actor: &'a str, seq: Option<u64>) -> BoxFuture<'a, Result<Snapshot, Problem>> {
+        Box::pin(self.pass_on(id, word, actor, seq))
+    }
+
+    fn journal(&self, id: &RunId, after: u64) -> Result<Vec<Record>, Problem> {
+        api::Fleet::run(self, id)?;
+        self.around.journal.records(id, after).map_err(|error| {
+            Problem::new(Kind::Store, "store_failed", format!("the journal of run `{id}` could not be read")).because(error.to_string())
+        })
+    }
+
+    fn ready(&self) -> Result<(), Problem> {
+        self.around.journal.ready().map_err(|error| Problem::new(Kind::Store, "store_failed", "the journal can't be written").because(error.to_string()))
+    }
+
+    fn test_alerts(&self) -> BoxFuture<'_, Vec<(String, Result<(), String>)>> {
+        Box::pin(async move {
+            let now = self.around.clock.now();
+            let mut outcomes = Vec::with_capacity(self.hooks.len());
+            for (name, hook) in &self.hooks {
+                outcomes.push((name.clone(), hook.deliver(&test_item(name, now)).await));
+            }
+            outcomes
+        })
+    }
+}
+
+/// The document of `alerts test`: of the form of every alert, and plainly a test.
+fn test_item(hook: &str, now: Timestamp) -> OutboxItem {
+    let id = format!("test/{}/test", now.as_second());
+    let data = serde_json::json!({ "id": id, "severity": "info", "code": "test", "summary": "a test of this hook; nothing happened", "seq": 0 });
+    let document = serde_json::json!({ "type": "test", "timestamp": now, "data": data }).to_string();
+    let run = RunId { site: "test".to_owned(), number: 1 };
+    OutboxItem { id, hook: hook.to_owned(), event: "test".to_owned(), document, run, since: now, attempts: 0, next_at: now }
+}
+
+impl Undelivered for Fleet {
+    /// Into the run's own journal: through its loop, or directly where it has ended.
+    fn on_undelivered<'a>(&'a self, item: &'a OutboxItem, why: &'a str) -> BoxFuture<'a, ()> {
+        Box::pin(async move {
+            let event = Event::Undelivered { id: item.id.clone(), hook: item.hook.clone(), message: why.to_owned() };
+            let kept = self.lock().get(&item.run).map(|kept| (kept.inbox.clone(), kept.publish.clone()));
+            let Some((inbox, publish)) = kept else { return };
+            let (recorded, wait) = oneshot::channel();
+            if inbox.send(Message::Undelivered { event: event.clone(), recorded }).await.is_ok() && wait.await.is_ok() {
+                return;
+            }
+            let mut recorder = super::recorder::Recorder::new(self.around.clone(), publish);
+            if let Err(error) = recorder.record(&event, "an alert was given up after its last try", "daemon").await {
+                tracing::error!(run = %item.run, "{error}");
+            }
+        })
+    }
+}

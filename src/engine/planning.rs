@@ -1,0 +1,124 @@
+//! From a request to a plan: texts read, the site's readings taken in, refusals collected.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use crate::domain::action::When;
+use crate::domain::checks::{self, Check};
+use crate::domain::facts::Link;
+use crate::domain::ids::NodeId;
+use crate::domain::plan::{Order, Package, PackageNote, Plan, Refusal, Windows};
+use crate::domain::procedure::Procedure;
+use crate::domain::site::{Observation, Site};
+use crate::domain::version::Target;
+use crate::domain::window::Window;
+use crate::domain::world::World;
+
+use super::api::{Kind, PlanRequest, Problem};
+use super::fleet::SiteEntry;
+
+/// A plan and what speaks against starting it.
+pub struct Draft {
+    pub plan: Plan,
+    pub refusals: Vec<Refusal>,
+}
+
+/// The texts of a request, read.
+pub struct Parsed {
+    to: Target,
+    windows: Windows,
+    now: Timestamp,
+}
+
+/// The procedure that a request names, or the site's own.
+pub fn procedure<'a>(known: &'a BTreeMap<String, Procedure>, entry: &SiteEntry, request: &PlanRequest) -> Result<&'a Procedure, Problem> {
+    let names = || known.keys().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    let Some(name) = request.procedure.as_ref().or(entry.site.procedure.as_ref()) else {
+        return Err(Problem::new(Kind::BadInput, "no_procedure", format!("site `{}` names no procedure", entry.site.name))
+            .hint(format!("give one with `--procedure`; there are {}", names())));
+    };
+    known
+        .get(name)
+        .ok_or_else(|| Problem::new(Kind::NotFound, "unknown_procedure", format!("no procedure is named `{name}`")).because(format!("there are {}", names())))
+}
+
+/// Reads version and windows; a procedure's windows must be given by the request or the site.
+pub fn parse(entry: &SiteEntry, procedure: &Procedure, request: &PlanRequest, now: Timestamp) -> Result<Parsed, Problem> {
+    let to = request.to.parse().map_err(|error: crate::domain::version::NotAVersion| bad_input("bad_version", error.to_string()))?;
+    let window = |when, flag: &str, given: Option<&String>, own: Option<&String>| {
+        if !procedure.has(when) {
+            return Ok(None);
+        }
+        let Some(text) = given.or(own) else {
+            let message = format!("procedure `{}` has steps in {}, and no window is given for it", procedure.name, when.as_str());
+            return Err(bad_input("no_window", message).hint(format!("give `{flag} \"2026-11-22T02:00[Europe/Berlin] +4h\"`, or `[windows]` in the site's file")));
+        };
+        Window::parse(text, now).map(Some).map_err(|error| bad_input("bad_window", format!("`{flag}`: {error}")))
+    };
+    let first = window(When::Window1, "--first", request.first.as_ref(), entry.first.as_ref())?;
+    let second = window(When::Window2, "--second", request.second.as_ref(), entry.second.as_ref())?;
+    Ok(Parsed { to, windows: Windows { first, second }, now })
+}
+
+fn bad_input(code: &str, message: String) -> Problem {
+    Problem::new(Kind::BadInput, code, message)
+}
+
+/// The plan for the pair as it is read now.
+pub fn draft(entry: &SiteEntry, procedure: &Procedure, parsed: Parsed, package: Package, note: Option<PackageNote>, world: &World) -> Result<Draft, Problem> {
+    let site = &entry.site;
+    let Link::Linked { primary } = world.link() else {
+        must_pass(site, &checks::of_site(site, world))?;
+        return Err(Problem::new(Kind::Refused, "roles", format!("site `{}` is not a linked pair", site.name)).because(world.link().describe()));
+    };
+    let now = parsed.now;
+    let from = start_version(world, primary);
+    let order = Order { from, to: parsed.to, package, note: note.clone(), primary, windows: parsed.windows };
+    let plan = Plan::new(procedure, site, order);
+    let mut refusals = plan.refusals(site, note.as_ref(), now, world.has_traffic);
+    refusals.extend(unequal(world));
+    Ok(Draft { plan, refusals })
+}
+
+/// The primary's version and build; R5 refuses a pair in which they differ.
+fn start_version(world: &World, primary: NodeId) -> Target {
+    // A linked pair was read on both nodes: its link is known only then.
+    let read = world.readings[primary].current.as_ref();
+    let version = read.map(|observation| observation.version.clone());
+    let zero = || "0".parse().unwrap_or_else(|_| unreachable!("0 is a version"));
+    Target { version: version.unwrap_or_else(zero), build: read.and_then(|observation| observation.build.clone()) }
+}
+
+fn unequal(world: &World) -> Option<Refusal> {
+    let (a, b) = (world.readings.a.current.as_ref()?, world.readings.b.current.as_ref()?);
+    let text = |o: &Observation| format!("{}{}", o.version, o.build.as_ref().map(|build| format!(" build {build}")).unwrap_or_default());
+    let same_build = a.build.is_none() || b.build.is_none() || a.build == b.build;
+    let message = || format!("both nodes must be on one version and build; node `a` runs {}, node `b` {}", text(a), text(b));
+    (a.version != b.version || !same_build).then(|| Refusal { rule: "R5".to_owned(), step: None, message: message() })
+}
+
+/// A check that fails or can't be told stands against a start.
+pub fn must_pass(site: &Site, checks: &[Check]) -> Result<(), Problem> {
+    if checks::verdict(checks) == checks::Outcome::Pass {
+        return Ok(());
+    }
+    let first = checks::first_failure(checks);
+    let mut problem = Problem::new(Kind::Refused, first.code, format!("preflight refused for site `{}`", site.name));
+    let against = |check: &&Check| matches!(check.result, checks::Outcome::Fail | checks::Outcome::Unknown);
+    for check in checks.iter().filter(against) {
+        let node = check.node.map(|node| format!("node `{node}`: ")).unwrap_or_default();
+        problem = problem.because(format!("{node}{}: expected {}, found {}", check.name, check.expected, check.found));
+    }
+    let remedy = checks.iter().find(against).map(|check| check.remedy.clone()).unwrap_or_default();
+    Err(problem.state("nothing was changed").hint(remedy))
+}
+
+pub fn must_not_be_refused(site: &Site, refusals: &[Refusal]) -> Result<(), Problem> {
+    let Some(first) = refusals.first() else { return Ok(()) };
+    let mut problem = Problem::new(Kind::Refused, &first.rule, format!("the plan for site `{}` is refused", site.name));
+    for refusal in refusals {
+        problem = problem.because(format!("{}: {}", refusal.rule, refusal.message));
+    }
+    Err(problem.state("nothing was changed").hint("see `changeover plan` with the same arguments"))
+}
