@@ -54,11 +54,19 @@ pub struct PlanPreview {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Word {
     /// Without a gate: the only open one.
-    Confirm { gate: Option<String>, verdict: Verdict, note: Option<String> },
+    Confirm {
+        gate: Option<String>,
+        verdict: Verdict,
+        note: Option<String>,
+    },
     Hold,
     /// With a window: the one of the step where the run stands is booked anew.
-    Resume { window: Option<String> },
-    SwitchBack { note: String },
+    Resume {
+        window: Option<String>,
+    },
+    SwitchBack {
+        note: String,
+    },
 }
 
 /// The kind of a refusal; the server makes an HTTP status of it.

@@ -81,7 +81,10 @@ impl Fleet {
     fn keep(&self, run: Run, entry: Option<&SiteEntry>, recovered: bool) {
         let id = run.id.clone();
         let finished = run.is_finished();
-        let world = entry.map_or_else(|| World::new(run.last_at, false, jiff::SignedDuration::ZERO), |entry| entry.ports.world(self.around.clock.now()));
+        let world = entry.map_or_else(
+            || World::new(run.last_at, false, jiff::SignedDuration::ZERO),
+            |entry| entry.ports.world(self.around.clock.now()),
+        );
         let (publish, snapshot) = watch::channel(Snapshot { run: Arc::new(run), world: Arc::new(world) });
         let (inbox, messages) = mpsc::channel(16);
         let publish = Arc::new(publish);
@@ -92,6 +95,11 @@ impl Fleet {
         self.lock().insert(id, Kept { snapshot, publish, inbox });
     }
 
+    /// Follows a run: every record and every look is published here.
+    pub fn watch(&self, id: &RunId) -> Option<watch::Receiver<Snapshot>> {
+        self.lock().get(id).map(|kept| kept.snapshot.clone())
+    }
+
     fn lock(&self) -> MutexGuard<'_, BTreeMap<RunId, Kept>> {
         // Every critical section is a plain map operation that leaves the map whole.
         self.runs.lock().unwrap_or_else(PoisonError::into_inner)
@@ -100,7 +108,8 @@ impl Fleet {
     fn site(&self, name: &str) -> Result<&SiteEntry, Problem> {
         self.sites.get(name).ok_or_else(|| {
             let known: Vec<&str> = self.sites.keys().map(String::as_str).collect();
-            let known = if known.is_empty() { "no site is configured".to_owned() } else { format!("configured: {}", known.join(", ")) };
+            let known =
+                if known.is_empty() { "no site is configured".to_owned() } else { format!("configured: {}", known.join(", ")) };
             Problem::new(Kind::NotFound, "unknown_site", format!("no site is named `{name}`")).because(known)
         })
     }
@@ -119,9 +128,8 @@ impl Fleet {
         let entry = self.site(&request.site)?;
         let procedure = planning::procedure(&self.procedures, entry, request)?;
         let parsed = planning::parse(entry, procedure, request, self.around.clock.now())?;
-        let (package, note) = package::read(request.package.clone())
-            .await
-            .map_err(|error| Problem::new(Kind::BadInput, "bad_package", error))?;
+        let (package, note) =
+            package::read(request.package.clone()).await.map_err(|error| Problem::new(Kind::BadInput, "bad_package", error))?;
         let world = self.look(entry).await;
         let draft = planning::draft(entry, procedure, parsed, package, note, &world)?;
         Ok((draft, world))
@@ -179,7 +187,9 @@ impl Fleet {
             }
             StoreError::OnlyReserve { .. } => "store_low",
         };
-        Problem::new(Kind::Store, code, "nothing was started").because(error.to_string()).hint("look at the disk of the state folder")
+        Problem::new(Kind::Store, code, "nothing was started")
+            .because(error.to_string())
+            .hint("look at the disk of the state folder")
     }
 
     async fn pass_on(&self, id: &RunId, word: Word, actor: &str, seq: Option<u64>) -> Result<Snapshot, Problem> {
@@ -257,19 +267,29 @@ impl api::Fleet for Fleet {
         }
     }
 
-    fn command<'a>(&'a self, id: &'a RunId, word: Word, actor: &'a str, seq: Option<u64>) -> BoxFuture<'a, Result<Snapshot, Problem>> {
+    fn command<'a>(
+        &'a self,
+        id: &'a RunId,
+        word: Word,
+        actor: &'a str,
+        seq: Option<u64>,
+    ) -> BoxFuture<'a, Result<Snapshot, Problem>> {
         Box::pin(self.pass_on(id, word, actor, seq))
     }
 
     fn journal(&self, id: &RunId, after: u64) -> Result<Vec<Record>, Problem> {
         api::Fleet::run(self, id)?;
         self.around.journal.records(id, after).map_err(|error| {
-            Problem::new(Kind::Store, "store_failed", format!("the journal of run `{id}` could not be read")).because(error.to_string())
+            Problem::new(Kind::Store, "store_failed", format!("the journal of run `{id}` could not be read"))
+                .because(error.to_string())
         })
     }
 
     fn ready(&self) -> Result<(), Problem> {
-        self.around.journal.ready().map_err(|error| Problem::new(Kind::Store, "store_failed", "the journal can't be written").because(error.to_string()))
+        self.around
+            .journal
+            .ready()
+            .map_err(|error| Problem::new(Kind::Store, "store_failed", "the journal can't be written").because(error.to_string()))
     }
 
     fn test_alerts(&self) -> BoxFuture<'_, Vec<(String, Result<(), String>)>> {

@@ -36,9 +36,9 @@ impl SitePorts {
             let (a, b) = tokio::join!(self.nodes.a.observe(), self.nodes.b.observe());
             PerNode { a: in_words(a), b: in_words(b) }
         };
-        let traffic = join_all(self.traffic.iter().map(|entry| async {
-            entry.look().await.map_err(|error| format!("{}: {error}", entry.name()))
-        }));
+        let traffic = join_all(
+            self.traffic.iter().map(|entry| async { entry.look().await.map_err(|error| format!("{}: {error}", entry.name())) }),
+        );
         let (nodes, traffic) = tokio::join!(nodes, traffic);
         Seen { nodes, traffic }
     }

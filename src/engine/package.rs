@@ -40,7 +40,9 @@ pub async fn stage(state: PathBuf, package: Package) -> Result<(), String> {
         if hash(&target).is_ok_and(|(sha256, _)| sha256 == package.sha256) {
             return Ok(());
         }
-        copy(&package.path, &target).map_err(|error| format!("package {} could not be copied to {}: {error}", package.path.display(), target.display()))?;
+        copy(&package.path, &target).map_err(|error| {
+            format!("package {} could not be copied to {}: {error}", package.path.display(), target.display())
+        })?;
         expect(&target, &package.sha256)
     })
     .await

@@ -72,9 +72,11 @@ impl Performer {
             Kind::Backup => NodeAct::Backup { directory: self.directory("backups", run, step, intent.attempt) },
             Kind::ForceSync => NodeAct::ForceSync { from: node.other(), to: node },
             Kind::BreakFailover => NodeAct::BreakFailover,
-            Kind::Update => {
-                NodeAct::Update { package: self.package(run), sha256: run.plan.package.sha256.clone(), target: run.plan.to.clone() }
-            }
+            Kind::Update => NodeAct::Update {
+                package: self.package(run),
+                sha256: run.plan.package.sha256.clone(),
+                target: run.plan.to.clone(),
+            },
             Kind::EstablishFailover => NodeAct::EstablishFailover { primary: node, standby: node.other() },
             Kind::Drain => NodeAct::Drain { deadline: intent.since + intent.limit },
             Kind::Quiesce => NodeAct::Quiesce,
@@ -108,7 +110,9 @@ impl Performer {
                 ActAnswer::Accepted { .. } => moved += 1,
                 ActAnswer::ByOperator { instructions: lines } => instructions.extend(lines),
                 ActAnswer::Refused { message } | ActAnswer::Transient { message } if moved > 0 => {
-                    return ActAnswer::Ambiguous { message: format!("{}: {message}; {moved} other entries were moved", entry.name()) };
+                    return ActAnswer::Ambiguous {
+                        message: format!("{}: {message}; {moved} other entries were moved", entry.name()),
+                    };
                 }
                 other => return other,
             }

@@ -32,27 +32,34 @@ pub struct Parsed {
 }
 
 /// The procedure that a request names, or the site's own.
-pub fn procedure<'a>(known: &'a BTreeMap<String, Procedure>, entry: &SiteEntry, request: &PlanRequest) -> Result<&'a Procedure, Problem> {
+pub fn procedure<'a>(
+    known: &'a BTreeMap<String, Procedure>,
+    entry: &SiteEntry,
+    request: &PlanRequest,
+) -> Result<&'a Procedure, Problem> {
     let names = || known.keys().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
     let Some(name) = request.procedure.as_ref().or(entry.site.procedure.as_ref()) else {
         return Err(Problem::new(Kind::BadInput, "no_procedure", format!("site `{}` names no procedure", entry.site.name))
             .hint(format!("give one with `--procedure`; there are {}", names())));
     };
-    known
-        .get(name)
-        .ok_or_else(|| Problem::new(Kind::NotFound, "unknown_procedure", format!("no procedure is named `{name}`")).because(format!("there are {}", names())))
+    known.get(name).ok_or_else(|| {
+        Problem::new(Kind::NotFound, "unknown_procedure", format!("no procedure is named `{name}`"))
+            .because(format!("there are {}", names()))
+    })
 }
 
 /// Reads version and windows; a procedure's windows must be given by the request or the site.
 pub fn parse(entry: &SiteEntry, procedure: &Procedure, request: &PlanRequest, now: Timestamp) -> Result<Parsed, Problem> {
-    let to = request.to.parse().map_err(|error: crate::domain::version::NotAVersion| bad_input("bad_version", error.to_string()))?;
+    let to =
+        request.to.parse().map_err(|error: crate::domain::version::NotAVersion| bad_input("bad_version", error.to_string()))?;
     let window = |when, flag: &str, given: Option<&String>, own: Option<&String>| {
         if !procedure.has(when) {
             return Ok(None);
         }
         let Some(text) = given.or(own) else {
             let message = format!("procedure `{}` has steps in {}, and no window is given for it", procedure.name, when.as_str());
-            return Err(bad_input("no_window", message).hint(format!("give `{flag} \"2026-11-22T02:00[Europe/Berlin] +4h\"`, or `[windows]` in the site's file")));
+            return Err(bad_input("no_window", message)
+                .hint(format!("give `{flag} \"2026-11-22T02:00[Europe/Berlin] +4h\"`, or `[windows]` in the site's file")));
         };
         Window::parse(text, now).map(Some).map_err(|error| bad_input("bad_window", format!("`{flag}`: {error}")))
     };
@@ -66,11 +73,19 @@ fn bad_input(code: &str, message: String) -> Problem {
 }
 
 /// The plan for the pair as it is read now.
-pub fn draft(entry: &SiteEntry, procedure: &Procedure, parsed: Parsed, package: Package, note: Option<PackageNote>, world: &World) -> Result<Draft, Problem> {
+pub fn draft(
+    entry: &SiteEntry,
+    procedure: &Procedure,
+    parsed: Parsed,
+    package: Package,
+    note: Option<PackageNote>,
+    world: &World,
+) -> Result<Draft, Problem> {
     let site = &entry.site;
     let Link::Linked { primary } = world.link() else {
         must_pass(site, &checks::of_site(site, world))?;
-        return Err(Problem::new(Kind::Refused, "roles", format!("site `{}` is not a linked pair", site.name)).because(world.link().describe()));
+        return Err(Problem::new(Kind::Refused, "roles", format!("site `{}` is not a linked pair", site.name))
+            .because(world.link().describe()));
     };
     let now = parsed.now;
     let from = start_version(world, primary);
@@ -92,7 +107,8 @@ fn start_version(world: &World, primary: NodeId) -> Target {
 
 fn unequal(world: &World) -> Option<Refusal> {
     let (a, b) = (world.readings.a.current.as_ref()?, world.readings.b.current.as_ref()?);
-    let text = |o: &Observation| format!("{}{}", o.version, o.build.as_ref().map(|build| format!(" build {build}")).unwrap_or_default());
+    let text =
+        |o: &Observation| format!("{}{}", o.version, o.build.as_ref().map(|build| format!(" build {build}")).unwrap_or_default());
     let same_build = a.build.is_none() || b.build.is_none() || a.build == b.build;
     let message = || format!("both nodes must be on one version and build; node `a` runs {}, node `b` {}", text(a), text(b));
     (a.version != b.version || !same_build).then(|| Refusal { rule: "R5".to_owned(), step: None, message: message() })

@@ -94,7 +94,12 @@ impl Recorder {
 fn is_essential(run: &Run, event: &Event) -> bool {
     let begins = matches!(
         event,
-        Event::Started { .. } | Event::StepBegun { .. } | Event::Resumed { .. } | Event::Confirmed { .. } | Event::Waited { .. } | Event::EvidenceLapsed { .. }
+        Event::Started { .. }
+            | Event::StepBegun { .. }
+            | Event::Resumed { .. }
+            | Event::Confirmed { .. }
+            | Event::Waited { .. }
+            | Event::EvidenceLapsed { .. }
     );
     !begins || run.switched_back
 }

@@ -55,7 +55,12 @@ pub struct Runner {
 }
 
 impl Runner {
-    pub fn new(around: Arc<Around>, ports: SitePorts, published: Arc<watch::Sender<Snapshot>>, inbox: mpsc::Receiver<Message>) -> Self {
+    pub fn new(
+        around: Arc<Around>,
+        ports: SitePorts,
+        published: Arc<watch::Sender<Snapshot>>,
+        inbox: mpsc::Receiver<Message>,
+    ) -> Self {
         let world = ports.world(around.clock.now());
         let recorder = Recorder::new(around.clone(), published);
         Self { recorder, performer: Performer { around: around.clone(), ports }, around, world, inbox, idle_looks: 0 }
@@ -229,7 +234,8 @@ impl Runner {
         let message = format!("only the reserve is left on the store's disk: {free} bytes free, {needed} needed");
         let (expected, found) = (format!("{needed} bytes free"), format!("{free} bytes free"));
         let notice = Event::Noticed { notice: Notice::StoreLow, node: None, raised: true, message: message.clone() };
-        let held = Event::Held { code: "store_low".to_owned(), message: message.clone(), expected, found, node: None, given_up: true };
+        let held =
+            Event::Held { code: "store_low".to_owned(), message: message.clone(), expected, found, node: None, given_up: true };
         let events = [(notice, !self.run().has_notice(Notice::StoreLow, None)), (held, self.run().hold().is_none())];
         for (event, wanted) in events {
             if wanted && self.recorder.record(&event, &message, "daemon").await.is_err() {

@@ -43,12 +43,19 @@ async fn record(runner: &mut Runner, event: &Event, why: &str, actor: &str) -> R
     let id = runner.run().id.clone();
     match runner.recorder.record(event, why, actor).await {
         Ok(_) => Ok(()),
-        Err(RecordError::Illegal(error)) => Err(Problem::new(Kind::Conflict, "not_in_this_phase", error.to_string()).state(sheet::state(runner.run()))),
-        Err(RecordError::Store(error @ StoreError::OnlyReserve { .. })) => Err(Problem::new(Kind::Store, "store_low", format!("run `{id}` was not changed"))
-            .because(error.to_string())
-            .state(sheet::state(runner.run()))
-            .hint("free space on the disk of the state folder")),
-        Err(RecordError::Store(error)) => Err(Problem::new(Kind::Store, STORE_FAILED, format!("the word to run `{id}` was not recorded")).because(error.to_string())),
+        Err(RecordError::Illegal(error)) => {
+            Err(Problem::new(Kind::Conflict, "not_in_this_phase", error.to_string()).state(sheet::state(runner.run())))
+        }
+        Err(RecordError::Store(error @ StoreError::OnlyReserve { .. })) => {
+            Err(Problem::new(Kind::Store, "store_low", format!("run `{id}` was not changed"))
+                .because(error.to_string())
+                .state(sheet::state(runner.run()))
+                .hint("free space on the disk of the state folder"))
+        }
+        Err(RecordError::Store(error)) => {
+            Err(Problem::new(Kind::Store, STORE_FAILED, format!("the word to run `{id}` was not recorded"))
+                .because(error.to_string()))
+        }
     }
 }
 
@@ -60,11 +67,20 @@ fn moved_on(run: &Run, seen: u64) -> Problem {
 }
 
 /// A person's word at a gate.
-async fn confirm(runner: &mut Runner, gate: Option<&str>, verdict: Verdict, note: Option<String>) -> Result<(Event, String), Problem> {
+async fn confirm(
+    runner: &mut Runner,
+    gate: Option<&str>,
+    verdict: Verdict,
+    note: Option<String>,
+) -> Result<(Event, String), Problem> {
     let run = runner.run().clone();
     let gate = open_gate(&run, gate, verdict)?;
     if verdict == Verdict::AcceptEarly && gate != Gate::Production {
-        return Err(Problem::new(Kind::BadInput, "not_early", format!("gate `{gate}` has no early acceptance; only `production` has")));
+        return Err(Problem::new(
+            Kind::BadInput,
+            "not_early",
+            format!("gate `{gate}` has no early acceptance; only `production` has"),
+        ));
     }
     if verdict != Verdict::Reject {
         // R16 is judged on fresh readings, not on those from before the person thought about it.
@@ -85,7 +101,8 @@ fn open_gate(run: &Run, name: Option<&str>, verdict: Verdict) -> Result<Gate, Pr
         Some(name) => Some(name.parse::<Gate>().map_err(|()| unknown_gate(name))?),
     };
     // Accepted already, soaking still: the acceptance may be made an early one.
-    let soaking = matches!(run.phase, Phase::Waiting { on: WaitingOn::Soak, .. }) && run.step().is_some_and(|step| step.kind == Action::Soak);
+    let soaking = matches!(run.phase, Phase::Waiting { on: WaitingOn::Soak, .. })
+        && run.step().is_some_and(|step| step.kind == Action::Soak);
     let open = run.open_gate().or((soaking && verdict == Verdict::AcceptEarly).then_some(Gate::Production));
     match (named, open) {
         (None, Some(open)) => Ok(open),
@@ -120,7 +137,8 @@ fn stray_sessions(runner: &Runner) -> Result<(), Problem> {
 
 fn hold(run: &Run) -> Result<(Event, String), Problem> {
     if let Some(hold) = run.hold() {
-        return Err(Problem::new(Kind::Conflict, "already_held", format!("run `{}` is held already", run.id)).because(hold.message.clone()));
+        return Err(Problem::new(Kind::Conflict, "already_held", format!("run `{}` is held already", run.id))
+            .because(hold.message.clone()));
     }
     Ok((Event::HoldRequested {}, "a person asked to stop at the next safe point".to_owned()))
 }
@@ -130,7 +148,9 @@ fn resume(run: &Run, window: Option<&str>, now: Timestamp) -> Result<(Event, Str
     let resumable = run.hold().is_some() || matches!(run.phase, Phase::InDoubt { .. }) || waits_for_window && window.is_some();
     if !resumable {
         let hint = "only a held run, one in doubt, or, with `--window`, one that waits for its window can be resumed";
-        return Err(Problem::new(Kind::Conflict, "not_held", format!("run `{}` is not held", run.id)).state(sheet::state(run)).hint(hint));
+        return Err(Problem::new(Kind::Conflict, "not_held", format!("run `{}` is not held", run.id))
+            .state(sheet::state(run))
+            .hint(hint));
     }
     if run.hold().is_some_and(|hold| hold.code == "switched_back") {
         return Err(Problem::new(Kind::Conflict, "switched_back", format!("run `{}` is at rest after the switch back", run.id))
@@ -170,7 +190,8 @@ fn switch_back(run: &Run, note: String) -> Result<(Event, String), Problem> {
         return Err(Problem::new(Kind::BadInput, "note_missing", "a switch back needs a note that says why"));
     }
     if !run.may_switch_back() {
-        let hint = "traffic can be ordered back after it was switched and before failover is established, while no update is under way";
+        let hint =
+            "traffic can be ordered back after it was switched and before failover is established, while no update is under way";
         return Err(Problem::new(Kind::Conflict, "no_switch_back", format!("run `{}` can't switch back now", run.id))
             .state(sheet::state(run))
             .hint(hint));

@@ -6,5 +6,7 @@ mod config;
 mod dns;
 mod exec;
 mod named;
+mod runs;
 mod simulator;
+mod stage;
 mod store;
