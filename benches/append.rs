@@ -30,7 +30,10 @@ fn main() {
     let (mut bare_times, mut times) = (Vec::new(), Vec::new());
     for _ in 0..TURNS {
         bare_times.extend((0..APPENDS).map(|_| timed(|| bare_append(&mut bare))));
-        times.extend((0..APPENDS).map(|_| timed(|| runtime.block_on(writer.append(&store)))));
+        times.extend((0..APPENDS).map(|_| {
+            let record = writer.next();
+            timed(|| runtime.block_on(append(&store, record)))
+        }));
     }
     let (bare, own) = (median(&mut bare_times), median(&mut times));
     println!("bare 1 KiB append + fdatasync   median {bare:?}");
@@ -111,9 +114,12 @@ impl Writer {
     }
 
     async fn append(&mut self, store: &Store) {
-        let record = self.next();
-        store.append(vec![record], Vec::new(), false).await.expect("appended");
+        append(store, self.next()).await;
     }
+}
+
+async fn append(store: &Store, record: Record) {
+    store.append(vec![record], Vec::new(), false).await.expect("appended");
 }
 
 fn bare_append(file: &mut File) {

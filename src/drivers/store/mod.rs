@@ -18,8 +18,8 @@
 //! One thread writes. It takes up to 256 queued jobs and commits them as one group:
 //!
 //! ```text
-//!  callers ──▶ queue (bounded) ──▶ store thread ──┬─ sled: apply batch, flush, then our own fdatasync ─┬──▶ answers
-//!                                                 └─ store-log thread: append lines, fdatasync ────────┘
+//!  callers ─▶ queue (bounded) ─▶ store thread: append lines, ─┬─ store thread: our own fdatasync of sled's file ─┬─▶ answers
+//!                                sled: apply batch, flush     └─ store-log thread: fdatasync of journal.log ─────┘
 //! ```
 //!
 //! An append is answered when both copies are durable. sled's `flush` alone is a write and `sync_file_range`: it lost
@@ -82,7 +82,6 @@ use crate::domain::ids::RunId;
 use crate::domain::journal::{self, Record};
 use crate::ports::{Journal, OutboxItem, StoreError};
 use folder::Folder;
-use log::LogThread;
 use open::Ready;
 use space::Reserve;
 use tree::Tree;
@@ -156,7 +155,8 @@ impl Store {
         let thread_failed = |error| OpenError::io(state, state, error);
         let worker = Worker {
             tree: tree.clone(),
-            log: LogThread::spawn(log).map_err(thread_failed)?,
+            syncer: log.syncer().map_err(thread_failed)?,
+            log,
             heads: Arc::clone(&heads),
             outbox: known.outbox_chunks,
             reserve: Arc::clone(&reserve),

@@ -128,7 +128,7 @@ fn know_outbox(tree: &Tree, known: &mut Known) -> Result<(), TreeError> {
 /// Completes each copy from the other, the torn end of the log cut first. Safe to be ended anywhere and repeated.
 fn complete(folder: &Folder, tree: &Tree, survey: &Survey, known: &mut Known) -> Result<Log, OpenError> {
     let log_failed = |error| folder.io(&folder.log(), error);
-    let mut log = Log::open(&folder.log()).map_err(log_failed)?;
+    let log = Log::open(&folder.log()).map_err(log_failed)?;
     folder.sync()?;
     if survey.torn {
         log.cut(survey.good_bytes).map_err(log_failed)?;
@@ -136,7 +136,7 @@ fn complete(folder: &Folder, tree: &Tree, survey: &Survey, known: &mut Known) ->
     if !known.has_format {
         write_format(tree).map_err(|error| folder.tree(error))?;
     }
-    fill_log(folder, tree, &mut log, survey, known)?;
+    fill_log(folder, tree, &log, survey, known)?;
     let mut marks = HashMap::new();
     for run in survey.runs.keys().filter(|run| is_behind(known, survey, run)) {
         let after = known.heads.get(run).map_or(0, |head| head.seq);
@@ -158,7 +158,7 @@ pub(super) fn write_format(tree: &Tree) -> Result<(), TreeError> {
 }
 
 /// Appends to the log what only sled has.
-fn fill_log(folder: &Folder, tree: &Tree, log: &mut Log, survey: &Survey, known: &Known) -> Result<(), OpenError> {
+fn fill_log(folder: &Folder, tree: &Tree, log: &Log, survey: &Survey, known: &Known) -> Result<(), OpenError> {
     for (run, head) in &known.heads {
         let have = survey.head(run).map_or(0, |(seq, _)| seq);
         if head.seq <= have {

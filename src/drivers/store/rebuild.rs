@@ -131,7 +131,7 @@ fn swap_log(folder: &Folder, survey: &Survey, more: &[u8], rebuilt: &mut Rebuilt
 
 fn write_log(old: &Path, new: &Path, survey: &Survey, more: &[u8]) -> io::Result<()> {
     remove(new)?;
-    let mut log = Log::open(new)?;
+    let log = Log::open(new)?;
     let mut places: Vec<_> = survey.runs.values().flatten().collect();
     places.sort_by_key(|place| place.offset);
     if !places.is_empty() {

@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{mpsc, oneshot};
 
 use super::line::{self, MAX_RECORD_BYTES};
-use super::log::LogThread;
+use super::log::{Log, Syncer};
 use super::space::{Reserve, Space};
-use super::tree::{Tree, panic_text};
+use super::tree::{Tree, TreeError, panic_text};
 use super::{Heads, keys};
 use crate::domain::ids::RunId;
 use crate::domain::journal::{GENESIS, Record};
@@ -86,7 +86,8 @@ struct Group {
 /// What the thread owns.
 pub(super) struct Worker {
     pub tree: Tree,
-    pub log: LogThread,
+    pub log: Log,
+    pub syncer: Syncer,
     pub heads: Heads,
     /// Into how many chunks each outbox item is cut.
     pub outbox: HashMap<Vec<u8>, u16>,
@@ -208,15 +209,17 @@ impl Worker {
         result.unwrap_or_else(|panic| Err(format!("the commit panicked: {}", panic_text(&*panic))))
     }
 
-    /// Writes a group to sled and to the log at the same time, and returns when both are durable.
+    /// Writes a group to the log and to sled, syncs both at the same time, and returns when both are durable.
     fn commit(&self, group: Group) -> Result<(), String> {
         self.reserve.give_back_if_needed().map_err(|error| format!("the reserve could not be given back: {error}"))?;
+        self.log.write(&group.lines).map_err(log_failed)?;
+        self.tree.write(group.batch).map_err(sled_failed)?;
         let with_lines = !group.lines.is_empty();
         if with_lines {
-            self.log.begin(group.lines).map_err(log_failed)?;
+            self.syncer.begin().map_err(log_failed)?;
         }
-        let tree = self.tree.commit(group.batch).map_err(|error| format!("sled: {error}"));
-        let log = if with_lines { self.log.wait().map_err(log_failed) } else { Ok(()) };
+        let tree = self.tree.sync().map_err(sled_failed);
+        let log = if with_lines { self.syncer.wait().map_err(log_failed) } else { Ok(()) };
         tree.and(log)?;
         lock(&self.heads).extend(group.heads);
         self.reserve.make_if_possible();
@@ -242,6 +245,10 @@ fn place(head: Option<&Head>) -> Option<(u64, &str)> {
 
 fn log_failed(error: std::io::Error) -> String {
     format!("journal.log: {error}")
+}
+
+fn sled_failed(error: TreeError) -> String {
+    format!("sled: {error}")
 }
 
 /// The map is whole after any panic: it is only ever extended.
