@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rustix::fs::{FlockOperation, flock};
 
@@ -22,10 +23,18 @@ impl Folder {
         make(path).map_err(|error| OpenError::io(path, path, error))?;
         let lock = lock(path)?;
         let folder = Self { path: path.to_owned(), _lock: lock };
-        if tree::is_locked(&folder.db()) {
-            return Err(OpenError::Locked { state: path.to_owned(), holder: None });
-        }
-        Ok(folder)
+        if folder.is_free_of_sled() { Ok(folder) } else { Err(OpenError::Locked { state: path.to_owned(), holder: None }) }
+    }
+
+    /// Waits until nobody holds sled's own lock. Our lock is taken already, so that it can only be another program, or what is
+    /// left of a store that this process has just closed: sled's pool lets go of its file a moment after the last handle.
+    fn is_free_of_sled(&self) -> bool {
+        (0..SLED_TRIES).any(|attempt| {
+            if attempt > 0 {
+                std::thread::sleep(SLED_PAUSE);
+            }
+            !tree::is_locked(&self.db())
+        })
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -94,3 +103,7 @@ fn holder(file: &File) -> Option<String> {
     file.take(20).read_to_string(&mut text).ok()?;
     Some(text).filter(|text| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()))
 }
+
+/// One second in all; the pool lets go within one write.
+const SLED_TRIES: u32 = 50;
+const SLED_PAUSE: Duration = Duration::from_millis(20);

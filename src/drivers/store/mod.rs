@@ -138,7 +138,7 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens the store in a state folder, or creates it.
+    /// Opens the store in a state folder, or creates it. Reads and checks everything, some 0.3 s for 40,000 records; blocks.
     ///
     /// # Effect
     /// The folder is locked until the store and the runs handed over are dropped. The shorter of two copies is completed. On a
@@ -194,6 +194,9 @@ impl Store {
     /// # Errors
     /// `Failed`, as for an append.
     pub async fn settle_recovered(&self) -> Result<(), StoreError> {
+        if self.marks.is_empty() {
+            return Ok(());
+        }
         let forget = self.marks.iter().map(keys::recovered).collect();
         self.commit(Change { forget, ..Change::default() }).await
     }

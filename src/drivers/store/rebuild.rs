@@ -53,7 +53,7 @@ pub fn rebuild(state: &Path) -> Result<Rebuilt, OpenError> {
         return Err(OpenError::io(state, state, io::ErrorKind::NotADirectory.into()));
     }
     let folder = Folder::take(state)?;
-    for leftover in ["db.new", "db.copy"] {
+    for leftover in ["db.new", "db.copy", "journal.log.new"] {
         remove(&state.join(leftover)).map_err(|error| folder.io(state, error))?;
     }
     let mut rebuilt = Rebuilt::default();

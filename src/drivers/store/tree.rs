@@ -199,3 +199,26 @@ impl std::fmt::Display for TreeError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_of_sled_is_an_error() {
+        let error = guarded::<()>(|| panic!("tried to serialize {}", "Uninitialized")).map_err(|error| error.to_string());
+        assert_eq!(error, Err("sled panicked: tried to serialize Uninitialized".to_owned()));
+    }
+
+    #[test]
+    fn what_the_machine_did_is_told_from_what_the_content_is() {
+        use io::ErrorKind::{Other, PermissionDenied, StorageFull, UnexpectedEof};
+        let of_kind = |kind: io::ErrorKind| TreeError::from(sled::Error::Io(kind.into()));
+        for (kind, machine) in [(StorageFull, true), (PermissionDenied, true), (UnexpectedEof, false), (Other, false)] {
+            assert_eq!(matches!(of_kind(kind), TreeError::Io(_)), machine, "{kind}");
+        }
+        let (eio, einval) = (io::Error::from_raw_os_error(5), io::Error::from_raw_os_error(22));
+        assert!(matches!(TreeError::from(sled::Error::Io(eio)), TreeError::Io(_)));
+        assert!(matches!(TreeError::from(sled::Error::Io(einval)), TreeError::Damaged(_)));
+    }
+}

@@ -1,7 +1,7 @@
 //! The store in a process of its own: seen by strace, ended by its own switch.
 
-use std::io::Write as _;
-use std::process::Command;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::process::{Command, Stdio};
 
 use super::*;
 
@@ -44,6 +44,28 @@ fn the_child() {
 fn say(text: &str) {
     std::io::stdout().write_all(format!("\n{text}\n").as_bytes()).unwrap();
     std::io::stdout().flush().unwrap();
+}
+
+/// SIGKILL while the child appends as fast as it can, again and again on one store: nothing acknowledged is ever missing.
+#[test]
+fn r14_a_killed_process_loses_nothing_acknowledged() {
+    let folder = tempfile::tempdir().unwrap();
+    let seed = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(|| fastrand::u64(..));
+    let mut random = fastrand::Rng::with_seed(seed);
+    let mut acknowledged = 0;
+    for round in 0..12 {
+        let mut command = command_through(&[], folder.path(), "until-failure");
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let answers = lines.map_while(Result::ok).filter_map(|line| line.strip_prefix("acknowledged ")?.parse::<usize>().ok());
+        acknowledged = answers.take(random.usize(1..80)).last().unwrap_or_else(|| panic!("no answer, SEED={seed}"));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let found = reopened(folder.path()).concat();
+        assert!(found.len() >= acknowledged, "round {round} with SEED={seed}: {} of {acknowledged}", found.len());
+        assert_eq!(found, records()[..found.len()], "round {round} with SEED={seed}");
+    }
+    assert!(acknowledged > 12);
 }
 
 #[test]

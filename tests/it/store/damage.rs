@@ -15,7 +15,10 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
-        let records = vec![chain("eu-west-12", 4), chain("support-7", 8)];
+        Self::with(vec![chain("eu-west-12", 4), chain("support-7", 8)])
+    }
+
+    fn with(records: Vec<Vec<Record>>) -> Self {
         let whole = filled(&[&records[0], &records[1]]);
         // The second opening makes a snapshot, so that there is one to cut.
         assert_eq!(reopened(whole.path()), records);
@@ -168,6 +171,48 @@ fn a_turned_over_byte_in_sled_loses_nothing() {
     }
 }
 
+/// What a power cut can leave of a write that no sync covered: blocks of zeros anywhere in the file. sled panics at some.
+#[test]
+fn blocks_of_sleds_file_that_are_lost_lose_nothing() {
+    let bench = Bench::with(vec![chain("eu-west-12", 150), chain("support-7", 250)]);
+    let bytes = fs::read(bench.whole.path().join("db/db")).unwrap();
+    let seed = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(|| fastrand::u64(..));
+    let mut random = fastrand::Rng::with_seed(seed);
+    for case in 0..60 {
+        let mut holed = bytes.clone();
+        let lost: Vec<usize> = (0..random.usize(1..6)).map(|_| random.usize(0..bytes.len() / 4096)).collect();
+        lost.iter().for_each(|block| holed[block * 4096..(block + 1) * 4096].fill(0));
+        let state = bench.state();
+        fs::write(state.join("db/db"), holed).unwrap();
+        bench.judge(&state, &format!("case {case} with SEED={seed}: blocks {lost:?} lost"));
+    }
+}
+
+/// Files of sled's folder that were synced at different times: each whole, together not.
+#[test]
+fn files_of_sled_from_different_times_lose_nothing() {
+    let (early, late) = (Bench::new(), Bench::with(vec![chain("eu-west-12", 150), chain("support-7", 250)]));
+    for (bench, other) in [(&early, &late), (&late, &early)] {
+        for name in ["db", "snapshot"] {
+            let state = bench.state();
+            let is_meant = |path: &PathBuf| (path.file_name().unwrap() == "db") == (name == "db") && !path.ends_with("conf");
+            db_files(&state).into_iter().filter(is_meant).for_each(|path| fs::remove_file(path).unwrap());
+            for path in db_files(other.whole.path()).into_iter().filter(is_meant) {
+                fs::copy(&path, state.join("db").join(path.file_name().unwrap())).unwrap();
+            }
+            let log = fs::read(state.join("journal.log")).unwrap();
+            match open(&state) {
+                Ok(mut opened) => assert!(all(&mut opened).concat().len() >= bench.records.concat().len(), "{name}"),
+                Err(error) => {
+                    println!("{name}: {error}");
+                    assert_damaged(&error, name);
+                    assert_eq!(fs::read(state.join("journal.log")).unwrap(), log, "{name}");
+                }
+            }
+        }
+    }
+}
+
 #[test]
 fn chains_that_part_are_damage() {
     let bench = Bench::new();
@@ -203,11 +248,16 @@ fn the_longer_chain_wins_for_each_run_by_itself() {
 fn rebuilding_gives_the_same_runs() {
     let bench = Bench::new();
     type Ruin = fn(&Path);
-    let ruin: [(&str, Ruin); 4] = [
+    let ruin: [(&str, Ruin); 6] = [
         ("nothing", |_| {}),
         ("no db", |state| fs::remove_dir_all(state.join("db")).unwrap()),
         ("sled's file cut", |state| cut(&state.join("db/db"), 700)),
-        ("a leftover of a rebuilding that was ended", |state| copy(&state.join("db"), &state.join("db.new"))),
+        ("ended while the new db was written", |state| copy(&state.join("db"), &state.join("db.new"))),
+        ("ended while the new log was written", |state| fs::write(state.join("journal.log.new"), "{").unwrap()),
+        ("ended between the two names", |state| {
+            copy(&state.join("db"), &state.join("db.new"));
+            fs::rename(state.join("db"), state.join("db.old-1")).unwrap();
+        }),
     ];
     for (case, ruin) in ruin {
         let state = bench.state();
@@ -219,6 +269,9 @@ fn rebuilding_gives_the_same_runs() {
         assert!(bench.judge(&state, case), "{case}");
         assert_eq!(counts(&rebuild(&state).unwrap()), [4, 8], "{case}, repeated");
         assert!(bench.judge(&state, case), "{case}, repeated");
+        for leftover in ["db.new", "db.copy", "journal.log.new"] {
+            assert!(!state.join(leftover).exists(), "{case}: {leftover}");
+        }
     }
 }
 
