@@ -1,0 +1,223 @@
+//! Opening: both copies are read whole and compared before either is touched; then the shorter one is completed.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::error::OpenError;
+use super::folder::Folder;
+use super::keys;
+use super::line;
+use super::log::{self, Log, Survey};
+use super::space::Reserve;
+use super::tree::{self, Tree, TreeError};
+use super::worker::Head;
+use super::{FORMAT, Options};
+use crate::domain::ids::RunId;
+use crate::domain::journal::Record;
+use crate::ports::OutboxItem;
+
+/// How many records one batch holds while a copy is completed.
+const FILL_BATCH: usize = 256;
+
+/// A store that agrees with its copy.
+pub(super) struct Ready {
+    pub folder: Folder,
+    pub tree: Tree,
+    pub log: Log,
+    pub known: Known,
+    pub recovered: Vec<Record>,
+    pub reserve: Arc<Reserve>,
+}
+
+/// What sled holds, besides the records themselves.
+#[derive(Default)]
+pub(super) struct Known {
+    pub heads: HashMap<RunId, Head>,
+    pub outbox: Vec<OutboxItem>,
+    /// Into how many chunks each outbox item is cut.
+    pub outbox_chunks: HashMap<Vec<u8>, u16>,
+    /// Runs whose records behind a number came from the log, and nobody has settled that yet.
+    pub marks: HashMap<RunId, u64>,
+    /// The format was written.
+    pub has_format: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Meta {
+    v: u64,
+}
+
+/// Opens the store, see the parent's page.
+pub(super) fn open(state: &Path, options: &Options) -> Result<Ready, OpenError> {
+    let folder = Folder::take(state)?;
+    let survey = log::survey(state, &folder.log())?;
+    let reserve = Reserve::new(state, options.reserve_bytes, options.low_water_bytes);
+    reserve.give_back_if_needed().map_err(|error| folder.io(state, error))?;
+    let tree = Tree::open(&folder.db(), options.cache_bytes).map_err(|error| folder.tree(error))?;
+    let mut known = know(&folder, &tree, &survey)?;
+    let log = complete(&folder, &tree, &survey, &mut known)?;
+    let recovered = recovered(&folder, &tree, &known)?;
+    reserve.make_if_possible();
+    Ok(Ready { folder, tree, log, known, recovered, reserve: Arc::new(reserve) })
+}
+
+/// Reads all that sled holds, checks every chain, and compares it with the log. Writes nothing.
+pub(super) fn know(folder: &Folder, tree: &Tree, survey: &Survey) -> Result<Known, OpenError> {
+    let has_format = check_format(folder, tree)?;
+    let mut known = Known { has_format, ..Known::default() };
+    let compared = tree.each(keys::JOURNAL, |whole| {
+        let record = tree::record(&whole)?;
+        compare(&record, known.heads.get(&record.run), survey).map_err(TreeError::Damaged)?;
+        known.heads.insert(record.run, Head { seq: record.seq, hash: record.hash });
+        Ok(())
+    });
+    compared.and_then(|()| know_outbox(tree, &mut known)).map_err(|error| folder.tree(error))?;
+    if known.has_format || known.heads.is_empty() {
+        Ok(known)
+    } else {
+        Err(folder.damaged("sled holds records but has lost the format they are in"))
+    }
+}
+
+/// Whether the format was written; a newer one is refused.
+fn check_format(folder: &Folder, tree: &Tree) -> Result<bool, OpenError> {
+    let Some(value) = tree.value(keys::META).map_err(|error| folder.tree(error))? else { return Ok(false) };
+    match serde_json::from_slice(&value) {
+        Ok(Meta { v: FORMAT }) => Ok(true),
+        Ok(Meta { v: found }) if found > FORMAT => {
+            Err(OpenError::Newer { state: folder.path().to_owned(), found, supported: FORMAT })
+        }
+        _ => Err(folder.damaged(format!("sled's format is `{}`, expected {FORMAT}", String::from_utf8_lossy(&value)))),
+    }
+}
+
+/// A record of sled against its run's chain and against the log.
+fn compare(record: &Record, head: Option<&Head>, survey: &Survey) -> Result<(), String> {
+    let follows = record.follows(head.map(|head| (head.seq, head.hash.as_str())));
+    follows.map_err(|error| format!("in sled, {error}"))?;
+    let places = survey.runs.get(&record.run);
+    let index = usize::try_from(record.seq - 1).unwrap_or(usize::MAX);
+    match places.and_then(|places| places.get(index)) {
+        Some(place) if place.hash != record.hash => Err(format!(
+            "the copies of run `{}` part at record {}: sled has {}, `journal.log` has {}",
+            record.run, record.seq, record.hash, place.hash
+        )),
+        _ => Ok(()),
+    }
+}
+
+fn know_outbox(tree: &Tree, known: &mut Known) -> Result<(), TreeError> {
+    tree.each(keys::OUTBOX, |whole| {
+        let item = serde_json::from_slice(&whole.value);
+        known.outbox.push(item.map_err(|error| TreeError::Damaged(format!("an outbox item in sled can't be read: {error}")))?);
+        known.outbox_chunks.insert(whole.base, whole.chunks);
+        Ok(())
+    })?;
+    for (run, after) in tree.values(keys::RECOVERED)? {
+        let parsed = std::str::from_utf8(&run).ok().and_then(|run| run.parse().ok());
+        let after = serde_json::from_slice(&after).ok();
+        let (run, after) = parsed.zip(after).ok_or_else(|| TreeError::Damaged("a mark of sled can't be read".to_owned()))?;
+        known.marks.insert(run, after);
+    }
+    Ok(())
+}
+
+/// Completes each copy from the other, the torn end of the log cut first. Safe to be ended anywhere and repeated.
+fn complete(folder: &Folder, tree: &Tree, survey: &Survey, known: &mut Known) -> Result<Log, OpenError> {
+    let log_failed = |error| folder.io(&folder.log(), error);
+    let log = Log::open(&folder.log()).map_err(log_failed)?;
+    folder.sync()?;
+    if survey.torn {
+        log.cut(survey.good_bytes).map_err(log_failed)?;
+    }
+    if !known.has_format {
+        write_format(tree).map_err(|error| folder.tree(error))?;
+    }
+    fill_log(folder, tree, &log, survey, known)?;
+    let mut marks = HashMap::new();
+    for run in survey.runs.keys().filter(|run| is_behind(known, survey, run)) {
+        let after = known.heads.get(run).map_or(0, |head| head.seq);
+        marks.insert(run.clone(), known.marks.get(run).copied().unwrap_or(after));
+    }
+    fill_tree(tree, &log, survey, known, marks).map_err(|error| folder.tree(error))?;
+    Ok(log)
+}
+
+/// Whether sled has less of a run than the log.
+pub(super) fn is_behind(known: &Known, survey: &Survey, run: &RunId) -> bool {
+    known.heads.get(run).map_or(0, |head| head.seq) < survey.head(run).map_or(0, |(seq, _)| seq)
+}
+
+pub(super) fn write_format(tree: &Tree) -> Result<(), TreeError> {
+    let mut batch = sled::Batch::default();
+    batch.insert(keys::META, format!(r#"{{"v":{FORMAT}}}"#).as_bytes());
+    tree.commit(batch)
+}
+
+/// Appends to the log what only sled has.
+fn fill_log(folder: &Folder, tree: &Tree, log: &Log, survey: &Survey, known: &Known) -> Result<(), OpenError> {
+    for (run, head) in &known.heads {
+        let have = survey.head(run).map_or(0, |(seq, _)| seq);
+        if head.seq <= have {
+            continue;
+        }
+        tracing::info!(%run, from = have + 1, to = head.seq, "completing journal.log from sled");
+        let records = tree.records(run, have + 1).map_err(|error| folder.tree(error))?;
+        let lines = lines_of(&records).map_err(|error| folder.damaged(error.to_string()))?;
+        log.append(&lines).map_err(|error| folder.io(&folder.log(), error))?;
+    }
+    Ok(())
+}
+
+/// Records as lines of the log.
+pub(super) fn lines_of(records: &[Record]) -> serde_json::Result<Vec<u8>> {
+    let mut lines = Vec::new();
+    for record in records {
+        line::write(&mut lines, &serde_json::to_vec(record)?);
+    }
+    Ok(lines)
+}
+
+/// Puts into sled what only the log has. `marks` go into the first batch, so that an end in the middle does not hide them.
+pub(super) fn fill_tree(
+    tree: &Tree,
+    log: &Log,
+    survey: &Survey,
+    known: &mut Known,
+    marks: HashMap<RunId, u64>,
+) -> Result<(), TreeError> {
+    let mut batch = sled::Batch::default();
+    for (run, after) in &marks {
+        batch.insert(keys::recovered(run), after.to_string().as_bytes());
+    }
+    let mut filled = marks.len();
+    known.marks.extend(marks);
+    for (run, places) in &survey.runs {
+        let have = known.heads.get(run).map_or(0, |head| head.seq);
+        for (place, seq) in places.iter().zip(1..).filter(|(_, seq)| *seq > have) {
+            keys::put(&mut batch, &keys::record(run, seq), &log.read(place)?);
+            known.heads.insert(run.clone(), Head { seq, hash: place.hash.clone() });
+            filled += 1;
+            if filled.is_multiple_of(FILL_BATCH) {
+                tree.commit(std::mem::take(&mut batch))?;
+            }
+        }
+    }
+    if filled > 0 {
+        tracing::info!(filled, "completed sled from journal.log");
+        tree.commit(batch)?;
+    }
+    Ok(())
+}
+
+/// The records that came from the log and whose alerts may be missing in the outbox.
+fn recovered(folder: &Folder, tree: &Tree, known: &Known) -> Result<Vec<Record>, OpenError> {
+    let mut recovered = Vec::new();
+    for (run, after) in &known.marks {
+        recovered.extend(tree.records(run, after + 1).map_err(|error| folder.tree(error))?);
+    }
+    Ok(recovered)
+}

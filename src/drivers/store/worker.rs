@@ -1,0 +1,257 @@
+//! The one thread that writes: it takes what is queued, commits it as one group, then answers.
+
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::line::{self, MAX_RECORD_BYTES};
+use super::log::{Log, Syncer};
+use super::space::{Reserve, Space};
+use super::tree::{Tree, TreeError, panic_text};
+use super::{Heads, keys};
+use crate::domain::ids::RunId;
+use crate::domain::journal::{GENESIS, Record};
+use crate::ports::{OutboxItem, StoreError};
+
+/// How many jobs one commit holds at most.
+const GROUP: usize = 256;
+
+/// The last record of a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Head {
+    pub seq: u64,
+    pub hash: String,
+}
+
+/// A record that was serialized and checked on the caller's side.
+pub(super) struct Prepared {
+    pub run: RunId,
+    pub seq: u64,
+    previous: String,
+    hash: String,
+    json: Vec<u8>,
+}
+
+/// What one caller wants committed, atomically.
+pub(super) struct Job {
+    pub records: Vec<Prepared>,
+    /// Outbox items to insert or replace: key without the chunk, value.
+    pub put: Vec<keys::Pair>,
+    /// Outbox items to remove, by key without the chunk.
+    pub remove: Vec<Vec<u8>>,
+    /// Single keys to remove.
+    pub forget: Vec<Vec<u8>>,
+    pub essential: bool,
+    pub reply: oneshot::Sender<Result<(), StoreError>>,
+}
+
+impl Prepared {
+    /// Serializes a record, after a look at its own hash and size.
+    pub(super) fn new(record: &Record) -> Result<Self, StoreError> {
+        let refused = |why: String| {
+            StoreError::Failed(format!("record {} of run `{}` was refused, nothing was written: {why}", record.seq, record.run))
+        };
+        let json = serde_json::to_vec(record).map_err(|error| refused(error.to_string()))?;
+        if json.len() > MAX_RECORD_BYTES {
+            return Err(refused(format!("it has {} bytes, the limit is {MAX_RECORD_BYTES}", json.len())));
+        }
+        if record.hash != record.computed_hash() {
+            return Err(refused("it does not match its own hash".to_owned()));
+        }
+        let Record { run, seq, previous, hash, .. } = record;
+        Ok(Self { run: run.clone(), seq: *seq, previous: previous.clone(), hash: hash.clone(), json })
+    }
+}
+
+/// An outbox item as key and value.
+pub(super) fn outbox_pair(item: &OutboxItem) -> Result<keys::Pair, StoreError> {
+    let value = serde_json::to_vec(item).map_err(|error| StoreError::Failed(error.to_string()))?;
+    if value.len() > MAX_RECORD_BYTES {
+        let (id, bytes) = (&item.id, value.len());
+        return Err(StoreError::Failed(format!("outbox item `{id}` has {bytes} bytes, the limit is {MAX_RECORD_BYTES}")));
+    }
+    Ok((keys::outbox(&item.id, &item.hook), value))
+}
+
+/// One group on its way to the disk.
+#[derive(Default)]
+struct Group {
+    batch: sled::Batch,
+    lines: Vec<u8>,
+    heads: HashMap<RunId, Head>,
+}
+
+/// What the thread owns.
+pub(super) struct Worker {
+    pub tree: Tree,
+    pub log: Log,
+    pub syncer: Syncer,
+    pub heads: Heads,
+    /// Into how many chunks each outbox item is cut.
+    pub outbox: HashMap<Vec<u8>, u16>,
+    pub reserve: Arc<Reserve>,
+    /// The first error; it is final, since after a failed sync nobody knows what the disk holds.
+    pub failed: Option<String>,
+    #[cfg(feature = "test-kill")]
+    pub kill: super::kill::Kill,
+}
+
+impl Worker {
+    /// Serves jobs until the last sender is gone.
+    pub(super) fn run(mut self, mut queue: mpsc::Receiver<Job>) {
+        while let Some(first) = queue.blocking_recv() {
+            let mut jobs = vec![first];
+            while jobs.len() < self.group_limit() {
+                let Ok(job) = queue.try_recv() else { break };
+                jobs.push(job);
+            }
+            self.serve(jobs);
+        }
+    }
+
+    fn group_limit(&self) -> usize {
+        #[cfg(feature = "test-kill")]
+        if self.kill.is_armed() {
+            return 1;
+        }
+        GROUP
+    }
+
+    /// Commits what can be taken of `jobs`, and answers them all.
+    fn serve(&mut self, jobs: Vec<Job>) {
+        let (group, jobs) = self.stage(jobs);
+        let result = match &self.failed {
+            Some(why) => Err(why.clone()),
+            None => self.commit_caught(group, &jobs),
+        };
+        if let (Err(why), None) = (&result, &self.failed) {
+            tracing::error!(error = %why, "the journal could not be written; nothing further is taken");
+            self.failed = Some(why.clone());
+        }
+        for job in jobs {
+            // A caller who went away needs no answer.
+            let _ = job.reply.send(result.clone().map_err(StoreError::Failed));
+        }
+    }
+
+    /// Puts jobs together; one that is refused is answered here and left out.
+    fn stage(&mut self, jobs: Vec<Job>) -> (Group, Vec<Job>) {
+        let space = self.reserve.look().ok();
+        let mut group = Group::default();
+        let mut taken = Vec::with_capacity(jobs.len());
+        for job in jobs {
+            match self.admit(&group, &job, space) {
+                Ok(()) => {
+                    self.add(&mut group, &job);
+                    taken.push(job);
+                }
+                Err(error) => drop(job.reply.send(Err(error))),
+            }
+        }
+        (group, taken)
+    }
+
+    /// Whether a job has space, and its records continue their run's chain.
+    fn admit(&self, group: &Group, job: &Job, space: Option<Space>) -> Result<(), StoreError> {
+        if let Some(why) = &self.failed {
+            return Err(StoreError::Failed(why.clone()));
+        }
+        if let Some(Space { free_bytes, needed_bytes, .. }) = space.filter(|space| space.only_reserve && !job.essential) {
+            return Err(StoreError::OnlyReserve { free: free_bytes, needed: needed_bytes });
+        }
+        let mut heads: HashMap<&RunId, (u64, &str)> = HashMap::new();
+        let known = lock(&self.heads);
+        for record in &job.records {
+            let head = heads.get(&record.run).copied().or_else(|| place(group.heads.get(&record.run)));
+            let head = head.or_else(|| place(known.get(&record.run)));
+            follows(record, head)?;
+            heads.insert(&record.run, (record.seq, &record.hash));
+        }
+        Ok(())
+    }
+
+    /// Adds a job to the group.
+    fn add(&mut self, group: &mut Group, job: &Job) {
+        for Prepared { run, seq, hash, json, .. } in &job.records {
+            keys::put(&mut group.batch, &keys::record(run, *seq), json);
+            line::write(&mut group.lines, json);
+            group.heads.insert(run.clone(), Head { seq: *seq, hash: hash.clone() });
+        }
+        for (base, value) in &job.put {
+            let chunks = keys::put(&mut group.batch, base, value);
+            let before = self.outbox.insert(base.clone(), chunks).unwrap_or(0);
+            keys::remove(&mut group.batch, base, chunks..before);
+        }
+        for base in &job.remove {
+            keys::remove(&mut group.batch, base, 0..self.outbox.remove(base).unwrap_or(0));
+        }
+        for key in &job.forget {
+            group.batch.remove(key.as_slice());
+        }
+    }
+
+    /// Commits; a panic is an error like others.
+    fn commit_caught(&self, group: Group, jobs: &[Job]) -> Result<(), String> {
+        if jobs.is_empty() {
+            return Ok(());
+        }
+        #[cfg(feature = "test-kill")]
+        self.kill.before_commit(jobs);
+        // Nothing is used again after a panic: it makes the store failed.
+        let commit = AssertUnwindSafe(|| self.commit(group));
+        let result = catch_unwind(commit);
+        #[cfg(feature = "test-kill")]
+        if matches!(result, Ok(Ok(()))) {
+            self.kill.after_commit(jobs);
+        }
+        result.unwrap_or_else(|panic| Err(format!("the commit panicked: {}", panic_text(&*panic))))
+    }
+
+    /// Writes a group to the log and to sled, syncs both at the same time, and returns when both are durable.
+    fn commit(&self, group: Group) -> Result<(), String> {
+        self.reserve.give_back_if_needed().map_err(|error| format!("the reserve could not be given back: {error}"))?;
+        self.log.write(&group.lines).map_err(log_failed)?;
+        self.tree.write(group.batch).map_err(sled_failed)?;
+        let with_lines = !group.lines.is_empty();
+        if with_lines {
+            self.syncer.begin().map_err(log_failed)?;
+        }
+        let tree = self.tree.sync().map_err(sled_failed);
+        let log = if with_lines { self.syncer.wait().map_err(log_failed) } else { Ok(()) };
+        tree.and(log)?;
+        lock(&self.heads).extend(group.heads);
+        self.reserve.make_if_possible();
+        Ok(())
+    }
+}
+
+/// Whether a record comes right behind its run's last one.
+fn follows(record: &Prepared, head: Option<(u64, &str)>) -> Result<(), StoreError> {
+    let (seq, hash) = head.map_or((1, GENESIS), |(seq, hash)| (seq + 1, hash));
+    if (record.seq, record.previous.as_str()) == (seq, hash) {
+        return Ok(());
+    }
+    let Prepared { run, seq: found, previous, .. } = record;
+    Err(StoreError::Failed(format!(
+        "record {found} of run `{run}` (behind {previous}) was refused, nothing was written: expected record {seq} behind {hash}"
+    )))
+}
+
+fn place(head: Option<&Head>) -> Option<(u64, &str)> {
+    head.map(|head| (head.seq, head.hash.as_str()))
+}
+
+fn log_failed(error: std::io::Error) -> String {
+    format!("journal.log: {error}")
+}
+
+fn sled_failed(error: TreeError) -> String {
+    format!("sled: {error}")
+}
+
+/// The map is whole after any panic: it is only ever extended.
+pub(super) fn lock(heads: &Mutex<HashMap<RunId, Head>>) -> std::sync::MutexGuard<'_, HashMap<RunId, Head>> {
+    heads.lock().unwrap_or_else(PoisonError::into_inner)
+}
