@@ -3,11 +3,16 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 
+use crate::domain::checks::Check;
 use crate::domain::event::Verdict;
+use crate::domain::ids::RunId;
+use crate::domain::journal::Record;
 use crate::domain::plan::{Plan, Refusal};
 use crate::domain::run::Run;
+use crate::domain::site::Site;
 use crate::domain::world::World;
 
 /// A run as it stands, with what was last read.
@@ -103,4 +108,52 @@ impl Problem {
         self.hint = Some(hint.into());
         self
     }
+}
+
+/// All sites and runs of one daemon, as the server and the command line see them. The engine's fleet implements it.
+///
+/// Methods that act (`start`, `command`, `test_alerts`) go on when their caller goes away: the server never drops them half way.
+pub trait Fleet: Send + Sync + 'static {
+    /// Run time.
+    fn now(&self) -> Timestamp;
+
+    fn sites(&self) -> Vec<Site>;
+
+    /// The preflight of a site: fresh readings, nothing changed.
+    fn check<'a>(&'a self, site: &'a str) -> BoxFuture<'a, Result<Vec<Check>, Problem>>;
+
+    /// A plan and what speaks against it; touches nothing.
+    fn plan(&self, request: PlanRequest) -> BoxFuture<'_, Result<PlanPreview, Problem>>;
+
+    /// Starts a run; returns once its first record is durable.
+    fn start<'a>(&'a self, request: PlanRequest, actor: &'a str) -> BoxFuture<'a, Result<RunId, Problem>>;
+
+    /// All runs, oldest first.
+    fn runs(&self) -> Vec<Snapshot>;
+
+    fn run(&self, id: &RunId) -> Result<Snapshot, Problem>;
+
+    /// The newest run of a site, if it had one.
+    ///
+    /// # Errors
+    /// `NotFound` for an unknown site.
+    fn newest(&self, site: &str) -> Result<Option<Snapshot>, Problem>;
+
+    /// A person's word. With `seq`: a conflict if the run's last record is another.
+    fn command<'a>(
+        &'a self,
+        id: &'a RunId,
+        word: Word,
+        actor: &'a str,
+        seq: Option<u64>,
+    ) -> BoxFuture<'a, Result<Snapshot, Problem>>;
+
+    /// The records of a run with a number above `after`, in order.
+    fn journal(&self, id: &RunId, after: u64) -> Result<Vec<Record>, Problem>;
+
+    /// Whether the store can be written.
+    fn ready(&self) -> Result<(), Problem>;
+
+    /// Sends one test document to each hook; returns each hook's name and outcome.
+    fn test_alerts(&self) -> BoxFuture<'_, Vec<(String, Result<(), String>)>>;
 }
