@@ -1,0 +1,161 @@
+//! What handlers are given: path, query, body and the person who asks, each with its own clear error.
+
+use axum::body::to_bytes;
+use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
+use axum::http::StatusCode;
+use axum::http::request::Parts;
+use nix::unistd::{Uid, User};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use crate::domain::event::Verdict;
+use crate::domain::ids::RunId;
+
+use super::answer::Refused;
+use super::limits;
+
+/// Who is at the other end of a Unix socket, by the kernel's word.
+#[derive(Clone, Copy, Debug)]
+pub struct Peer {
+    pub uid: u32,
+}
+
+/// The user name that the journal records.
+pub struct Actor(pub String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Actor {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refused> {
+        let nobody = || Refused::new(StatusCode::FORBIDDEN, "no_actor", "the peer's user is not known, so nothing is done for it");
+        let Peer { uid } = *parts.extensions.get::<Peer>().ok_or_else(nobody)?;
+        // The name may come from a directory service over the network.
+        let name = tokio::task::spawn_blocking(move || user_name(uid)).await;
+        Ok(Self(name.unwrap_or_else(|_| uid.to_string())))
+    }
+}
+
+/// The user's name, or the number where it has none.
+fn user_name(uid: u32) -> String {
+    let user = User::from_uid(Uid::from_raw(uid)).ok().flatten();
+    user.map_or_else(|| uid.to_string(), |user| user.name)
+}
+
+/// A name in the path.
+pub struct Name(pub String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Name {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refused> {
+        let path = Path::<String>::from_request_parts(parts, state).await;
+        path.map(|Path(name)| Self(name)).map_err(|error| Refused::bad_input(error.body_text()))
+    }
+}
+
+/// A run in the path. What is no run's name is a run that does not exist.
+pub struct Id(pub RunId);
+
+impl<S: Send + Sync> FromRequestParts<S> for Id {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refused> {
+        let Name(name) = Name::from_request_parts(parts, state).await?;
+        let unknown = |error: crate::domain::ids::NotARunId| {
+            Refused::new(StatusCode::NOT_FOUND, "no_such_run", error.to_string()).hint("`changeover runs` lists them")
+        };
+        name.parse().map(Self).map_err(unknown)
+    }
+}
+
+/// `?after=SEQ`; 0 where it is not given.
+pub struct After(pub u64);
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AfterQuery {
+    #[serde(default)]
+    after: u64,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for After {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refused> {
+        let query = Query::<AfterQuery>::try_from_uri(&parts.uri);
+        query.map(|Query(query)| Self(query.after)).map_err(|error| Refused::bad_input(error.body_text()))
+    }
+}
+
+/// A JSON body; an empty one stands for `{}`.
+pub struct Input<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Input<T> {
+    type Rejection = Refused;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Refused> {
+        let slow = |_| Refused::new(StatusCode::REQUEST_TIMEOUT, "too_slow", "the request's body did not arrive in time");
+        let read = tokio::time::timeout(limits::READ, to_bytes(request.into_body(), limits::BODY_BYTES));
+        let bytes = read.await.map_err(slow)?.map_err(unread)?;
+        let text: &[u8] = if bytes.trim_ascii().is_empty() { b"{}" } else { &bytes };
+        serde_json::from_slice(text).map(Self).map_err(|error| Refused::bad_input(format!("the request's body: {error}")))
+    }
+}
+
+fn unread(error: axum::Error) -> Refused {
+    let source = std::error::Error::source(&error);
+    if source.is_some_and(|source| source.is::<http_body_util::LengthLimitError>()) {
+        let message = format!("the request's body is longer than {} bytes", limits::BODY_BYTES);
+        return Refused::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message);
+    }
+    Refused::bad_input("the request's body ended early")
+}
+
+/// The body of `hold`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HoldBody {
+    pub seq: Option<u64>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConfirmBody {
+    pub gate: Option<String>,
+    pub note: Option<String>,
+    /// `accept` where it is not given.
+    pub verdict: Option<Verdict>,
+    pub seq: Option<u64>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ResumeBody {
+    pub window: Option<String>,
+    pub seq: Option<u64>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SwitchBackBody {
+    pub note: String,
+    pub seq: Option<u64>,
+}
+
+/// A note that fits into a record.
+pub fn short(note: Option<String>) -> Result<Option<String>, Refused> {
+    match note {
+        Some(note) if note.chars().count() > limits::NOTE_CHARS => {
+            Err(Refused::bad_input(format!("the note is longer than {} characters", limits::NOTE_CHARS)))
+        }
+        note => Ok(note),
+    }
+}
+
+/// A note that says something.
+pub fn required(note: String) -> Result<String, Refused> {
+    match short(Some(note))? {
+        Some(note) if !note.trim().is_empty() => Ok(note),
+        _ => Err(Refused::bad_input("a note is required: why is traffic ordered back?")),
+    }
+}

@@ -1,0 +1,141 @@
+//! The routes. A handler reads its input, calls one method of the fleet and shows the answer.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::{Method, StatusCode, Uri};
+use axum::middleware::from_fn_with_state;
+use axum::routing::{get, post};
+use serde_json::json;
+
+use crate::domain::event::Verdict;
+use crate::domain::ids::RunId;
+use crate::engine::api::{Fleet, PlanRequest, Word};
+
+use super::answer::{Answer, Refused, json as answer, lines, ok};
+use super::guard::guard;
+use super::input::{Actor, After, ConfirmBody, HoldBody, Id, Input, Name, ResumeBody, SwitchBackBody, required, short};
+use super::view::{AlertTests, Checks, NoRun, Plan, Runs, SiteView, Sites, Started, Status};
+
+/// Where a request came in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Door {
+    /// The Unix socket: commands too.
+    Socket,
+    /// A TCP address: GET only, since nobody can tell who asks.
+    Reading,
+}
+
+type Shared = State<Arc<dyn Fleet>>;
+
+/// All routes over one fleet.
+pub fn router(fleet: Arc<dyn Fleet>, door: Door) -> Router {
+    let api = Router::new()
+        .route("/sites", get(sites))
+        .route("/sites/{site}/check", get(check))
+        .route("/sites/{site}/status", get(newest))
+        .route("/plans", post(plan))
+        .route("/runs", get(runs).post(start))
+        .route("/runs/{id}", get(run))
+        .route("/runs/{id}/journal", get(journal))
+        .route("/runs/{id}/confirm", post(confirm))
+        .route("/runs/{id}/hold", post(hold))
+        .route("/runs/{id}/resume", post(resume))
+        .route("/runs/{id}/switch-back", post(switch_back))
+        .route("/alerts/test", post(test_alerts));
+    Router::new()
+        .nest("/api/v1", api)
+        .route("/healthz", get(healthz))
+        .route("/readyz", get(readyz))
+        .fallback(no_such_path)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(from_fn_with_state(door, guard))
+        .with_state(fleet)
+}
+
+async fn sites(State(fleet): Shared) -> Answer {
+    ok(&Sites { sites: fleet.sites().into_iter().map(SiteView::from).collect() })
+}
+
+async fn check(State(fleet): Shared, Name(site): Name) -> Answer {
+    ok(&Checks::new(&site, fleet.check(&site).await?))
+}
+
+async fn newest(State(fleet): Shared, Name(site): Name) -> Answer {
+    match fleet.newest(&site)? {
+        Some(snapshot) => ok(&Status::full(&snapshot, fleet.now())),
+        None => ok(&NoRun { site, run: None }),
+    }
+}
+
+async fn plan(State(fleet): Shared, Input(request): Input<PlanRequest>) -> Answer {
+    ok(&Plan::from(fleet.plan(request).await?))
+}
+
+async fn start(State(fleet): Shared, Actor(actor): Actor, Input(request): Input<PlanRequest>) -> Answer {
+    let run = fleet.start(request, &actor).await?;
+    Ok(answer(StatusCode::CREATED, &Started { run }))
+}
+
+async fn runs(State(fleet): Shared) -> Answer {
+    let now = fleet.now();
+    ok(&Runs { runs: fleet.runs().iter().map(|snapshot| Status::brief(snapshot, now)).collect() })
+}
+
+async fn run(State(fleet): Shared, Id(id): Id) -> Answer {
+    ok(&Status::full(&fleet.run(&id)?, fleet.now()))
+}
+
+async fn journal(State(fleet): Shared, Id(id): Id, After(after): After) -> Answer {
+    lines(&fleet.journal(&id, after)?)
+}
+
+async fn confirm(State(fleet): Shared, Id(id): Id, Actor(actor): Actor, Input(body): Input<ConfirmBody>) -> Answer {
+    let verdict = body.verdict.unwrap_or(Verdict::Accept);
+    let word = Word::Confirm { gate: body.gate, verdict, note: short(body.note)? };
+    tell(&*fleet, &id, word, &actor, body.seq).await
+}
+
+async fn hold(State(fleet): Shared, Id(id): Id, Actor(actor): Actor, Input(body): Input<HoldBody>) -> Answer {
+    tell(&*fleet, &id, Word::Hold, &actor, body.seq).await
+}
+
+async fn resume(State(fleet): Shared, Id(id): Id, Actor(actor): Actor, Input(body): Input<ResumeBody>) -> Answer {
+    tell(&*fleet, &id, Word::Resume { window: body.window }, &actor, body.seq).await
+}
+
+async fn switch_back(State(fleet): Shared, Id(id): Id, Actor(actor): Actor, Input(body): Input<SwitchBackBody>) -> Answer {
+    let word = Word::SwitchBack { note: required(body.note)? };
+    tell(&*fleet, &id, word, &actor, body.seq).await
+}
+
+/// A person's word, answered with where the run stands after it.
+async fn tell(fleet: &dyn Fleet, id: &RunId, word: Word, actor: &str, seq: Option<u64>) -> Answer {
+    let snapshot = fleet.command(id, word, actor, seq).await?;
+    Ok(answer(StatusCode::ACCEPTED, &Status::full(&snapshot, fleet.now())))
+}
+
+async fn test_alerts(State(fleet): Shared, Actor(_): Actor) -> Answer {
+    ok(&AlertTests::new(fleet.test_alerts().await))
+}
+
+/// The process answers.
+async fn healthz() -> Answer {
+    ok(&json!({ "ok": true }))
+}
+
+/// The store takes records, so runs can go on.
+async fn readyz(State(fleet): Shared) -> Answer {
+    fleet.ready()?;
+    ok(&json!({ "ok": true }))
+}
+
+async fn no_such_path(uri: Uri) -> Refused {
+    Refused::new(StatusCode::NOT_FOUND, "no_such_path", format!("nothing is served at `{}`", uri.path()))
+}
+
+async fn wrong_method(method: Method, uri: Uri) -> Refused {
+    let message = format!("`{}` does not take {method}", uri.path());
+    Refused::new(StatusCode::METHOD_NOT_ALLOWED, "wrong_method", message)
+}

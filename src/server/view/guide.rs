@@ -1,0 +1,103 @@
+//! Why a run stands where it stands, whose move it is, what unblocks it, and what may be done by hand.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::domain::action::Gate;
+use crate::domain::event::WaitingOn;
+use crate::domain::run::{Phase, Run};
+use crate::domain::{alert, sheet};
+
+/// The page that an operator needs at night.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Guide {
+    /// What the current step does.
+    pub doing: Option<String>,
+    pub why: String,
+    /// `person`, `daemon`, `time`, `appliance` or `nobody`.
+    pub whose_move: String,
+    pub unblocks: String,
+    /// One sentence on the pair, from the journal alone.
+    pub state: String,
+    /// What may and must not be done by hand now.
+    pub may: Vec<String>,
+    pub must_not: Vec<String>,
+}
+
+impl Guide {
+    pub fn of(run: &Run) -> Self {
+        let (why, whose_move, unblocks) = explain(run);
+        Self {
+            doing: run.step().map(|step| step.sentence()),
+            why,
+            whose_move: whose_move.to_owned(),
+            unblocks,
+            state: sheet::state(run),
+            may: sheet::may(run),
+            must_not: sheet::must_not(run),
+        }
+    }
+}
+
+type Explained = (String, &'static str, String);
+
+const BY_ITSELF: &str = "nothing is asked of you; the run goes on by itself";
+
+fn explain(run: &Run) -> Explained {
+    let id = &run.id;
+    let step = run.step().map_or_else(|| "the end".to_owned(), |step| format!("`{}`", step.id));
+    match &run.phase {
+        Phase::Ready => (format!("{step} comes next"), "daemon", BY_ITSELF.to_owned()),
+        Phase::Acting => (format!("{step} was ordered and its answer is awaited"), "daemon", BY_ITSELF.to_owned()),
+        Phase::Waiting { on, until, .. } => waiting(run, &step, *on, *until),
+        Phase::InDoubt { message, .. } => (
+            message.clone(),
+            "daemon",
+            format!("the run keeps looking and goes on once a reading settles it; after looking yourself: `changeover resume {id}`"),
+        ),
+        Phase::Held(hold) => (hold.message.clone(), "person", alert::hint_of(&hold.code, run)),
+        Phase::Finished(_) => ("the run is finished".to_owned(), "nobody", "nothing is left to do".to_owned()),
+    }
+}
+
+fn waiting(run: &Run, step: &str, on: WaitingOn, until: Option<Timestamp>) -> Explained {
+    let id = &run.id;
+    let at = until.map(|until| format!(" at {until}")).unwrap_or_default();
+    match on {
+        WaitingOn::Window => (
+            format!("{step} waits for its window"),
+            "time",
+            format!("the run goes on by itself{at}; another window: `changeover resume {id} --window \"START +LENGTH\"`"),
+        ),
+        WaitingOn::Gate => gate(run, step),
+        WaitingOn::Soak => {
+            ("the new version is watched in production".to_owned(), "time", format!("the run goes on by itself{at}"))
+        }
+        WaitingOn::Operator => {
+            let limit = until.map(|until| format!(", not after {until}")).unwrap_or_default();
+            let what = "there is no interface for this act, so a person does it".to_owned();
+            (what, "person", format!("carry out the instructions below{limit}; the run goes on once it sees the effect"))
+        }
+        WaitingOn::Appliance => {
+            (format!("{step} awaits what the appliances must show"), "appliance", "the run looks again and goes on by itself".to_owned())
+        }
+        WaitingOn::Traffic => (
+            format!("{step} awaits every server to answer with the new node"),
+            "appliance",
+            "the run looks again and goes on by itself".to_owned(),
+        ),
+        WaitingOn::Retry => {
+            (format!("the last attempt at {step} did not arrive"), "daemon", format!("the run tries again by itself{at}"))
+        }
+    }
+}
+
+fn gate(run: &Run, step: &str) -> Explained {
+    let id = &run.id;
+    let Some(gate) = run.open_gate() else { return (format!("{step} waits for a person"), "person", String::new()) };
+    let mut how = format!("`changeover confirm {id} {gate}`");
+    if gate == Gate::Production {
+        how.push_str(", with `--accept-early` before the shortest soak is over, or with `--reject`");
+    }
+    (format!("a person is asked: {}", gate.question()), "person", how)
+}

@@ -1,0 +1,148 @@
+//! The wire types: what the API answers and what `--json` prints. Names and shapes are a contract (`docs/reference/api.md`);
+//! fields may be added, none renamed or dropped.
+//!
+//! Absent facts are `null`, never left out. Imports: engine and domain only.
+
+mod guide;
+mod plan;
+mod status;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::domain::checks;
+use crate::domain::ids::{NodeId, PerNode, RunId};
+use crate::domain::journal::Record;
+use crate::domain::site::Site;
+
+pub use guide::Guide;
+pub use plan::{Plan, PlanStep, Refusal};
+pub use status::{Hold, Node, NoticeRaised, Status, Step, Unprotected};
+
+/// The sites of the daemon.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Sites {
+    pub sites: Vec<SiteView>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SiteView {
+    pub name: String,
+    pub service: String,
+    pub procedure: Option<String>,
+    pub nodes: PerNode<crate::domain::site::Node>,
+}
+
+impl From<Site> for SiteView {
+    fn from(site: Site) -> Self {
+        let Site { name, service, procedure, nodes, .. } = site;
+        Self { name, service, procedure, nodes }
+    }
+}
+
+/// The preflight of a site.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Checks {
+    pub site: String,
+    /// True if nothing failed and nothing is unknown; warnings and what only a person can tell stop nothing.
+    pub ok: bool,
+    pub checks: Vec<CheckView>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CheckView {
+    pub name: String,
+    pub node: Option<NodeId>,
+    /// `pass`, `warn`, `fail`, `unknown` or `person`.
+    pub result: String,
+    pub expected: String,
+    pub found: String,
+    pub at: Timestamp,
+    pub remedy: String,
+}
+
+impl Checks {
+    pub fn new(site: &str, found: Vec<checks::Check>) -> Self {
+        let ok = checks::verdict(&found) == checks::Outcome::Pass;
+        Self { site: site.to_owned(), ok, checks: found.into_iter().map(CheckView::from).collect() }
+    }
+}
+
+impl From<checks::Check> for CheckView {
+    fn from(check: checks::Check) -> Self {
+        let checks::Check { name, node, result, expected, found, at, remedy } = check;
+        Self { name: name.to_owned(), node, result: word(result), expected, found, at, remedy }
+    }
+}
+
+/// The answer to `start`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Started {
+    pub run: RunId,
+}
+
+/// Runs, oldest first.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Runs {
+    pub runs: Vec<Status>,
+}
+
+/// A site that had no run yet; `run` is `null`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct NoRun {
+    pub site: String,
+    pub run: Option<RunId>,
+}
+
+/// `journal show`: the records as the journal has them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Journal {
+    pub run: RunId,
+    pub records: Vec<Record>,
+}
+
+/// What became of one test document at each hook.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AlertTests {
+    pub ok: bool,
+    pub hooks: Vec<HookTest>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct HookTest {
+    pub name: String,
+    pub ok: bool,
+    /// Why it did not arrive.
+    pub message: Option<String>,
+}
+
+impl AlertTests {
+    pub fn new(outcomes: Vec<(String, Result<(), String>)>) -> Self {
+        let hook = |(name, outcome): (String, Result<(), String>)| HookTest { name, ok: outcome.is_ok(), message: outcome.err() };
+        let hooks: Vec<HookTest> = outcomes.into_iter().map(hook).collect();
+        Self { ok: hooks.iter().all(|hook| hook.ok), hooks }
+    }
+}
+
+/// An error, in the API's answer and on stderr with `--json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ErrorView {
+    /// A stable word.
+    pub code: String,
+    pub message: String,
+    /// The request's id in the daemon's log; `null` where no daemon was asked.
+    #[serde(default)]
+    pub request_id: Option<String>,
+    #[serde(default)]
+    pub causes: Vec<String>,
+    #[serde(default)]
+    pub state: Option<String>,
+    #[serde(default)]
+    pub hint: Option<String>,
+}
+
+/// The word that serde gives a unit variant.
+fn word(value: impl Serialize) -> String {
+    // Unit variants of plain enums always become strings.
+    serde_json::to_value(value).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
+}

@@ -1,0 +1,89 @@
+//! A plan on the wire.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::domain::action::{Gate, Impact, Kind, When};
+use crate::domain::ids::NodeId;
+use crate::domain::plan::{self, Package, Windows};
+use crate::engine::api::PlanPreview;
+
+/// A plan before it is a run: its steps with times, and what speaks against it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    pub site: String,
+    pub procedure: String,
+    pub from: String,
+    pub to: String,
+    pub from_build: Option<String>,
+    /// The build that both nodes must show; `null`: the one that the first updated node shows.
+    pub to_build: Option<String>,
+    pub package: Package,
+    pub windows: Windows,
+    pub refusals: Vec<Refusal>,
+    pub steps: Vec<PlanStep>,
+}
+
+/// What speaks against starting the plan.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Refusal {
+    pub rule: String,
+    pub step: Option<String>,
+    pub message: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PlanStep {
+    pub id: String,
+    pub when: When,
+    pub action: Kind,
+    pub node: Option<NodeId>,
+    pub gate: Option<Gate>,
+    pub impact: Impact,
+    pub sentence: String,
+    pub expected_seconds: i64,
+    /// When it is expected to begin if the plan is started now.
+    pub at: Option<Timestamp>,
+}
+
+impl From<PlanPreview> for Plan {
+    fn from(preview: PlanPreview) -> Self {
+        let PlanPreview { site, plan, times, refusals } = preview;
+        let steps = plan.steps.iter().enumerate().map(|(index, step)| PlanStep::new(&plan, step, times.get(index).copied()));
+        Self {
+            site,
+            procedure: plan.procedure.clone(),
+            from: plan.from.version.to_string(),
+            to: plan.to.version.to_string(),
+            from_build: plan.from.build.clone(),
+            to_build: plan.to.build.clone(),
+            package: plan.package.clone(),
+            windows: plan.windows.clone(),
+            refusals: refusals.into_iter().map(Refusal::from).collect(),
+            steps: steps.collect(),
+        }
+    }
+}
+
+impl PlanStep {
+    fn new(plan: &plan::Plan, step: &plan::Step, at: Option<Timestamp>) -> Self {
+        Self {
+            id: step.id.clone(),
+            when: step.when,
+            action: step.kind,
+            node: step.node,
+            gate: step.gate,
+            impact: step.impact(),
+            sentence: step.sentence(),
+            expected_seconds: plan.expected(step.kind).as_secs(),
+            at,
+        }
+    }
+}
+
+impl From<plan::Refusal> for Refusal {
+    fn from(refusal: plan::Refusal) -> Self {
+        let plan::Refusal { rule, step, message } = refusal;
+        Self { rule, step, message }
+    }
+}

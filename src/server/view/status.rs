@@ -1,0 +1,204 @@
+//! A run's status on the wire.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::domain::action::{Gate, Kind};
+use crate::domain::event::{Notice, Outcome, WaitingOn};
+use crate::domain::ids::{NodeId, PerNode, RunId};
+use crate::domain::machine;
+use crate::domain::plan::Windows;
+use crate::domain::run::{Phase, Run};
+use crate::domain::site::Role;
+use crate::domain::world::World;
+use crate::engine::api::Snapshot;
+
+use super::Guide;
+
+/// Where a run stands.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Status {
+    pub run: RunId,
+    pub site: String,
+    pub procedure: String,
+    pub from: String,
+    pub to: String,
+    /// `ready`, `acting`, `waiting`, `in_doubt`, `held` or `finished`.
+    pub phase: String,
+    pub outcome: Option<Outcome>,
+    pub waiting_on: Option<WaitingOn>,
+    pub until: Option<Timestamp>,
+    /// The gate that a person may answer now.
+    pub gate: Option<Gate>,
+    /// The first step that is not done.
+    pub step: Option<Step>,
+    pub held: Option<Hold>,
+    /// What a person is asked to do at the appliances now.
+    pub instructions: Option<Vec<String>>,
+    pub instruction: Option<u32>,
+    pub serving: Option<NodeId>,
+    pub survivor: NodeId,
+    pub nodes: PerNode<Node>,
+    pub unprotected: Unprotected,
+    pub windows: Windows,
+    pub resumed: u32,
+    pub seq: u64,
+    pub head: String,
+    pub started_by: String,
+    pub started_at: Timestamp,
+    pub finished_at: Option<Timestamp>,
+    /// A hold was asked for and takes effect at the next safe point.
+    pub hold_requested: bool,
+    pub notices: Vec<NoticeRaised>,
+    /// Why it stands there and what may be done; only in the status of one run, `null` in lists.
+    pub guide: Option<Guide>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Step {
+    pub id: String,
+    pub action: Kind,
+    pub node: Option<NodeId>,
+    /// From 1; 0 before the first attempt.
+    pub attempt: u32,
+    /// Its place in the plan, from 1.
+    pub number: usize,
+    pub of: usize,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Hold {
+    pub code: String,
+    pub message: String,
+    pub found: String,
+    pub since: Timestamp,
+}
+
+/// A node as it was last read; all `null` before the first reading and after one that failed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Node {
+    pub version: Option<String>,
+    pub build: Option<String>,
+    pub role: Option<Role>,
+    pub healthy: Option<bool>,
+    pub observed_at: Option<Timestamp>,
+    pub users: Option<u32>,
+    pub sessions: Option<u32>,
+    /// Why the last reading failed.
+    pub error: Option<String>,
+    /// When this run took traffic from it.
+    pub served_until: Option<Timestamp>,
+}
+
+/// The time without failover.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Unprotected {
+    /// `null` while failover is on.
+    pub since: Option<Timestamp>,
+    /// In this run so far.
+    pub seconds: i64,
+}
+
+/// Something that people must know and that is not over.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct NoticeRaised {
+    pub notice: Notice,
+    pub node: Option<NodeId>,
+}
+
+impl Status {
+    /// A line of a list: without the guide.
+    pub fn brief(snapshot: &Snapshot, now: Timestamp) -> Self {
+        Self::of(&snapshot.run, &snapshot.world, now)
+    }
+
+    /// The status of one run.
+    pub fn full(snapshot: &Snapshot, now: Timestamp) -> Self {
+        Self { guide: Some(Guide::of(&snapshot.run)), ..Self::brief(snapshot, now) }
+    }
+
+    /// From a run and what was read; `now` is the end of an unprotected time that goes on.
+    pub fn of(run: &Run, world: &World, now: Timestamp) -> Self {
+        let instruction = run.act.as_ref().and_then(|act| act.instruction.as_ref());
+        let (waiting_on, until) = match &run.phase {
+            Phase::Waiting { on, until, .. } => (Some(*on), *until),
+            _ => (None, None),
+        };
+        Self {
+            run: run.id.clone(),
+            site: run.id.site.clone(),
+            procedure: run.plan.procedure.clone(),
+            from: run.plan.from.version.to_string(),
+            to: run.plan.to.version.to_string(),
+            phase: machine::phase_name(&run.phase).to_owned(),
+            outcome: outcome(&run.phase),
+            waiting_on,
+            until,
+            gate: run.open_gate(),
+            step: step(run),
+            held: held(run),
+            instructions: instruction.map(|instruction| instruction.lines.clone()),
+            instruction: instruction.map(|instruction| instruction.number),
+            serving: Some(serving(run, world)),
+            survivor: run.survivor,
+            nodes: PerNode::new(|id| node(run, world, id)),
+            unprotected: Unprotected { since: run.unprotected_since(), seconds: run.unprotected_for(now).as_secs() },
+            windows: run.windows.clone(),
+            resumed: run.resumed,
+            seq: run.seq,
+            head: run.head.clone(),
+            started_by: run.started_by.clone(),
+            started_at: run.started_at,
+            finished_at: run.finished_at,
+            hold_requested: run.hold_requested,
+            notices: run.notices.iter().map(|&(notice, node)| NoticeRaised { notice, node }).collect(),
+            guide: None,
+        }
+    }
+}
+
+fn outcome(phase: &Phase) -> Option<Outcome> {
+    match phase {
+        Phase::Finished(outcome) => Some(*outcome),
+        _ => None,
+    }
+}
+
+fn step(run: &Run) -> Option<Step> {
+    let index = run.position()?;
+    let step = &run.plan.steps[index];
+    Some(Step {
+        id: step.id.clone(),
+        action: step.kind,
+        node: step.node,
+        attempt: run.progress[index].attempts,
+        number: index + 1,
+        of: run.plan.steps.len(),
+    })
+}
+
+fn held(run: &Run) -> Option<Hold> {
+    let hold = run.hold()?;
+    Some(Hold { code: hold.code.clone(), message: hold.message.clone(), found: hold.found.clone(), since: hold.since })
+}
+
+/// What the servers answer, where there are any and they agree; else what the journal says.
+fn serving(run: &Run, world: &World) -> NodeId {
+    world.traffic.target().filter(|_| world.has_traffic).unwrap_or_else(|| run.serving())
+}
+
+fn node(run: &Run, world: &World, id: NodeId) -> Node {
+    let reading = &world.readings[id];
+    let current = reading.current.as_ref();
+    Node {
+        version: current.map(|observation| observation.version.to_string()),
+        build: current.and_then(|observation| observation.build.clone()),
+        role: reading.role(),
+        healthy: current.map(|observation| observation.healthy),
+        observed_at: current.map(|observation| observation.at),
+        users: current.and_then(|observation| observation.users),
+        sessions: current.and_then(|observation| observation.sessions),
+        error: reading.error.clone(),
+        served_until: run.nodes[id].served_until,
+    }
+}
