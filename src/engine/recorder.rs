@@ -7,13 +7,14 @@ use tokio::sync::watch;
 use crate::domain::alert;
 use crate::domain::event::Event;
 use crate::domain::journal::{Entry, Record};
-use crate::domain::machine::{self, Command, IllegalEvent};
+use crate::domain::machine::{self, Command, IllegalEvent, ReplayError};
 use crate::domain::run::Run;
 use crate::domain::world::World;
-use crate::ports::StoreError;
+use crate::ports::{OutboxItem, StoreError};
 
 use super::Around;
 use super::api::Snapshot;
+use super::hooks::Hooks;
 
 /// A run, its journal's end, and those who watch it.
 pub struct Recorder {
@@ -87,6 +88,25 @@ impl Recorder {
     pub fn snapshot(&self) -> Snapshot {
         self.published.borrow().clone()
     }
+}
+
+/// The outbox items of those records of a run that are `wanted`, made again from its journal.
+///
+/// # Errors
+/// The journal can't be folded.
+pub fn items_of(records: &[Record], hooks: &Hooks, wanted: impl Fn(&Record) -> bool) -> Result<Vec<OutboxItem>, ReplayError> {
+    let mut items = Vec::new();
+    for (index, record) in records.iter().enumerate().skip(1).filter(|(_, record)| wanted(record)) {
+        let before = machine::replay(&records[..index])?;
+        let after = machine::replay(&records[..=index])?;
+        let Ok(event) = Event::from_parts(&record.event, &record.data) else { continue };
+        items.extend(hooks.alerts(&after, &alert::of(&before, &after, record, &event)));
+        let exports = machine::next(&before, &event, record.at).is_ok_and(|(_, commands)| commands.contains(&Command::Export));
+        if exports {
+            items.extend(hooks.exports(&after, record.at));
+        }
+    }
+    Ok(items)
 }
 
 /// Records that must be kept even from the reserve: what has happened already, holds, and the way back that a person

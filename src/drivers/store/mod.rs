@@ -243,6 +243,11 @@ impl Journal for Store {
     fn records(&self, run: &RunId, after: u64) -> Result<Vec<Record>, StoreError> {
         self.reader.records(run, after)
     }
+
+    fn ready(&self) -> Result<(), StoreError> {
+        let Space { free_bytes: free, needed_bytes: needed, only_reserve } = self.space()?;
+        if only_reserve { Err(StoreError::OnlyReserve { free, needed }) } else { Ok(()) }
+    }
 }
 
 impl Drop for Store {

@@ -1,0 +1,209 @@
+//! `changeover serve`: the daemon.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::Args;
+use futures_util::future::BoxFuture;
+use jiff::{SignedDuration, Timestamp};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::config::{self, Settings};
+use crate::domain::action;
+use crate::domain::journal::Record;
+use crate::domain::machine;
+use crate::domain::run::Run as RunState;
+use crate::drivers::clock::{ScaledClock, SystemClock};
+use crate::drivers::store::{Opened, Options, Runs, Store};
+use crate::engine::Around;
+use crate::engine::fleet::Fleet;
+use crate::engine::hooks::Hooks;
+use crate::engine::outbox::{Outbox, OutboxStore, Surroundings};
+use crate::engine::recorder;
+use crate::ports::{Clock, Journal, OutboxItem, StoreError};
+use crate::server::{self, Server};
+
+use super::wiring::{self, Shared, WiredHooks};
+use super::{Exit, Failure, Run};
+
+/// Runs the daemon until SIGTERM or SIGINT; prints `ready` on stderr once its socket answers
+#[derive(Args)]
+pub struct Serve {
+    /// The config file
+    #[arg(long, value_name = "FILE", default_value = "config/changeover.toml")]
+    config: PathBuf,
+    /// The moment at which run time and machine time were equal (simulated pairs only)
+    #[arg(long, value_name = "T", hide = true, requires = "clock_speed")]
+    clock_origin: Option<Timestamp>,
+    /// How many times faster than the machine's clock run time goes (simulated pairs only)
+    #[arg(long, value_name = "N", hide = true, requires = "clock_origin")]
+    clock_speed: Option<f64>,
+}
+
+impl Run for Serve {
+    fn run(&self) -> Result<Exit, Failure> {
+        let settings = config::load(&self.config, &action::names()).map_err(|errors| Failure::new("bad_config", errors.to_string()))?;
+        super::logging::start(&settings.log);
+        let clock = self.clock(&settings)?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(WORKERS)
+            .enable_all()
+            .build()
+            .map_err(|error| Failure::of("no_runtime", &error))?;
+        let exit = runtime.block_on(serve(settings, clock));
+        // What blocks (a hash over a package, say) is not waited for: nothing of it is needed.
+        runtime.shutdown_background();
+        exit
+    }
+
+    fn json(&self) -> bool {
+        false
+    }
+}
+
+/// Runs wait most of the time: two threads serve thousands, whatever the machine.
+const WORKERS: usize = 2;
+
+impl Serve {
+    /// The machine's clock, or a faster one where everything that it concerns is simulated on this machine.
+    fn clock(&self, settings: &Settings) -> Result<Arc<dyn Clock>, Failure> {
+        let (Some(origin), Some(speed)) = (self.clock_origin, self.clock_speed) else { return Ok(Arc::new(SystemClock)) };
+        for site in &settings.sites {
+            site.all_loopback().map_err(|what| {
+                Failure::new("clock_refused", "a faster clock is only for simulated pairs on this machine").because(what)
+            })?;
+        }
+        let clock = ScaledClock::new(origin, speed).map_err(|error| Failure::of("clock_refused", &error))?;
+        Ok(Arc::new(clock))
+    }
+}
+
+async fn serve(settings: Settings, clock: Arc<dyn Clock>) -> Result<Exit, Failure> {
+    ignore_file_size_signal()?;
+    let opened = open(&settings).await?;
+    let Opened { store, runs, outbox: mut pending, recovered } = opened;
+    let runs = fold(runs)?;
+    let store = Arc::new(store);
+    let journal: Arc<dyn Journal> = store.clone();
+    let WiredHooks { routes, alerts, all } = wiring::hooks(&settings, &journal).map_err(|error| not_wired(&error))?;
+    pending.extend(derived_again(&store, &recovered, &routes, clock.now()).await?);
+
+    let around = Arc::new(Around::new(journal, clock.clone(), routes, settings.state.clone()));
+    let shared = Shared::new(&settings.state, clock.clone());
+    let sites = settings.sites.iter().map(|site| wiring::site(site, &shared)).collect::<Result<Vec<_>, _>>();
+    let sites = sites.map_err(|error| not_wired(&error))?;
+    let procedures = wiring::procedures(&settings.procedures_dir).map_err(|error| not_wired(&error))?;
+    let fleet = Fleet::new(around.clone(), sites, procedures, alerts);
+    let surroundings = Surroundings { store: Arc::new(StoredOutbox(store)), undelivered: fleet.clone(), clock };
+    // Set once, here.
+    let _ = around.outbox.set(Outbox::start(all, pending, &surroundings));
+
+    let api = server::Settings { socket: settings.api.socket.clone(), listen: settings.api.listen };
+    let server = Server::bind(&api).await.map_err(|error| Failure::of("socket_taken", &error))?;
+    fleet.take_over(runs);
+    let ended = Arc::new(tokio::sync::OnceCell::new());
+    let stop = stopped(around.clone(), ended.clone());
+    eprintln!("ready");
+    server.run(fleet.clone(), stop).await;
+    match ended.get() {
+        Some(End::Failed) => Err(Failure::new("store_failed", "the journal could not be written; the daemon acts no further")
+            .state("every run stands where its last record says; nothing was sent that was not recorded")
+            .hint("look at the disk of the state folder and start the daemon again")),
+        _ => Ok(Exit::Done),
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+enum End {
+    Asked,
+    Failed,
+}
+
+/// SIGTERM and SIGINT end the daemon at once: runs stay where they are. So does a journal that can't be written.
+async fn stopped(around: Arc<Around>, ended: Arc<tokio::sync::OnceCell<End>>) {
+    let end = tokio::select! {
+        () = around.fatal.notified() => End::Failed,
+        () = asked_to_stop() => End::Asked,
+    };
+    // Only this future sets it.
+    let _ = ended.set(end);
+}
+
+async fn asked_to_stop() {
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else { return std::future::pending().await };
+    let Ok(mut interrupt) = signal(SignalKind::interrupt()) else { return std::future::pending().await };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+}
+
+/// A write past the file size limit must be an error that the store answers, not the end of the process.
+fn ignore_file_size_signal() -> Result<(), Failure> {
+    const SIGXFSZ: i32 = 25;
+    let mut signals = signal(SignalKind::from_raw(SIGXFSZ)).map_err(|error| Failure::of("no_signals", &error))?;
+    tokio::spawn(async move { while signals.recv().await.is_some() {} });
+    Ok(())
+}
+
+async fn open(settings: &Settings) -> Result<Opened, Failure> {
+    let state = settings.state.clone();
+    let opened = tokio::task::spawn_blocking(move || Store::open(&state, &Options::default())).await;
+    let opened = opened.map_err(|error| Failure::of("store_failed", &error))?;
+    opened.map_err(|error| {
+        let failure = Failure::of(error.code(), &error).state("nothing was changed");
+        match error.hint() {
+            Some(hint) => failure.hint(hint),
+            None => failure,
+        }
+    })
+}
+
+/// Every run as the fold over its records. A run that this build can't fold keeps the daemon from starting: it may be open.
+fn fold(stored: Runs) -> Result<Vec<RunState>, Failure> {
+    let mut runs = Vec::new();
+    for next in stored {
+        let (id, records) = next.map_err(|error| Failure::of("store_failed", &error))?;
+        let run = machine::replay(&records).map_err(|error| {
+            Failure::of("journal_unreadable", &error)
+                .state(format!("nothing was changed; run `{id}` stands where its journal says"))
+                .hint("start the build that wrote it, or look at it with `changeover journal verify --file`")
+        })?;
+        runs.push(run);
+    }
+    Ok(runs)
+}
+
+/// Alerts of records that only `journal.log` had: their outbox items may be missing, so they are made again. What is older
+/// than the outbox's last try is left out.
+async fn derived_again(store: &Store, recovered: &[Record], routes: &Hooks, now: Timestamp) -> Result<Vec<OutboxItem>, Failure> {
+    let young = now - SignedDuration::from_hours(3 * 24);
+    let mut items = Vec::new();
+    let mut runs: Vec<_> = recovered.iter().map(|record| record.run.clone()).collect();
+    runs.dedup();
+    for run in runs {
+        let wanted = |record: &Record| record.at >= young && recovered.iter().any(|other| other.run == run && other.seq == record.seq);
+        let records = store.records(&run, 0).map_err(|error| Failure::of("store_failed", &error))?;
+        items.extend(recorder::items_of(&records, routes, wanted).map_err(|error| Failure::of("journal_unreadable", &error))?);
+    }
+    store.append(Vec::new(), items.clone(), true).await.map_err(|error| Failure::of("store_failed", &error))?;
+    store.settle_recovered().await.map_err(|error| Failure::of("store_failed", &error))?;
+    Ok(items)
+}
+
+fn not_wired(error: &wiring::WiringError) -> Failure {
+    Failure::of("bad_config", error).hint("see `changeover config check`")
+}
+
+/// The store as the outbox sees it.
+struct StoredOutbox(Arc<Store>);
+
+impl OutboxStore for StoredOutbox {
+    fn update<'a>(&'a self, item: &'a OutboxItem) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(self.0.outbox_update(item))
+    }
+
+    fn remove<'a>(&'a self, id: &'a str, hook: &'a str) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(self.0.outbox_remove(id, hook))
+    }
+}

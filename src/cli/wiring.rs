@@ -1,0 +1,236 @@
+//! From settings to a working daemon: drivers, hooks and procedures made from what the config says.
+//!
+//! Secrets are read here, from their files, and handed on in types that cannot be printed.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use secrecy::SecretString;
+use url::Url;
+
+use crate::config::{Hook, HookTarget, NodeDriver, Settings, SiteSettings, TlsTrust, TrafficDriver, TsigAlgorithm};
+use crate::domain::ids::{NodeId, PerNode};
+use crate::domain::procedure::{BUILT_IN, Procedure};
+use crate::drivers::alert::program::ProgramHook;
+use crate::drivers::alert::webhook::{self, Webhook};
+use crate::drivers::appliance::{beyondtrust, exec};
+use crate::drivers::program::Programs;
+use crate::drivers::tls;
+use crate::drivers::traffic::{exec as exec_traffic, manual, rfc2136};
+use crate::engine::export::Exporter;
+use crate::engine::fleet::{NamedHooks, SiteEntry};
+use crate::engine::hooks::{Hooks, Route};
+use crate::engine::look::SitePorts;
+use crate::ports::{Appliance, Clock, Journal, Notifier, Traffic};
+
+/// A setting that is well formed and still can't be put to work.
+#[derive(Debug, thiserror::Error)]
+#[error("{of}: {what}")]
+pub struct WiringError {
+    /// What it belongs to: ``site `support`, node `a` ``.
+    of: String,
+    what: String,
+}
+
+fn fail(of: impl Into<String>, what: impl ToString) -> WiringError {
+    WiringError { of: of.into(), what: what.to_string() }
+}
+
+/// What drivers share.
+pub struct Shared {
+    pub clock: Arc<dyn Clock>,
+    pub programs: Arc<Programs>,
+}
+
+impl Shared {
+    pub fn new(state: &Path, clock: Arc<dyn Clock>) -> Self {
+        Self { programs: Arc::new(Programs::new(state.join("exec"), clock.clone())), clock }
+    }
+}
+
+/// A site with its drivers.
+pub fn site(settings: &SiteSettings, shared: &Shared) -> Result<SiteEntry, WiringError> {
+    let a = appliance(settings, NodeId::A, shared)?;
+    let b = appliance(settings, NodeId::B, shared)?;
+    let entries = settings.traffic.iter().enumerate();
+    let traffic = entries.map(|(entry, driver)| traffic(settings, entry, driver, shared)).collect::<Result<_, _>>()?;
+    let ports = SitePorts { nodes: PerNode { a, b }, traffic };
+    let (first, second) = (settings.windows.first.clone(), settings.windows.second.clone());
+    Ok(SiteEntry { site: settings.site.clone(), ports, first, second })
+}
+
+fn appliance(settings: &SiteSettings, node: NodeId, shared: &Shared) -> Result<Arc<dyn Appliance>, WiringError> {
+    match &settings.nodes[node] {
+        NodeDriver::Exec { program } => Ok(Arc::new(exec_node(settings, node, program, shared))),
+        NodeDriver::BeyondTrust { url, client_id, client_secret_file, hands: _, tls } => {
+            let of = format!("site `{}`, node `{node}`", settings.site.name);
+            let facts = &settings.site.nodes[node];
+            let driver = beyondtrust::Settings {
+                site: settings.site.name.clone(),
+                node,
+                url: url.clone(),
+                address: facts.address,
+                service: settings.site.service.clone(),
+                identity: facts.identity.clone(),
+                client_id: client_id.clone(),
+                client_secret: secret(client_secret_file).map_err(|error| fail(&of, error))?,
+                tls: trust(tls).map_err(|error| fail(&of, error))?,
+                peer: peer(settings, node.other()).map_err(|error| fail(&of, error))?,
+                limits: beyondtrust::Limits::default(),
+            };
+            let driver = beyondtrust::BeyondTrust::new(driver, shared.clock.clone());
+            Ok(Arc::new(driver.map_err(|error| fail(of, error))?))
+        }
+    }
+}
+
+fn exec_node(settings: &SiteSettings, node: NodeId, program: &[String], shared: &Shared) -> exec::Exec {
+    let driver = exec::Settings {
+        site: settings.site.name.clone(),
+        node,
+        program: program.to_vec(),
+        identity: settings.site.nodes[node].identity.clone(),
+        read_limit: exec::READ_LIMIT,
+    };
+    exec::Exec::new(driver, shared.programs.clone(), shared.clock.clone())
+}
+
+/// The other node, as instructions name it; one behind a program is named by its address.
+fn peer(settings: &SiteSettings, node: NodeId) -> Result<beyondtrust::Peer, url::ParseError> {
+    let facts = &settings.site.nodes[node];
+    let url = match &settings.nodes[node] {
+        NodeDriver::BeyondTrust { url, .. } => url.clone(),
+        NodeDriver::Exec { .. } if facts.address.is_ipv6() => Url::parse(&format!("https://[{}]", facts.address))?,
+        NodeDriver::Exec { .. } => Url::parse(&format!("https://{}", facts.address))?,
+    };
+    Ok(beyondtrust::Peer { url, identity: facts.identity.clone() })
+}
+
+fn trust(trust: &TlsTrust) -> Result<tls::TlsTrust, String> {
+    Ok(match trust {
+        TlsTrust::System => tls::TlsTrust::System,
+        TlsTrust::CaFile(path) => tls::TlsTrust::Ca(std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?),
+        TlsTrust::Pins(pins) => tls::TlsTrust::Pins(pins.clone()),
+    })
+}
+
+/// A secret's file; line ends at its end are not part of it.
+fn secret(path: &Path) -> Result<SecretString, String> {
+    let text = std::fs::read_to_string(path).map_err(|error| format!("secret file {}: {error}", path.display()))?;
+    let secret = text.trim_end_matches(['\r', '\n']);
+    if secret.is_empty() { Err(format!("secret file {} is empty", path.display())) } else { Ok(SecretString::from(secret)) }
+}
+
+fn traffic(settings: &SiteSettings, entry: usize, driver: &TrafficDriver, shared: &Shared) -> Result<Arc<dyn Traffic>, WiringError> {
+    let of = format!("site `{}`, traffic entry {}", settings.site.name, entry + 1);
+    let site = settings.site.name.clone();
+    let addresses = settings.site.nodes.as_ref().map(|node| node.address);
+    match driver {
+        TrafficDriver::Exec { program } => {
+            let (program, service) = (program.clone(), settings.site.service.clone());
+            let driver = exec_traffic::Settings { site, entry, program, service, addresses, read_limit: exec::READ_LIMIT };
+            Ok(Arc::new(exec_traffic::ExecTraffic::new(driver, shared.programs.clone(), shared.clock.clone())))
+        }
+        TrafficDriver::Manual { servers, record } => {
+            let driver = manual::Settings { site, record: record.clone(), servers: servers.clone(), addresses };
+            Ok(Arc::new(manual::Manual::new(driver, shared.clock.clone()).map_err(|error| fail(of, error))?))
+        }
+        TrafficDriver::Rfc2136 { primary, servers, zone, record, ttl, tsig_name, tsig_algorithm, tsig_secret_file } => {
+            let driver = rfc2136::Settings {
+                site,
+                primary: *primary,
+                servers: servers.clone(),
+                zone: zone.clone(),
+                record: record.clone(),
+                addresses,
+                ttl: ttl.unwrap_or(DEFAULT_TTL_SECS),
+                tsig_name: tsig_name.clone(),
+                tsig_algorithm: algorithm(*tsig_algorithm).to_owned(),
+                tsig_secret: secret(tsig_secret_file).map_err(|error| fail(&of, error))?,
+            };
+            Ok(Arc::new(rfc2136::Rfc2136::new(driver, shared.clock.clone()).map_err(|error| fail(of, error))?))
+        }
+    }
+}
+
+/// Used only for a record that has no TTL to keep; the contract's example.
+const DEFAULT_TTL_SECS: u32 = 60;
+
+fn algorithm(algorithm: TsigAlgorithm) -> &'static str {
+    match algorithm {
+        TsigAlgorithm::HmacSha256 => "hmac-sha256",
+        TsigAlgorithm::HmacSha384 => "hmac-sha384",
+        TsigAlgorithm::HmacSha512 => "hmac-sha512",
+    }
+}
+
+/// The hooks, ready to deliver, and which document goes to which.
+pub struct WiredHooks {
+    pub routes: Hooks,
+    /// Alert hooks, for `alerts test`.
+    pub alerts: NamedHooks,
+    /// All hooks, for the outbox.
+    pub all: NamedHooks,
+}
+
+pub fn hooks(settings: &Settings, journal: &Arc<dyn Journal>) -> Result<WiredHooks, WiringError> {
+    let mut wired = WiredHooks { routes: Hooks::default(), alerts: Vec::new(), all: Vec::new() };
+    for hook in &settings.alerts {
+        let notifier = notifier(hook)?;
+        wired.routes.alerts.push(Route { hook: hook.name.clone(), events: hook.events.clone() });
+        wired.alerts.push((hook.name.clone(), notifier.clone()));
+        wired.all.push((hook.name.clone(), notifier));
+    }
+    for hook in &settings.exports {
+        wired.routes.exports.push(hook.name.clone());
+        wired.all.push((hook.name.clone(), Arc::new(Exporter { journal: journal.clone(), hook: notifier(hook)? })));
+    }
+    Ok(wired)
+}
+
+fn notifier(hook: &Hook) -> Result<Arc<dyn Notifier>, WiringError> {
+    // The config refuses time-outs that are not positive.
+    let timeout = Duration::try_from(hook.timeout).unwrap_or(Duration::from_secs(10));
+    match &hook.target {
+        HookTarget::Program { program } => Ok(Arc::new(ProgramHook::new(program.clone(), timeout))),
+        HookTarget::Webhook { url, secret_file } => {
+            let of = format!("webhook `{}`", hook.name);
+            let secret = webhook::Secret::from_file(secret_file).map_err(|error| fail(&of, error))?;
+            let settings = webhook::Settings { url: url.to_string(), secret, timeout };
+            Ok(Arc::new(Webhook::new(settings).map_err(|error| fail(of, error))?))
+        }
+    }
+}
+
+/// The built-in procedures and the operator's own; a file that bears a built-in's name takes its place.
+///
+/// # Errors
+/// A folder or file that can't be read, or a document that is wrong or breaks a promise: with its line.
+pub fn procedures(folder: &Path) -> Result<Vec<Procedure>, WiringError> {
+    let mut procedures = Vec::new();
+    for (name, text) in BUILT_IN {
+        procedures.push(Procedure::load(&format!("built-in {name}"), text).map_err(|error| fail("procedures", error))?);
+    }
+    for path in documents(folder)? {
+        let text = std::fs::read_to_string(&path).map_err(|error| fail(path.display().to_string(), error))?;
+        let own = Procedure::load(&path.display().to_string(), &text).map_err(|error| fail("procedures", error))?;
+        procedures.retain(|known: &Procedure| known.name != own.name);
+        procedures.push(own);
+    }
+    Ok(procedures)
+}
+
+fn documents(folder: &Path) -> Result<Vec<PathBuf>, WiringError> {
+    let entries = match std::fs::read_dir(folder) {
+        Ok(entries) => entries,
+        // A folder that isn't there holds no procedures; the config warns where it was named.
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(fail(folder.display().to_string(), error)),
+    };
+    let paths = entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<Vec<_>, _>>();
+    let mut paths = paths.map_err(|error| fail(folder.display().to_string(), error))?;
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "toml"));
+    paths.sort();
+    Ok(paths)
+}
