@@ -12,11 +12,13 @@ use crate::domain::ids::RunId;
 use crate::domain::journal::Record;
 
 /// What is wrong with sled's folder.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub(super) enum TreeError {
     /// The machine: no space, no permission, a failing disk.
+    #[error("{0}")]
     Io(io::Error),
     /// Its content: sled says so, panics, or holds something that we did not write.
+    #[error("{0}")]
     Damaged(String),
 }
 
@@ -195,15 +197,6 @@ impl<E: Into<TreeError>> From<JoinError<E>> for TreeError {
         match error {
             JoinError::Read(error) => error.into(),
             JoinError::Key(key) => Self::Damaged(format!("sled holds the key `{key}` without what belongs before it")),
-        }
-    }
-}
-
-impl std::fmt::Display for TreeError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Io(error) => write!(f, "{error}"),
-            Self::Damaged(what) => f.write_str(what),
         }
     }
 }
