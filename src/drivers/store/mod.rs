@@ -111,7 +111,7 @@ impl Default for Options {
     /// 32 MiB of reserve are some 10,000 records in both copies; sled grows its file by 512 KiB at a time, so that 8 MiB are
     /// room for sixteen steps; a record is read again only for `journal show`, so a small cache is enough.
     fn default() -> Self {
-        Self { reserve_bytes: 32 << 20, low_water_bytes: 8 << 20, cache_bytes: 4 << 20 }
+        Self { reserve_bytes: 32 << 20, low_water_bytes: 8 << 20, cache_bytes: 1 << 20 }
     }
 }
 

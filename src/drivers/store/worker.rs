@@ -48,7 +48,8 @@ pub(super) struct Job {
 }
 
 impl Prepared {
-    /// Serializes a record, after a look at its own hash and size.
+    /// Serializes a record and checks what will be read back: its size, and its own hash (a number that changes its last
+    /// digit on the way through JSON would make the store look damaged at the next opening).
     pub(super) fn new(record: &Record) -> Result<Self, StoreError> {
         let refused = |why: String| {
             StoreError::Failed(format!("record {} of run `{}` was refused, nothing was written: {why}", record.seq, record.run))
@@ -57,8 +58,9 @@ impl Prepared {
         if json.len() > MAX_RECORD_BYTES {
             return Err(refused(format!("it has {} bytes, the limit is {MAX_RECORD_BYTES}", json.len())));
         }
-        if record.hash != record.computed_hash() {
-            return Err(refused("it does not match its own hash".to_owned()));
+        let back: Record = serde_json::from_slice(&json).map_err(|error| refused(error.to_string()))?;
+        if back.hash != back.computed_hash() {
+            return Err(refused("it does not match its own hash when it is read back".to_owned()));
         }
         let Record { run, seq, previous, hash, .. } = record;
         Ok(Self { run: run.clone(), seq: *seq, previous: previous.clone(), hash: hash.clone(), json })
