@@ -53,7 +53,9 @@ fn explain(run: &Run) -> Explained {
         Phase::InDoubt { message, .. } => (
             message.clone(),
             "daemon",
-            format!("the run keeps looking and goes on once a reading settles it; after looking yourself: `changeover resume {id}`"),
+            format!(
+                "the run keeps looking and goes on once a reading settles it; after looking yourself: `changeover resume {id}`"
+            ),
         ),
         Phase::Held(hold) => (hold.message.clone(), "person", alert::hint_of(&hold.code, run)),
         Phase::Finished(_) => ("the run is finished".to_owned(), "nobody", "nothing is left to do".to_owned()),
@@ -78,9 +80,11 @@ fn waiting(run: &Run, step: &str, on: WaitingOn, until: Option<Timestamp>) -> Ex
             let what = "there is no interface for this act, so a person does it".to_owned();
             (what, "person", format!("carry out the instructions below{limit}; the run goes on once it sees the effect"))
         }
-        WaitingOn::Appliance => {
-            (format!("{step} awaits what the appliances must show"), "appliance", "the run looks again and goes on by itself".to_owned())
-        }
+        WaitingOn::Appliance => (
+            format!("{step} awaits what the appliances must show"),
+            "appliance",
+            "the run looks again and goes on by itself".to_owned(),
+        ),
         WaitingOn::Traffic => (
             format!("{step} awaits every server to answer with the new node"),
             "appliance",
