@@ -3,10 +3,15 @@
 mod alerts;
 mod beyondtrust;
 mod config;
+mod daemon;
 mod dns;
 mod exec;
+#[cfg(feature = "test-kill")]
+mod kill;
 mod named;
 mod runs;
 mod simulator;
 mod stage;
 mod store;
+mod vendor;
+mod whole_runs;

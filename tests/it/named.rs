@@ -169,15 +169,20 @@ fn unpacked(tools: &Path, name: &str) -> Option<Command> {
 
 /// The zone's serial by an authoritative answer; one try of 200 ms.
 fn soa_serial(server: SocketAddr, zone: &str) -> Option<u32> {
+    let answer = ask(server, Query::query(Name::from_ascii(format!("{zone}.")).ok()?, RecordType::SOA))?;
+    answer.answers.iter().find_map(|record| if let RData::SOA(soa) = &record.data { Some(soa.serial) } else { None })
+}
+
+/// One question over UDP; an authoritative answer or none.
+fn ask(server: SocketAddr, question: Query) -> Option<Message> {
     let socket = UdpSocket::bind("127.0.0.1:0").ok()?;
     socket.set_read_timeout(Some(Duration::from_millis(200))).ok()?;
     let mut query = Message::query();
-    query.add_query(Query::query(Name::from_ascii(format!("{zone}.")).ok()?, RecordType::SOA));
+    query.add_query(question);
     socket.send_to(&query.to_vec().ok()?, server).ok()?;
     let mut buffer = [0; 1232];
     let length = socket.recv(&mut buffer).ok()?;
-    let answer = Message::from_vec(&buffer[..length]).ok().filter(|answer| answer.authoritative)?;
-    answer.answers.iter().find_map(|record| if let RData::SOA(soa) = &record.data { Some(soa.serial) } else { None })
+    Message::from_vec(&buffer[..length]).ok().filter(|answer| answer.authoritative)
 }
 
 /// An address whose port is free over UDP and TCP at this moment.
@@ -234,4 +239,11 @@ fn zone_file(options: &Options) -> String {
         writeln!(text, "{name}. {ttl} IN {kind} {address}").unwrap();
     }
     text
+}
+
+/// The addresses that a server states for a name; empty where it does not answer.
+pub fn addresses(server: SocketAddr, name: &str) -> Vec<String> {
+    let query = Query::query(Name::from_ascii(name).unwrap(), RecordType::A);
+    let answers = ask(server, query).map(|message| message.answers).unwrap_or_default();
+    answers.iter().filter_map(|record| if let RData::A(address) = &record.data { Some(address.0.to_string()) } else { None }).collect()
 }
