@@ -54,11 +54,19 @@ pub struct PlanPreview {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Word {
     /// Without a gate: the only open one.
-    Confirm { gate: Option<String>, verdict: Verdict, note: Option<String> },
+    Confirm {
+        gate: Option<String>,
+        verdict: Verdict,
+        note: Option<String>,
+    },
     Hold,
     /// With a window: the one of the step where the run stands is booked anew.
-    Resume { window: Option<String> },
-    SwitchBack { note: String },
+    Resume {
+        window: Option<String>,
+    },
+    SwitchBack {
+        note: String,
+    },
 }
 
 /// The kind of a refusal; the server makes an HTTP status of it.
@@ -85,8 +93,9 @@ pub struct Problem {
     pub code: String,
     pub message: String,
     pub causes: Vec<String>,
-    pub state: Option<String>,
-    pub hint: Option<String>,
+    // Boxed texts keep the error below the 128 bytes from which `Result`s grow slow to pass on.
+    pub state: Option<Box<str>>,
+    pub hint: Option<Box<str>>,
 }
 
 impl Problem {
@@ -100,12 +109,12 @@ impl Problem {
     }
 
     pub fn state(mut self, state: impl Into<String>) -> Self {
-        self.state = Some(state.into());
+        self.state = Some(state.into().into());
         self
     }
 
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
+        self.hint = Some(hint.into().into());
         self
     }
 }

@@ -27,7 +27,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Actor {
     type Rejection = Refused;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refused> {
-        let nobody = || Refused::new(StatusCode::FORBIDDEN, "no_actor", "the peer's user is not known, so nothing is done for it");
+        let nobody =
+            || Refused::new(StatusCode::FORBIDDEN, "no_actor", "the peer's user is not known, so nothing is done for it");
         let Peer { uid } = *parts.extensions.get::<Peer>().ok_or_else(nobody)?;
         // The name may come from a directory service over the network.
         let name = tokio::task::spawn_blocking(move || user_name(uid)).await;

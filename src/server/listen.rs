@@ -79,9 +79,7 @@ impl Server {
         let unix = open(path).map_err(failed)?;
         let file = SocketFile::new(path).map_err(failed)?;
         let tcp = match settings.listen {
-            Some(address) => {
-                Some(TcpListener::bind(address).await.map_err(|source| BindError::Listen { address, source })?)
-            }
+            Some(address) => Some(TcpListener::bind(address).await.map_err(|source| BindError::Listen { address, source })?),
             None => None,
         };
         Ok(Self { unix, tcp, _file: file })
