@@ -85,11 +85,13 @@ fn force_sync(run: &Run, act: &Act, world: &World) -> Proof {
     let Some(sync) = reading.sync().filter(|sync| Some(*sync) != before) else {
         return not_yet(format!("a sync on node `{}` that is newer than the one before", run.plan.primary));
     };
-    if !is_later(sync, act.since, skew(run, run.plan.primary, world)) {
+    let skew = skew(run, run.plan.primary, world);
+    let is_new = |sync: &SyncFact| Some(sync) != before && is_later(sync, act.since, skew);
+    if !is_new(sync) {
         return not_yet(format!("a sync that began after it was asked for; the last one is of {}", sync.at));
     }
-    if !reading.proven_after(act.since) {
-        return not_yet("a second reading of the sync that agrees");
+    if !reading.shows_twice(is_new) {
+        return not_yet("a second reading that shows a new sync");
     }
     if let Err(failure) = is_good(run, sync) {
         return Proof::Failed(failure.at(run.plan.primary));
@@ -204,9 +206,10 @@ fn established(run: &Run, primary: NodeId, act: &Act, world: &World) -> Proof {
     if link != (Link::Linked { primary }) || !young {
         return not_yet(format!("node `{primary}` primary and node `{}` standby; now: {}", primary.other(), link.describe()));
     }
-    let newer =
-        |sync: &&SyncFact| Some(*sync) != act.baseline.sync.as_ref() && is_later(sync, act.since, skew(run, primary, world));
-    let Some(sync) = world.readings[primary].sync().filter(newer) else {
+    let reading = &world.readings[primary];
+    let skew = skew(run, primary, world);
+    let is_new = |sync: &SyncFact| Some(sync) != act.baseline.sync.as_ref() && is_later(sync, act.since, skew);
+    let Some(sync) = reading.sync().filter(|_| reading.shows_twice(is_new)) else {
         return not_yet(format!("the first sync from node `{primary}`"));
     };
     match is_good(run, sync) {

@@ -2,6 +2,8 @@
 //!
 //! Pure: the engine puts readings in, rules and decisions take facts out.
 
+use std::collections::VecDeque;
+
 use jiff::{SignedDuration, Timestamp};
 
 use super::action::Impact;
@@ -25,7 +27,13 @@ pub struct Reading {
     steady_count: u32,
     /// Good readings without a break.
     healthy_count: u32,
+    /// The last syncs that were read, with the time of the reading, newest last. Kept apart from the facts that must agree: a
+    /// pair that syncs by itself every few minutes shows another one at almost every reading.
+    syncs: VecDeque<(Timestamp, SyncFact)>,
 }
+
+/// Readings are at least a quarter of the cache time apart, so that this many reach back beyond it.
+const SYNCS_KEPT: usize = 8;
 
 impl Reading {
     /// Takes in one look's answer.
@@ -43,9 +51,23 @@ impl Reading {
         self.steady_since = self.steady_since.filter(|_| steady).or(Some(observation.at));
         self.steady_count = if steady { self.steady_count.saturating_add(1) } else { 1 };
         self.healthy_count = if well(&observation) { self.healthy_count.saturating_add(1) } else { 0 };
+        self.syncs.extend(observation.last_sync.clone().map(|sync| (observation.at, sync)));
+        while self.syncs.len() > SYNCS_KEPT {
+            self.syncs.pop_front();
+        }
         self.current = Some(observation);
         self.error = None;
         self.silent_since = None;
+    }
+
+    /// True if two readings, the later of which is the current one and more than the cache time after the earlier, both show a
+    /// sync of this kind (BG-21).
+    pub fn shows_twice(&self, wanted: impl Fn(&SyncFact) -> bool) -> bool {
+        let Some(current) = self.current.as_ref().filter(|current| current.last_sync.as_ref().is_some_and(&wanted)) else {
+            return false;
+        };
+        let before = |(at, sync): &(Timestamp, SyncFact)| current.at.duration_since(*at) >= current.may_be_old && wanted(sync);
+        current.as_of.is_some() || self.syncs.len() >= 2 && self.syncs.iter().rev().skip(1).any(before)
     }
 
     /// True if the current facts are proven to be younger than `moment`: by the source's own word, or because two readings
@@ -82,7 +104,7 @@ fn well(observation: &Observation) -> bool {
 }
 
 fn agree(a: &Observation, b: &Observation) -> bool {
-    let facts = |o: &Observation| (o.identity.clone(), o.version.clone(), o.build.clone(), o.role, well(o), o.last_sync.clone());
+    let facts = |o: &Observation| (o.identity.clone(), o.version.clone(), o.build.clone(), o.role, well(o));
     facts(a) == facts(b)
 }
 

@@ -121,7 +121,20 @@ impl Daemon {
     pub fn start_run(&mut self, procedure: &str, first: &str, second: &str) -> String {
         let package = self.folder.join("base.nss");
         let package = package.to_str().unwrap();
-        let args = ["start", "support", "--to", "24.2.1", "--package", package, "--procedure", procedure, "--first", first, "--second", second];
+        let args = [
+            "start",
+            "support",
+            "--to",
+            "24.2.1",
+            "--package",
+            package,
+            "--procedure",
+            procedure,
+            "--first",
+            first,
+            "--second",
+            second,
+        ];
         self.json(&args)["run"].as_str().unwrap().to_owned()
     }
 

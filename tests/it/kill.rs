@@ -29,7 +29,21 @@ async fn killed(procedure: &str, when: &str, n: u64) {
     vendor.daemon.start(Some(&format!("{when}:{n}")));
     let package = vendor.daemon.folder.join("base.nss");
     // With the first record the daemon dies under the start itself.
-    let start = ["start", "support", "--to", "24.2.1", "--package", package.to_str().unwrap(), "--procedure", procedure, "--first", "now +30d", "--second", "now +30d", "--json"];
+    let start = [
+        "start",
+        "support",
+        "--to",
+        "24.2.1",
+        "--package",
+        package.to_str().unwrap(),
+        "--procedure",
+        procedure,
+        "--first",
+        "now +30d",
+        "--second",
+        "now +30d",
+        "--json",
+    ];
     let _ = vendor.daemon.cli(&start);
     let run = "support-1";
     let ended = if n == 1 { None } else { vendor.accompany(run, |status| status["phase"] == "finished") };

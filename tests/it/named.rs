@@ -245,5 +245,8 @@ fn zone_file(options: &Options) -> String {
 pub fn addresses(server: SocketAddr, name: &str) -> Vec<String> {
     let query = Query::query(Name::from_ascii(name).unwrap(), RecordType::A);
     let answers = ask(server, query).map(|message| message.answers).unwrap_or_default();
-    answers.iter().filter_map(|record| if let RData::A(address) = &record.data { Some(address.0.to_string()) } else { None }).collect()
+    answers
+        .iter()
+        .filter_map(|record| if let RData::A(address) = &record.data { Some(address.0.to_string()) } else { None })
+        .collect()
 }

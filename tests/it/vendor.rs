@@ -45,7 +45,8 @@ impl Vendor {
         let origin = Timestamp::now();
         let clock = Arc::new(ScaledClock::new(origin, f64::from(speed)).unwrap());
         let dns = Arc::new(dns(bind).await);
-        let mut options = SimulatorOptions::new(clock.clone(), CLIENT_SECRET.into(), "24.1.1".parse().unwrap(), "24.2.1".parse().unwrap());
+        let mut options =
+            SimulatorOptions::new(clock.clone(), CLIENT_SECRET.into(), "24.1.1".parse().unwrap(), "24.2.1".parse().unwrap());
         options.leads_to = Some(resolver(&dns));
         let simulator = Simulator::start(options).await.unwrap();
         let folder = tempfile::tempdir().unwrap();

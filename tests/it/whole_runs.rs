@@ -52,7 +52,9 @@ fn exec_site(folder: &Path, origin: Timestamp) -> String {
     let program = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/programs/pair");
     let world = world.display();
     let node = |name: &str, last: u8| {
-        format!("[nodes.{name}]\ndriver = \"exec\"\nprogram = [\"{program}\", \"{world}\", \"{name}\"]\nidentity = \"box-{name}\"\naddress = \"127.0.1.{last}\"\n")
+        format!(
+            "[nodes.{name}]\ndriver = \"exec\"\nprogram = [\"{program}\", \"{world}\", \"{name}\"]\nidentity = \"box-{name}\"\naddress = \"127.0.1.{last}\"\n"
+        )
     };
     format!(
         "name = \"support\"\nservice = \"support.example.com\"\nprocedure = \"role-swap\"\n{}{}[[traffic]]\ndriver = \"exec\"\nprogram = [\"{program}\", \"{world}\", \"a\"]\n[policy]\nmin_soak = \"10min\"\n",
@@ -71,7 +73,8 @@ impl ExecPair {
         let folder = tempfile::tempdir().unwrap();
         let origin = Timestamp::now();
         let site = exec_site(folder.path(), origin);
-        let hook = "[[alerts.program]]\nname = \"ops\"\nprogram = [\"/bin/sh\", \"-c\", 'cat >>alerts.json; echo >>alerts.json']\n";
+        let hook =
+            "[[alerts.program]]\nname = \"ops\"\nprogram = [\"/bin/sh\", \"-c\", 'cat >>alerts.json; echo >>alerts.json']\n";
         let hook = hook.replace("alerts.json", folder.path().join("alerts").to_str().unwrap());
         let mut daemon = Daemon::new(folder.path(), &site, &hook, Some((origin, 100)));
         daemon.start(None);

@@ -4,6 +4,7 @@
 //! the certificate anew. An answer is judged by its body as well as by its status: this product sends errors with HTTP 200.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::header::{AUTHORIZATION, CONNECTION, HeaderMap, HeaderValue};
@@ -13,6 +14,8 @@ use rustls::ClientConfig;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
 use url::Url;
+
+use crate::ports::Clock;
 
 use super::health::{AnswerError, shown};
 use super::pace::Pace;
@@ -114,9 +117,10 @@ impl Api {
         client_secret: SecretString,
         tls: ClientConfig,
         limits: Limits,
+        clock: Arc<dyn Clock>,
     ) -> Result<Self, reqwest::Error> {
         let http = http_client(tls, &limits, None)?;
-        Ok(Self { http, base, client_id, client_secret, tokens: Tokens::default(), pace: Pace::default(), limits })
+        Ok(Self { http, base, client_id, client_secret, tokens: Tokens::default(), pace: Pace::new(clock), limits })
     }
 
     /// Makes a call with a token, once more with a new one where the first was refused.

@@ -110,7 +110,8 @@ impl BeyondTrust {
         let tls = |names| tls::client_config(&settings.tls, names).map_err(|source| SetupError::Tls { node, source });
         let http = |source| SetupError::Http { node, source };
         let (id, secret) = (settings.client_id.clone(), settings.client_secret.clone());
-        let api = Api::new(settings.url.clone(), id, secret, tls(Names::ByTrust)?, settings.limits.clone()).map_err(http)?;
+        let api = Api::new(settings.url.clone(), id, secret, tls(Names::ByTrust)?, settings.limits.clone(), clock.clone())
+            .map_err(http)?;
         let port = settings.url.port_or_known_default().unwrap_or(443);
         let probe = Probe::new(&settings.service, (settings.address, port).into(), tls(Names::Always)?, &settings.limits);
         Ok(Self { api, probe: probe.map_err(http)?, clock, settings })
