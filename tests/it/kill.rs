@@ -6,25 +6,47 @@ use crate::vendor::{Vendor, at_rest};
 /// Run time goes this much faster: a whole run then takes some seconds.
 const SPEED: u32 = 3000;
 
-/// Records of an undisturbed run; the tests below are made for these numbers.
-const IN_PLACE: u64 = 0;
-const ROLE_SWAP: u64 = 0;
+/// Two tests for each record of a procedure, and the number of records that they are made for.
+macro_rules! records {
+    ($module:ident, $procedure:literal, $($record:ident)*) => {
+        mod $module {
+            pub const COUNT: usize = [$(stringify!($record)),*].len();
+            $(mod $record {
+                const NUMBER: &str = stringify!($record);
 
-async fn undisturbed(procedure: &str) -> u64 {
+                #[tokio::test(flavor = "multi_thread")]
+                async fn before() {
+                    crate::kill::killed($procedure, "before", NUMBER).await;
+                }
+
+                #[tokio::test(flavor = "multi_thread")]
+                async fn after() {
+                    crate::kill::killed($procedure, "after", NUMBER).await;
+                }
+            })*
+        }
+    };
+}
+
+records!(in_place, "in-place", r1 r2 r3 r4 r5 r6 r7 r8 r9 r10 r11 r12 r13 r14 r15 r16 r17 r18 r19 r20 r21 r22 r23 r24 r25 r26 r27 r28 r29 r30 r31 r32 r33 r34 r35 r36 r37 r38 r39 r40 r41 r42 r43 r44 r45 r46 r47 r48 r49 r50 r51 r52 r53 r54);
+records!(role_swap, "role-swap", r1 r2 r3 r4 r5 r6 r7 r8 r9 r10 r11 r12 r13 r14 r15 r16 r17 r18 r19 r20 r21 r22 r23 r24 r25 r26 r27 r28 r29 r30 r31 r32 r33 r34 r35 r36 r37 r38 r39 r40 r41 r42 r43 r44 r45 r46 r47 r48 r49 r50 r51 r52 r53 r54 r55 r56 r57);
+
+async fn undisturbed(procedure: &str) -> usize {
     let mut vendor = Vendor::start(false, SPEED).await;
     vendor.daemon.start(None);
     let run = vendor.start_run(procedure);
     let status = vendor.accompany(&run, at_rest).unwrap();
     assert_eq!(status["outcome"], "succeeded", "{status}\n{}", vendor.daemon.log());
-    status["seq"].as_u64().unwrap()
+    status["seq"].as_u64().unwrap() as usize
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_list_of_records_is_complete() {
-    assert_eq!((undisturbed("in-place").await, undisturbed("role-swap").await), (IN_PLACE, ROLE_SWAP));
+    assert_eq!((undisturbed("in-place").await, undisturbed("role-swap").await), (in_place::COUNT, role_swap::COUNT));
 }
 
-async fn killed(procedure: &str, when: &str, n: u64) {
+async fn killed(procedure: &str, when: &str, record: &str) {
+    let n: u64 = record.trim_start_matches('r').parse().unwrap();
     let mut vendor = Vendor::start(false, SPEED).await;
     vendor.daemon.start(Some(&format!("{when}:{n}")));
     let package = vendor.daemon.folder.join("base.nss");
