@@ -3,8 +3,11 @@
 mod alerts;
 mod beyondtrust;
 mod config;
+mod crashes;
 mod dns;
 mod exec;
+mod faults;
+mod memory;
 mod named;
 mod runs;
 mod simulator;
