@@ -204,15 +204,15 @@ impl Stage {
     }
 
     /// Lets the run go to its end, accepting every gate that a plan has and doing what instructions say. A doubt is given
-    /// eight hours to settle by itself.
+    /// an hour to settle by itself.
     pub async fn to_rest(&self, id: &RunId) -> Rest {
         loop {
             let told = |run: &Run| run.act.as_ref().is_some_and(|act| act.instruction.is_some());
             let run = self.until(id, |run| end(run).is_some() || run.open_gate().is_some() || told(run)).await;
             match end(&run) {
                 Some(end) if end == "in_doubt" => {
-                    let hours = SignedDuration::from_hours(8);
-                    if let Err(run) = self.within(id, hours, |run| !matches!(run.phase, Phase::InDoubt { .. })).await {
+                    let hour = SignedDuration::from_hours(1);
+                    if let Err(run) = self.within(id, hour, |run| !matches!(run.phase, Phase::InDoubt { .. })).await {
                         return Rest { run, end };
                     }
                 }
