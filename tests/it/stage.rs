@@ -1,8 +1,9 @@
 //! A whole site in this process and in virtual time: the simulated world behind the in-process ports, the real engine, a
 //! journal in memory, and a person who answers gates and does what instructions say.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use changeover::domain::event::{Event, Verdict};
 use changeover::domain::ids::{NodeId, PerNode, RunId};
@@ -59,6 +60,8 @@ pub struct Stage {
     pub fleet: Arc<Fleet>,
     pub setting: Setting,
     pub folder: tempfile::TempDir,
+    /// The instructions that the person has carried out.
+    carried_out: Mutex<BTreeSet<u32>>,
 }
 
 /// How a run came to rest.
@@ -86,7 +89,7 @@ impl Stage {
         std::fs::write(folder.path().join("base.nss"), b"a package").unwrap();
         let journal = Arc::new(MemoryJournal::default());
         let fleet = fleet(&site, &clock, &journal, &setting.policy, folder.path().to_owned());
-        Self { site, clock, journal, fleet, setting, folder }
+        Self { site, clock, journal, fleet, setting, folder, carried_out: Mutex::default() }
     }
 
     /// The daemon dies and comes up again: a new fleet on the same journal and the same world.
@@ -259,8 +262,10 @@ impl Stage {
         let run = self.run(id);
         let step = run.step().unwrap();
         let node = step.node.unwrap_or(run.plan.primary);
-        // A box that does not answer is tried again when the next instruction is out, or the run comes to rest.
-        let _ = self.site.current().perform(step.kind.name(), node, None);
+        if self.carried_out.lock().unwrap().insert(number) {
+            // A box that does not answer is tried again when the next instruction is out, or the run comes to rest.
+            let _ = self.site.current().perform(step.kind.name(), node, None);
+        }
         let hours = SignedDuration::from_hours(12);
         let _ = self.within(id, hours, |run| !still(run) || end(run).is_some()).await;
     }
