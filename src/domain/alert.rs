@@ -165,7 +165,7 @@ fn sayings(before: &Run, run: &Run, event: &Event) -> Vec<Saying> {
 /// A hold: the alert of its cause, where it has one, then `held`.
 fn held(before: &Run, run: &Run, code: &str, message: &str, expected: &str, found: &str) -> Vec<Saying> {
     let step = before.step().map(|step| step.id.as_str()).unwrap_or("the end");
-    let withdrawn = before.act.as_ref().and_then(|act| act.instruction.as_ref());
+    let withdrawn = before.act.as_ref().filter(|_| run.act.is_none()).and_then(|act| act.instruction.as_ref());
     let mut summary = format!("run `{}` is held at `{step}`: {message}", run.id);
     if let Some(instruction) = withdrawn {
         summary.push_str(&format!("; instruction {} is withdrawn, do not carry it out", instruction.number));
@@ -185,7 +185,7 @@ fn held(before: &Run, run: &Run, code: &str, message: &str, expected: &str, foun
 fn cause(code: &str) -> Option<&'static str> {
     match code {
         "sync_failed" | "sync_status_unknown" => Some("sync_failed"),
-        "step_failed" | "check_failed" | "drain_limit" | "wrong_version" | "half_broken" => Some("step_failed"),
+        "step_failed" | "check_failed" | "drain_limit" | "wrong_version" | "half_broken" | "half_established" => Some("step_failed"),
         "window_missed" => Some("window_missed"),
         "role_conflict" => Some("role_conflict"),
         "node_unreachable" => Some("node_unreachable"),
@@ -198,6 +198,11 @@ pub fn hint_of(code: &str, run: &Run) -> String {
     let id = &run.id;
     let resume = format!("then `changeover resume {id}`");
     match code {
+        "sync_failed" if run.unprotected_since().is_some() => {
+            format!("look at the failover page of node `{}` and ask for a sync there, {resume}", run.survivor)
+        }
+        "half_broken" => format!("break the link on the node that still shows it, {resume}"),
+        "half_established" => format!("break the link on the node that shows it, or finish it from node `{}`, {resume}", run.survivor),
         "sync_failed" => format!("look at the failover page of both nodes, {resume}: a new sync is asked for"),
         "sync_status_unknown" => format!(
             "if this exact text means a good sync: `changeover confirm {id} sync_status --note …`; else mend the sync, {resume}"

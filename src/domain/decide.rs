@@ -45,23 +45,29 @@ pub fn decide(run: &Run, world: &World) -> Next {
     if let Phase::Held(_) = run.phase {
         return Next::Rest { until: None };
     }
+    // An act is on its way: its answer comes next, and nothing may come between.
+    if run.phase == Phase::Acting {
+        return rest(None);
+    }
     if let Some(failure) = watch::surprise(run, world) {
-        return held(failure, false);
+        return held(failure, watch::is_untouched(run, world));
     }
     if watch::instruction_is_over(run, world) {
         return held(Failure::new("window_missed", "the step begun inside its window", "the window is over"), true);
     }
     match &run.phase {
         Phase::Ready => hold_or(run, world, begin),
-        Phase::Waiting { on: WaitingOn::Operator, .. } => hold_or(run, world, settle),
+        // What a person has begun is not at a safe point: the hold waits until its end is seen.
+        Phase::Waiting { on: WaitingOn::Operator, .. } if watch::is_untouched(run, world) => hold_or(run, world, settle),
+        Phase::Waiting { on: WaitingOn::Operator, .. } => settle(run, world),
         Phase::Waiting { on: WaitingOn::Appliance | WaitingOn::Traffic, .. } if run.act.is_some() => settle(run, world),
         Phase::Waiting { on: WaitingOn::Retry, until: Some(until), .. } if world.now < *until => {
             hold_or(run, world, |_, _| rest(Some(*until)))
         }
         Phase::Waiting { .. } => hold_or(run, world, begin),
         Phase::InDoubt { .. } => settle(run, world),
-        // An act is on its way: its answer comes next. Held and finished runs were answered above.
-        Phase::Acting | Phase::Held(_) | Phase::Finished(_) => Next::Rest { until: None },
+        // Answered above.
+        Phase::Acting | Phase::Held(_) | Phase::Finished(_) => rest(None),
     }
 }
 
@@ -275,7 +281,8 @@ fn act(run: &Run, step: &Step, world: &World) -> Next {
     let tries = run.at().map_or(0, |progress| progress.tries);
     if tries >= MAX_TRIES {
         let found = format!("{tries} attempts without success");
-        return held(Failure::new("step_failed", format!("`{}` done", step.kind), found), true);
+        let code = if step.kind == Kind::ForceSync { "sync_failed" } else { "step_failed" };
+        return held(Failure::new(code, format!("`{}` done", step.kind), found), true);
     }
     record(begun(run, step, world, None), step.sentence())
 }
@@ -297,7 +304,10 @@ fn settle(run: &Run, world: &World) -> Next {
     let (Some(step), Some(act)) = (run.step(), run.act.as_ref()) else { return rest(None) };
     match proof::of_act(run, step, act, world) {
         Proof::Done(evidence) => done(step, evidence, false),
-        Proof::Failed(failure) => held(failure, true),
+        Proof::Failed(failure) => {
+            let given_up = !proof::keeps_its_act(step, &failure);
+            held(failure, given_up)
+        }
         Proof::SyncAgain(baseline) => record(
             begun(run, step, world, Some(*baseline)),
             "R1 fresh_sync: it is not known whether the node states a sync's start or its end, so a second one is asked for",
@@ -308,9 +318,17 @@ fn settle(run: &Run, world: &World) -> Next {
 
 /// Not proven yet: repeat what may be repeated, give the limit its meaning, else look again.
 fn unsettled(run: &Run, step: &Step, act: &Act, world: &World, what: String) -> Next {
-    if let Phase::InDoubt { .. } = run.phase {
+    let doubted = matches!(run.phase, Phase::InDoubt { .. });
+    // No try since a person's word, and yet an act: it was kept through a hold, and is looked at as one in doubt.
+    let kept = run.at().is_some_and(|progress| progress.tries == 0);
+    if doubted || kept {
         let repeatable = step.kind.row().repeat == Repeat::Safe && proof::had_no_effect(run, step, act, world);
-        return if repeatable { repeat(run, step, world) } else { rest(None) };
+        if repeatable {
+            return repeat(run, step, world);
+        }
+    }
+    if doubted && !is_linked_by(step, world) {
+        return rest(None);
     }
     let since = match run.phase {
         Phase::Waiting { since, .. } => since,
@@ -319,7 +337,12 @@ fn unsettled(run: &Run, step: &Step, act: &Act, world: &World, what: String) -> 
     if world.now.duration_since(since) <= run.plan.limit(step.kind) {
         return rest(Some(since + run.plan.limit(step.kind)));
     }
-    past_limit(step, what)
+    past_limit(step, what, world)
+}
+
+/// Establishing has had its effect, and only the first sync is missing.
+fn is_linked_by(step: &Step, world: &World) -> bool {
+    step.kind == Kind::EstablishFailover && step.node.is_some_and(|primary| world.link() == Link::Linked { primary })
 }
 
 /// The same act once more, if the rules still allow it.
@@ -333,10 +356,11 @@ fn repeat(run: &Run, step: &Step, world: &World) -> Next {
 }
 
 /// The limit has passed without proof.
-fn past_limit(step: &Step, what: String) -> Next {
+fn past_limit(step: &Step, what: String, world: &World) -> Next {
     let limit = format!("not seen within the limit of `{}`", step.kind);
     match step.kind {
         Kind::ForceSync => held(Failure::new("sync_failed", what, limit), true),
+        Kind::EstablishFailover if is_linked_by(step, world) => held(Failure::new("sync_failed", what, limit), false),
         Kind::Drain => held(Failure::new("drain_limit", what, limit), true),
         _ => record(Event::Doubted { message: format!("expected {what}, {limit}") }, format!("`{}` is in doubt", step.id)),
     }

@@ -233,9 +233,9 @@ fn apply(run: &mut Run, event: &Event, at: Timestamp) -> Vec<Command> {
         }
         Event::Confirmed { gate, verdict, .. } => return confirmed(run, *gate, *verdict, at),
         Event::Held { code, message, found, given_up, .. } => {
-            let withdrawn = run.act.as_ref().is_some_and(|act| act.instruction.is_some());
-            if *given_up || withdrawn || run.phase == Phase::Acting {
-                run.act = None;
+            run.act = run.act.take().filter(|_| !*given_up && run.phase != Phase::Acting);
+            if let Some(act) = &mut run.act {
+                act.instruction = None;
             }
             run.hold_requested = false;
             run.acknowledged = false;
@@ -329,6 +329,7 @@ fn effect(run: &mut Run, step: &Step, evidence: &Evidence, at: Timestamp) -> Vec
         Kind::Soak => run.soaked = true,
         Kind::EstablishFailover => {
             run.protected_at = Some(at);
+            run.accepted_status = None;
             touch_both(run, at);
             run.nodes[node.other()].closed_at = None;
         }
@@ -360,8 +361,11 @@ fn sync_of(evidence: &Evidence, at: Timestamp) -> Option<SyncEvidence> {
 /// A person's word at a gate. A rejection holds the run: silence and refusal never lead on (R10).
 fn confirmed(run: &mut Run, gate: Gate, verdict: Verdict, at: Timestamp) -> Vec<Command> {
     if gate == Gate::SyncStatus {
-        run.accepted_status = run.hold().map(|hold| hold.found.trim_matches('`').to_owned());
-        run.phase = Phase::Ready;
+        // Rejected, the run stays held as it is.
+        if verdict != Verdict::Reject {
+            run.accepted_status = run.hold().map(|hold| hold.found.trim_matches('`').to_owned());
+            go_on(run, at);
+        }
         return Vec::new();
     }
     if gate == Gate::NodeClosed && verdict != Verdict::Reject {
@@ -373,6 +377,7 @@ fn confirmed(run: &mut Run, gate: Gate, verdict: Verdict, at: Timestamp) -> Vec<
     if verdict == Verdict::Reject {
         let message = format!("the gate `{gate}` was rejected by a person");
         let found = "rejected".to_owned();
+        run.act = None;
         run.phase = Phase::Held(Hold { code: found.clone(), message, found, since: at });
         return Vec::new();
     }
@@ -391,16 +396,19 @@ fn resumed(run: &mut Run, rebooked: bool, at: Timestamp, book: impl FnOnce(&mut 
     }
     run.hold_requested = false;
     run.acknowledged = run.hold().is_some_and(|hold| matches!(hold.code.as_str(), "out_of_band" | "role_conflict"));
-    if let Some(index) = run.position() {
-        run.progress[index].tries = 0;
+    for progress in &mut run.progress {
+        progress.tries = 0;
     }
-    run.phase = match (&run.phase, &run.act) {
-        (Phase::Held(_), Some(_)) => Phase::Waiting { on: awaited_of(run), since: at, until: None },
-        _ => Phase::Ready,
+    go_on(run, at);
+}
+
+/// Leaves a hold or a doubt: an act that was kept through a hold is awaited further, else the step begins anew.
+fn go_on(run: &mut Run, at: Timestamp) {
+    run.act = run.act.take().filter(|_| run.hold().is_some());
+    run.phase = match run.act {
+        Some(_) => Phase::Waiting { on: awaited_of(run), since: at, until: None },
+        None => Phase::Ready,
     };
-    if run.phase == Phase::Ready {
-        run.act = None;
-    }
 }
 
 /// The fixed path back: open the node that traffic was taken from, prove that it can serve, move the name, close the

@@ -167,6 +167,11 @@ fn role_conflict_while_held(run: &Run, world: &World) -> Option<Event> {
     raise(run, Notice::RoleConflict, None, true, failure.message)
 }
 
+/// True while an instruction is out and nothing shows that a person has begun to carry it out: withdrawing it undoes nothing.
+pub fn is_untouched(run: &Run, world: &World) -> bool {
+    run.act.as_ref().is_some_and(|act| act.instruction.is_some()) && !has_begun(run, world)
+}
+
 /// True if a disruptive step is being waited for whose window is over: an instruction for it must be withdrawn.
 pub fn instruction_is_over(run: &Run, world: &World) -> bool {
     let Some(instruction) = run.act.as_ref().and_then(|act| act.instruction.as_ref()) else { return false };

@@ -13,3 +13,4 @@ mod runs;
 mod simulator;
 mod stage;
 mod store;
+mod sync_failures;
