@@ -52,13 +52,12 @@ pub fn decide(run: &Run, world: &World) -> Next {
     if let Some(failure) = watch::surprise(run, world) {
         return held(failure, watch::is_untouched(run, world));
     }
-    if watch::instruction_is_over(run, world) {
-        return held(Failure::new("window_missed", "the step begun inside its window", "the window is over"), true);
-    }
     match &run.phase {
         Phase::Ready => hold_or(run, world, begin),
         // What a person has begun is not at a safe point: the hold waits until its end is seen.
-        Phase::Waiting { on: WaitingOn::Operator, .. } if watch::is_untouched(run, world) => hold_or(run, world, settle),
+        Phase::Waiting { on: WaitingOn::Operator, .. } | Phase::InDoubt { .. } if watch::is_untouched(run, world) => {
+            hold_or(run, world, instructed)
+        }
         Phase::Waiting { on: WaitingOn::Operator, .. } => settle(run, world),
         Phase::Waiting { on: WaitingOn::Appliance | WaitingOn::Traffic, .. } if run.act.is_some() => settle(run, world),
         Phase::Waiting { on: WaitingOn::Retry, until: Some(until), .. } if world.now < *until => {
@@ -94,8 +93,8 @@ pub fn held(failure: Failure, given_up: bool) -> Next {
 fn begin(run: &Run, world: &World) -> Next {
     let Some(step) = run.step() else { return end(run) };
     let violations = rules::violations(step, &world.facts(run, step));
-    if run.acknowledged && is_so(run, step, world) {
-        return already(step, violations);
+    if let Some(evidence) = is_so(run, step, world).filter(|_| run.acknowledged) {
+        return already(step, evidence, violations);
     }
     if let Some(violation) = violations.into_iter().next() {
         return hindered(run, step, violation, world);
@@ -110,26 +109,29 @@ fn begin(run: &Run, world: &World) -> Next {
 }
 
 /// The step's effect is there without this run having asked for it.
-fn is_so(run: &Run, step: &Step, world: &World) -> bool {
+fn is_so(run: &Run, step: &Step, world: &World) -> Option<Evidence> {
+    let seen = || Evidence::seen("it was done by hand and acknowledged");
     match (step.kind, step.node) {
-        (Kind::BreakFailover, _) => world.link() == Link::Broken,
+        (Kind::BreakFailover, _) => (world.link() == Link::Broken).then(seen),
         (Kind::Update, Some(node)) => {
             let reading = &world.readings[node];
-            let version = reading.current.as_ref().map(|observation| &observation.version);
-            reading.healthy_twice() && version == Some(&run.plan.to.version)
+            let current = reading.current.as_ref().filter(|_| reading.healthy_twice())?;
+            let version = || Evidence::Version { version: current.version.to_string(), build: current.build.clone() };
+            (current.version == run.plan.to.version).then(version)
         }
-        (Kind::SwitchTraffic, to) => to.is_some() && world.traffic.target() == to,
-        _ => false,
+        (Kind::SwitchTraffic, to) => (to.is_some() && world.traffic.target() == to).then(seen),
+        (Kind::EstablishFailover, Some(primary)) => proof::linked_by_hand(run, primary, world),
+        _ => None,
     }
 }
 
 /// What was done by hand, and acknowledged by a person, counts if no promise speaks against it. R3, R5 and R17 speak of the
 /// moment before the act and can't be asked any more.
-fn already(step: &Step, violations: Vec<Violation>) -> Next {
+fn already(step: &Step, evidence: Evidence, violations: Vec<Violation>) -> Next {
     let past = [Rule::R3, Rule::R5, Rule::R17];
     match violations.into_iter().find(|violation| !past.contains(&violation.rule)) {
         Some(violation) => held_by_rule(&violation),
-        None => done(step, Evidence::seen("it was done by hand and acknowledged"), true),
+        None => done(step, evidence, true),
     }
 }
 
@@ -316,6 +318,22 @@ fn settle(run: &Run, world: &World) -> Next {
     }
 }
 
+/// An instruction is out that nobody has begun to carry out: it stands only as long as every promise does.
+fn instructed(run: &Run, world: &World) -> Next {
+    let settled = settle(run, world);
+    let (Next::Rest { .. }, Some(step)) = (&settled, run.step()) else { return settled };
+    let Some(violation) = rules::violations(step, &world.facts(run, step)).into_iter().next() else { return settled };
+    match violation.cure {
+        Cure::Reading if watch::is_in_trouble(world) => {
+            let why = format!("{}: expected {}, found {}", violation.rule, violation.expected, violation.found);
+            record(Event::Waited { on: WaitingOn::Appliance, until: None }, why)
+        }
+        Cure::Reading | Cure::Time => settled,
+        Cure::Renew(kind, node) => renew(run, &violation, kind, node),
+        Cure::Person => held_by_rule(&violation),
+    }
+}
+
 /// Not proven yet: repeat what may be repeated, give the limit its meaning, else look again.
 fn unsettled(run: &Run, step: &Step, act: &Act, world: &World, what: String) -> Next {
     let doubted = matches!(run.phase, Phase::InDoubt { .. });
@@ -350,7 +368,7 @@ fn repeat(run: &Run, step: &Step, world: &World) -> Next {
     let facts = world.facts(run, step);
     match rules::violations(step, &facts).into_iter().next() {
         Some(Violation { cure: Cure::Reading | Cure::Time, .. }) => rest(None),
-        Some(violation) => held_by_rule(&violation),
+        Some(violation) => hindered(run, step, violation, world),
         None => act(run, step, world),
     }
 }

@@ -65,8 +65,8 @@ pub enum Event {
         verdict: Verdict,
         note: Option<String>,
     },
-    /// The run stops here until a person resumes it. An instruction that is out is withdrawn. `given_up`: the act under way no
-    /// longer counts; else its effect is awaited again once the run is resumed.
+    /// The run stops here until a person resumes it. `given_up`: the act under way no longer counts, and an instruction that is
+    /// out is withdrawn; else the effect is awaited again once the run is resumed.
     Held {
         code: String,
         message: String,

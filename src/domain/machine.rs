@@ -187,7 +187,13 @@ fn is_expected(run: &Run, event: &Event) -> bool {
         Phase::InDoubt { .. } => {
             told || matches!(
                 event,
-                E::StepBegun { .. } | E::StepDone { .. } | E::Held { .. } | E::Resumed { .. } | E::SwitchBackOrdered { .. }
+                E::StepBegun { .. }
+                    | E::Waited { .. }
+                    | E::StepDone { .. }
+                    | E::EvidenceLapsed { .. }
+                    | E::Held { .. }
+                    | E::Resumed { .. }
+                    | E::SwitchBackOrdered { .. }
             )
         }
         Phase::Held(_) => told || matches!(event, E::Resumed { .. } | E::Confirmed { .. } | E::SwitchBackOrdered { .. }),
@@ -218,7 +224,11 @@ fn apply(run: &mut Run, event: &Event, at: Timestamp) -> Vec<Command> {
             }
             run.phase = Phase::Waiting { on: WaitingOn::Operator, since: at, until: *not_after };
         }
-        Event::Waited { on, until } => run.phase = Phase::Waiting { on: *on, since: at, until: *until },
+        Event::Waited { on, until } => {
+            // Whatever is waited for comes before the step begins anew: an instruction that is out is withdrawn.
+            run.act = None;
+            run.phase = Phase::Waiting { on: *on, since: at, until: *until };
+        }
         Event::RetryScheduled { until, .. } => {
             run.act = None;
             run.phase = Phase::Waiting { on: WaitingOn::Retry, since: at, until: Some(*until) };
@@ -229,14 +239,12 @@ fn apply(run: &mut Run, event: &Event, at: Timestamp) -> Vec<Command> {
             if let Some(index) = run.plan.steps.iter().position(|known| known.id == *step) {
                 run.progress[index].done_at = None;
             }
+            run.act = None;
             run.phase = Phase::Ready;
         }
         Event::Confirmed { gate, verdict, .. } => return confirmed(run, *gate, *verdict, at),
         Event::Held { code, message, found, given_up, .. } => {
             run.act = run.act.take().filter(|_| !*given_up && run.phase != Phase::Acting);
-            if let Some(act) = &mut run.act {
-                act.instruction = None;
-            }
             run.hold_requested = false;
             run.acknowledged = false;
             run.phase = Phase::Held(Hold { code: code.clone(), message: message.clone(), found: found.clone(), since: at });
@@ -266,6 +274,7 @@ fn accept(run: &mut Run) {
 
 fn awaited_of(run: &Run) -> WaitingOn {
     match run.step().map(|step| step.kind) {
+        _ if run.act.as_ref().is_some_and(|act| act.instruction.is_some()) => WaitingOn::Operator,
         Some(Kind::SwitchTraffic) => WaitingOn::Traffic,
         _ => WaitingOn::Appliance,
     }
@@ -287,6 +296,9 @@ fn step_done(run: &mut Run, evidence: &Evidence, at: Timestamp) -> Vec<Command> 
     run.act = None;
     run.acknowledged = false;
     run.phase = Phase::Ready;
+    if run.step().is_none_or(|next| next.when != step.when) {
+        run.notices.retain(|(notice, _)| *notice != Notice::WindowClosing);
+    }
     if step.when == When::Window1 && run.step().is_some_and(|next| next.when > When::Window1) && run.soak_from.is_none() {
         run.soak_from = Some(at);
         return vec![Command::Export];
@@ -392,6 +404,8 @@ fn confirmed(run: &mut Run, gate: Gate, verdict: Verdict, at: Timestamp) -> Vec<
 fn resumed(run: &mut Run, rebooked: bool, at: Timestamp, book: impl FnOnce(&mut super::plan::Windows)) {
     if rebooked {
         book(&mut run.windows);
+        // R17: it was confirmed for the window that is gone.
+        run.autopilot_off = None;
         run.notices.retain(|(notice, _)| *notice != Notice::WindowClosing);
     }
     run.hold_requested = false;

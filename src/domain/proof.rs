@@ -216,6 +216,14 @@ fn established(run: &Run, primary: NodeId, act: &Act, world: &World) -> Proof {
     }
 }
 
+/// Established by a person: linked from the survivor, and a good sync since the break.
+pub fn linked_by_hand(run: &Run, primary: NodeId, world: &World) -> Option<Evidence> {
+    let reading = &world.readings[primary];
+    let sync = reading.sync().filter(|sync| run.broken_at.is_some_and(|broken| sync.at > broken))?;
+    let proven = world.link() == Link::Linked { primary } && is_good(run, sync).is_ok();
+    proven.then(|| Evidence::Sync { sync: sync.clone(), asked_at: sync.at })
+}
+
 fn waiting_since(run: &Run, act: &Act) -> Timestamp {
     match run.phase {
         Phase::Waiting { since, .. } => since,
