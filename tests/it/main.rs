@@ -14,3 +14,4 @@ mod simulator;
 mod stage;
 mod store;
 mod sync_failures;
+mod troubles;
