@@ -81,7 +81,7 @@ struct Saying {
 /// The alerts of one record; `run` is the run after it, `before` the run it met.
 pub fn of(before: &Run, run: &Run, record: &Record, event: &Event) -> Vec<Alert> {
     let node = node_of(before, event);
-    let sayings = sayings(before, run, event);
+    let sayings = sayings(before, run, record, event);
     let alert = |saying: Saying| Alert {
         kind: saying.kind,
         timestamp: record.at,
@@ -117,7 +117,7 @@ fn say(kind: &'static str, severity: Severity, summary: impl Into<String>, hint:
     Saying { kind, severity, code: kind.to_owned(), summary, expected: None, found: None, hint }
 }
 
-fn sayings(before: &Run, run: &Run, event: &Event) -> Vec<Saying> {
+fn sayings(before: &Run, run: &Run, record: &Record, event: &Event) -> Vec<Saying> {
     let id = &run.id;
     match event {
         Event::Held { code, message, expected, found, .. } => held(before, run, code, message, expected, found),
@@ -133,6 +133,7 @@ fn sayings(before: &Run, run: &Run, event: &Event) -> Vec<Saying> {
             );
             vec![say("by_operator", Severity::Warning, format!("instruction {number}: {}", lines.join(" ")), hint)]
         }
+        Event::Waited { .. } | Event::EvidenceLapsed { .. } if instruction(before).is_some() => withdrawn(before, run, record),
         Event::Waited { on: WaitingOn::Gate, .. } => {
             let gate = run.open_gate();
             let question = gate.map(|gate| gate.question()).unwrap_or_default();
@@ -162,13 +163,25 @@ fn sayings(before: &Run, run: &Run, event: &Event) -> Vec<Saying> {
     }
 }
 
+fn instruction(run: &Run) -> Option<u32> {
+    Some(run.act.as_ref()?.instruction.as_ref()?.number)
+}
+
+/// An instruction whose promises hold no more.
+fn withdrawn(before: &Run, run: &Run, record: &Record) -> Vec<Saying> {
+    let number = instruction(before).unwrap_or_default();
+    let summary = format!("instruction {number} is withdrawn, do not carry it out: {}", record.reason);
+    let hint = format!("another instruction follows once it may be done (`changeover status {}`)", run.id);
+    vec![say("by_operator", Severity::Warning, summary, hint)]
+}
+
 /// A hold: the alert of its cause, where it has one, then `held`.
 fn held(before: &Run, run: &Run, code: &str, message: &str, expected: &str, found: &str) -> Vec<Saying> {
     let step = before.step().map(|step| step.id.as_str()).unwrap_or("the end");
-    let withdrawn = before.act.as_ref().and_then(|act| act.instruction.as_ref());
+    let withdrawn = instruction(before).filter(|_| run.act.is_none());
     let mut summary = format!("run `{}` is held at `{step}`: {message}", run.id);
-    if let Some(instruction) = withdrawn {
-        summary.push_str(&format!("; instruction {} is withdrawn, do not carry it out", instruction.number));
+    if let Some(number) = withdrawn {
+        summary.push_str(&format!("; instruction {number} is withdrawn, do not carry it out"));
     }
     let filled = |kind, severity| Saying {
         code: code.to_owned(),
@@ -185,7 +198,9 @@ fn held(before: &Run, run: &Run, code: &str, message: &str, expected: &str, foun
 fn cause(code: &str) -> Option<&'static str> {
     match code {
         "sync_failed" | "sync_status_unknown" => Some("sync_failed"),
-        "step_failed" | "check_failed" | "drain_limit" | "wrong_version" | "half_broken" => Some("step_failed"),
+        "step_failed" | "check_failed" | "drain_limit" | "wrong_version" | "half_broken" | "half_established" => {
+            Some("step_failed")
+        }
         "window_missed" => Some("window_missed"),
         "role_conflict" => Some("role_conflict"),
         "node_unreachable" => Some("node_unreachable"),
@@ -198,6 +213,13 @@ pub fn hint_of(code: &str, run: &Run) -> String {
     let id = &run.id;
     let resume = format!("then `changeover resume {id}`");
     match code {
+        "sync_failed" if run.unprotected_since().is_some() => {
+            format!("look at the failover page of node `{}` and ask for a sync there, {resume}", run.survivor)
+        }
+        "half_broken" => format!("break the link on the node that still shows it, {resume}"),
+        "half_established" => {
+            format!("break the link on the node that shows it, or finish it from node `{}`, {resume}", run.survivor)
+        }
         "sync_failed" => format!("look at the failover page of both nodes, {resume}: a new sync is asked for"),
         "sync_status_unknown" => format!(
             "if this exact text means a good sync: `changeover confirm {id} sync_status --note …`; else mend the sync, {resume}"

@@ -45,23 +45,28 @@ pub fn decide(run: &Run, world: &World) -> Next {
     if let Phase::Held(_) = run.phase {
         return Next::Rest { until: None };
     }
-    if let Some(failure) = watch::surprise(run, world) {
-        return held(failure, false);
+    // An act is on its way: its answer comes next, and nothing may come between.
+    if run.phase == Phase::Acting {
+        return rest(None);
     }
-    if watch::instruction_is_over(run, world) {
-        return held(Failure::new("window_missed", "the step begun inside its window", "the window is over"), true);
+    if let Some(failure) = watch::surprise(run, world) {
+        return held(failure, watch::is_untouched(run, world));
     }
     match &run.phase {
         Phase::Ready => hold_or(run, world, begin),
-        Phase::Waiting { on: WaitingOn::Operator, .. } => hold_or(run, world, settle),
+        // What a person has begun is not at a safe point: the hold waits until its end is seen.
+        Phase::Waiting { on: WaitingOn::Operator, .. } | Phase::InDoubt { .. } if watch::is_untouched(run, world) => {
+            hold_or(run, world, instructed)
+        }
+        Phase::Waiting { on: WaitingOn::Operator, .. } => settle(run, world),
         Phase::Waiting { on: WaitingOn::Appliance | WaitingOn::Traffic, .. } if run.act.is_some() => settle(run, world),
         Phase::Waiting { on: WaitingOn::Retry, until: Some(until), .. } if world.now < *until => {
             hold_or(run, world, |_, _| rest(Some(*until)))
         }
         Phase::Waiting { .. } => hold_or(run, world, begin),
         Phase::InDoubt { .. } => settle(run, world),
-        // An act is on its way: its answer comes next. Held and finished runs were answered above.
-        Phase::Acting | Phase::Held(_) | Phase::Finished(_) => Next::Rest { until: None },
+        // Answered above.
+        Phase::Acting | Phase::Held(_) | Phase::Finished(_) => rest(None),
     }
 }
 
@@ -88,8 +93,8 @@ pub fn held(failure: Failure, given_up: bool) -> Next {
 fn begin(run: &Run, world: &World) -> Next {
     let Some(step) = run.step() else { return end(run) };
     let violations = rules::violations(step, &world.facts(run, step));
-    if run.acknowledged && is_so(run, step, world) {
-        return already(step, violations);
+    if let Some(evidence) = is_so(run, step, world).filter(|_| run.acknowledged) {
+        return already(step, evidence, violations);
     }
     if let Some(violation) = violations.into_iter().next() {
         return hindered(run, step, violation, world);
@@ -104,26 +109,29 @@ fn begin(run: &Run, world: &World) -> Next {
 }
 
 /// The step's effect is there without this run having asked for it.
-fn is_so(run: &Run, step: &Step, world: &World) -> bool {
+fn is_so(run: &Run, step: &Step, world: &World) -> Option<Evidence> {
+    let seen = || Evidence::seen("it was done by hand and acknowledged");
     match (step.kind, step.node) {
-        (Kind::BreakFailover, _) => world.link() == Link::Broken,
+        (Kind::BreakFailover, _) => (world.link() == Link::Broken).then(seen),
         (Kind::Update, Some(node)) => {
             let reading = &world.readings[node];
-            let version = reading.current.as_ref().map(|observation| &observation.version);
-            reading.healthy_twice() && version == Some(&run.plan.to.version)
+            let current = reading.current.as_ref().filter(|_| reading.healthy_twice())?;
+            let version = || Evidence::Version { version: current.version.to_string(), build: current.build.clone() };
+            (current.version == run.plan.to.version).then(version)
         }
-        (Kind::SwitchTraffic, to) => to.is_some() && world.traffic.target() == to,
-        _ => false,
+        (Kind::SwitchTraffic, to) => (to.is_some() && world.traffic.target() == to).then(seen),
+        (Kind::EstablishFailover, Some(primary)) => proof::linked_by_hand(run, primary, world),
+        _ => None,
     }
 }
 
 /// What was done by hand, and acknowledged by a person, counts if no promise speaks against it. R3, R5 and R17 speak of the
 /// moment before the act and can't be asked any more.
-fn already(step: &Step, violations: Vec<Violation>) -> Next {
+fn already(step: &Step, evidence: Evidence, violations: Vec<Violation>) -> Next {
     let past = [Rule::R3, Rule::R5, Rule::R17];
     match violations.into_iter().find(|violation| !past.contains(&violation.rule)) {
         Some(violation) => held_by_rule(&violation),
-        None => done(step, Evidence::seen("it was done by hand and acknowledged"), true),
+        None => done(step, evidence, true),
     }
 }
 
@@ -275,7 +283,8 @@ fn act(run: &Run, step: &Step, world: &World) -> Next {
     let tries = run.at().map_or(0, |progress| progress.tries);
     if tries >= MAX_TRIES {
         let found = format!("{tries} attempts without success");
-        return held(Failure::new("step_failed", format!("`{}` done", step.kind), found), true);
+        let code = if step.kind == Kind::ForceSync { "sync_failed" } else { "step_failed" };
+        return held(Failure::new(code, format!("`{}` done", step.kind), found), true);
     }
     record(begun(run, step, world, None), step.sentence())
 }
@@ -297,7 +306,10 @@ fn settle(run: &Run, world: &World) -> Next {
     let (Some(step), Some(act)) = (run.step(), run.act.as_ref()) else { return rest(None) };
     match proof::of_act(run, step, act, world) {
         Proof::Done(evidence) => done(step, evidence, false),
-        Proof::Failed(failure) => held(failure, true),
+        Proof::Failed(failure) => {
+            let given_up = !proof::keeps_its_act(step, &failure);
+            held(failure, given_up)
+        }
         Proof::SyncAgain(baseline) => record(
             begun(run, step, world, Some(*baseline)),
             "R1 fresh_sync: it is not known whether the node states a sync's start or its end, so a second one is asked for",
@@ -306,11 +318,35 @@ fn settle(run: &Run, world: &World) -> Next {
     }
 }
 
+/// An instruction is out that nobody has begun to carry out: it stands only as long as every promise does.
+fn instructed(run: &Run, world: &World) -> Next {
+    let settled = settle(run, world);
+    let (Next::Rest { .. }, Some(step)) = (&settled, run.step()) else { return settled };
+    let Some(violation) = rules::violations(step, &world.facts(run, step)).into_iter().next() else { return settled };
+    match violation.cure {
+        Cure::Reading if watch::is_in_trouble(world) => {
+            let why = format!("{}: expected {}, found {}", violation.rule, violation.expected, violation.found);
+            record(Event::Waited { on: WaitingOn::Appliance, until: None }, why)
+        }
+        Cure::Reading | Cure::Time => settled,
+        Cure::Renew(kind, node) => renew(run, &violation, kind, node),
+        Cure::Person => held_by_rule(&violation),
+    }
+}
+
 /// Not proven yet: repeat what may be repeated, give the limit its meaning, else look again.
 fn unsettled(run: &Run, step: &Step, act: &Act, world: &World, what: String) -> Next {
-    if let Phase::InDoubt { .. } = run.phase {
+    let doubted = matches!(run.phase, Phase::InDoubt { .. });
+    // No try since a person's word, and yet an act: it was kept through a hold, and is looked at as one in doubt.
+    let kept = run.at().is_some_and(|progress| progress.tries == 0);
+    if doubted || kept {
         let repeatable = step.kind.row().repeat == Repeat::Safe && proof::had_no_effect(run, step, act, world);
-        return if repeatable { repeat(run, step, world) } else { rest(None) };
+        if repeatable {
+            return repeat(run, step, world);
+        }
+    }
+    if doubted && !is_linked_by(step, world) {
+        return rest(None);
     }
     let since = match run.phase {
         Phase::Waiting { since, .. } => since,
@@ -319,7 +355,12 @@ fn unsettled(run: &Run, step: &Step, act: &Act, world: &World, what: String) -> 
     if world.now.duration_since(since) <= run.plan.limit(step.kind) {
         return rest(Some(since + run.plan.limit(step.kind)));
     }
-    past_limit(step, what)
+    past_limit(step, what, world)
+}
+
+/// Establishing has had its effect, and only the first sync is missing.
+fn is_linked_by(step: &Step, world: &World) -> bool {
+    step.kind == Kind::EstablishFailover && step.node.is_some_and(|primary| world.link() == Link::Linked { primary })
 }
 
 /// The same act once more, if the rules still allow it.
@@ -327,16 +368,17 @@ fn repeat(run: &Run, step: &Step, world: &World) -> Next {
     let facts = world.facts(run, step);
     match rules::violations(step, &facts).into_iter().next() {
         Some(Violation { cure: Cure::Reading | Cure::Time, .. }) => rest(None),
-        Some(violation) => held_by_rule(&violation),
+        Some(violation) => hindered(run, step, violation, world),
         None => act(run, step, world),
     }
 }
 
 /// The limit has passed without proof.
-fn past_limit(step: &Step, what: String) -> Next {
+fn past_limit(step: &Step, what: String, world: &World) -> Next {
     let limit = format!("not seen within the limit of `{}`", step.kind);
     match step.kind {
         Kind::ForceSync => held(Failure::new("sync_failed", what, limit), true),
+        Kind::EstablishFailover if is_linked_by(step, world) => held(Failure::new("sync_failed", what, limit), false),
         Kind::Drain => held(Failure::new("drain_limit", what, limit), true),
         _ => record(Event::Doubted { message: format!("expected {what}, {limit}") }, format!("`{}` is in doubt", step.id)),
     }

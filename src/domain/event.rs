@@ -65,8 +65,8 @@ pub enum Event {
         verdict: Verdict,
         note: Option<String>,
     },
-    /// The run stops here until a person resumes it. `given_up`: the act under way no longer counts; an instruction that is
-    /// out is withdrawn in any case.
+    /// The run stops here until a person resumes it. `given_up`: the act under way no longer counts, and an instruction that is
+    /// out is withdrawn; else the effect is awaited again once the run is resumed.
     Held {
         code: String,
         message: String,

@@ -68,6 +68,8 @@ pub struct NodeFacts {
     pub verified: bool,
     /// Closed to clients by this run.
     pub closed: bool,
+    /// Its last reading says that it takes no client.
+    pub denied: bool,
     /// This run's verified backup, still good for R4.
     pub backed_up: bool,
     /// Its data were extracted after it was closed and last touched (R9).
@@ -131,6 +133,7 @@ impl Facts {
             proven: false,
             verified: false,
             closed: false,
+            denied: false,
             backed_up: false,
             extracted: false,
             stray: false,
@@ -157,7 +160,15 @@ impl Facts {
     pub fn able_to_serve(&self, node: NodeId) -> bool {
         let facts = &self.nodes[node];
         let role = matches!(facts.role, Some(Role::Primary | Role::Standalone));
-        facts.known == Known::Yes && role && facts.healthy && !facts.closed && (facts.proven || self.serving == Some(node))
+        let open = !facts.closed && !facts.denied;
+        facts.known == Known::Yes && role && facts.healthy && open && (facts.proven || self.serving == Some(node))
+    }
+
+    /// Certainly out of service: then disturbing it takes nothing away. A node that only was not tried yet may be what is left.
+    pub fn out_of_service(&self, node: NodeId) -> bool {
+        let facts = &self.nodes[node];
+        let elsewhere = self.serving.is_some_and(|serving| serving != node);
+        elsewhere && (facts.closed || facts.denied || facts.role == Some(Role::Standby))
     }
 
     /// Why a node is not able to serve, for messages.
@@ -170,6 +181,9 @@ impl Facts {
         }
         if facts.closed {
             return format!("node `{node}` is closed to clients");
+        }
+        if facts.denied {
+            return format!("node `{node}` takes no client");
         }
         match facts.role {
             Some(Role::Standby) => format!("node `{node}` is standby"),

@@ -187,7 +187,13 @@ fn is_expected(run: &Run, event: &Event) -> bool {
         Phase::InDoubt { .. } => {
             told || matches!(
                 event,
-                E::StepBegun { .. } | E::StepDone { .. } | E::Held { .. } | E::Resumed { .. } | E::SwitchBackOrdered { .. }
+                E::StepBegun { .. }
+                    | E::Waited { .. }
+                    | E::StepDone { .. }
+                    | E::EvidenceLapsed { .. }
+                    | E::Held { .. }
+                    | E::Resumed { .. }
+                    | E::SwitchBackOrdered { .. }
             )
         }
         Phase::Held(_) => told || matches!(event, E::Resumed { .. } | E::Confirmed { .. } | E::SwitchBackOrdered { .. }),
@@ -218,7 +224,11 @@ fn apply(run: &mut Run, event: &Event, at: Timestamp) -> Vec<Command> {
             }
             run.phase = Phase::Waiting { on: WaitingOn::Operator, since: at, until: *not_after };
         }
-        Event::Waited { on, until } => run.phase = Phase::Waiting { on: *on, since: at, until: *until },
+        Event::Waited { on, until } => {
+            // Whatever is waited for comes before the step begins anew: an instruction that is out is withdrawn.
+            run.act = None;
+            run.phase = Phase::Waiting { on: *on, since: at, until: *until };
+        }
         Event::RetryScheduled { until, .. } => {
             run.act = None;
             run.phase = Phase::Waiting { on: WaitingOn::Retry, since: at, until: Some(*until) };
@@ -229,14 +239,12 @@ fn apply(run: &mut Run, event: &Event, at: Timestamp) -> Vec<Command> {
             if let Some(index) = run.plan.steps.iter().position(|known| known.id == *step) {
                 run.progress[index].done_at = None;
             }
+            run.act = None;
             run.phase = Phase::Ready;
         }
         Event::Confirmed { gate, verdict, .. } => return confirmed(run, *gate, *verdict, at),
         Event::Held { code, message, found, given_up, .. } => {
-            let withdrawn = run.act.as_ref().is_some_and(|act| act.instruction.is_some());
-            if *given_up || withdrawn || run.phase == Phase::Acting {
-                run.act = None;
-            }
+            run.act = run.act.take().filter(|_| !*given_up && run.phase != Phase::Acting);
             run.hold_requested = false;
             run.acknowledged = false;
             run.phase = Phase::Held(Hold { code: code.clone(), message: message.clone(), found: found.clone(), since: at });
@@ -266,6 +274,7 @@ fn accept(run: &mut Run) {
 
 fn awaited_of(run: &Run) -> WaitingOn {
     match run.step().map(|step| step.kind) {
+        _ if run.act.as_ref().is_some_and(|act| act.instruction.is_some()) => WaitingOn::Operator,
         Some(Kind::SwitchTraffic) => WaitingOn::Traffic,
         _ => WaitingOn::Appliance,
     }
@@ -287,6 +296,9 @@ fn step_done(run: &mut Run, evidence: &Evidence, at: Timestamp) -> Vec<Command> 
     run.act = None;
     run.acknowledged = false;
     run.phase = Phase::Ready;
+    if run.step().is_none_or(|next| next.when != step.when) {
+        run.notices.retain(|(notice, _)| *notice != Notice::WindowClosing);
+    }
     if step.when == When::Window1 && run.step().is_some_and(|next| next.when > When::Window1) && run.soak_from.is_none() {
         run.soak_from = Some(at);
         return vec![Command::Export];
@@ -329,6 +341,7 @@ fn effect(run: &mut Run, step: &Step, evidence: &Evidence, at: Timestamp) -> Vec
         Kind::Soak => run.soaked = true,
         Kind::EstablishFailover => {
             run.protected_at = Some(at);
+            run.accepted_status = None;
             touch_both(run, at);
             run.nodes[node.other()].closed_at = None;
         }
@@ -360,8 +373,11 @@ fn sync_of(evidence: &Evidence, at: Timestamp) -> Option<SyncEvidence> {
 /// A person's word at a gate. A rejection holds the run: silence and refusal never lead on (R10).
 fn confirmed(run: &mut Run, gate: Gate, verdict: Verdict, at: Timestamp) -> Vec<Command> {
     if gate == Gate::SyncStatus {
-        run.accepted_status = run.hold().map(|hold| hold.found.trim_matches('`').to_owned());
-        run.phase = Phase::Ready;
+        // Rejected, the run stays held as it is.
+        if verdict != Verdict::Reject {
+            run.accepted_status = run.hold().map(|hold| hold.found.trim_matches('`').to_owned());
+            go_on(run, at);
+        }
         return Vec::new();
     }
     if gate == Gate::NodeClosed && verdict != Verdict::Reject {
@@ -373,6 +389,7 @@ fn confirmed(run: &mut Run, gate: Gate, verdict: Verdict, at: Timestamp) -> Vec<
     if verdict == Verdict::Reject {
         let message = format!("the gate `{gate}` was rejected by a person");
         let found = "rejected".to_owned();
+        run.act = None;
         run.phase = Phase::Held(Hold { code: found.clone(), message, found, since: at });
         return Vec::new();
     }
@@ -387,20 +404,25 @@ fn confirmed(run: &mut Run, gate: Gate, verdict: Verdict, at: Timestamp) -> Vec<
 fn resumed(run: &mut Run, rebooked: bool, at: Timestamp, book: impl FnOnce(&mut super::plan::Windows)) {
     if rebooked {
         book(&mut run.windows);
+        // R17: it was confirmed for the window that is gone.
+        run.autopilot_off = None;
         run.notices.retain(|(notice, _)| *notice != Notice::WindowClosing);
     }
     run.hold_requested = false;
     run.acknowledged = run.hold().is_some_and(|hold| matches!(hold.code.as_str(), "out_of_band" | "role_conflict"));
-    if let Some(index) = run.position() {
-        run.progress[index].tries = 0;
+    for progress in &mut run.progress {
+        progress.tries = 0;
     }
-    run.phase = match (&run.phase, &run.act) {
-        (Phase::Held(_), Some(_)) => Phase::Waiting { on: awaited_of(run), since: at, until: None },
-        _ => Phase::Ready,
+    go_on(run, at);
+}
+
+/// Leaves a hold or a doubt: an act that was kept through a hold is awaited further, else the step begins anew.
+fn go_on(run: &mut Run, at: Timestamp) {
+    run.act = run.act.take().filter(|_| run.hold().is_some());
+    run.phase = match run.act {
+        Some(_) => Phase::Waiting { on: awaited_of(run), since: at, until: None },
+        None => Phase::Ready,
     };
-    if run.phase == Phase::Ready {
-        run.act = None;
-    }
 }
 
 /// The fixed path back: open the node that traffic was taken from, prove that it can serve, move the name, close the

@@ -7,7 +7,7 @@ use super::event::{Baseline, Evidence};
 use super::facts::Link;
 use super::ids::NodeId;
 use super::plan::Step;
-use super::run::{Act, Run};
+use super::run::{Act, Phase, Run};
 use super::site::{Role, SyncFact};
 use super::world::World;
 
@@ -141,19 +141,15 @@ fn broken(run: &Run, act: &Act, world: &World) -> Proof {
         Link::Broken if young => Proof::Done(Evidence::seen("both nodes report no relationship")),
         Link::BothPrimary => Proof::Failed(both_primary()),
         Link::Half if world.now.duration_since(act.since) > run.plan.limit(Kind::BreakFailover) => {
-            Proof::Failed(half_broken(world))
+            Proof::Failed(half("half_broken", Link::Broken, world))
         }
         link => not_yet(format!("both nodes without relationship; now: {}", link.describe())),
     }
 }
 
-fn half_broken(world: &World) -> Failure {
+fn half(code: &'static str, expected: Link, world: &World) -> Failure {
     let role = |node: NodeId| world.readings[node].role().map_or("unread", Role::as_str);
-    Failure::new(
-        "half_broken",
-        "no relationship on either node",
-        format!("node `a` {}, node `b` {}", role(NodeId::A), role(NodeId::B)),
-    )
+    Failure::new(code, expected.describe(), format!("node `a` {}, node `b` {}", role(NodeId::A), role(NodeId::B)))
 }
 
 pub fn both_primary() -> Failure {
@@ -202,6 +198,9 @@ fn established(run: &Run, primary: NodeId, act: &Act, world: &World) -> Proof {
     if link == Link::BothPrimary {
         return Proof::Failed(both_primary());
     }
+    if link == Link::Half && world.now.duration_since(act.since) > run.plan.limit(Kind::EstablishFailover) {
+        return Proof::Failed(half("half_established", Link::Linked { primary }, world));
+    }
     let young = NodeId::BOTH.into_iter().all(|node| world.readings[node].proven_after(act.since));
     if link != (Link::Linked { primary }) || !young {
         return not_yet(format!("node `{primary}` primary and node `{}` standby; now: {}", primary.other(), link.describe()));
@@ -213,8 +212,25 @@ fn established(run: &Run, primary: NodeId, act: &Act, world: &World) -> Proof {
         return not_yet(format!("the first sync from node `{primary}`"));
     };
     match is_good(run, sync) {
-        Err(failure) => Proof::Failed(failure.at(primary)),
         Ok(()) => Proof::Done(Evidence::Sync { sync: sync.clone(), asked_at: act.since }),
+        // One that was bad before a person resumed the run says nothing new.
+        Err(failure) if is_later(sync, waiting_since(run, act), skew) => Proof::Failed(failure.at(primary)),
+        Err(_) => not_yet(format!("a good sync from node `{primary}`; the last one, of {}, was not", sync.at)),
+    }
+}
+
+/// Established by a person: linked from the survivor, and a good sync since the break.
+pub fn linked_by_hand(run: &Run, primary: NodeId, world: &World) -> Option<Evidence> {
+    let reading = &world.readings[primary];
+    let sync = reading.sync().filter(|sync| run.broken_at.is_some_and(|broken| sync.at > broken))?;
+    let proven = world.link() == Link::Linked { primary } && is_good(run, sync).is_ok();
+    proven.then(|| Evidence::Sync { sync: sync.clone(), asked_at: sync.at })
+}
+
+fn waiting_since(run: &Run, act: &Act) -> Timestamp {
+    match run.phase {
+        Phase::Waiting { since, .. } => since,
+        _ => act.since,
     }
 }
 
@@ -344,7 +360,7 @@ fn final_check(run: &Run, world: &World) -> Proof {
 /// True if the readings prove that an act in doubt had no effect, so that it may be repeated without harm.
 ///
 /// Acts that take time to show (sync, break, establish) are given their expected time first: "not done" is never
-/// concluded from a reading that may be earlier than the effect.
+/// concluded from a reading that may be earlier than the effect. A link that is half way is no sign of "no effect".
 pub fn had_no_effect(run: &Run, step: &Step, act: &Act, world: &World) -> bool {
     let waited = world.now.duration_since(act.since);
     let read = |node: NodeId| world.readings[node].proven_after(act.since);
@@ -355,8 +371,20 @@ pub fn had_no_effect(run: &Run, step: &Step, act: &Act, world: &World) -> bool {
             waited >= world.settling && world.traffic.target() == act.baseline.traffic && world.traffic.steady_count >= 2
         }
         Kind::ForceSync | Kind::BreakFailover | Kind::EstablishFailover => {
-            waited >= run.plan.expected(step.kind) && NodeId::BOTH.into_iter().all(read)
+            let before =
+                if step.kind == Kind::EstablishFailover { Link::Broken } else { Link::Linked { primary: run.plan.primary } };
+            waited >= run.plan.expected(step.kind) && world.link() == before && NodeId::BOTH.into_iter().all(read)
         }
+        _ => false,
+    }
+}
+
+/// True if the order certainly had its effect, though what must follow it is not proven: repeating it would be wrong, and the
+/// run goes on looking for the proof once a person resumes it.
+pub fn keeps_its_act(step: &Step, failure: &Failure) -> bool {
+    match step.kind {
+        Kind::BreakFailover => failure.code == "half_broken",
+        Kind::EstablishFailover => matches!(failure.code, "half_established" | "sync_failed" | "sync_status_unknown"),
         _ => false,
     }
 }

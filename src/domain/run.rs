@@ -63,7 +63,7 @@ pub struct Progress {
     pub done_at: Option<Timestamp>,
     /// The last attempt's number, from 1.
     pub attempts: u32,
-    /// Attempts since a person last had a word.
+    /// Attempts since a person last resumed the run.
     pub tries: u32,
 }
 

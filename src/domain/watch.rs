@@ -1,13 +1,15 @@
 //! What is watched at every look, whatever the step: changes that nobody planned, and things that people must know.
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
-use super::action::{Impact, Kind, When};
+use super::action::{Impact, Kind};
 use super::event::{Event, Notice};
 use super::facts::Link;
-use super::ids::NodeId;
+use super::ids::{NodeId, PerNode};
+use super::plan::Step;
 use super::proof::{self, Failure};
 use super::run::{Phase, Run};
+use super::site::Role;
 use super::world::World;
 
 /// A change that nobody planned: the run is held with it.
@@ -167,25 +169,49 @@ fn role_conflict_while_held(run: &Run, world: &World) -> Option<Event> {
     raise(run, Notice::RoleConflict, None, true, failure.message)
 }
 
-/// True if a disruptive step is being waited for whose window is over: an instruction for it must be withdrawn.
-pub fn instruction_is_over(run: &Run, world: &World) -> bool {
-    let Some(instruction) = run.act.as_ref().and_then(|act| act.instruction.as_ref()) else { return false };
-    let over = instruction.not_after.is_some_and(|not_after| world.now > not_after);
-    over && !has_begun(run, world)
+/// A node silent for this long calls back a person who was instructed: some four looks, so that one lost answer does not, and
+/// short beside the minutes that a person takes to begin.
+const CALL_BACK: SignedDuration = SignedDuration::from_mins(1);
+
+/// True if a missing reading is more than a lost answer: a node is silent, or says that it is not well.
+pub fn is_in_trouble(world: &World) -> bool {
+    NodeId::BOTH.into_iter().any(|node| {
+        let reading = &world.readings[node];
+        let unwell = reading.current.as_ref().is_some_and(|observation| !observation.healthy);
+        unwell || reading.silent_for(world.now) > CALL_BACK
+    })
 }
 
-/// A sign that a person has begun what was asked: the box is silent or updating, or the link is half way.
+/// True while an instruction is out and nothing shows that a person has begun to carry it out: withdrawing it undoes nothing.
+pub fn is_untouched(run: &Run, world: &World) -> bool {
+    run.act.as_ref().is_some_and(|act| act.instruction.is_some()) && !has_begun(run, world)
+}
+
+/// A sign that a person has begun what was asked: the box is silent, updating or updated, or the link is on its way.
 fn has_begun(run: &Run, world: &World) -> bool {
     let Some(step) = run.step() else { return false };
+    let primary = run.plan.primary;
+    // One node that tells is enough: the other may be silent.
+    let moved = |before: PerNode<Role>| {
+        NodeId::BOTH.into_iter().any(|node| world.readings[node].role().is_some_and(|role| role != before[node]))
+    };
     match (step.kind, step.node) {
-        (Kind::Update, Some(node)) => world.readings[node].current.as_ref().is_none_or(|observation| observation.updating),
-        (Kind::BreakFailover, _) => world.link() != Link::Linked { primary: run.plan.primary },
-        (Kind::EstablishFailover, _) => world.link() != Link::Broken,
+        (Kind::Update, Some(node)) => world.readings[node].current.as_ref().is_none_or(|observation| {
+            let same_box = observation.identity == run.plan.nodes[node].identity;
+            same_box && (observation.updating || observation.version != run.plan.from.version)
+        }),
+        (Kind::BreakFailover, _) => moved(PerNode::new(|node| if node == primary { Role::Primary } else { Role::Standby })),
+        (Kind::EstablishFailover, _) => moved(PerNode::new(|_| Role::Standalone)),
         _ => false,
     }
 }
 
-/// The steps of this part that must end inside its window.
-pub fn is_bound_to_window(kind: Kind, when: When) -> bool {
-    matches!(when, When::Window1 | When::Window2) && kind.impact() >= Impact::Disruptive
+/// Until when an instruction for this step may be carried out: while its expected time fits into the window (R3), and failover
+/// is broken only on evidence that has not lapsed (R1).
+pub fn not_after(run: &Run, step: &Step) -> Option<Timestamp> {
+    let bound = step.impact() >= Impact::Disruptive && !run.switched_back;
+    let window = run.windows.of(step.when).filter(|_| bound).map(|window| window.to - run.plan.expected(step.kind));
+    let proven = run.sync.as_ref().filter(|_| step.kind == Kind::BreakFailover).map(|sync| sync.proven_at);
+    let lapses = proven.map(|at| at + run.plan.policy.max_sync_age);
+    window.into_iter().chain(lapses).min()
 }

@@ -200,9 +200,10 @@ impl World {
             version: current.map(|observation| observation.version.clone()),
             build: current.and_then(|observation| observation.build.clone()),
             healthy: reading.healthy_twice(),
-            proven: since_touched(record.verified_at) && record.closed_at.is_none() && !denied,
+            proven: since_touched(record.verified_at) && record.closed_at.is_none(),
             verified: since_touched(record.verified_at),
             closed: record.closed_at.is_some(),
+            denied,
             backed_up: self.backup_counts(run, node),
             extracted: since_touched(record.extracted_at)
                 && record.extracted_at >= record.closed_at

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinSet;
 
 use crate::domain::checks::{self, Check};
 use crate::domain::event::Event;
@@ -51,6 +52,8 @@ pub struct Fleet {
     procedures: BTreeMap<String, Procedure>,
     hooks: NamedHooks,
     runs: Mutex<BTreeMap<RunId, Kept>>,
+    /// The loops of the runs. Dropped with the fleet: no loop outlives it, as none outlives the process.
+    loops: Mutex<JoinSet<()>>,
     /// Held while a run of the site is being started, so that two starts can't pass each other.
     starting: HashMap<String, tokio::sync::Mutex<()>>,
 }
@@ -60,7 +63,7 @@ impl Fleet {
         let starting = sites.iter().map(|entry| (entry.site.name.clone(), tokio::sync::Mutex::new(()))).collect();
         let sites = sites.into_iter().map(|entry| (entry.site.name.clone(), entry)).collect();
         let procedures = procedures.into_iter().map(|procedure| (procedure.name.clone(), procedure)).collect();
-        Arc::new(Self { around, sites, procedures, hooks, runs: Mutex::default(), starting })
+        Arc::new(Self { around, sites, procedures, hooks, runs: Mutex::default(), loops: Mutex::default(), starting })
     }
 
     /// Takes over the runs that stood in the journal; those that are not finished go on by themselves.
@@ -90,9 +93,15 @@ impl Fleet {
         let publish = Arc::new(publish);
         if let Some(entry) = entry.filter(|_| !finished) {
             let runner = Runner::new(self.around.clone(), entry.ports.clone(), publish.clone(), messages);
-            tokio::spawn(runner.drive(recovered));
+            self.spawn(runner.drive(recovered));
         }
         self.lock().insert(id, Kept { snapshot, publish, inbox });
+    }
+
+    fn spawn(&self, run: impl Future<Output = ()> + Send + 'static) {
+        let mut loops = self.loops.lock().unwrap_or_else(PoisonError::into_inner);
+        while loops.try_join_next().is_some() {}
+        loops.spawn(run);
     }
 
     /// Follows a run: every record and every look is published here.

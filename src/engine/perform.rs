@@ -11,7 +11,7 @@ use crate::domain::event::{Event, Evidence, FileEvidence};
 use crate::domain::ids::NodeId;
 use crate::domain::plan::Step;
 use crate::domain::run::Run;
-use crate::domain::watch::is_bound_to_window;
+use crate::domain::watch;
 use crate::ports::{ActAnswer, Intent, NodeAct, ProducedFile, Recall};
 
 use super::Around;
@@ -153,8 +153,7 @@ fn event_of(run: &Run, step: &Step, answer: ActAnswer, now: Timestamp) -> Event 
             refused(step, "there is no interface for it, and a file saved by hand can't be verified here".to_owned())
         }
         ActAnswer::ByOperator { instructions } => {
-            let bound = is_bound_to_window(step.kind, step.when) && !run.switched_back;
-            let not_after = run.windows.of(step.when).filter(|_| bound).map(|window| window.to);
+            let not_after = watch::not_after(run, step);
             Event::Instructed { number: run.instructions + 1, not_after, lines: instructions }
         }
     }

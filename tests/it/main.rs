@@ -3,15 +3,20 @@
 mod alerts;
 mod beyondtrust;
 mod config;
+mod crashes;
 mod daemon;
 mod dns;
 mod exec;
+mod faults;
 #[cfg(feature = "test-kill")]
 mod kill;
+mod memory;
 mod named;
 mod runs;
 mod simulator;
 mod stage;
 mod store;
+mod sync_failures;
+mod troubles;
 mod vendor;
 mod whole_runs;

@@ -1,7 +1,7 @@
 //! A whole site in this process and in virtual time: the simulated world behind the in-process ports, the real engine, a
-//! journal in memory, and a person who answers gates.
+//! journal in memory, and a person who answers gates and does what instructions say.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
@@ -11,50 +11,45 @@ use changeover::domain::journal::Record;
 use changeover::domain::machine;
 use changeover::domain::procedure::{BUILT_IN, Procedure};
 use changeover::domain::run::{Phase, Run};
-use changeover::domain::site::{Node, Policy, Site};
+use changeover::domain::site::{Node, Policy, Role, Site};
 use changeover::engine::Around;
 use changeover::engine::api::{Fleet as _, PlanRequest, Problem, Snapshot, Word};
 use changeover::engine::fleet::{Fleet, SiteEntry};
 use changeover::engine::hooks::{Hooks, Route};
 use changeover::engine::look::SitePorts;
-use changeover::ports::{Clock, Journal, OutboxItem, StoreError};
+use changeover::ports::{Clock, Journal};
+use changeover::simulator::faults::{Fault, Planned};
 use changeover::simulator::inprocess::{InProcessOptions, SimSite, VirtualClock};
-use changeover::simulator::world::{World, WorldOptions};
-use futures_util::future::BoxFuture;
+use changeover::simulator::world::{self, Truth, World, WorldOptions};
 use jiff::{SignedDuration, Timestamp};
 
-pub const SITE: &str = "support";
+use crate::memory::MemoryJournal;
 
-/// Records and alerts, kept in memory.
-#[derive(Default)]
-pub struct MemoryJournal {
-    records: Mutex<BTreeMap<RunId, Vec<Record>>>,
-    pub outbox: Mutex<Vec<OutboxItem>>,
-    /// From this record on nothing is taken any more: the process has "died" there.
-    pub dies_at: Mutex<Option<u64>>,
+pub const SITE: &str = "support";
+pub const PROCEDURES: [&str; 2] = ["in-place", "role-swap"];
+
+/// What a stage is built from.
+#[derive(Clone)]
+pub struct Setting {
+    pub options: InProcessOptions,
+    pub policy: Policy,
+    pub first: String,
+    pub second: String,
+    pub seed: u64,
 }
 
-impl Journal for MemoryJournal {
-    fn append(&self, records: Vec<Record>, outbox: Vec<OutboxItem>, _essential: bool) -> BoxFuture<'_, Result<(), StoreError>> {
-        Box::pin(async move {
-            for record in records {
-                if self.dies_at.lock().unwrap().is_some_and(|last| record.seq >= last) {
-                    return Err(StoreError::Failed("the process died".to_owned()));
-                }
-                self.records.lock().unwrap().entry(record.run.clone()).or_default().push(record);
-            }
-            self.outbox.lock().unwrap().extend(outbox);
-            Ok(())
-        })
+impl Default for Setting {
+    fn default() -> Self {
+        // A drain takes up to 35 min and a double sync 5: the sync before the break must stay good for as long.
+        let policy = Policy { max_sync_age: SignedDuration::from_mins(30), ..Policy::default() };
+        let (first, second) = ("now +4h".to_owned(), "2026-11-23T07:00:00Z +4h".to_owned());
+        Self { options: InProcessOptions::default(), policy, first, second, seed: 1 }
     }
+}
 
-    fn records(&self, run: &RunId, after: u64) -> Result<Vec<Record>, StoreError> {
-        let records = self.records.lock().unwrap();
-        Ok(records.get(run).into_iter().flatten().filter(|record| record.seq > after).cloned().collect())
-    }
-
-    fn ready(&self) -> Result<(), StoreError> {
-        Ok(())
+impl Setting {
+    pub fn by_operator() -> Self {
+        Self { options: InProcessOptions { by_operator: true, ..InProcessOptions::default() }, ..Self::default() }
     }
 }
 
@@ -63,8 +58,14 @@ pub struct Stage {
     pub clock: Arc<VirtualClock>,
     pub journal: Arc<MemoryJournal>,
     pub fleet: Arc<Fleet>,
-    pub policy: Policy,
-    folder: tempfile::TempDir,
+    pub setting: Setting,
+    pub folder: tempfile::TempDir,
+    /// The instructions that the person has carried out.
+    carried_out: Mutex<BTreeSet<u32>>,
+    /// What a person did without an instruction, by verb and node.
+    by_hand: Mutex<Vec<(String, NodeId)>>,
+    /// When trouble began: what was ordered in that very moment could not know of it.
+    pub trouble_at: Arc<Mutex<Option<Timestamp>>>,
 }
 
 /// How a run came to rest.
@@ -77,32 +78,37 @@ pub struct Rest {
 
 impl Stage {
     pub fn new() -> Self {
-        Self::with(InProcessOptions::default())
+        Self::set(Setting::default())
     }
 
-    pub fn with(options: InProcessOptions) -> Self {
+    pub fn set(setting: Setting) -> Self {
         let start: Timestamp = "2026-11-22T01:00:00Z".parse().unwrap();
         let clock = Arc::new(VirtualClock::new(start));
-        let world = World::new(WorldOptions::new(start, "24.1.1".parse().unwrap(), "24.2.1".parse().unwrap()));
-        let site = SimSite::new(world, clock.clone(), options);
-        Self::on(site, clock, Policy { max_sync_age: SignedDuration::from_mins(30), ..Policy::default() })
-    }
-
-    pub fn on(site: SimSite, clock: Arc<VirtualClock>, policy: Policy) -> Self {
+        let options =
+            WorldOptions { seed: setting.seed, ..WorldOptions::new(start, "24.1.1".parse().unwrap(), "24.2.1".parse().unwrap()) };
+        let site = SimSite::new(World::new(options), clock.clone(), setting.options);
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("base.nss"), b"a package").unwrap();
         let journal = Arc::new(MemoryJournal::default());
-        let fleet = fleet(&site, &clock, &journal, &policy, folder.path().to_owned());
-        Self { site, clock, journal, fleet, policy, folder }
+        let fleet = fleet(&site, &clock, &journal, &setting.policy, folder.path().to_owned());
+        Self {
+            site,
+            clock,
+            journal,
+            fleet,
+            setting,
+            folder,
+            carried_out: Mutex::default(),
+            by_hand: Mutex::default(),
+            trouble_at: Arc::default(),
+        }
     }
 
     /// The daemon dies and comes up again: a new fleet on the same journal and the same world.
     pub fn restart(&mut self) {
-        *self.journal.dies_at.lock().unwrap() = None;
-        self.fleet = fleet(&self.site, &self.clock, &self.journal, &self.policy, self.folder.path().to_owned());
-        let runs: Vec<Run> =
-            self.journal.records.lock().unwrap().values().map(|records| machine::replay(records).unwrap()).collect();
-        self.fleet.take_over(runs);
+        self.journal.live_again();
+        self.fleet = fleet(&self.site, &self.clock, &self.journal, &self.setting.policy, self.folder.path().to_owned());
+        self.fleet.take_over(self.journal.runs());
     }
 
     pub fn request(&self, procedure: &str) -> PlanRequest {
@@ -111,8 +117,8 @@ impl Stage {
             to: "24.2.1".to_owned(),
             package: self.folder.path().join("base.nss"),
             procedure: Some(procedure.to_owned()),
-            first: Some("now +4h".to_owned()),
-            second: Some("2026-11-25T01:00:00Z +4h".to_owned()),
+            first: Some(self.setting.first.clone()),
+            second: Some(self.setting.second.clone()),
         }
     }
 
@@ -124,36 +130,177 @@ impl Stage {
         self.fleet.command(id, word, "olga", None).await
     }
 
+    pub async fn resume(&self, id: &RunId) -> Result<Snapshot, Problem> {
+        self.word(id, Word::Resume { window: None }).await
+    }
+
+    pub async fn accept(&self, id: &RunId, gate: Option<&str>) -> Result<Snapshot, Problem> {
+        let word = Word::Confirm { gate: gate.map(str::to_owned), verdict: Verdict::Accept, note: None };
+        self.word(id, word).await
+    }
+
+    pub async fn pass(&self, time: SignedDuration) {
+        self.clock.sleep_until(self.clock.now() + time).await;
+    }
+
+    pub fn run(&self, id: &RunId) -> Arc<Run> {
+        self.fleet.run(id).unwrap().run
+    }
+
+    pub fn fault(&self, planned: Planned) {
+        self.site.current().plan_fault(planned);
+    }
+
+    /// Takes all faults back.
+    pub fn mend(&self) {
+        let mut world = self.site.current();
+        for planned in world.faults.planned() {
+            world.plan_fault(Planned { times: Some(0), node: None, act: None, ..planned });
+        }
+    }
+
+    /// Does something to the world right after the first record of this event and step is durable, and before anything else.
+    pub fn at(&self, event: &'static str, step: &str, act: impl FnOnce(&mut World) + Send + 'static) {
+        let (site, step, mut act) = (self.site.clone(), step.to_owned(), Some(act));
+        self.journal.witness(move |record| {
+            if record.event == event && record.step.as_deref() == Some(&step) {
+                if let Some(act) = act.take() {
+                    act(&mut site.current());
+                }
+            }
+        });
+    }
+
     /// Follows a run until `seen` says so; panics with the last status after 30 simulated days.
-    pub async fn until(&self, id: &RunId, mut seen: impl FnMut(&Run) -> bool) -> Arc<Run> {
+    pub async fn until(&self, id: &RunId, seen: impl FnMut(&Run) -> bool) -> Arc<Run> {
+        let limit = SignedDuration::from_hours(30 * 24);
+        match self.within(id, limit, seen).await {
+            Ok(run) => run,
+            Err(run) => panic!("30 days later: {:?} at {:?}\n{}", run.phase, run.step(), story(&self.records(id))),
+        }
+    }
+
+    /// As [`Stage::until`], for so long; the error is the run as it stood then.
+    pub async fn within(
+        &self,
+        id: &RunId,
+        limit: SignedDuration,
+        mut seen: impl FnMut(&Run) -> bool,
+    ) -> Result<Arc<Run>, Arc<Run>> {
         let mut watch = self.fleet.watch(id).unwrap();
-        let limit = self.clock.now() + SignedDuration::from_hours(30 * 24);
+        let limit = self.clock.now() + limit;
         loop {
             let run = watch.borrow_and_update().run.clone();
             if seen(&run) {
-                return run;
+                return Ok(run);
             }
             tokio::select! {
-                changed = watch.changed() => assert!(changed.is_ok(), "the run's loop ended: {:?} at {:?}", run.phase, run.step()),
-                () = self.clock.sleep_until(limit) => panic!("30 days later: {:?} at {:?}", run.phase, run.step()),
+                biased;
+                changed = watch.changed() => if changed.is_err() {
+                    panic!("the run's loop ended: {:?} at {:?}\n{}", run.phase, run.step(), story(&self.records(id)));
+                },
+                () = self.clock.sleep_until(limit) => return Err(run),
             }
         }
     }
 
-    /// Lets the run go to its end, accepting every gate that a plan has.
+    /// Until the run stands at this step, whatever its phase.
+    pub async fn until_step(&self, id: &RunId, step: &str) -> Arc<Run> {
+        let told = |run: &Run| run.act.as_ref().is_some_and(|act| act.instruction.is_some());
+        loop {
+            let here = |run: &Run| run.step().is_some_and(|at| at.id == step);
+            let run = self.until(id, |run| here(run) || end(run).is_some() || run.open_gate().is_some() || told(run)).await;
+            if here(&run) {
+                return run;
+            }
+            assert_eq!(end(&run).filter(|end| end != "in_doubt"), None, "before {step}\n{}", story(&self.records(id)));
+            self.serve(id, &run).await;
+        }
+    }
+
+    /// Lets the run go to its end, accepting every gate that a plan has and doing what instructions say. A doubt is given
+    /// an hour to settle by itself.
     pub async fn to_rest(&self, id: &RunId) -> Rest {
         loop {
-            let run = self.until(id, |run| end(run).is_some() || run.open_gate().is_some()).await;
-            if let Some(end) = end(&run) {
-                return Rest { run, end };
-            }
-            let word = Word::Confirm { gate: None, verdict: Verdict::Accept, note: None };
-            if let Err(problem) = self.word(id, word).await {
-                // R16: stray sessions; they end after a while.
-                assert_eq!(problem.code, "one_serves", "{problem:?}");
-                self.clock.sleep_until(self.clock.now() + SignedDuration::from_mins(10)).await;
+            let told = |run: &Run| run.act.as_ref().is_some_and(|act| act.instruction.is_some());
+            let run = self.until(id, |run| end(run).is_some() || run.open_gate().is_some() || told(run)).await;
+            match end(&run) {
+                Some(end) if end == "in_doubt" => {
+                    let hour = SignedDuration::from_hours(1);
+                    if let Err(run) = self.within(id, hour, |run| !matches!(run.phase, Phase::InDoubt { .. })).await {
+                        return Rest { run, end };
+                    }
+                }
+                Some(end) => return Rest { run, end },
+                None => self.serve(id, &run).await,
             }
         }
+    }
+
+    /// Resumes until the run has succeeded; the second number is how often it took.
+    pub async fn resume_to_end(&self, id: &RunId) -> (Rest, u32) {
+        for times in 1..=4 {
+            self.help(&self.run(id));
+            if let Err(problem) = self.resume(id).await {
+                panic!("{problem:?}\n{}", story(&self.records(id)));
+            }
+            let rest = self.to_rest(id).await;
+            if rest.end == "succeeded" {
+                return (rest, times);
+            }
+        }
+        panic!("four resumes did not help\n{}", story(&self.records(id)));
+    }
+
+    /// What a diligent person does where the alert names a link that is half way: breaks it on the node that shows it.
+    fn help(&self, run: &Run) {
+        if run.hold().is_some_and(|hold| matches!(hold.code.as_str(), "half_broken" | "half_established")) {
+            let linked = |node: &NodeId| self.site.current().node(*node).role != Role::Standalone;
+            for node in NodeId::BOTH.into_iter().filter(linked) {
+                self.hand("break", node);
+            }
+            self.site.current().advance(self.clock.now() + SignedDuration::from_secs(30));
+        }
+    }
+
+    /// A person acts on a box without having been told to.
+    pub fn hand(&self, verb: &str, node: NodeId) {
+        self.site.current().perform(verb, node, None).unwrap_or_else(|refusal| panic!("{verb} on {node}: {refusal}"));
+        self.by_hand.lock().unwrap().push((verb.to_owned(), node));
+    }
+
+    /// What a diligent person does: carries out the instruction that is out, or accepts the gate that is open.
+    async fn serve(&self, id: &RunId, run: &Run) {
+        if let Some(number) = run.act.as_ref().and_then(|act| act.instruction.as_ref()).map(|instruction| instruction.number) {
+            return self.do_as_told(id, number).await;
+        }
+        if run.open_gate().is_none() {
+            return;
+        }
+        if let Err(problem) = self.accept(id, None).await {
+            // R16: stray sessions; they end after a while.
+            assert!(matches!(problem.code.as_str(), "one_serves" | "gate_not_open"), "{problem:?}");
+            self.pass(SignedDuration::from_mins(10)).await;
+        }
+    }
+
+    async fn do_as_told(&self, id: &RunId, number: u32) {
+        let still =
+            |run: &Run| run.act.as_ref().and_then(|act| act.instruction.as_ref()).is_some_and(|told| told.number == number);
+        if self.within(id, SignedDuration::from_mins(2), |run| !still(run)).await.is_ok() {
+            return;
+        }
+        let run = self.run(id);
+        let step = run.step().unwrap();
+        let node = step.node.unwrap_or(run.plan.primary);
+        let known = self.carried_out.lock().unwrap().contains(&number);
+        let done = known || self.site.current().perform(step.kind.name(), node, None).is_ok();
+        if done {
+            self.carried_out.lock().unwrap().insert(number);
+        }
+        // A box that does not answer is tried again a little later.
+        let patience = if done { SignedDuration::from_hours(12) } else { SignedDuration::from_mins(5) };
+        let _ = self.within(id, patience, |run| !still(run) || end(run).is_some()).await;
     }
 
     pub fn records(&self, id: &RunId) -> Vec<Record> {
@@ -164,9 +311,17 @@ impl Stage {
         self.journal.outbox.lock().unwrap().iter().filter(|item| item.hook == "ops").map(|item| item.event.clone()).collect()
     }
 
-    /// How often an act was recorded as begun.
-    pub fn begun(&self, id: &RunId, step: &str) -> usize {
-        self.records(id).iter().filter(|record| record.event == "step_begun" && record.step.as_deref() == Some(step)).count()
+    pub fn truth(&self) -> Truth {
+        self.site.current().truth()
+    }
+
+    /// How many records of an event a step has.
+    pub fn count(&self, id: &RunId, event: &str, step: &str) -> usize {
+        self.records(id).iter().filter(|record| record.event == event && record.step.as_deref() == Some(step)).count()
+    }
+
+    pub fn story(&self, id: &RunId) -> String {
+        story(&self.records(id))
     }
 }
 
@@ -181,7 +336,7 @@ pub fn end(run: &Run) -> Option<String> {
 }
 
 fn fleet(site: &SimSite, clock: &Arc<VirtualClock>, journal: &Arc<MemoryJournal>, policy: &Policy, state: PathBuf) -> Arc<Fleet> {
-    let identities = NodeId::BOTH.map(|node| changeover::simulator::world::identity_of(node));
+    let identities = NodeId::BOTH.map(world::identity_of);
     let addresses = ["127.0.1.1".parse().unwrap(), "127.0.1.2".parse().unwrap()];
     let node = |node: NodeId| Node { identity: identities[node.index()].clone(), address: addresses[node.index()] };
     let ports = SitePorts {
@@ -203,6 +358,61 @@ fn fleet(site: &SimSite, clock: &Arc<VirtualClock>, journal: &Arc<MemoryJournal>
     Fleet::new(around, vec![entry], procedures, Vec::new())
 }
 
+/// Everything that must be true of the world wherever a run rests, and more if it has `succeeded`. Returns what is not.
+pub fn audit(procedure: &str, truth: &Truth, succeeded: bool) -> Vec<String> {
+    let survivor = if procedure == "in-place" { NodeId::A } else { NodeId::B };
+    let mut wrong: Vec<String> = truth.broken_promises.iter().map(|broken| format!("{}: {}", broken.at, broken.note)).collect();
+    let mut must = |is: bool, what: String| {
+        if !is {
+            wrong.push(what)
+        }
+    };
+    for node in NodeId::BOTH {
+        let updates = &truth.nodes[node].updates;
+        must(updates.len() <= 1, format!("node {node} was updated {} times", updates.len()));
+        must(!succeeded || truth.nodes[node].version == "24.2.1", format!("node {node} runs {}", truth.nodes[node].version));
+    }
+    let when = |what: &str| truth.acts.iter().filter(|act| act.what == what).map(|act| (act.at, act.node)).collect::<Vec<_>>();
+    let (breaks, syncs, updates, links) = (when("break"), when("sync-now"), when("update"), when("establish"));
+    must(breaks.iter().all(|(_, node)| *node == Some(NodeId::A)), format!("breaks on {breaks:?}"));
+    must(breaks.iter().all(|(at, _)| syncs.iter().any(|(sync, _)| sync < at)), "broken without a forced sync".to_owned());
+    must(breaks.iter().all(|(at, _)| updates.iter().all(|(update, _)| update > at)), "updated before the break".to_owned());
+    must(links.iter().all(|(_, node)| *node == Some(survivor)), format!("established on {links:?}"));
+    must(
+        links.iter().all(|(at, _)| updates.len() == 2 && updates.iter().all(|(update, _)| update < at)),
+        "linked early".to_owned(),
+    );
+    let lost = truth.events.iter().find(|event| event.what == "settings-overwritten" || event.what == "records-overwritten");
+    must(lost.is_none(), format!("{lost:?}"));
+    must(truth.sessions.gone == 0, format!("{} sessions are gone", truth.sessions.gone));
+    if succeeded {
+        must(truth.linked && truth.nodes[survivor].role == Role::Primary, "not home".to_owned());
+        must(truth.serving == Some(survivor) && truth.leads_to == Some(survivor), format!("{:?} serves", truth.serving));
+        must(
+            truth.sessions.records.iter().all(|record| !record.on.is_empty() || record.handed_out),
+            "a record is lost".to_owned(),
+        );
+    }
+    wrong
+}
+
+/// Panics with the run's story unless [`audit`] finds nothing.
+pub fn assert_sound(stage: &Stage, id: &RunId, procedure: &str, succeeded: bool, case: &str) {
+    let mut truth = stage.truth();
+    for (verb, node) in stage.by_hand.lock().unwrap().iter() {
+        let position = truth.acts.iter().rposition(|act| act.what == *verb && act.node == Some(*node));
+        truth.acts.remove(position.unwrap());
+    }
+    let excused = *stage.trouble_at.lock().unwrap();
+    truth.broken_promises.retain(|broken| Some(broken.at) != excused);
+    let wrong = audit(procedure, &truth, succeeded);
+    assert_eq!(wrong, Vec::<String>::new(), "{case}\n{}", stage.story(id));
+}
+
+pub fn once(fault: Fault) -> Planned {
+    Planned::once(fault)
+}
+
 /// The events of a run in order, for messages.
 pub fn story(records: &[Record]) -> String {
     let line = |record: &Record| {
@@ -210,4 +420,9 @@ pub fn story(records: &[Record]) -> String {
         format!("{:>3} {} {:<16} {:<32} {}", record.seq, record.at, event, record.step.as_deref().unwrap_or("-"), record.reason)
     };
     records.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+/// A run as its records fold.
+pub fn folded(records: &[Record]) -> Run {
+    machine::replay(records).unwrap()
 }

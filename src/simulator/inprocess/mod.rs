@@ -9,13 +9,13 @@ mod clock;
 mod tests;
 mod traffic;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::ids::NodeId;
-use crate::ports::{ActAnswer, Clock, Intent};
+use crate::ports::{ActAnswer, Clock, Intent, Recall};
 
 use super::faults::Fault;
 use super::world::{World, lock};
@@ -33,6 +33,8 @@ pub struct InProcessOptions {
     pub cache_time: SignedDuration,
     /// Answer `by operator` to everything the vendor has no interface for, instead of doing it.
     pub by_operator: bool,
+    /// Recall tells an intent that was never asked from one that was, as the exec driver can.
+    pub remembers: bool,
     /// What [`crate::ports::Traffic::settling_time`] says.
     pub settling_time: SignedDuration,
 }
@@ -40,7 +42,7 @@ pub struct InProcessOptions {
 impl Default for InProcessOptions {
     fn default() -> Self {
         let (cache_time, settling_time) = (SignedDuration::from_secs(60), SignedDuration::from_secs(30));
-        Self { cache_time, by_operator: false, settling_time }
+        Self { cache_time, by_operator: false, remembers: false, settling_time }
     }
 }
 
@@ -77,11 +79,13 @@ pub struct SimSite {
     pub clock: Arc<dyn Clock>,
     pub calls: Arc<Calls>,
     pub options: InProcessOptions,
+    /// The keys of the intents that were asked.
+    asked: Arc<Mutex<BTreeSet<String>>>,
 }
 
 impl SimSite {
     pub fn new(world: World, clock: Arc<dyn Clock>, options: InProcessOptions) -> Self {
-        Self { world: Arc::new(Mutex::new(world)), clock, calls: Arc::default(), options }
+        Self { world: Arc::new(Mutex::new(world)), clock, calls: Arc::default(), options, asked: Arc::default() }
     }
 
     pub fn appliance(&self, node: NodeId) -> SimAppliance {
@@ -100,6 +104,12 @@ impl SimSite {
         world
     }
 
+    /// Nothing outlives a call here.
+    fn recall(&self, intent: &Intent) -> Recall {
+        let asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner).contains(&intent.key);
+        if self.options.remembers && !asked { Recall::NeverSent } else { Recall::MayBeSent }
+    }
+
     /// Does an act with the faults that strike acts in this process; `effect` changes the world.
     async fn act(
         &self,
@@ -108,6 +118,7 @@ impl SimSite {
         intent: &Intent,
         effect: impl FnOnce(&mut World) -> ActAnswer,
     ) -> ActAnswer {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner).insert(intent.key.clone());
         let (answer, until) = match self.act_now(node, verb, effect) {
             Outcome::Answered(answer) => return answer,
             Outcome::Later(answer, until) => (answer, until),

@@ -69,8 +69,8 @@ impl Traffic for SimTraffic {
         Box::pin(self.order(intent, from, to))
     }
 
-    fn recall<'a>(&'a self, _intent: &'a Intent) -> BoxFuture<'a, Recall> {
-        Box::pin(std::future::ready(Recall::MayBeSent))
+    fn recall<'a>(&'a self, intent: &'a Intent) -> BoxFuture<'a, Recall> {
+        Box::pin(std::future::ready(self.site.recall(intent)))
     }
 
     fn settling_time(&self) -> SignedDuration {

@@ -268,6 +268,9 @@ impl World {
 
     /// Plans a fault, or takes it back with `times = 0`.
     pub fn plan_fault(&mut self, planned: Planned) {
+        if planned.fault == Fault::SyncStuck && planned.times == Some(0) {
+            self.free_stuck_sync();
+        }
         self.faults.plan(planned);
         self.settle();
     }

@@ -126,6 +126,15 @@ impl World {
         }
     }
 
+    /// The fault is over: the sync that hung goes on and ends like any other.
+    pub(super) fn free_stuck_sync(&mut self) {
+        let Some(job) = self.sync.as_mut().filter(|job| job.fault == Some(Fault::SyncStuck)) else { return };
+        job.fault = None;
+        let job = job.id;
+        let length = self.takes(4..=6);
+        self.schedule(length, Effect::SyncEnds { job });
+    }
+
     fn finish_sync(&mut self, job: &SyncJob) {
         let status = match job.fault {
             Some(Fault::SyncFails) => BAD,

@@ -1,0 +1,82 @@
+//! A node that falls silent, is unwell, or is answered for by another box, for a while, from every record on.
+
+use changeover::domain::ids::NodeId;
+use changeover::simulator::faults::{Fault, Planned};
+use jiff::SignedDuration;
+
+use crate::stage::{PROCEDURES, Setting, Stage, assert_sound};
+
+async fn count(procedure: &str, setting: &Setting) -> u64 {
+    let stage = Stage::set(setting.clone());
+    let id = stage.start(procedure).await;
+    stage.to_rest(&id).await;
+    stage.records(&id).len() as u64
+}
+
+/// Longer than `policy.max_silence`, shorter than any act's limit.
+const WHILE: SignedDuration = SignedDuration::from_mins(20);
+
+/// `every`: from each so many-th record on, shifted by one for node `b`.
+async fn from_each_record(procedure: &str, fault: Fault, setting: &Setting, every: u64) {
+    for seq in 1..count(procedure, setting).await {
+        for node in NodeId::BOTH.into_iter().filter(|node| (seq + node.index() as u64) % every == 0) {
+            let case = format!("{procedure}: {fault} on node {node} from record {seq}");
+            let stage = Stage::set(setting.clone());
+            let (site, trouble_at) = (stage.site.clone(), stage.trouble_at.clone());
+            let (began, mut begin) = tokio::sync::oneshot::channel();
+            let mut began = Some(began);
+            stage.journal.witness(move |record| {
+                if record.seq == seq {
+                    let mut world = site.current();
+                    world.plan_fault(Planned::for_ever(fault).on(node));
+                    *trouble_at.lock().unwrap() = Some(world.now());
+                    let _ = began.take().map(|began| began.send(()));
+                }
+            });
+            let id = stage.start(procedure).await;
+            let mut rest = None;
+            tokio::select! {
+                biased;
+                _ = &mut begin => {}
+                end = stage.to_rest(&id) => rest = Some(end),
+            }
+            assert!(rest.is_none(), "{case}: it never began: {rest:?}");
+            tokio::select! {
+                biased;
+                () = stage.pass(WHILE) => {}
+                // At rest already: the trouble goes on for its time.
+                _ = stage.to_rest(&id) => stage.pass(WHILE).await,
+            }
+            stage.mend();
+            let mut rest = stage.to_rest(&id).await;
+            if rest.end != "succeeded" {
+                let alerts = stage.alerts();
+                assert!(alerts.iter().any(|alert| alert == "held" || alert == "in_doubt"), "{case}: {alerts:?}");
+                assert_sound(&stage, &id, procedure, false, &case);
+                rest = stage.resume_to_end(&id).await.0;
+            }
+            assert_eq!(rest.end, "succeeded", "{case}\n{}", stage.story(&id));
+            assert_sound(&stage, &id, procedure, true, &case);
+        }
+    }
+}
+
+macro_rules! troubles {
+    ($($name:ident: $procedure:expr, $fault:expr, $setting:expr, every $every:expr;)*) => {
+        $(#[tokio::test(start_paused = true)]
+        async fn $name() {
+            from_each_record($procedure, $fault, &$setting, $every).await;
+        })*
+    };
+}
+
+troubles! {
+    silent_in_place: PROCEDURES[0], Fault::NodeSilent, Setting::default(), every 2;
+    silent_in_a_role_swap: PROCEDURES[1], Fault::NodeSilent, Setting::default(), every 2;
+    silent_in_a_role_swap_by_hand: PROCEDURES[1], Fault::NodeSilent, Setting::by_operator(), every 2;
+    unhealthy_in_place: PROCEDURES[0], Fault::Unhealthy, Setting::default(), every 4;
+    unhealthy_in_a_role_swap: PROCEDURES[1], Fault::Unhealthy, Setting::default(), every 4;
+    wrong_box_in_place: PROCEDURES[0], Fault::WrongBox, Setting::default(), every 4;
+    wrong_box_in_a_role_swap: PROCEDURES[1], Fault::WrongBox, Setting::default(), every 4;
+    wrong_box_in_place_by_hand: PROCEDURES[0], Fault::WrongBox, Setting::by_operator(), every 4;
+}
