@@ -171,6 +171,10 @@ fn the_status_has_every_field_of_the_contract() {
     }
     assert_eq!(status["seq"], daemon.fake.runs()[0].run.seq);
     assert_eq!(status["guide"]["whose_move"], "person");
+    let page = include_str!("../../docs/reference/api.md");
+    for key in status.as_object().unwrap().keys() {
+        assert!(page.contains(&format!("`{key}`")), "docs/reference/api.md does not explain `{key}`");
+    }
     // A list leaves the guide out, and nothing else.
     let (_, list) = call(&daemon, "GET", "/api/v1/runs", Value::Null);
     let mut brief = status;
