@@ -76,7 +76,7 @@ fn row(record: &Record) -> Vec<String> {
 /// The id that the records carry; every run has at least its first.
 fn run_of(asked: &str, records: &[Record]) -> Result<RunId, Failure> {
     let first = records.first().map(|record| record.run.clone());
-    first.ok_or_else(|| Failure::new("no_such_run", format!("run `{asked}` has no records")))
+    first.ok_or_else(|| Failure::new("unknown_run", format!("run `{asked}` has no records")))
 }
 
 /// Write a run's records, one JSON object a line; `journal verify --file` reads them back

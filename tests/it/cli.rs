@@ -152,23 +152,23 @@ fn what_is_not_there_or_not_now_is_1() {
     let daemon = Daemon::start();
     led_to(&daemon.fake, "gate");
     let cases: &[(&[&str], &str)] = &[
-        (&["check", "nowhere"], "no_such_site"),
-        (&["status", "nowhere"], "no_such_site"),
-        (&["status", "support-9"], "no_such_run"),
-        (&["status", "../../healthz"], "no_such_site"),
-        (&["watch", "support-9"], "no_such_run"),
-        (&["confirm", "support-9"], "no_such_run"),
-        (&["confirm", "support"], "no_such_run"),
-        (&["confirm", "support-1", "nonsense"], "no_such_gate"),
-        (&["hold", "support-9"], "no_such_run"),
-        (&["switch-back", "support-9", "--note", "x", "--yes"], "no_such_run"),
-        (&["journal", "show", "support-9"], "no_such_run"),
-        (&["journal", "verify", "support-9"], "no_such_run"),
-        (&["journal", "verify", "--file", "/no/such/file"], "no_such_file"),
-        (&["procedures", "show", "nonsense"], "no_such_procedure"),
+        (&["check", "nowhere"], "unknown_site"),
+        (&["status", "nowhere"], "unknown_site"),
+        (&["status", "support-9"], "unknown_run"),
+        (&["status", "../../healthz"], "unknown_site"),
+        (&["watch", "support-9"], "unknown_run"),
+        (&["confirm", "support-9"], "unknown_run"),
+        (&["confirm", "support"], "unknown_run"),
+        (&["confirm", "support-1", "nonsense"], "unknown_gate"),
+        (&["hold", "support-9"], "unknown_run"),
+        (&["switch-back", "support-9", "--note", "x", "--yes"], "unknown_run"),
+        (&["journal", "show", "support-9"], "unknown_run"),
+        (&["journal", "verify", "support-9"], "unknown_run"),
+        (&["journal", "verify", "--file", "/no/such/file"], "unknown_file"),
+        (&["procedures", "show", "nonsense"], "unknown_procedure"),
         (&["start", "support", "--to", "24.2.1", "--package", "p"], "one_run"),
         (&["start", "quiet", "--to", "24.1.1", "--package", "p"], "known_path"),
-        (&["plan", "support", "--to", "24.2.1", "--package", "p", "--procedure", "none"], "no_such_procedure"),
+        (&["plan", "support", "--to", "24.2.1", "--package", "p", "--procedure", "none"], "unknown_procedure"),
     ];
     for (args, code) in cases {
         let left = ask(&daemon, &with(args, &["--json"]));

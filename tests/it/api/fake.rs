@@ -208,7 +208,7 @@ impl Fake {
         let site = self.site(&request.site)?;
         let name = request.procedure.as_deref().unwrap_or("role-swap");
         let procedure = Procedure::built_in(name)
-            .ok_or_else(|| Problem::new(Refuse::NotFound, "no_such_procedure", format!("there is no procedure `{name}`")))?;
+            .ok_or_else(|| Problem::new(Refuse::NotFound, "unknown_procedure", format!("there is no procedure `{name}`")))?;
         let window = |text: Option<String>| text.map(|text| Window::parse(&text, START).unwrap());
         let bad = |error| Problem::new(Refuse::BadInput, "bad_version", format!("{error}"));
         let order = Order {
@@ -225,13 +225,13 @@ impl Fake {
     }
 
     fn site(&self, name: &str) -> Result<Site, Problem> {
-        let unknown = || Problem::new(Refuse::NotFound, "no_such_site", format!("there is no site `{name}`"));
+        let unknown = || Problem::new(Refuse::NotFound, "unknown_site", format!("there is no site `{name}`"));
         self.sites().into_iter().find(|site| site.name == name).ok_or_else(unknown)
     }
 
     fn event(&self, id: &RunId, word: Word) -> Result<Event, Problem> {
         let open = self.run(id)?.run.open_gate();
-        let shut = |name: &str| Problem::new(Refuse::NotFound, "no_such_gate", format!("gate `{name}` is not open"));
+        let shut = |name: &str| Problem::new(Refuse::NotFound, "unknown_gate", format!("gate `{name}` is not open"));
         Ok(match word {
             Word::Confirm { gate, verdict, note } => {
                 let named = gate.as_deref().map(|name| name.parse::<Gate>().map_err(|()| shut(name))).transpose()?;
@@ -255,7 +255,7 @@ impl Kept {
 }
 
 fn no_run(id: &RunId) -> Problem {
-    Problem::new(Refuse::NotFound, "no_such_run", format!("there is no run `{id}`"))
+    Problem::new(Refuse::NotFound, "unknown_run", format!("there is no run `{id}`"))
 }
 
 fn store_failed() -> Problem {
