@@ -1,5 +1,6 @@
 //! The HTTP API: every route with its codes, the peer's user as actor, and the bounds of the socket.
 
+pub mod daemon;
 pub mod fake;
 
 use std::io::{Read as _, Write as _};
@@ -12,7 +13,8 @@ use axum::body::Body;
 use axum::http::Request;
 use changeover::engine::api::Fleet as _;
 use changeover::server::{BindError, Door, Server, Settings, router};
-use fake::{Daemon, led_to, user};
+use daemon::{Daemon, user};
+use fake::led_to;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 

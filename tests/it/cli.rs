@@ -9,7 +9,8 @@ use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 
-use crate::api::fake::{Daemon, led_to};
+use crate::api::daemon::Daemon;
+use crate::api::fake::led_to;
 
 /// What a command left.
 #[derive(Debug)]

@@ -1,8 +1,6 @@
-//! A fleet in memory behind the real router on a real socket: runs are folded from real events, nothing is driven.
+//! A fleet in memory: runs are folded from real events, nothing is driven.
 
-use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::thread::JoinHandle;
 
 use changeover::domain::action::{Gate, Kind};
 use changeover::domain::checks::{self, Check};
@@ -18,11 +16,10 @@ use changeover::domain::version::Target;
 use changeover::domain::window::Window;
 use changeover::domain::world::World;
 use changeover::engine::api::{Fleet, Kind as Refuse, PlanPreview, PlanRequest, Problem, Snapshot, Word};
-use changeover::server::{Server, Settings};
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use jiff::{SignedDuration, Timestamp};
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::Semaphore;
 
 pub const START: Timestamp = Timestamp::constant(1_795_309_200, 0); // 2026-11-22T01:00:00Z
 
@@ -347,65 +344,6 @@ impl Fleet for Fake {
     }
 }
 
-/// The real server over a fake fleet, on a thread of its own.
-pub struct Daemon {
-    pub fake: Arc<Fake>,
-    pub socket: PathBuf,
-    pub tcp: Option<std::net::SocketAddr>,
-    pub dir: tempfile::TempDir,
-    stop: Option<oneshot::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl Daemon {
-    pub fn start() -> Self {
-        Self::with(None)
-    }
-
-    pub fn with(listen: Option<std::net::SocketAddr>) -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let settings = Settings { socket: dir.path().join("changeover.sock"), listen };
-        let fake = Arc::new(Fake::default());
-        let (stop, stopped) = oneshot::channel();
-        let (ready, bound) = std::sync::mpsc::channel();
-        let (fleet, socket) = (fake.clone(), settings.socket.clone());
-        let thread = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-            runtime.block_on(async {
-                let server = Server::bind(&settings).await.unwrap();
-                ready.send(server.tcp_address()).unwrap();
-                server.run(fleet, async { drop(stopped.await) }).await;
-            });
-        });
-        let tcp = bound.recv().unwrap();
-        Self { fake, socket, tcp, dir, stop: Some(stop), thread: Some(thread) }
-    }
-
-    pub fn path(&self, name: &str) -> PathBuf {
-        self.dir.path().join(name)
-    }
-
-    /// Ends the server and waits for it.
-    pub fn stop(&mut self) {
-        drop(self.stop.take());
-        if let Some(thread) = self.thread.take() {
-            thread.join().unwrap();
-        }
-    }
-}
-
-impl Drop for Daemon {
-    fn drop(&mut self) {
-        self.stop();
-    }
-}
-
-/// The user that runs the tests, as the kernel knows it.
-pub fn user() -> String {
-    let uid = nix::unistd::Uid::current();
-    nix::unistd::User::from_uid(uid).unwrap().map_or_else(|| uid.to_string(), |user| user.name)
-}
-
 /// Leads a run into each phase at rest, by name.
 pub fn led_to(fake: &Fake, what: &str) -> RunId {
     match what {
@@ -436,9 +374,4 @@ pub fn led_to(fake: &Fake, what: &str) -> RunId {
         }
         other => unreachable!("{other}"),
     }
-}
-
-/// A file in a folder, for commands that read one.
-pub fn write(path: &Path, bytes: &[u8]) {
-    std::fs::write(path, bytes).unwrap();
 }

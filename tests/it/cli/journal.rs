@@ -7,7 +7,8 @@ use changeover::domain::journal::Record;
 use serde_json::{Value, json};
 
 use super::{Left, ask, binary, run};
-use crate::api::fake::{Daemon, led_to, write};
+use crate::api::daemon::{Daemon, write};
+use crate::api::fake::led_to;
 
 #[test]
 fn what_is_exported_can_be_verified_offline() {

@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use super::{ORDER, ask, binary, run, with};
-use crate::api::fake::{Daemon, led_to};
+use crate::api::daemon::Daemon;
+use crate::api::fake::led_to;
 
 #[test]
 fn json_is_one_object_on_the_last_line() {

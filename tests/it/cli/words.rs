@@ -7,7 +7,8 @@ use changeover::engine::api::Fleet as _;
 use serde_json::{Value, json};
 
 use super::{Left, ORDER, ask, with};
-use crate::api::fake::{Daemon, led_to, user};
+use crate::api::daemon::{Daemon, user};
+use crate::api::fake::led_to;
 
 /// The last record: event, actor, data.
 fn last(daemon: &Daemon) -> (String, String, Value) {
