@@ -1,7 +1,7 @@
 //! `changeover journal show/verify/export`: the record of a run.
 
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use serde_json::json;
@@ -76,7 +76,7 @@ fn row(record: &Record) -> Vec<String> {
 /// The id that the records carry; every run has at least its first.
 fn run_of(asked: &str, records: &[Record]) -> Result<RunId, Failure> {
     let first = records.first().map(|record| record.run.clone());
-    first.ok_or_else(|| Failure::new("no_such_run", format!("run `{asked}` has no records")))
+    first.ok_or_else(|| Failure::new("unknown_run", format!("run `{asked}` has no records")))
 }
 
 /// Write a run's records, one JSON object a line; `journal verify --file` reads them back
@@ -97,18 +97,15 @@ pub struct Export {
 impl Run for Export {
     fn run(&self) -> Result<Exit, Failure> {
         let reply = Client::new(&self.daemon)?.journal(&self.run, 0)?;
+        let text = reply.text()?;
         let Some(path) = &self.output else {
-            output::raw(reply.text()?)?;
+            output::raw(text)?;
             return Ok(Exit::Done);
         };
-        let written = std::fs::File::create_new(path).and_then(|mut file| {
-            file.write_all(reply.text().map(str::as_bytes).unwrap_or_default())?;
-            file.sync_all()
-        });
-        written.map_err(|error| {
+        save(path, text).map_err(|error| {
             Failure::new("output", format!("`{}` could not be written", path.display())).because(error.to_string())
         })?;
-        let records = reply.text()?.lines().count();
+        let records = text.lines().count();
         if self.json {
             output::json(&json!({ "run": self.run, "records": records, "file": path }))?;
         } else {
@@ -120,4 +117,11 @@ impl Run for Export {
     fn json(&self) -> bool {
         self.json
     }
+}
+
+/// Writes a new file; one that is there is kept.
+fn save(path: &Path, text: &str) -> std::io::Result<()> {
+    let mut file = std::fs::File::create_new(path)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()
 }

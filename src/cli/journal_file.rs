@@ -28,7 +28,7 @@ pub struct JournalFile {
 /// A line that is no record, or whose sum is wrong, with its number.
 pub fn read(path: &Path) -> Result<JournalFile, Failure> {
     let failed = |error: std::io::Error| {
-        Failure::new("no_such_file", format!("`{}` can't be read", path.display())).because(error.to_string())
+        Failure::new("unknown_file", format!("`{}` can't be read", path.display())).because(error.to_string())
     };
     let mut reader = BufReader::new(File::open(path).map_err(failed)?);
     let mut found = JournalFile { runs: BTreeMap::new(), torn: false };

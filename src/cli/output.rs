@@ -10,8 +10,11 @@ use crate::domain::window::{Window, format_duration};
 
 use super::Failure;
 
-/// Prints text for people; it may have several lines.
+/// Prints text for people: no line, one or several.
 pub fn say(text: &str) -> Result<(), Failure> {
+    if text.is_empty() {
+        return Ok(());
+    }
     write(clean(text).trim_end_matches('\n'))
 }
 

@@ -55,7 +55,7 @@ fn facts(status: &Status) -> Vec<(&'static str, String)> {
     }));
     facts.push(("started", format!("{} by {}", status.started_at, status.started_by)));
     facts.extend(status.finished_at.map(|at| ("finished", at.to_string())));
-    facts.push(("journal", format!("{} records, resumed {} times by a restarted daemon", status.seq, status.resumed)));
+    facts.push(("journal", format!("record {}, taken over by a restarted daemon: {}", status.seq, status.resumed)));
     facts
 }
 
@@ -88,7 +88,7 @@ fn node(node: &Node) -> String {
     let build = node.build.as_ref().map(|build| format!(" build {build}")).unwrap_or_default();
     let role = node.role.map_or("role not told", |role| role.as_str());
     let health = if node.healthy == Some(true) { "healthy" } else { "not healthy" };
-    let count = |what, count: Option<u32>| count.map(|count| format!(", {count} {what}")).unwrap_or_default();
+    let count = |what, count: Option<u32>| count.map(|count| format!(", {what} {count}")).unwrap_or_default();
     let (users, sessions) = (count("users", node.users), count("sessions", node.sessions));
     format!("{version}{build}, {role}, {health}{users}{sessions}, read {at}")
 }

@@ -100,5 +100,5 @@ fn step(step: &Template) -> serde_json::Value {
 
 fn unknown(name: &str, known: &[Known]) -> Failure {
     let names: Vec<&str> = known.iter().map(|known| known.procedure.name.as_str()).collect();
-    Failure::new("no_such_procedure", format!("there is no procedure `{name}`")).hint(format!("there are {}", names.join(", ")))
+    Failure::new("unknown_procedure", format!("there is no procedure `{name}`")).hint(format!("there are {}", names.join(", ")))
 }

@@ -26,7 +26,7 @@ fn add(text: &mut String, parent: &str, command: &mut Command) {
         command.get_subcommands_mut().for_each(|command| add(text, &name, command));
         return;
     }
-    let help = command.render_long_help().to_string();
+    let help = command.render_help().to_string();
     let help: Vec<&str> = help.lines().map(str::trim_end).collect();
     // Writing into a string cannot fail.
     let _ = write!(text, "### `{name}`\n\n```text\n{}\n```\n\n", help.join("\n").trim_end());

@@ -54,7 +54,7 @@ fn shown(status: &Status) -> String {
     let since = status.nodes[back].served_until.map(|at| format!(" since {at}")).unwrap_or_default();
     format!(
         "run `{}`: traffic goes from node {left} back to node {back}\n\
-         node {left} has served{since}: now {} sessions and {} users ({read})\n\
+         node {left} has served{since}: sessions now {}, users now {} ({read})\n\
          what was written on node {left}{since} is not on node {back}; its session data are extracted after it is closed, \
          its settings are not carried over",
         status.run,

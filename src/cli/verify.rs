@@ -76,7 +76,7 @@ fn of_file(path: &Path, only: Option<&str>) -> Result<Vec<Verified>, Failure> {
     let verified: Vec<Verified> = wanted.map(|(_, records)| fold(records).map(|run| verified(&run))).collect::<Result<_, _>>()?;
     if verified.is_empty() {
         let what = only.map_or_else(|| "any run".to_owned(), |run| format!("run `{run}`"));
-        return Err(Failure::new("no_such_run", format!("`{}` holds no records of {what}", path.display())));
+        return Err(Failure::new("unknown_run", format!("`{}` holds no records of {what}", path.display())));
     }
     Ok(verified)
 }

@@ -63,7 +63,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Id {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refused> {
         let Name(name) = Name::from_request_parts(parts, state).await?;
         let unknown = |error: crate::domain::ids::NotARunId| {
-            Refused::new(StatusCode::NOT_FOUND, "no_such_run", error.to_string()).hint("`changeover runs` lists them")
+            Refused::new(StatusCode::NOT_FOUND, "unknown_run", error.to_string()).hint("`changeover runs` lists them")
         };
         name.parse().map(Self).map_err(unknown)
     }
@@ -157,6 +157,9 @@ pub fn short(note: Option<String>) -> Result<Option<String>, Refused> {
 pub fn required(note: String) -> Result<String, Refused> {
     match short(Some(note))? {
         Some(note) if !note.trim().is_empty() => Ok(note),
-        _ => Err(Refused::bad_input("a note is required: why is traffic ordered back?")),
+        _ => {
+            let message = "a note is required: why is traffic ordered back?";
+            Err(Refused::new(StatusCode::BAD_REQUEST, "note_missing", message))
+        }
     }
 }

@@ -48,7 +48,7 @@ pub fn router(fleet: Arc<dyn Fleet>, door: Door) -> Router {
         .nest("/api/v1", api)
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
-        .fallback(no_such_path)
+        .fallback(unknown_path)
         .method_not_allowed_fallback(wrong_method)
         .layer(from_fn_with_state(door, guard))
         .with_state(fleet)
@@ -131,8 +131,8 @@ async fn readyz(State(fleet): Shared) -> Answer {
     ok(&json!({ "ok": true }))
 }
 
-async fn no_such_path(uri: Uri) -> Refused {
-    Refused::new(StatusCode::NOT_FOUND, "no_such_path", format!("nothing is served at `{}`", uri.path()))
+async fn unknown_path(uri: Uri) -> Refused {
+    Refused::new(StatusCode::NOT_FOUND, "unknown_path", format!("nothing is served at `{}`", uri.path()))
 }
 
 async fn wrong_method(method: Method, uri: Uri) -> Refused {

@@ -5,6 +5,8 @@ mod beyondtrust;
 mod config;
 mod crashes;
 mod daemon;
+mod api;
+mod cli;
 mod dns;
 mod exec;
 mod faults;

@@ -1,0 +1,377 @@
+//! A fleet in memory: runs are folded from real events, nothing is driven.
+
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use changeover::domain::action::{Gate, Kind};
+use changeover::domain::checks::{self, Check};
+use changeover::domain::event::{Baseline, Event, Evidence, FileEvidence, Outcome, Verdict, WaitingOn};
+use changeover::domain::ids::{NodeId, PerNode, RunId};
+use changeover::domain::journal::{Entry, Record};
+use changeover::domain::machine;
+use changeover::domain::plan::{Order, Package, Plan, Refusal, Windows};
+use changeover::domain::procedure::Procedure;
+use changeover::domain::run::Run;
+use changeover::domain::site::{Node, Observation, Policy, Role, Site, SyncFact, TrafficAnswer, TrafficLook};
+use changeover::domain::version::Target;
+use changeover::domain::window::Window;
+use changeover::domain::world::World;
+use changeover::engine::api::{Fleet, Kind as Refuse, PlanPreview, PlanRequest, Problem, Snapshot, Word};
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::Semaphore;
+
+pub const START: Timestamp = Timestamp::constant(1_795_309_200, 0); // 2026-11-22T01:00:00Z
+
+/// A run with its journal.
+struct Kept {
+    run: Run,
+    records: Vec<Record>,
+    world: World,
+}
+
+#[derive(Default)]
+pub struct Fake {
+    runs: Mutex<Vec<Kept>>,
+    faults: Mutex<Faults>,
+}
+
+/// What goes wrong on purpose.
+#[derive(Clone, Debug, Default)]
+pub struct Faults {
+    pub store_is_down: bool,
+    pub node_b_is_silent: bool,
+    pub checks_panic: bool,
+    pub checks_hang: bool,
+    /// Starts wait for a permit; `starting` tells that one does.
+    pub starts_wait: Option<Arc<Semaphore>>,
+    pub starting: bool,
+    /// Hooks and what becomes of a document there.
+    pub hooks: Vec<(String, Result<(), String>)>,
+}
+
+fn site(name: &str) -> Site {
+    let node = |id: NodeId| Node {
+        identity: format!("appliance-{id}"),
+        address: format!("192.0.2.{}", 10 * (id.index() + 1)).parse().unwrap(),
+    };
+    Site {
+        name: name.to_owned(),
+        service: format!("{name}.example.com"),
+        procedure: Some("role-swap".to_owned()),
+        nodes: PerNode::new(node),
+        policy: Policy::default(),
+    }
+}
+
+fn observation(node: NodeId) -> Observation {
+    let primary = node == NodeId::A;
+    Observation {
+        at: START,
+        identity: format!("appliance-{node}"),
+        version: "24.1.1".parse().unwrap(),
+        build: Some("4711".to_owned()),
+        role: if primary { Role::Primary } else { Role::Standby },
+        healthy: true,
+        updating: false,
+        last_sync: primary.then(|| SyncFact { at: START, ok: Some(true), status: Some("success".to_owned()) }),
+        users: Some(3),
+        sessions: Some(1),
+        as_of: None,
+        may_be_old: SignedDuration::ZERO,
+        clock_skew: None,
+        takes_clients: Some(true),
+    }
+}
+
+fn world(silent: bool) -> World {
+    let mut world = World::new(START, true, SignedDuration::from_secs(10));
+    for node in NodeId::BOTH {
+        let answer =
+            if silent && node == NodeId::B { Err("no answer from 192.0.2.20".to_owned()) } else { Ok(observation(node)) };
+        world.readings[node].take(answer, START);
+    }
+    let answer = TrafficAnswer {
+        server: "ns1".to_owned(),
+        name: "support.example.com".to_owned(),
+        target: Some(NodeId::A),
+        ttl: Some(60),
+        found: "192.0.2.10".to_owned(),
+    };
+    world.traffic.take(vec![Ok(TrafficLook { at: START, answers: vec![answer], serving_identity: None })]);
+    world
+}
+
+impl Fake {
+    pub fn faults(&self) -> MutexGuard<'_, Faults> {
+        self.faults.lock().unwrap()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Kept>> {
+        self.runs.lock().unwrap()
+    }
+
+    /// Starts a run of `support` and leads it to the step with this id; `end` for all steps.
+    pub fn run_at(&self, step: &str) -> RunId {
+        let request = PlanRequest {
+            site: "support".to_owned(),
+            to: "24.2.1".to_owned(),
+            package: "/packages/24.2.1.bin".into(),
+            procedure: None,
+            first: Some("2026-11-22T02:00[Europe/Berlin] +4h".to_owned()),
+            second: Some("2026-11-26T01:00:00Z +4h".to_owned()),
+        };
+        let id = self.begin(request, "alice").unwrap();
+        while self.step(&id).is_some_and(|now| now.id != step) {
+            self.finish_step(&id);
+        }
+        assert!(step == "end" || self.step(&id).is_some(), "no step `{step}`");
+        id
+    }
+
+    fn step(&self, id: &RunId) -> Option<changeover::domain::plan::Step> {
+        self.lock().iter().find(|kept| kept.run.id == *id)?.run.step().cloned()
+    }
+
+    fn finish_step(&self, id: &RunId) {
+        let step = self.step(id).unwrap();
+        let file = FileEvidence { path: "/state/file".into(), sha256: "00".repeat(32), bytes: 5 };
+        let sync = SyncFact { at: START, ok: Some(true), status: None };
+        let evidence = match step.kind {
+            Kind::Confirm => {
+                self.push(id, Event::Waited { on: WaitingOn::Gate, until: None });
+                let gate = step.gate.unwrap();
+                self.push(id, Event::Confirmed { gate, verdict: Verdict::Accept, note: None });
+                return;
+            }
+            Kind::Backup | Kind::ExtractData => Evidence::Files { files: vec![file], records: None },
+            Kind::ForceSync => Evidence::Sync { sync, asked_at: START },
+            Kind::Update => Evidence::Version { version: "24.2.1".to_owned(), build: None },
+            _ => Evidence::seen("so"),
+        };
+        self.push(id, Event::StepDone { evidence, already: false });
+    }
+
+    /// Makes the daemon's view differ from its journal.
+    pub fn lie(&self, id: &RunId) {
+        let mut runs = self.lock();
+        runs.iter_mut().filter(|kept| kept.run.id == *id).for_each(|kept| kept.run.resumed += 1);
+    }
+
+    pub fn push(&self, id: &RunId, event: Event) {
+        self.record(id, event, "daemon").unwrap();
+    }
+
+    /// Folds an event and chains its record, a minute after the one before.
+    fn record(&self, id: &RunId, event: Event, actor: &str) -> Result<Snapshot, Problem> {
+        let mut runs = self.lock();
+        let kept = runs.iter_mut().find(|kept| kept.run.id == *id).ok_or_else(|| no_run(id))?;
+        let at = kept.run.last_at + SignedDuration::from_mins(1);
+        let (run, _) = machine::next(&kept.run, &event, at)
+            .map_err(|illegal| Problem::new(Refuse::Conflict, "not_now", illegal.to_string()))?;
+        let (name, data) = event.to_parts();
+        let step = kept.run.step().map(|step| step.id.clone());
+        let entry = Entry { at, actor: actor.to_owned(), event: name, step, reason: "because".to_owned(), data };
+        let record = Record::chain(id, kept.records.last(), entry);
+        kept.run = Run { seq: record.seq, last_at: at, head: record.hash.clone(), ..run };
+        kept.records.push(record);
+        Ok(kept.snapshot())
+    }
+
+    fn begin(&self, request: PlanRequest, actor: &str) -> Result<RunId, Problem> {
+        let preview = self.preview(request)?;
+        if let Some(refusal) = preview.refusals.first() {
+            let problem = Problem::new(Refuse::Refused, "known_path", "the plan can't be started");
+            return Err(problem.because(&refusal.message).state("nothing was changed").hint("see `changeover plan`"));
+        }
+        let mut runs = self.lock();
+        if let Some(busy) = runs.iter().find(|kept| kept.run.id.site == preview.site && !kept.run.is_finished()) {
+            return Err(Problem::new(Refuse::Conflict, "one_run", format!("run `{}` is not finished", busy.run.id)));
+        }
+        let number = runs.iter().filter(|kept| kept.run.id.site == preview.site).count() as u32 + 1;
+        let id = RunId { site: preview.site, number };
+        let plan = Box::new(preview.plan);
+        let (event, data) = Event::Started { plan: plan.clone() }.to_parts();
+        let entry =
+            Entry { at: START, actor: actor.to_owned(), event, step: None, reason: "a person started it".to_owned(), data };
+        let record = Record::chain(&id, None, entry);
+        let run = machine::begin(id.clone(), plan, actor, START);
+        let run = Run { seq: 1, head: record.hash.clone(), ..run };
+        runs.push(Kept { run, records: vec![record], world: world(false) });
+        Ok(id)
+    }
+
+    fn preview(&self, request: PlanRequest) -> Result<PlanPreview, Problem> {
+        let site = self.site(&request.site)?;
+        let name = request.procedure.as_deref().unwrap_or("role-swap");
+        let procedure = Procedure::built_in(name)
+            .ok_or_else(|| Problem::new(Refuse::NotFound, "unknown_procedure", format!("there is no procedure `{name}`")))?;
+        let window = |text: Option<String>| text.map(|text| Window::parse(&text, START).unwrap());
+        let bad = |error| Problem::new(Refuse::BadInput, "bad_version", format!("{error}"));
+        let order = Order {
+            from: Target { version: "24.1.1".parse().unwrap(), build: Some("4711".to_owned()) },
+            to: request.to.parse::<Target>().map_err(bad)?,
+            package: Package { path: request.package, sha256: "ab".repeat(32), bytes: 123 },
+            note: None,
+            primary: NodeId::A,
+            windows: Windows { first: window(request.first), second: window(request.second) },
+        };
+        let plan = Plan::new(&procedure, &site, order);
+        let refusals: Vec<Refusal> = plan.refusals(&site, None, START, true);
+        Ok(PlanPreview { site: site.name, times: plan.times(START), refusals, plan })
+    }
+
+    fn site(&self, name: &str) -> Result<Site, Problem> {
+        let unknown = || Problem::new(Refuse::NotFound, "unknown_site", format!("there is no site `{name}`"));
+        self.sites().into_iter().find(|site| site.name == name).ok_or_else(unknown)
+    }
+
+    fn event(&self, id: &RunId, word: Word) -> Result<Event, Problem> {
+        let open = self.run(id)?.run.open_gate();
+        let shut = |name: &str| Problem::new(Refuse::NotFound, "unknown_gate", format!("gate `{name}` is not open"));
+        Ok(match word {
+            Word::Confirm { gate, verdict, note } => {
+                let named = gate.as_deref().map(|name| name.parse::<Gate>().map_err(|()| shut(name))).transpose()?;
+                let gate = open.filter(|open| named.is_none_or(|named| named == *open));
+                Event::Confirmed { gate: gate.ok_or_else(|| shut("any"))?, verdict, note }
+            }
+            Word::Hold => Event::HoldRequested {},
+            Word::Resume { window } => {
+                let second = window.map(|text| Window::parse(&text, START).unwrap());
+                Event::Resumed { first: None, second }
+            }
+            Word::SwitchBack { note } => Event::SwitchBackOrdered { note },
+        })
+    }
+}
+
+impl Kept {
+    fn snapshot(&self) -> Snapshot {
+        Snapshot { run: Arc::new(self.run.clone()), world: Arc::new(self.world.clone()) }
+    }
+}
+
+fn no_run(id: &RunId) -> Problem {
+    Problem::new(Refuse::NotFound, "unknown_run", format!("there is no run `{id}`"))
+}
+
+fn store_failed() -> Problem {
+    Problem::new(Refuse::Store, "store_failed", "the journal could not be written").because("disk full")
+}
+
+impl Fleet for Fake {
+    fn now(&self) -> Timestamp {
+        START + SignedDuration::from_hours(2)
+    }
+
+    fn sites(&self) -> Vec<Site> {
+        ["support", "quiet"].map(site).to_vec()
+    }
+
+    fn check<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Vec<Check>, Problem>> {
+        async move {
+            let faults = self.faults().clone();
+            assert!(!faults.checks_panic, "asked to panic");
+            if faults.checks_hang {
+                std::future::pending::<()>().await;
+            }
+            Ok(checks::of_site(&self.site(name)?, &world(faults.node_b_is_silent)))
+        }
+        .boxed()
+    }
+
+    fn plan(&self, request: PlanRequest) -> BoxFuture<'_, Result<PlanPreview, Problem>> {
+        async move { self.preview(request) }.boxed()
+    }
+
+    fn start<'a>(&'a self, request: PlanRequest, actor: &'a str) -> BoxFuture<'a, Result<RunId, Problem>> {
+        async move {
+            self.ready()?;
+            let permits = self.faults().starts_wait.clone();
+            if let Some(permits) = permits {
+                self.faults().starting = true;
+                permits.acquire().await.unwrap().forget();
+            }
+            self.begin(request, actor)
+        }
+        .boxed()
+    }
+
+    fn runs(&self) -> Vec<Snapshot> {
+        self.lock().iter().map(Kept::snapshot).collect()
+    }
+
+    fn run(&self, id: &RunId) -> Result<Snapshot, Problem> {
+        self.lock().iter().find(|kept| kept.run.id == *id).map(Kept::snapshot).ok_or_else(|| no_run(id))
+    }
+
+    fn newest(&self, site: &str) -> Result<Option<Snapshot>, Problem> {
+        self.site(site)?;
+        Ok(self.lock().iter().rfind(|kept| kept.run.id.site == site).map(Kept::snapshot))
+    }
+
+    fn command<'a>(
+        &'a self,
+        id: &'a RunId,
+        word: Word,
+        actor: &'a str,
+        seq: Option<u64>,
+    ) -> BoxFuture<'a, Result<Snapshot, Problem>> {
+        async move {
+            self.ready()?;
+            let now = self.run(id)?.run.seq;
+            if seq.is_some_and(|seq| seq != now) {
+                return Err(Problem::new(Refuse::Conflict, "moved_on", format!("run `{id}` is at record {now}")));
+            }
+            let event = self.event(id, word)?;
+            self.record(id, event, actor)
+        }
+        .boxed()
+    }
+
+    fn journal(&self, id: &RunId, after: u64) -> Result<Vec<Record>, Problem> {
+        let runs = self.lock();
+        let kept = runs.iter().find(|kept| kept.run.id == *id).ok_or_else(|| no_run(id))?;
+        Ok(kept.records.iter().filter(|record| record.seq > after).cloned().collect())
+    }
+
+    fn ready(&self) -> Result<(), Problem> {
+        if self.faults().store_is_down { Err(store_failed()) } else { Ok(()) }
+    }
+
+    fn test_alerts(&self) -> BoxFuture<'_, Vec<(String, Result<(), String>)>> {
+        async move { self.faults().hooks.clone() }.boxed()
+    }
+}
+
+/// Leads a run into each phase at rest, by name.
+pub fn led_to(fake: &Fake, what: &str) -> RunId {
+    match what {
+        "gate" => {
+            let id = fake.run_at("soak.confirm");
+            fake.push(&id, Event::Waited { on: WaitingOn::Gate, until: None });
+            id
+        }
+        "operator" => {
+            let id = fake.run_at("window-1.break_failover.a");
+            fake.push(&id, Event::StepBegun { attempt: 1, baseline: Baseline::default() });
+            let lines = vec!["Open /login > Management > Failover on node a".to_owned(), "Choose Break".to_owned()];
+            fake.push(&id, Event::Instructed { number: 1, not_after: Some(START + SignedDuration::from_hours(4)), lines });
+            id
+        }
+        "held" => {
+            let id = fake.run_at("window-1.force_sync.b");
+            let (message, expected, found) =
+                ("the sync \u{1b}[31mfailed".to_owned(), "a good sync".to_owned(), "`failed`".to_owned());
+            let code = "sync_failed".to_owned();
+            fake.push(&id, Event::Held { code, message, expected, found, node: Some(NodeId::B), given_up: true });
+            id
+        }
+        "finished" => {
+            let id = fake.run_at("end");
+            fake.push(&id, Event::Finished { outcome: Outcome::Succeeded });
+            id
+        }
+        other => unreachable!("{other}"),
+    }
+}

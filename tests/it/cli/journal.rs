@@ -1,0 +1,126 @@
+//! The journal's commands, and `watch`.
+
+use std::process::Stdio;
+
+use changeover::domain::event::{Event, Outcome, WaitingOn};
+use changeover::domain::journal::Record;
+use serde_json::{Value, json};
+
+use super::{Left, ask, binary, run};
+use crate::api::daemon::{Daemon, write};
+use crate::api::fake::led_to;
+
+#[test]
+fn what_is_exported_can_be_verified_offline() {
+    let daemon = Daemon::start();
+    led_to(&daemon.fake, "finished");
+    let file = daemon.path("support-1.jsonl");
+    let file = file.to_str().unwrap();
+    let left = ask(&daemon, &["journal", "export", "support-1", "--output", file, "--json"]);
+    assert_eq!((left.code, left.json()), (0, json!({ "run": "support-1", "records": 29, "file": file })));
+    let again = ask(&daemon, &["journal", "export", "support-1", "--output", file]);
+    assert_eq!(again.code, 1, "a file that is there is kept: {again:?}");
+    let shown = ask(&daemon, &["journal", "export", "support-1"]).stdout;
+    assert_eq!(shown, std::fs::read_to_string(file).unwrap());
+
+    let left = run(&["journal", "verify", "--file", file, "--json"]);
+    let head = serde_json::from_str::<Record>(shown.lines().last().unwrap()).unwrap().hash;
+    let verified = json!({ "ok": true, "runs": [{ "run": "support-1", "records": 29, "head": head, "phase": "finished" }] });
+    assert_eq!((left.code, left.json()), (0, verified.clone()));
+    assert_eq!(ask(&daemon, &["journal", "verify", "support-1", "--json"]).json(), verified);
+    assert_eq!(run(&["journal", "verify", "support-2", "--file", file]).code, 1);
+}
+
+#[test]
+fn every_damage_to_a_file_is_found() {
+    let daemon = Daemon::start();
+    led_to(&daemon.fake, "gate");
+    let plain = ask(&daemon, &["journal", "export", "support-1"]).stdout;
+    let lines: Vec<&str> = plain.lines().collect();
+    let summed: String = lines.iter().map(|line| format!("{line} {:08x}\n", crc32c::crc32c(line.as_bytes()))).collect();
+    let without = |gone: usize| lines.iter().enumerate().filter(|(i, _)| *i != gone).map(|(_, l)| format!("{l}\n")).collect();
+    let cut = |text: &str| text[..text.len() - 20].to_owned();
+    let cases: Vec<(&str, String, i32, &str)> = vec![
+        ("plain", plain.clone(), 0, ""),
+        ("with sums", summed.clone(), 0, ""),
+        ("cut off", cut(&summed), 0, "the last line of"),
+        ("cut off, plain", cut(&plain), 0, "the last line of"),
+        ("empty", String::new(), 1, "holds no records of any run"),
+        ("first record missing", without(0), 1, "record 2 of run `support-1` where record 1 was expected"),
+        ("a record missing", without(4), 1, "record 6 of run `support-1` where record 5 was expected"),
+        ("another actor", plain.replacen("\"daemon\"", "\"nobody\"", 1), 1, "does not match its own hash"),
+        ("another actor, with sums", summed.replacen("\"daemon\"", "\"nobody\"", 1), 1, "line 2: the line's sum is wrong"),
+        ("no record", format!("{{}}\n{plain}"), 1, "line 1: no record"),
+        ("no JSON", "hello\n".to_owned(), 1, "line 1: no record"),
+        ("endless line", "x".repeat(3 << 20), 1, "line 1: no record"),
+    ];
+    let file = daemon.path("journal.log");
+    for (what, text, code, said) in cases {
+        write(&file, text.as_bytes());
+        let left = run(&["journal", "verify", "--file", file.to_str().unwrap()]);
+        assert_eq!(left.code, code, "{what}: {left:?}");
+        assert!(left.stderr.contains(said), "{what}: {left:?}");
+    }
+}
+
+#[test]
+fn a_daemon_that_shows_another_state_than_its_journal_is_found() {
+    let daemon = Daemon::start();
+    let id = led_to(&daemon.fake, "gate");
+    assert_eq!(ask(&daemon, &["journal", "verify", "support-1"]).code, 0);
+    daemon.fake.lie(&id);
+    let left = ask(&daemon, &["journal", "verify", "support-1", "--json"]);
+    assert_eq!((left.code, left.error()["code"].clone()), (1, json!("differs")));
+}
+
+#[test]
+fn journal_show_is_a_table_or_the_records() {
+    let daemon = Daemon::start();
+    led_to(&daemon.fake, "held");
+    let left = ask(&daemon, &["journal", "show", "support-1"]);
+    let mut lines = left.stdout.lines();
+    assert_eq!(lines.next(), Some("SEQ  AT                    ACTOR   EVENT      STEP                   REASON"));
+    assert_eq!(lines.next(), Some("1    2026-11-22T01:00:00Z  alice   started    -                      a person started it"));
+    let shown = ask(&daemon, &["journal", "show", "support-1", "--json"]).json();
+    assert_eq!(shown["run"], "support-1");
+    assert_eq!(shown["records"].as_array().map(Vec::len), Some(8));
+    for key in ["seq", "at", "actor", "event", "step", "reason", "hash", "previous", "data"] {
+        assert!(shown["records"][7].get(key).is_some(), "{key}");
+    }
+}
+
+#[test]
+fn watch_follows_until_the_run_is_finished() {
+    let daemon = Daemon::start();
+    let id = led_to(&daemon.fake, "finished");
+    let left = ask(&daemon, &["watch", "support-1"]);
+    assert_eq!((left.code, left.stdout.lines().count()), (0, 29));
+    assert_eq!(left.stdout.lines().next(), Some("2026-11-22T01:00:00Z  -  a person started it (alice)"));
+    assert_eq!(left.stdout.lines().nth(8), Some("2026-11-22T01:08:00Z  window-1.break_failover.a  because"));
+    let left = ask(&daemon, &["watch", "support-1", "--json"]);
+    assert_eq!((left.stdout.lines().count(), left.json()["phase"].clone()), (30, json!("finished")));
+    assert_eq!(left.json()["run"], json!(id.to_string()));
+}
+
+#[test]
+fn watch_sees_records_that_come_later() {
+    let daemon = Daemon::start();
+    let id = daemon.fake.run_at("end");
+    let mut watch = binary();
+    watch.args(["watch", "support-1"]).env("CHANGEOVER_SOCKET", &daemon.socket);
+    let mut child = watch.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    // Its first lines are there, so it has begun to follow.
+    let mut first = [0; 10];
+    std::io::Read::read_exact(child.stdout.as_mut().unwrap(), &mut first).unwrap();
+    daemon.fake.push(&id, Event::Waited { on: WaitingOn::Appliance, until: None });
+    daemon.fake.push(&id, Event::Finished { outcome: Outcome::Succeeded });
+    let left = Left::of(child.wait_with_output().unwrap());
+    assert_eq!((left.code, left.stderr.as_str()), (0, ""));
+    assert!(left.stdout.ends_with("2026-11-22T01:29:00Z  -  because\n"), "{}", left.stdout);
+    let finished: Vec<Value> = ask(&daemon, &["journal", "export", "support-1"])
+        .stdout
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(finished.last().unwrap()["event"], "finished");
+}

@@ -1,0 +1,225 @@
+//! What reading commands print, for people and as JSON.
+
+use serde_json::{Value, json};
+
+use super::{ORDER, ask, binary, run, with};
+use crate::api::daemon::Daemon;
+use crate::api::fake::led_to;
+
+#[test]
+fn json_is_one_object_on_the_last_line() {
+    let daemon = Daemon::start();
+    led_to(&daemon.fake, "gate");
+    daemon.fake.faults().hooks = vec![("ops".to_owned(), Ok(()))];
+    let order = with(&["plan"], &ORDER);
+    let cases: &[(&[&str], &[&str])] = &[
+        (&["check", "support"], &["site", "ok", "checks"]),
+        (&order, &["site", "procedure", "from", "to", "package", "windows", "refusals", "steps"]),
+        (&["status"], &["runs"]),
+        (&["runs"], &["runs"]),
+        (&["status", "support"], &["run", "site", "phase", "step", "held", "serving", "nodes", "seq"]),
+        (&["status", "support-1"], &["run", "site", "phase", "step", "held", "serving", "nodes", "seq"]),
+        (&["status", "quiet"], &["site", "run"]),
+        (&["journal", "show", "support-1"], &["run", "records"]),
+        (&["journal", "verify", "support-1"], &["ok", "runs"]),
+        (&["procedures", "list"], &["procedures"]),
+        (&["procedures", "show", "in-place"], &["name", "title", "steps"]),
+        (&["alerts", "test"], &["ok", "hooks"]),
+    ];
+    for (args, keys) in cases {
+        let left = ask(&daemon, &with(args, &["--json"]));
+        assert_eq!((left.code, left.stderr.as_str()), (0, ""), "{args:?}");
+        assert_eq!(left.stdout.lines().count(), 1, "{args:?}: {}", left.stdout);
+        let object = left.json();
+        for key in *keys {
+            assert!(object.get(key).is_some(), "{args:?} {key}: {object}");
+        }
+        // For people the same command says something on stdout, or on stderr that there is nothing.
+        let left = ask(&daemon, args);
+        assert_eq!(left.code, 0, "{args:?}: {left:?}");
+        assert!(!left.stdout.is_empty() || !left.stderr.is_empty(), "{args:?}");
+    }
+    assert_eq!(ask(&daemon, &["status", "quiet", "--json"]).json(), json!({ "site": "quiet", "run": null }));
+}
+
+#[test]
+fn a_plan_has_times_and_refusals_and_the_package_is_absolute() {
+    let daemon = Daemon::start();
+    let mut command = binary();
+    command.args(with(&["plan"], &ORDER)).args(["--json"]).env("CHANGEOVER_SOCKET", &daemon.socket).current_dir("/");
+    let plan: Value = serde_json::from_slice(&command.output().unwrap().stdout).unwrap();
+    assert_eq!(plan["package"], json!({ "path": "/p.bin", "sha256": "ab".repeat(32), "bytes": 123 }));
+    assert_eq!(plan["windows"]["second"], json!({ "from": "2026-11-26T01:00:00Z", "to": "2026-11-26T05:00:00Z" }));
+    let update = plan["steps"].as_array().unwrap().iter().find(|step| step["id"] == "window-1.update.b").unwrap();
+    for (key, value) in [
+        ("when", json!("window-1")),
+        ("action", json!("update")),
+        ("node", json!("b")),
+        ("impact", json!("irreversible")),
+        ("sentence", json!("Update node `b` to the target version")),
+        ("expected_seconds", json!(3600)),
+        ("at", json!("2026-11-22T01:13:00Z")),
+    ] {
+        assert_eq!(update[key], value, "{key}");
+    }
+
+    let left = ask(&daemon, &["plan", "support", "--to", "24.1", "--package", "p", "--json"]);
+    assert_eq!(left.code, 1);
+    assert_eq!(left.json()["refusals"][0]["rule"], "R5");
+    let left = ask(&daemon, &["plan", "support", "--to", "24.1", "--package", "p"]);
+    assert_eq!(left.code, 1);
+    assert!(
+        left.stdout.contains("not to be started as it is:\n  R5 at `window-1.update.b`: the target 24.1 is not newer"),
+        "{}",
+        left.stdout
+    );
+    assert!(left.stdout.contains("soak.confirm"), "the plan is shown all the same: {}", left.stdout);
+}
+
+#[test]
+fn a_check_that_does_not_pass_is_1() {
+    let daemon = Daemon::start();
+    // The fake's pair is linked at the daemon's time, so its sync is young.
+    let left = ask(&daemon, &["check", "support"]);
+    assert_eq!(left.code, 0, "{left:?}");
+    assert!(left.stdout.ends_with("\nsite `support`: nothing speaks against a start\n"), "{}", left.stdout);
+    daemon.fake.faults().node_b_is_silent = true;
+    let left = ask(&daemon, &["check", "support", "--json"]);
+    assert_eq!((left.code, left.json()["ok"].clone()), (1, json!(false)));
+    let unknown = left.json()["checks"].as_array().unwrap().iter().any(|check| check["result"] == "unknown");
+    assert!(unknown, "{}", left.stdout);
+    let left = ask(&daemon, &["check", "support"]);
+    assert_eq!(left.code, 1);
+    assert!(left.stdout.contains("unknown  node_unreachable b"), "{}", left.stdout);
+    assert!(left.stdout.ends_with("\nsite `support`: not ready for a start\n"), "{}", left.stdout);
+}
+
+#[test]
+fn bg_22_the_page_of_a_held_run_says_whose_move_it_is() {
+    let daemon = Daemon::start();
+    led_to(&daemon.fake, "held");
+    let left = ask(&daemon, &["status", "support"]);
+    let expected = "\
+run `support-1`: held (sync_failed) since 2026-11-22T01:07:00Z
+  site       support, role-swap, 24.1.1 to 24.2.1
+  step       6 of 24, window-1.force_sync.b: Force a sync to node `b` and prove that it was good
+  why        the sync \u{fffd}[31mfailed
+  next move  person
+  what helps look at the failover page of both nodes, then `changeover resume support-1`: a new sync is asked for
+  serving    node a
+  failover   on
+  node a     24.1.1 build 4711, primary, healthy, users 3, sessions 1, read 2026-11-22T01:00:00Z
+  node b     24.1.1 build 4711, standby, healthy, users 3, sessions 1, read 2026-11-22T01:00:00Z
+  window 1   2026-11-22T01:00:00Z to 2026-11-22T05:00:00Z (2026-11-22 02:00 to 2026-11-22 06:00 Europe/Berlin)
+  window 2   2026-11-26T01:00:00Z to 2026-11-26T05:00:00Z
+  started    2026-11-22T01:00:00Z by alice
+  journal    record 8, taken over by a restarted daemon: 0
+
+by hand you may:
+  - use the pair as usual: node `a` is primary
+
+by hand you must not:
+  - do not update a node while the pair is linked
+";
+    assert_eq!((left.code, left.stdout.as_str()), (0, expected));
+}
+
+#[test]
+fn each_phase_has_its_page() {
+    let cases: &[(&str, &[&str])] = &[
+        (
+            "gate",
+            &[
+                "run `support-1`: waiting on the gate `production`\n",
+                "  why        a person is asked: is the new version good in production?\n",
+                "  what helps `changeover confirm support-1 production`",
+                "  failover   off since 2026-11-22T01:08:00Z, for 1h 52m\n",
+                "do not establish failover from node `a`",
+            ],
+        ),
+        (
+            "operator",
+            &[
+                "run `support-1`: waiting on operator, until 2026-11-22T05:00:00Z\n",
+                "\ninstruction 1:\n  1. Open /login > Management > Failover on node a\n  2. Choose Break\n",
+                "carry out the instruction, not after 2026-11-22T05:00:00Z",
+            ],
+        ),
+        (
+            "finished",
+            &[
+                "run `support-1`: finished, succeeded\n",
+                "  next move  nobody\n",
+                "  failover   on again, was off for 18m\n",
+                "\nby hand you may:\n  - use the pair as usual: node `b` is primary\n",
+            ],
+        ),
+    ];
+    for (what, parts) in cases {
+        let daemon = Daemon::start();
+        led_to(&daemon.fake, what);
+        let left = ask(&daemon, &["status", "support-1"]);
+        assert_eq!(left.code, 0, "{what}");
+        for part in *parts {
+            assert!(left.stdout.contains(part), "{what} {part:?}:\n{}", left.stdout);
+        }
+    }
+}
+
+#[test]
+fn runs_are_a_compact_table() {
+    let daemon = Daemon::start();
+    let left = ask(&daemon, &["runs"]);
+    assert_eq!((left.code, left.stdout.as_str(), left.stderr.as_str()), (0, "", "no runs yet\n"));
+    led_to(&daemon.fake, "finished");
+    led_to(&daemon.fake, "held");
+    let expected = "\
+RUN        PHASE                STEP                   FROM    TO      SERVING  UNPROTECTED
+support-1  finished: succeeded  -                      24.1.1  24.2.1  a        18m
+support-2  held: sync_failed    window-1.force_sync.b  24.1.1  24.2.1  a        -
+";
+    assert_eq!(ask(&daemon, &["runs"]).stdout, expected);
+    assert_eq!(ask(&daemon, &["status"]).stdout, expected);
+}
+
+#[test]
+fn a_site_called_like_a_run_is_found_after_the_run() {
+    let daemon = Daemon::start();
+    led_to(&daemon.fake, "held");
+    for (what, run) in [("support-1", "support-1"), ("support", "support-1")] {
+        assert_eq!(ask(&daemon, &["status", what, "--json"]).json()["run"], run, "{what}");
+    }
+}
+
+#[test]
+fn procedures_need_no_daemon() {
+    let left = run(&["procedures", "list"]);
+    let expected = "\
+in-place   Update the primary first, in place; its standby follows days later
+role-swap  Update the standby first, then let it serve
+";
+    assert_eq!((left.code, left.stdout.as_str()), (0, expected));
+    let left = run(&["procedures", "show", "role-swap"]);
+    assert_eq!(left.stdout, include_str!("../../../config/procedures/role-swap.toml"));
+    let left = run(&["procedures", "show", "role-swap", "--json"]);
+    assert_eq!(
+        left.json()["steps"][7],
+        json!({ "when": "window-1", "action": "update", "who": "standby", "gate": null, "impact": "irreversible" })
+    );
+}
+
+#[test]
+fn hooks_that_fail_or_are_missing_are_1() {
+    let daemon = Daemon::start();
+    let hook = |name: &str, outcome: Result<(), &str>| (name.to_owned(), outcome.map_err(str::to_owned));
+    let cases = [
+        (vec![], 1, "", "no hooks are configured: nobody is told when a run is held\n"),
+        (vec![hook("ops", Ok(()))], 0, "ops  delivered\n", ""),
+        (vec![hook("ops", Ok(())), hook("pager", Err("exit 3"))], 1, "ops    delivered\npager  failed     exit 3\n", ""),
+    ];
+    for (hooks, code, stdout, stderr) in cases {
+        daemon.fake.faults().hooks = hooks;
+        let left = ask(&daemon, &["alerts", "test"]);
+        assert_eq!((left.code, left.stdout.as_str(), left.stderr.as_str()), (code, stdout, stderr));
+    }
+}

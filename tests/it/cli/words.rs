@@ -1,0 +1,117 @@
+//! The commands that tell a run something.
+
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+
+use changeover::engine::api::Fleet as _;
+use serde_json::{Value, json};
+
+use super::{Left, ORDER, ask, with};
+use crate::api::daemon::{Daemon, user};
+use crate::api::fake::led_to;
+
+/// The last record: event, actor, data.
+fn last(daemon: &Daemon) -> (String, String, Value) {
+    let record = daemon.fake.journal(&"support-1".parse().unwrap(), 0).unwrap().pop().unwrap();
+    (record.event, record.actor, record.data)
+}
+
+#[test]
+fn start_prints_the_id() {
+    let daemon = Daemon::start();
+    let left = ask(&daemon, &with(&["start"], &ORDER));
+    assert_eq!((left.code, left.stdout.as_str()), (0, "support-1\n"), "{left:?}");
+    assert_eq!(left.stderr, "follow it with `changeover watch support-1`\n");
+    let left = ask(&daemon, &["start", "quiet", "--to", "24.2.1", "--package", "p", "--json"]);
+    assert_eq!((left.code, left.stdout.as_str()), (0, "{\"run\":\"quiet-1\"}\n"));
+}
+
+#[test]
+fn each_word_is_recorded_with_its_arguments_and_actor() {
+    let cases: &[(&str, &[&str], &str, Value)] = &[
+        ("gate", &["confirm", "support-1"], "confirmed", json!({ "gate": "production", "verdict": "accept", "note": null })),
+        (
+            "gate",
+            &["confirm", "support-1", "production", "--note", "looks good"],
+            "confirmed",
+            json!({ "gate": "production", "verdict": "accept", "note": "looks good" }),
+        ),
+        (
+            "gate",
+            &["confirm", "support-1", "--accept-early"],
+            "confirmed",
+            json!({ "gate": "production", "verdict": "accept_early", "note": null }),
+        ),
+        (
+            "gate",
+            &["confirm", "support-1", "--reject"],
+            "confirmed",
+            json!({ "gate": "production", "verdict": "reject", "note": null }),
+        ),
+        ("gate", &["hold", "support-1"], "hold_requested", json!({})),
+        ("held", &["resume", "support-1"], "resumed", json!({ "first": null, "second": null })),
+        (
+            "held",
+            &["resume", "support-1", "--window", "2026-11-27T01:00:00Z +1h"],
+            "resumed",
+            json!({ "first": null, "second": { "from": "2026-11-27T01:00:00Z", "to": "2026-11-27T02:00:00Z" } }),
+        ),
+        (
+            "gate",
+            &["switch-back", "support-1", "--note", "bad colours", "--yes"],
+            "switch_back_ordered",
+            json!({ "note": "bad colours" }),
+        ),
+    ];
+    for (what, args, event, data) in cases {
+        for json in [&["--json"][..], &[]] {
+            let daemon = Daemon::start();
+            led_to(&daemon.fake, what);
+            let left = ask(&daemon, &with(args, json));
+            assert_eq!(left.code, 0, "{args:?}: {left:?}");
+            assert_eq!(left.stdout.lines().count(), 1, "{args:?}: {left:?}");
+            assert_eq!(last(&daemon), ((*event).to_owned(), user(), data.clone()), "{args:?}");
+            if json.is_empty() {
+                assert!(left.stdout.starts_with("run `support-1`: "), "{args:?}: {left:?}");
+            } else {
+                assert_eq!(left.json()["run"], "support-1", "{args:?}: {left:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn switch_back_shows_what_was_written_and_asks() {
+    let daemon = Daemon::start();
+    led_to(&daemon.fake, "gate");
+    let order = ["switch-back", "support-1", "--note", "bad colours"];
+    // Not a terminal: nothing is done.
+    let left = ask(&daemon, &order);
+    assert_eq!((left.code, left.stdout.as_str()), (1, ""), "{left:?}");
+    for part in [
+        "run `support-1`: traffic goes from node b back to node a\n",
+        "node b has served since 2026-11-22T01:14:00Z: sessions now 1, users now 3 (read 2026-11-22T01:00:00Z)\n",
+        "error: this moves the service of site `support` to node a; repeat with `--yes` to do it\n",
+        "  state: nothing was changed\n",
+    ] {
+        assert!(left.stderr.contains(part), "{part:?}: {}", left.stderr);
+    }
+    assert_eq!(last(&daemon).0, "waited");
+    // On a terminal: no, then yes.
+    assert_eq!(on_a_terminal(&daemon, &order, "n\n").code, 1);
+    assert_eq!(last(&daemon).0, "waited");
+    let left = on_a_terminal(&daemon, &order, "y\n");
+    assert_eq!(left.code, 0, "{left:?}");
+    assert_eq!(last(&daemon), ("switch_back_ordered".to_owned(), user(), json!({ "note": "bad colours" })));
+}
+
+/// `script` (bsdutils, on every Debian) gives the command a terminal.
+fn on_a_terminal(daemon: &Daemon, args: &[&str], typed: &str) -> Left {
+    let quoted: Vec<String> = args.iter().map(|arg| format!("'{arg}'")).collect();
+    let line = format!("{} {}", env!("CARGO_BIN_EXE_changeover"), quoted.join(" "));
+    let mut script = Command::new("script");
+    script.args(["-qec", &line, "/dev/null"]).env("CHANGEOVER_SOCKET", &daemon.socket);
+    let mut child = script.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    child.stdin.as_mut().unwrap().write_all(typed.as_bytes()).unwrap();
+    Left::of(child.wait_with_output().unwrap())
+}
