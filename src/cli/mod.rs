@@ -1,1 +1,123 @@
-//! x
+//! The command line: one file a command, low arguments in, the API's words out.
+//!
+//! Data go to stdout, talk and errors to stderr. Exit codes: 0 done, 1 understood but not met, 2 a wrong command line or a bug of
+//! ours. Imports: everything of ours.
+
+mod alerts;
+mod check;
+mod client;
+mod confirm;
+mod failure;
+mod hold;
+mod journal;
+mod journal_file;
+mod order;
+mod output;
+mod page;
+mod plan;
+mod procedures;
+mod reference;
+mod resume;
+mod runs;
+mod start;
+mod status;
+mod switch_back;
+mod verify;
+mod watch;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+pub use failure::{Exit, Failure};
+pub use reference::reference;
+
+/// Carries the software update of a failover pair through two maintenance windows and never loses its place
+#[derive(Parser)]
+#[command(name = "changeover", version, propagate_version = false, max_term_width = 110)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// The table of commands.
+#[derive(Subcommand)]
+enum Command {
+    Check(check::Check),
+    Plan(plan::Plan),
+    Start(start::Start),
+    Status(status::Status),
+    Runs(runs::Runs),
+    Watch(watch::Watch),
+    Confirm(confirm::Confirm),
+    Hold(hold::Hold),
+    Resume(resume::Resume),
+    SwitchBack(switch_back::SwitchBack),
+    #[command(subcommand)]
+    Journal(journal::Journal),
+    #[command(subcommand)]
+    Procedures(procedures::Procedures),
+    #[command(subcommand)]
+    Alerts(alerts::Alerts),
+}
+
+impl Command {
+    fn as_run(&self) -> &dyn Run {
+        match self {
+            Self::Check(command) => command,
+            Self::Plan(command) => command,
+            Self::Start(command) => command,
+            Self::Status(command) => command,
+            Self::Runs(command) => command,
+            Self::Watch(command) => command,
+            Self::Confirm(command) => command,
+            Self::Hold(command) => command,
+            Self::Resume(command) => command,
+            Self::SwitchBack(command) => command,
+            Self::Journal(command) => command.as_run(),
+            Self::Procedures(command) => command.as_run(),
+            Self::Alerts(command) => command.as_run(),
+        }
+    }
+}
+
+/// A command.
+pub trait Run {
+    /// Does it and prints its data.
+    fn run(&self) -> Result<Exit, Failure>;
+
+    /// Whether its errors are printed as JSON too.
+    fn json(&self) -> bool;
+}
+
+/// The daemon that a command talks to.
+#[derive(Args)]
+pub struct Daemon {
+    /// The daemon's socket
+    #[arg(
+        long,
+        value_name = "PATH",
+        env = "CHANGEOVER_SOCKET",
+        hide_env_values = true,
+        default_value = "./state/changeover.sock"
+    )]
+    socket: PathBuf,
+}
+
+#[derive(Args)]
+pub struct Format {
+    /// Print one JSON object, on one line, as the last line of stdout; errors as JSON on stderr
+    #[arg(long)]
+    json: bool,
+}
+
+/// Parses, runs, prints. A wrong command line ends the process in here, with 2.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let command = cli.command.as_run();
+    match command.run() {
+        Ok(exit) => exit.into(),
+        Err(failure) => failure.print(command.json()),
+    }
+}

@@ -93,8 +93,9 @@ pub struct Problem {
     pub code: String,
     pub message: String,
     pub causes: Vec<String>,
-    pub state: Option<String>,
-    pub hint: Option<String>,
+    // Boxed texts keep the error below the 128 bytes from which `Result`s grow slow to pass on.
+    pub state: Option<Box<str>>,
+    pub hint: Option<Box<str>>,
 }
 
 impl Problem {
@@ -108,12 +109,12 @@ impl Problem {
     }
 
     pub fn state(mut self, state: impl Into<String>) -> Self {
-        self.state = Some(state.into());
+        self.state = Some(state.into().into());
         self
     }
 
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
+        self.hint = Some(hint.into().into());
         self
     }
 }

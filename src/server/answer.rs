@@ -17,26 +17,26 @@ pub type Answer = Result<Response, Refused>;
 #[derive(Clone, Debug)]
 pub struct Refused {
     pub status: StatusCode,
-    pub problem: Problem,
+    pub problem: Box<Problem>,
 }
 
 impl Refused {
     pub fn new(status: StatusCode, code: &str, message: impl Into<String>) -> Self {
-        Self { status, problem: Problem::new(Kind::BadInput, code, message) }
+        Self { status, problem: Box::new(Problem::new(Kind::BadInput, code, message)) }
     }
 
     pub fn bad_input(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "bad_input", message)
     }
 
-    pub fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.problem = self.problem.hint(hint);
-        self
+    pub fn hint(self, hint: impl Into<String>) -> Self {
+        Self { status: self.status, problem: Box::new(self.problem.hint(hint)) }
     }
 
     /// The body and status, with the id that the daemon's log has too.
     pub fn with_id(self, request_id: &str) -> Response {
-        let Problem { kind: _, code, message, causes, state, hint } = self.problem;
+        let Problem { kind: _, code, message, causes, state, hint } = *self.problem;
+        let (state, hint) = (state.map(String::from), hint.map(String::from));
         json(self.status, &ErrorView { code, message, request_id: Some(request_id.to_owned()), causes, state, hint })
     }
 }
@@ -50,7 +50,7 @@ impl From<Problem> for Refused {
             Kind::Refused => StatusCode::UNPROCESSABLE_ENTITY,
             Kind::Store => StatusCode::SERVICE_UNAVAILABLE,
         };
-        Self { status, problem }
+        Self { status, problem: Box::new(problem) }
     }
 }
 

@@ -76,9 +76,7 @@ fn waiting(run: &Run, step: &str, on: WaitingOn, until: Option<Timestamp>) -> Ex
             ("the new version is watched in production".to_owned(), "time", format!("the run goes on by itself{at}"))
         }
         WaitingOn::Operator => {
-            let limit = until.map(|until| format!(", not after {until}")).unwrap_or_default();
-            let what = "there is no interface for this act, so a person does it".to_owned();
-            (what, "person", format!("carry out the instructions below{limit}; the run goes on once it sees the effect"))
+            ("there is no interface for this act, so a person does it".to_owned(), "person", by_hand(run, until))
         }
         WaitingOn::Appliance => (
             format!("{step} awaits what the appliances must show"),
@@ -94,6 +92,14 @@ fn waiting(run: &Run, step: &str, on: WaitingOn, until: Option<Timestamp>) -> Ex
             (format!("the last attempt at {step} did not arrive"), "daemon", format!("the run tries again by itself{at}"))
         }
     }
+}
+
+fn by_hand(run: &Run, until: Option<Timestamp>) -> String {
+    let limit = until.map(|until| format!(", not after {until}")).unwrap_or_default();
+    // Where the daemon may be unable to see the effect, a gate takes a person's word for it.
+    let gate =
+        run.open_gate().map(|gate| format!("; where it can't: `changeover confirm {} {gate}`", run.id)).unwrap_or_default();
+    format!("carry out the instruction{limit}; the run goes on once it sees the effect{gate}")
 }
 
 fn gate(run: &Run, step: &str) -> Explained {

@@ -1,0 +1,53 @@
+//! `changeover check SITE`: the preflight alone.
+
+use clap::Args;
+
+use crate::server::view::{CheckView, Checks};
+
+use super::client::Client;
+use super::{Daemon, Exit, Failure, Format, Run, output};
+
+/// Run the preflight of a site; nothing is changed
+#[derive(Args)]
+pub struct Check {
+    /// The site to check
+    site: String,
+    #[command(flatten)]
+    daemon: Daemon,
+    #[command(flatten)]
+    format: Format,
+}
+
+impl Run for Check {
+    fn run(&self) -> Result<Exit, Failure> {
+        let reply = Client::new(&self.daemon)?.get(&["sites", &self.site, "check"])?;
+        let checks: Checks = reply.read()?;
+        if self.format.json {
+            output::raw(reply.text()?)?;
+        } else {
+            output::say(&page(&checks))?;
+        }
+        Ok(if checks.ok { Exit::Done } else { Exit::NotMet })
+    }
+
+    fn json(&self) -> bool {
+        self.format.json
+    }
+}
+
+fn page(checks: &Checks) -> String {
+    let rows: Vec<Vec<String>> = checks.checks.iter().map(row).collect();
+    let remedies = checks.checks.iter().filter(|check| check.result != "pass");
+    let remedies: String = remedies.map(|check| format!("  {}: {}\n", name(check), check.remedy)).collect();
+    let verdict = if checks.ok { "nothing speaks against a start" } else { "not ready for a start" };
+    let what_helps = if remedies.is_empty() { String::new() } else { format!("\nwhat helps:\n{remedies}") };
+    format!("{}{what_helps}\nsite `{}`: {verdict}", output::table(&rows), checks.site)
+}
+
+fn row(check: &CheckView) -> Vec<String> {
+    vec![check.result.clone(), name(check), check.found.clone(), format!("(expected: {})", check.expected)]
+}
+
+fn name(check: &CheckView) -> String {
+    check.node.map_or_else(|| check.name.clone(), |node| format!("{} {node}", check.name))
+}

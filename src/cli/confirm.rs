@@ -1,0 +1,50 @@
+//! `changeover confirm RUN [GATE]`: a person's word at a gate.
+
+use clap::Args;
+use serde_json::json;
+
+use super::client::{Client, body};
+use super::{Daemon, Exit, Failure, Format, Run, hold};
+
+/// Answer the gate that a run waits at
+#[derive(Args)]
+pub struct Confirm {
+    /// The run
+    run: String,
+    /// The gate; without it the only open one
+    gate: Option<String>,
+    /// Why, for the journal
+    #[arg(long, value_name = "TEXT")]
+    note: Option<String>,
+    /// Accept before the shortest soak is over
+    #[arg(long, conflicts_with = "reject")]
+    accept_early: bool,
+    /// Say no: the run is held
+    #[arg(long)]
+    reject: bool,
+    #[command(flatten)]
+    daemon: Daemon,
+    #[command(flatten)]
+    format: Format,
+}
+
+impl Run for Confirm {
+    fn run(&self) -> Result<Exit, Failure> {
+        let verdict = match (self.accept_early, self.reject) {
+            (true, _) => "accept_early",
+            (_, true) => "reject",
+            _ => "accept",
+        };
+        let fields = [
+            ("gate", self.gate.as_ref().map(|gate| json!(gate))),
+            ("note", self.note.as_ref().map(|note| json!(note))),
+            ("verdict", Some(json!(verdict))),
+        ];
+        let reply = Client::new(&self.daemon)?.tell(&self.run, "confirm", &body(&fields))?;
+        hold::taken(&reply, &self.format)
+    }
+
+    fn json(&self) -> bool {
+        self.format.json
+    }
+}

@@ -1,0 +1,111 @@
+//! Why a command was not met, in the five parts of an operator's message: who, expected, found, how things stand, what to do.
+
+use std::error::Error;
+use std::fmt::Write as _;
+use std::process::ExitCode;
+
+use crate::server::view::ErrorView;
+
+use super::output::clean;
+
+/// How a command ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    Done = 0,
+    /// Understood but not met.
+    NotMet = 1,
+    /// A wrong command line, or a bug of ours.
+    Bug = 2,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// An error that ends a command.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Failure {
+    exit: Exit,
+    error: Box<ErrorView>,
+}
+
+impl Failure {
+    pub fn new(code: &str, message: impl Into<String>) -> Self {
+        let (code, message) = (code.to_owned(), message.into());
+        let error = ErrorView { code, message, request_id: None, causes: Vec::new(), state: None, hint: None };
+        Self { exit: Exit::NotMet, error: Box::new(error) }
+    }
+
+    /// An error with the chain of its sources.
+    pub fn of(code: &str, error: &dyn Error) -> Self {
+        Self::new(code, error.to_string()).because_of(error.source())
+    }
+
+    /// What the daemon answered.
+    pub fn answered(exit: Exit, error: ErrorView) -> Self {
+        Self { exit, error: Box::new(error) }
+    }
+
+    pub fn exit(mut self, exit: Exit) -> Self {
+        self.exit = exit;
+        self
+    }
+
+    pub fn because(mut self, cause: impl Into<String>) -> Self {
+        self.error.causes.push(cause.into());
+        self
+    }
+
+    /// Adds a source and everything below it.
+    pub fn because_of(mut self, mut source: Option<&(dyn Error + 'static)>) -> Self {
+        while let Some(error) = source {
+            self = self.because(error.to_string());
+            source = error.source();
+        }
+        self
+    }
+
+    pub fn state(mut self, state: impl Into<String>) -> Self {
+        self.error.state = Some(state.into());
+        self
+    }
+
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.error.hint = Some(hint.into());
+        self
+    }
+
+    /// The stable word.
+    pub fn code(&self) -> &str {
+        &self.error.code
+    }
+
+    /// Prints it on stderr and gives the exit code.
+    pub fn print(&self, json: bool) -> ExitCode {
+        if json {
+            // Plain data: serializing it cannot fail.
+            eprintln!("{}", serde_json::to_string(&self.error).unwrap_or_default());
+        } else {
+            eprint!("{}", clean(&self.text()));
+        }
+        self.exit.into()
+    }
+
+    fn text(&self) -> String {
+        let error = &self.error;
+        let mut text = format!("error: {}\n", error.message);
+        // Writing into a string cannot fail.
+        for cause in &error.causes {
+            let _ = writeln!(text, "  caused by: {cause}");
+        }
+        if let Some(state) = &error.state {
+            let _ = writeln!(text, "  state: {state}");
+        }
+        if let Some(hint) = &error.hint {
+            let _ = writeln!(text, "\nhint: {hint}");
+        }
+        text
+    }
+}

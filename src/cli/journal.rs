@@ -1,0 +1,123 @@
+//! `changeover journal show/verify/export`: the record of a run.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use serde_json::json;
+
+use crate::domain::ids::RunId;
+use crate::domain::journal::Record;
+use crate::server::view;
+
+use super::client::Client;
+use super::verify::Verify;
+use super::watch::records;
+use super::{Daemon, Exit, Failure, Format, Run, output};
+
+/// The record of a run
+#[derive(Subcommand)]
+pub enum Journal {
+    Show(Show),
+    Verify(Verify),
+    Export(Export),
+}
+
+impl Journal {
+    pub fn as_run(&self) -> &dyn Run {
+        match self {
+            Self::Show(command) => command,
+            Self::Verify(command) => command,
+            Self::Export(command) => command,
+        }
+    }
+}
+
+/// Show a run's records: what happened, who caused it, and why
+#[derive(Args)]
+pub struct Show {
+    /// The run
+    run: String,
+    #[command(flatten)]
+    daemon: Daemon,
+    #[command(flatten)]
+    format: Format,
+}
+
+impl Run for Show {
+    fn run(&self) -> Result<Exit, Failure> {
+        let records = records(&Client::new(&self.daemon)?, &self.run, 0)?;
+        if self.format.json {
+            output::json(&view::Journal { run: run_of(&self.run, &records)?, records })?;
+        } else {
+            let head = ["SEQ", "AT", "ACTOR", "EVENT", "STEP", "REASON"].map(str::to_owned).to_vec();
+            let rows: Vec<Vec<String>> = std::iter::once(head).chain(records.iter().map(row)).collect();
+            output::say(&output::table(&rows))?;
+        }
+        Ok(Exit::Done)
+    }
+
+    fn json(&self) -> bool {
+        self.format.json
+    }
+}
+
+fn row(record: &Record) -> Vec<String> {
+    vec![
+        record.seq.to_string(),
+        record.at.to_string(),
+        record.actor.clone(),
+        record.event.clone(),
+        record.step.clone().unwrap_or_else(|| "-".to_owned()),
+        record.reason.replace('\n', " "),
+    ]
+}
+
+/// The id that the records carry; every run has at least its first.
+fn run_of(asked: &str, records: &[Record]) -> Result<RunId, Failure> {
+    let first = records.first().map(|record| record.run.clone());
+    first.ok_or_else(|| Failure::new("no_such_run", format!("run `{asked}` has no records")))
+}
+
+/// Write a run's records, one JSON object a line; `journal verify --file` reads them back
+#[derive(Args)]
+pub struct Export {
+    /// The run
+    run: String,
+    /// Write to this file, which must not be there yet, and not to stdout
+    #[arg(long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    #[command(flatten)]
+    daemon: Daemon,
+    /// Print one JSON object that says what was written
+    #[arg(long, requires = "output")]
+    json: bool,
+}
+
+impl Run for Export {
+    fn run(&self) -> Result<Exit, Failure> {
+        let reply = Client::new(&self.daemon)?.journal(&self.run, 0)?;
+        let Some(path) = &self.output else {
+            output::raw(reply.text()?)?;
+            return Ok(Exit::Done);
+        };
+        let written = std::fs::File::create_new(path).and_then(|mut file| {
+            file.write_all(reply.text().map(str::as_bytes).unwrap_or_default())?;
+            file.sync_all()
+        });
+        written.map_err(|error| {
+            Failure::new("output", format!("`{}` could not be written", path.display())).because(error.to_string())
+        })?;
+        let records = reply.text()?.lines().count();
+        if self.json {
+            output::json(&json!({ "run": self.run, "records": records, "file": path }))?;
+        } else {
+            eprintln!("{records} records written to `{}`", path.display());
+        }
+        Ok(Exit::Done)
+    }
+
+    fn json(&self) -> bool {
+        self.json
+    }
+}

@@ -1,0 +1,113 @@
+//! stdout: lines of data, tables, times; nothing that came from a box reaches the terminal unfiltered.
+
+use std::io::{self, Write as _};
+
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+
+use crate::domain::window::{Window, format_duration};
+
+use super::Failure;
+
+/// Prints text for people; it may have several lines.
+pub fn say(text: &str) -> Result<(), Failure> {
+    write(clean(text).trim_end_matches('\n'))
+}
+
+/// Prints one JSON object on one line.
+pub fn json(value: &impl Serialize) -> Result<(), Failure> {
+    // Plain data: serializing it cannot fail.
+    write(&serde_json::to_string(value).unwrap_or_default())
+}
+
+/// Prints what is one line of JSON already.
+pub fn raw(line: &str) -> Result<(), Failure> {
+    write(line.trim_end())
+}
+
+fn write(text: &str) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    match writeln!(out, "{text}").and_then(|()| out.flush()) {
+        // Who closes the pipe has seen enough.
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::of("output", &error)),
+        _ => Ok(()),
+    }
+}
+
+/// Replaces control characters: a terminal must not be steered by what an appliance answers.
+pub fn clean(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect()
+}
+
+/// Rows in columns, two spaces between them, the last one ragged.
+pub fn table(rows: &[Vec<String>]) -> String {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..columns).map(width).collect();
+    let line = |row: &Vec<String>| {
+        let cells = row.iter().zip(&widths).map(|(cell, &width)| format!("{cell:width$}"));
+        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned() + "\n"
+    };
+    rows.iter().map(line).collect()
+}
+
+/// `1h 4m`; seconds only below an hour.
+pub fn seconds(seconds: i64) -> String {
+    let shown = if seconds >= 3600 { seconds - seconds % 60 } else { seconds };
+    format_duration(SignedDuration::from_secs(shown))
+}
+
+/// In UTC, and in the zone that the operator named.
+pub fn window(window: &Window) -> String {
+    let utc = format!("{} to {}", window.from, window.to);
+    let zone = window.zone.as_ref().and_then(|name| Some((name, TimeZone::get(name).ok()?)));
+    match zone {
+        Some((name, zone)) => format!("{utc} ({} to {} {name})", local(window.from, &zone), local(window.to, &zone)),
+        None => utc,
+    }
+}
+
+fn local(at: Timestamp, zone: &TimeZone) -> String {
+    at.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M").to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_terminal_is_not_steered() {
+        assert_eq!(clean("a\u{1b}[2Jb\r\nc\u{9b}d"), "a\u{fffd}[2Jb\u{fffd}\nc\u{fffd}d");
+    }
+
+    #[test]
+    fn columns_are_as_wide_as_their_widest_cell() {
+        let row = |cells: [&str; 3]| cells.map(str::to_owned).to_vec();
+        assert_eq!(table(&[row(["RUN", "é", "X"]), row(["support-7", "ready", ""])]), "RUN        é      X\nsupport-7  ready\n");
+        assert_eq!(table(&[]), "");
+    }
+
+    #[test]
+    fn windows_are_shown_in_utc_and_in_their_zone() {
+        let now = "2026-11-21T00:00:00Z".parse().unwrap();
+        let cases = [
+            (
+                "2026-11-22T02:00[Europe/Berlin] +4h",
+                "2026-11-22T01:00:00Z to 2026-11-22T05:00:00Z (2026-11-22 02:00 to 2026-11-22 06:00 Europe/Berlin)",
+            ),
+            ("2026-11-22T01:00:00Z +90min", "2026-11-22T01:00:00Z to 2026-11-22T02:30:00Z"),
+        ];
+        for (text, shown) in cases {
+            assert_eq!(window(&Window::parse(text, now).unwrap()), shown, "{text}");
+        }
+    }
+
+    #[test]
+    fn long_times_are_shown_without_seconds() {
+        let cases = [(0, "0s"), (59, "59s"), (61, "1m 1s"), (3661, "1h 1m"), (86_400, "1d"), (93_600, "26h")];
+        for (given, shown) in cases {
+            assert_eq!(seconds(given), shown, "{given}");
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! The status page: where a run stands, why, whose move it is, what unblocks it, and what may be done by hand.
+
+use std::fmt::Write as _;
+
+use crate::domain::event::{Outcome, WaitingOn};
+use crate::domain::ids::NodeId;
+use crate::server::view::{Guide, Node, Status};
+
+use super::output;
+
+/// The whole page.
+pub fn of(status: &Status) -> String {
+    let mut page = format!("run `{}`: {}\n", status.run, standing(status));
+    for (name, text) in facts(status) {
+        // Writing into a string cannot fail.
+        let _ = writeln!(page, "  {name:<10} {text}");
+    }
+    page.push_str(&instructions(status));
+    // While something is under way nothing is to be done by hand.
+    let at_rest = !matches!(status.phase.as_str(), "ready" | "acting");
+    if let Some(guide) = status.guide.as_ref().filter(|_| at_rest) {
+        page.push_str(&section("by hand you may", &guide.may));
+        page.push_str(&section("by hand you must not", &guide.must_not));
+    }
+    page
+}
+
+/// One line: `waiting on a gate`, `held (sync_failed)`.
+pub fn standing(status: &Status) -> String {
+    let detail = match (&status.held, status.outcome, status.waiting_on, status.gate) {
+        (Some(held), ..) => format!("held ({}) since {}", held.code, held.since),
+        (_, Some(outcome), ..) => format!("finished, {}", outcome_name(outcome)),
+        (_, _, Some(WaitingOn::Gate), Some(gate)) => format!("waiting on the gate `{gate}`"),
+        (_, _, Some(on), _) => format!("waiting on {}", waiting_name(on)),
+        _ => status.phase.replace('_', " "),
+    };
+    let until = status.until.map(|until| format!(", until {until}")).unwrap_or_default();
+    let hold = if status.hold_requested { "; it will be held at the next safe point" } else { "" };
+    format!("{detail}{until}{hold}")
+}
+
+fn facts(status: &Status) -> Vec<(&'static str, String)> {
+    let mut facts = vec![("site", format!("{}, {}, {} to {}", status.site, status.procedure, status.from, status.to))];
+    facts.extend(step(status));
+    facts.extend(status.guide.iter().flat_map(guide));
+    facts.extend(status.serving.map(|node| ("serving", format!("node {node}"))));
+    facts.push(("failover", failover(status)));
+    facts.push(("node a", node(&status.nodes[NodeId::A])));
+    facts.push(("node b", node(&status.nodes[NodeId::B])));
+    facts.extend(status.windows.first.iter().map(|window| ("window 1", output::window(window))));
+    facts.extend(status.windows.second.iter().map(|window| ("window 2", output::window(window))));
+    facts.extend(status.notices.iter().map(|raised| {
+        let node = raised.node.map(|node| format!(" (node {node})")).unwrap_or_default();
+        ("notice", format!("{}{node}", raised.notice.name()))
+    }));
+    facts.push(("started", format!("{} by {}", status.started_at, status.started_by)));
+    facts.extend(status.finished_at.map(|at| ("finished", at.to_string())));
+    facts.push(("journal", format!("{} records, resumed {} times by a restarted daemon", status.seq, status.resumed)));
+    facts
+}
+
+fn step(status: &Status) -> Option<(&'static str, String)> {
+    let step = status.step.as_ref()?;
+    let attempt = if step.attempt > 1 { format!(", attempt {}", step.attempt) } else { String::new() };
+    let doing =
+        status.guide.as_ref().and_then(|guide| guide.doing.as_ref()).map(|doing| format!(": {doing}")).unwrap_or_default();
+    Some(("step", format!("{} of {}, {}{attempt}{doing}", step.number, step.of, step.id)))
+}
+
+fn guide(guide: &Guide) -> [(&'static str, String); 3] {
+    let Guide { why, whose_move, unblocks, .. } = guide;
+    [("why", why.clone()), ("next move", whose_move.clone()), ("what helps", unblocks.clone())]
+}
+
+fn failover(status: &Status) -> String {
+    let lasted = output::seconds(status.unprotected.seconds);
+    match status.unprotected.since {
+        Some(since) => format!("off since {since}, for {lasted}"),
+        None if status.unprotected.seconds > 0 => format!("on again, was off for {lasted}"),
+        None => "on".to_owned(),
+    }
+}
+
+fn node(node: &Node) -> String {
+    let (Some(version), Some(at)) = (&node.version, node.observed_at) else {
+        return format!("not read: {}", node.error.as_deref().unwrap_or("no look yet"));
+    };
+    let build = node.build.as_ref().map(|build| format!(" build {build}")).unwrap_or_default();
+    let role = node.role.map_or("role not told", |role| role.as_str());
+    let health = if node.healthy == Some(true) { "healthy" } else { "not healthy" };
+    let count = |what, count: Option<u32>| count.map(|count| format!(", {count} {what}")).unwrap_or_default();
+    let (users, sessions) = (count("users", node.users), count("sessions", node.sessions));
+    format!("{version}{build}, {role}, {health}{users}{sessions}, read {at}")
+}
+
+fn instructions(status: &Status) -> String {
+    let Some(lines) = &status.instructions else { return String::new() };
+    let number = status.instruction.map(|number| format!(" {number}")).unwrap_or_default();
+    let lines = lines.iter().enumerate().map(|(index, line)| format!("  {}. {line}\n", index + 1));
+    format!("\ninstruction{number}:\n{}", lines.collect::<String>())
+}
+
+fn section(title: &str, lines: &[String]) -> String {
+    let lines: String = lines.iter().map(|line| format!("  - {line}\n")).collect();
+    format!("\n{title}:\n{lines}")
+}
+
+pub fn outcome_name(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Succeeded => "succeeded",
+        Outcome::Aborted => "aborted",
+        Outcome::Failed => "failed",
+        Outcome::Closed => "closed",
+    }
+}
+
+pub fn waiting_name(on: WaitingOn) -> &'static str {
+    match on {
+        WaitingOn::Window => "window",
+        WaitingOn::Gate => "gate",
+        WaitingOn::Soak => "soak",
+        WaitingOn::Operator => "operator",
+        WaitingOn::Appliance => "appliance",
+        WaitingOn::Traffic => "traffic",
+        WaitingOn::Retry => "retry",
+    }
+}

@@ -1,0 +1,81 @@
+//! `changeover switch-back RUN`: a person orders traffic back, after seeing what was written on the node being left (R7).
+
+use std::io::{BufRead as _, IsTerminal as _, Read as _};
+
+use clap::Args;
+use serde_json::json;
+
+use crate::domain::ids::NodeId;
+use crate::server::view::Status;
+
+use super::client::{Client, body};
+use super::{Daemon, Exit, Failure, Format, Run, hold, output};
+
+/// Order traffic back to the node that it was taken from
+#[derive(Args)]
+pub struct SwitchBack {
+    /// The run
+    run: String,
+    /// Why, for the journal
+    #[arg(long, value_name = "TEXT")]
+    note: String,
+    /// Do not ask
+    #[arg(long)]
+    yes: bool,
+    #[command(flatten)]
+    daemon: Daemon,
+    #[command(flatten)]
+    format: Format,
+}
+
+impl Run for SwitchBack {
+    fn run(&self) -> Result<Exit, Failure> {
+        let client = Client::new(&self.daemon)?;
+        let status: Status = client.get(&["runs", &self.run])?.read()?;
+        eprintln!("{}", output::clean(&shown(&status)));
+        // What was shown is what is agreed to: if the run has moved on since, the daemon refuses.
+        let seq = if self.yes { None } else { Some(asked(&status)?) };
+        let fields = [("note", Some(json!(self.note))), ("seq", seq.map(|seq| json!(seq)))];
+        let reply = client.tell(&self.run, "switch-back", &body(&fields))?;
+        hold::taken(&reply, &self.format)
+    }
+
+    fn json(&self) -> bool {
+        self.format.json
+    }
+}
+
+/// What was written on the node being left, as far as it is known.
+fn shown(status: &Status) -> String {
+    let (left, back) = (status.survivor, status.survivor.other());
+    let node = &status.nodes[left];
+    let count = |count: Option<u32>| count.map_or_else(|| "not told".to_owned(), |count| count.to_string());
+    let read = node.observed_at.map_or_else(|| "not read".to_owned(), |at| format!("read {at}"));
+    let since = status.nodes[back].served_until.map(|at| format!(" since {at}")).unwrap_or_default();
+    format!(
+        "run `{}`: traffic goes from node {left} back to node {back}\n\
+         node {left} has served{since}: now {} sessions and {} users ({read})\n\
+         what was written on node {left}{since} is not on node {back}; its session data are extracted after it is closed, \
+         its settings are not carried over",
+        status.run,
+        count(node.sessions),
+        count(node.users),
+    )
+}
+
+/// Asks on the terminal; the answer counts for the record that was shown.
+fn asked(status: &Status) -> Result<u64, Failure> {
+    let node: NodeId = status.survivor.other();
+    if !std::io::stdin().is_terminal() {
+        let message = format!("this moves the service of site `{}` to node {node}; repeat with `--yes` to do it", status.site);
+        return Err(Failure::new("not_confirmed", message).state("nothing was changed"));
+    }
+    eprint!("move the service to node {node}? [y/N] ");
+    let mut answer = String::new();
+    let read = std::io::stdin().lock().take(64).read_line(&mut answer);
+    read.map_err(|error| Failure::of("not_confirmed", &error))?;
+    if matches!(answer.trim(), "y" | "Y" | "yes") {
+        return Ok(status.seq);
+    }
+    Err(Failure::new("not_confirmed", "not confirmed").state("nothing was changed"))
+}
