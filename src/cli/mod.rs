@@ -11,6 +11,7 @@ mod failure;
 mod hold;
 mod journal;
 mod journal_file;
+mod logging;
 mod order;
 mod output;
 mod page;
@@ -19,11 +20,13 @@ mod procedures;
 mod reference;
 mod resume;
 mod runs;
+mod serve;
 mod start;
 mod status;
 mod switch_back;
 mod verify;
 mod watch;
+mod wiring;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -44,6 +47,7 @@ struct Cli {
 /// The table of commands.
 #[derive(Subcommand)]
 enum Command {
+    Serve(serve::Serve),
     Check(check::Check),
     Plan(plan::Plan),
     Start(start::Start),
@@ -65,6 +69,7 @@ enum Command {
 impl Command {
     fn as_run(&self) -> &dyn Run {
         match self {
+            Self::Serve(command) => command,
             Self::Check(command) => command,
             Self::Plan(command) => command,
             Self::Start(command) => command,
