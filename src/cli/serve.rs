@@ -50,7 +50,7 @@ impl Run for Serve {
             .enable_all()
             .build()
             .map_err(|error| Failure::of("no_runtime", &error))?;
-        let exit = runtime.block_on(serve(settings, clock));
+        let exit = runtime.block_on(serve(settings, clock, self.clock_speed.unwrap_or(1.0)));
         // What blocks (a hash over a package, say) is not waited for: nothing of it is needed.
         runtime.shutdown_background();
         exit
@@ -78,7 +78,7 @@ impl Serve {
     }
 }
 
-async fn serve(settings: Settings, clock: Arc<dyn Clock>) -> Result<Exit, Failure> {
+async fn serve(settings: Settings, clock: Arc<dyn Clock>, speed: f64) -> Result<Exit, Failure> {
     ignore_file_size_signal()?;
     let opened = open(&settings).await?;
     let Opened { store, runs, outbox: mut pending, recovered } = opened;
@@ -89,7 +89,7 @@ async fn serve(settings: Settings, clock: Arc<dyn Clock>) -> Result<Exit, Failur
     pending.extend(derived_again(&store, &recovered, &routes, clock.now()).await?);
 
     let around = Arc::new(Around::new(journal, clock.clone(), routes, settings.state.clone()));
-    let shared = Shared::new(&settings.state, clock.clone());
+    let shared = Shared::new(&settings.state, clock.clone(), speed);
     let sites = settings.sites.iter().map(|site| wiring::site(site, &shared)).collect::<Result<Vec<_>, _>>();
     let sites = sites.map_err(|error| not_wired(&error))?;
     let procedures = wiring::procedures(&settings.procedures_dir).map_err(|error| not_wired(&error))?;

@@ -41,11 +41,19 @@ fn fail(of: impl Into<String>, what: impl ToString) -> WiringError {
 pub struct Shared {
     pub clock: Arc<dyn Clock>,
     pub programs: Arc<Programs>,
+    /// How many times faster than the machine's clock `clock` goes.
+    speed: f64,
 }
 
 impl Shared {
-    pub fn new(state: &Path, clock: Arc<dyn Clock>) -> Self {
-        Self { programs: Arc::new(Programs::new(state.join("exec"), clock.clone())), clock }
+    pub fn new(state: &Path, clock: Arc<dyn Clock>, speed: f64) -> Self {
+        Self { programs: Arc::new(Programs::new(state.join("exec"), clock.clone())), clock, speed }
+    }
+
+    /// The defaults, with a call as often in run time as a real box allows.
+    fn limits(&self) -> beyondtrust::Limits {
+        let limits = beyondtrust::Limits::default();
+        beyondtrust::Limits { pace: limits.pace.div_f64(self.speed.max(1.0)), ..limits }
     }
 }
 
@@ -77,7 +85,7 @@ fn appliance(settings: &SiteSettings, node: NodeId, shared: &Shared) -> Result<A
                 client_secret: secret(client_secret_file).map_err(|error| fail(&of, error))?,
                 tls: trust(tls).map_err(|error| fail(&of, error))?,
                 peer: peer(settings, node.other()).map_err(|error| fail(&of, error))?,
-                limits: beyondtrust::Limits::default(),
+                limits: shared.limits(),
             };
             let driver = beyondtrust::BeyondTrust::new(driver, shared.clock.clone());
             Ok(Arc::new(driver.map_err(|error| fail(of, error))?))

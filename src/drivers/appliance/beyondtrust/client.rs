@@ -30,6 +30,9 @@ pub struct Limits {
     pub first_byte: Duration,
     /// Between two pieces of a long answer.
     pub stall: Duration,
+    /// The mean time between two calls. The box takes 20 calls a second from an account; the default is half of that and leaves
+    /// room for other tools on the same account. A simulated box in faster time is called as much more often.
+    pub pace: Duration,
     /// A backup smaller than this is none. An empty site's is not documented; a refusal is some 20 bytes.
     pub min_backup_bytes: u64,
     /// More than any backup (recordings are not in it), and less than what fills an ordinary disk.
@@ -43,6 +46,7 @@ impl Default for Limits {
             call: Duration::from_secs(30),
             first_byte: Duration::from_secs(600),
             stall: Duration::from_secs(60),
+            pace: Duration::from_millis(100),
             min_backup_bytes: 1024,
             max_backup_bytes: 64 << 30,
         }
@@ -116,7 +120,8 @@ impl Api {
         limits: Limits,
     ) -> Result<Self, reqwest::Error> {
         let http = http_client(tls, &limits, None)?;
-        Ok(Self { http, base, client_id, client_secret, tokens: Tokens::default(), pace: Pace::default(), limits })
+        let pace = Pace::new(limits.pace);
+        Ok(Self { http, base, client_id, client_secret, tokens: Tokens::default(), pace, limits })
     }
 
     /// Makes a call with a token, once more with a new one where the first was refused.
