@@ -124,8 +124,8 @@ impl Report {
         ];
         if let Some(guide) = status.guide.as_ref().filter(|_| self.outcome == "held") {
             lines.push(("what helps", guide.unblocks.clone()));
-            lines.extend(guide.may.iter().map(|line| ("you may", line.clone())));
-            lines.extend(guide.must_not.iter().map(|line| ("you must not", line.clone())));
+            lines.extend(guide.may.iter().map(|line| ("by hand", line.clone())));
+            lines.extend(guide.must_not.iter().map(|line| ("but", line.clone())));
         }
         lines
     }

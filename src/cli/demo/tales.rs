@@ -121,7 +121,8 @@ pub const TALES: &[Tale] = &[
         "every sync ends with an error text, so failover is never broken",
         Moment::Start,
         Twist::Fault(Fault::SyncFails, None),
-        held("sync_failed", Failover::On, &["sync_failed", "held"]),
+        // The vendor's words for a failed sync are not documented, so its text is one that nobody knows.
+        held("sync_status_unknown", Failover::On, &["sync_failed", "held"]),
     ),
     tale(
         "sync-stuck",
