@@ -7,6 +7,7 @@ mod alerts;
 mod check;
 mod client;
 mod confirm;
+mod demo;
 mod failure;
 mod hold;
 mod journal;
@@ -21,6 +22,7 @@ mod reference;
 mod resume;
 mod runs;
 mod serve;
+mod simulator;
 mod start;
 mod status;
 mod switch_back;
@@ -33,6 +35,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
+pub use demo::reference as demo_reference;
 pub use failure::{Exit, Failure};
 pub use reference::reference;
 
@@ -48,6 +51,9 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Serve(serve::Serve),
+    Demo(demo::Demo),
+    #[command(subcommand)]
+    Simulator(simulator::Simulator),
     Check(check::Check),
     Plan(plan::Plan),
     Start(start::Start),
@@ -70,6 +76,8 @@ impl Command {
     fn as_run(&self) -> &dyn Run {
         match self {
             Self::Serve(command) => command,
+            Self::Demo(command) => command,
+            Self::Simulator(command) => command.as_run(),
             Self::Check(command) => command,
             Self::Plan(command) => command,
             Self::Start(command) => command,

@@ -1,12 +1,12 @@
 //! One integration binary, a module per subject.
 
 mod alerts;
+mod api;
 mod beyondtrust;
+mod cli;
 mod config;
 mod crashes;
 mod daemon;
-mod api;
-mod cli;
 mod dns;
 mod exec;
 mod faults;

@@ -32,9 +32,6 @@ use truth::Diary;
 pub use truth::{Gap, Happened, NodeTruth, RecordTruth, SessionsTruth, Truth};
 use users::User;
 
-/// The automatic sync's interval (the vendor's own default is not published).
-const AUTO_SYNC: SignedDuration = SignedDuration::from_mins(5);
-
 /// How a world begins.
 #[derive(Clone, Debug)]
 pub struct WorldOptions {
@@ -48,6 +45,8 @@ pub struct WorldOptions {
     /// Linked with this node as primary, or two unlinked nodes.
     pub primary: Option<NodeId>,
     pub users: usize,
+    /// The automatic sync's interval.
+    pub auto_sync: SignedDuration,
     /// Every act takes effect at once, the first sync included; for benches, where the appliances must cost nothing.
     pub instant: bool,
 }
@@ -64,6 +63,8 @@ impl WorldOptions {
             identities: PerNode::new(identity_of),
             primary: Some(NodeId::A),
             users: 3,
+            // The vendor's own default is not published.
+            auto_sync: SignedDuration::from_mins(5),
             instant: false,
         }
     }
@@ -87,6 +88,7 @@ pub struct World {
     now: Timestamp,
     rng: fastrand::Rng,
     instant: bool,
+    auto_sync: SignedDuration,
     target: Target,
     nodes: PerNode<SimNode>,
     users: Vec<User>,
@@ -115,7 +117,7 @@ pub fn lock(world: &Mutex<World>) -> MutexGuard<'_, World> {
 
 impl World {
     pub fn new(options: WorldOptions) -> Self {
-        let WorldOptions { start, seed, from, target, identities, primary, users, instant } = options;
+        let WorldOptions { start, seed, from, target, identities, primary, users, auto_sync, instant } = options;
         let settings = Settings { revision: 1, changed_on: primary.unwrap_or(NodeId::A), changed_at: start };
         let role = |node| match primary {
             Some(primary) if primary == node => Role::Primary,
@@ -126,6 +128,7 @@ impl World {
             now: start,
             rng: fastrand::Rng::with_seed(seed),
             instant,
+            auto_sync,
             target,
             nodes: PerNode::new(|node| SimNode::new(identities[node].clone(), &from, role(node), settings)),
             users: Vec::new(),

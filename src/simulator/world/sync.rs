@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::domain::ids::NodeId;
 
 use super::acts::Refusal;
-use super::{AUTO_SYNC, Effect, LastSync, Record, Settings, World, merges_sessions};
+use super::{Effect, LastSync, Record, Settings, World, merges_sessions};
 use crate::simulator::faults::Fault;
 
 /// The status text of a good sync.
@@ -57,7 +57,7 @@ impl World {
     }
 
     pub(super) fn auto_sync(&mut self) {
-        self.schedule(AUTO_SYNC, Effect::AutoSync);
+        self.schedule(self.auto_sync, Effect::AutoSync);
         let Some(link) = self.link() else { return };
         if self.sync.is_none() && !self.first_sync_pending {
             self.begin_sync(link, Order::Automatic);

@@ -10,7 +10,7 @@ mod update;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::str::FromStr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -102,7 +102,7 @@ impl Zone {
     pub async fn start(options: ZoneOptions) -> Result<ZoneHandle, ZoneError> {
         let (udp, tcp, address) = bind(options.listen).await?;
         let data = Data::new(&options, address.ip())?;
-        let shared = Arc::new(Shared { data: Mutex::new(data), key: Key::read(options.key)? });
+        let shared = Arc::new(Shared { data: Mutex::new(data), key: Key::read(options.key)?, watcher: OnceLock::new() });
         let handle = ZoneHandle { address, shared, stop: CancellationToken::new(), tasks: TaskTracker::new() };
         handle.tasks.spawn(handle.stop.clone().run_until_cancelled_owned(serve::udp(handle.shared.clone(), udp)));
         handle.tasks.spawn(handle.stop.clone().run_until_cancelled_owned(serve::tcp(handle.shared.clone(), tcp)));
@@ -139,7 +139,9 @@ impl ZoneHandle {
     /// # Errors
     /// A name that is no domain name or lies outside the zone.
     pub fn set(&self, name: &str, address: IpAddr, ttl: u32) -> Result<(), ZoneError> {
-        self.shared.data().set(&ZoneRecord { name: name.to_owned(), address, ttl })
+        self.shared.data().set(&ZoneRecord { name: name.to_owned(), address, ttl })?;
+        self.shared.changed();
+        Ok(())
     }
 
     /// Adds `address` beside those that stand at `name`; all take the new TTL.
@@ -147,7 +149,15 @@ impl ZoneHandle {
     /// # Errors
     /// As [`ZoneHandle::set`].
     pub fn add(&self, name: &str, address: IpAddr, ttl: u32) -> Result<(), ZoneError> {
-        self.shared.data().add(&ZoneRecord { name: name.to_owned(), address, ttl })
+        self.shared.data().add(&ZoneRecord { name: name.to_owned(), address, ttl })?;
+        self.shared.changed();
+        Ok(())
+    }
+
+    /// Calls `watcher` after every change, before the change is answered; it may look at the zone. Only the first one is kept.
+    pub fn on_change(&self, watcher: Arc<dyn Fn() + Send + Sync>) {
+        // A second one has no use: one simulated pair lives on a zone.
+        let _ = self.shared.watcher.set(watcher);
     }
 
     /// Ends the serving and returns when both sockets are closed.
@@ -167,6 +177,7 @@ impl Drop for ZoneHandle {
 struct Shared {
     data: Mutex<Data>,
     key: Key,
+    watcher: OnceLock<Arc<dyn Fn() + Send + Sync>>,
 }
 
 impl Shared {
@@ -174,6 +185,13 @@ impl Shared {
     /// an update replaces the sets in one assignment.
     fn data(&self) -> MutexGuard<'_, Data> {
         self.data.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// To be called without the lock.
+    fn changed(&self) {
+        if let Some(watcher) = self.watcher.get() {
+            watcher();
+        }
     }
 }
 

@@ -106,9 +106,17 @@ fn fill(shared: &Shared, request: &Message, authenticated: bool, response: &mut 
         }
         (OpCode::Query, _) => ResponseCode::FormErr,
         (OpCode::Update, _) if !authenticated => ResponseCode::Refused,
-        (OpCode::Update, _) => update::apply(&mut shared.data(), request).err().unwrap_or(ResponseCode::NoError),
+        (OpCode::Update, _) => change(shared, request),
         _ => ResponseCode::NotImp,
     };
+}
+
+fn change(shared: &Shared, request: &Message) -> ResponseCode {
+    let applied = update::apply(&mut shared.data(), request);
+    if applied.is_ok() {
+        shared.changed();
+    }
+    applied.err().unwrap_or(ResponseCode::NoError)
 }
 
 fn prepare(request: &Message) -> Message {

@@ -1,0 +1,189 @@
+//! A folder in which a daemon finds all that it needs for a simulated pair: configuration, secrets, a package.
+
+use std::fs::{self, DirBuilder, OpenOptions};
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use rustls::crypto::aws_lc_rs;
+use secrecy::{ExposeSecret as _, SecretString};
+
+use crate::cli::Failure;
+use crate::domain::ids::NodeId;
+use crate::domain::journal::hex;
+use crate::simulator::Simulator;
+
+use super::pair::{CLIENT_ID, FROM, KEY_ALGORITHM, KEY_NAME, SERVICE, SITE, TO, ZONE};
+
+/// The folder; removed when it is dropped, unless it is to be kept.
+pub struct Folder {
+    path: PathBuf,
+    remove: bool,
+}
+
+/// What daemon and simulator both must know, made anew for each folder.
+pub struct Secrets {
+    pub client: SecretString,
+    /// Base64, as in a key file of a name server.
+    pub tsig: SecretString,
+    /// `whsec_<base64>`.
+    pub hook: SecretString,
+}
+
+impl Secrets {
+    pub fn generate() -> Result<Self, Failure> {
+        Ok(Self {
+            client: hex(&random()?).into(),
+            tsig: STANDARD.encode(random()?).into(),
+            hook: format!("whsec_{}", STANDARD.encode(random()?)).into(),
+        })
+    }
+}
+
+fn random() -> Result<[u8; 32], Failure> {
+    let mut bytes = [0; 32];
+    let filled = aws_lc_rs::default_provider().secure_random.fill(&mut bytes);
+    filled.map_err(|_| Failure::new("system", "the machine gives no random bytes"))?;
+    Ok(bytes)
+}
+
+/// What the daemon's configuration is written for.
+pub struct Setting<'a> {
+    pub simulator: &'a Simulator,
+    pub zone: SocketAddr,
+    pub procedure: &'a str,
+    /// Where alerts go, if anywhere.
+    pub hook: Option<SocketAddr>,
+    /// The `[policy]` tables of the site file.
+    pub policy: &'a str,
+}
+
+impl Folder {
+    /// A new one in the system's folder for temporary files.
+    pub fn temporary(keep: bool) -> Result<Self, Failure> {
+        let name = format!("changeover-{}", &hex(&random()?)[..8]);
+        Self::at(std::env::temp_dir().join(name), keep)
+    }
+
+    /// This one, made if it isn't there, for its owner only.
+    pub fn at(path: PathBuf, keep: bool) -> Result<Self, Failure> {
+        make(&path)?;
+        let path = path.canonicalize().map_err(|error| failed(&path, &error))?;
+        Ok(Self { path, remove: !keep })
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub fn config(&self) -> PathBuf {
+        self.path.join("config/changeover.toml")
+    }
+
+    pub fn socket(&self) -> PathBuf {
+        self.path.join("state/changeover.sock")
+    }
+
+    pub fn log(&self) -> PathBuf {
+        self.path.join("daemon.log")
+    }
+
+    pub fn package(&self) -> PathBuf {
+        self.path.join(format!("support-{TO}.nss"))
+    }
+
+    pub fn secret(&self, name: &str) -> PathBuf {
+        self.path.join("secrets").join(name)
+    }
+
+    /// Writes everything; what an earlier simulator left in the folder is replaced.
+    pub fn write(&self, secrets: &Secrets, setting: &Setting<'_>) -> Result<(), Failure> {
+        for folder in ["config/sites.d", "secrets"] {
+            make(&self.path.join(folder))?;
+        }
+        let Secrets { client, tsig, hook } = secrets;
+        for (name, secret) in [("client", client), ("tsig.b64", tsig), ("hook.whsec", hook)] {
+            write(&self.secret(name), secret.expose_secret())?;
+        }
+        write(&self.package(), &format!("a package that updates simulated appliances from {FROM} to {TO}\n"))?;
+        write(&self.config(), &main_file(setting))?;
+        write(&self.path.join(format!("config/sites.d/{SITE}.toml")), &site_file(setting))
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        if self.remove {
+            // What can't be removed lies in the system's folder for temporary files.
+            let _ = fs::remove_dir_all(&self.path);
+        }
+    }
+}
+
+fn make(path: &Path) -> Result<(), Failure> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(|error| failed(path, &error))
+}
+
+/// Every file is for its owner only: some hold secrets, and none concerns anybody else.
+fn write(path: &Path, text: &str) -> Result<(), Failure> {
+    let opened = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path);
+    opened.and_then(|mut file| file.write_all(text.as_bytes())).map_err(|error| failed(path, &error))
+}
+
+fn failed(path: &Path, error: &std::io::Error) -> Failure {
+    Failure::new("folder", format!("`{}` could not be written", path.display()))
+        .because(error.to_string())
+        .hint("set TMPDIR to a folder that you may write to")
+}
+
+fn main_file(setting: &Setting<'_>) -> String {
+    let head = "# Written for a simulated pair.\nstate = \"../state\"\nsites = \"sites.d\"\n";
+    let hook = setting.hook.map(|hook| {
+        format!("\n[[alerts.webhook]]\nname = \"demo\"\nurl = \"http://{hook}/\"\nsecret_file = \"../secrets/hook.whsec\"\n")
+    });
+    format!("{head}{}", hook.unwrap_or_default())
+}
+
+fn site_file(setting: &Setting<'_>) -> String {
+    let Setting { simulator, zone, procedure, policy, .. } = setting;
+    let [a, b] = NodeId::BOTH.map(|node| node_table(simulator, node));
+    format!(
+        r#"# A simulated pair: both nodes, the zone and the secrets live on this machine only.
+name = "{SITE}"
+service = "{SERVICE}"
+procedure = "{procedure}"
+
+{a}
+{b}
+[[traffic]]
+driver = "rfc2136"
+primary = "{zone}"
+servers = ["{zone}"]
+zone = "{ZONE}"
+ttl = "60s"
+tsig_name = "{KEY_NAME}"
+tsig_algorithm = "{KEY_ALGORITHM}"
+tsig_secret_file = "../../secrets/tsig.b64"
+{policy}"#
+    )
+}
+
+fn node_table(simulator: &Simulator, node: NodeId) -> String {
+    let (url, address) = (simulator.url(node), simulator.nodes[node].ip());
+    let (identity, pin) = (&simulator.identities[node], &simulator.pin);
+    format!(
+        r#"[nodes.{node}]
+driver = "beyondtrust"
+url = "{url}"
+address = "{address}"
+identity = "{identity}"
+client_id = "{CLIENT_ID}"
+client_secret_file = "../../secrets/client"
+hands = "operator"
+tls = {{ pins = ["{pin}"] }}
+"#
+    )
+}

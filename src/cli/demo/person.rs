@@ -1,0 +1,98 @@
+//! The scripted person: reads the run's status as anybody could, and says what a person would do next.
+//!
+//! Only what is asked is done, and each instruction once: the memory is the person's, not the daemon's, so a daemon that was
+//! restarted meets somebody who remembers.
+
+use std::collections::BTreeSet;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::domain::action::{Gate, Kind};
+use crate::domain::event::{Verdict, WaitingOn};
+use crate::domain::ids::NodeId;
+use crate::server::view::Status;
+
+use super::tales::Manner;
+
+/// How long the person watches production before ordering traffic back.
+const SECOND_THOUGHTS: SignedDuration = SignedDuration::from_hours(8);
+
+/// What the person does.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Deed {
+    /// At a box's console, as the instruction says.
+    Hands {
+        kind: Kind,
+        node: NodeId,
+        instruction: u32,
+    },
+    Confirm {
+        gate: Gate,
+        verdict: Verdict,
+        note: &'static str,
+    },
+    Resume,
+    SwitchBack,
+}
+
+/// What the person knows of a box beside the run's status: by looking at it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sight {
+    /// A box is installing or silent.
+    pub a_box_is_away: bool,
+}
+
+pub struct Person {
+    manner: Manner,
+    /// The attempts whose instruction was carried out.
+    done: BTreeSet<(String, u32)>,
+}
+
+impl Person {
+    pub fn new(manner: Manner) -> Self {
+        Self { manner, done: BTreeSet::new() }
+    }
+
+    /// What there is to do now.
+    pub fn next(&self, status: &Status, sight: Sight, now: Timestamp) -> Option<Deed> {
+        match (status.phase.as_str(), status.waiting_on) {
+            ("waiting", Some(WaitingOn::Operator)) => self.by_hand(status),
+            ("waiting", Some(WaitingOn::Gate)) => status.gate.map(|gate| self.answer(gate)),
+            ("waiting", Some(WaitingOn::Soak)) if self.manner == Manner::SwitchesBack => second_thoughts(status, now),
+            ("held", _) if self.manner == Manner::AcceptsStatus && status.gate == Some(Gate::SyncStatus) => {
+                Some(Deed::Confirm { gate: Gate::SyncStatus, verdict: Verdict::Accept, note: "the vendor says so" })
+            }
+            ("in_doubt", _) if self.manner == Manner::ResumesDoubt && !sight.a_box_is_away => Some(Deed::Resume),
+            _ => None,
+        }
+    }
+
+    /// To be called once a deed has been done.
+    pub fn remember(&mut self, status: &Status, deed: &Deed) {
+        if let (Deed::Hands { .. }, Some(step)) = (deed, &status.step) {
+            self.done.insert((step.id.clone(), step.attempt));
+        }
+    }
+
+    fn by_hand(&self, status: &Status) -> Option<Deed> {
+        let step = status.step.as_ref()?;
+        let instruction = status.instruction?;
+        let done = self.done.contains(&(step.id.clone(), step.attempt));
+        (!done).then_some(Deed::Hands { kind: step.action, node: step.node?, instruction })
+    }
+
+    fn answer(&self, gate: Gate) -> Deed {
+        match (gate, self.manner) {
+            (Gate::Production, Manner::Rejects) => {
+                Deed::Confirm { gate, verdict: Verdict::Reject, note: "screen sharing is slow on the new version" }
+            }
+            (Gate::Production, _) => Deed::Confirm { gate, verdict: Verdict::Accept, note: "sessions work on the new version" },
+            (gate, _) => Deed::Confirm { gate, verdict: Verdict::Accept, note: "looked at both nodes" },
+        }
+    }
+}
+
+fn second_thoughts(status: &Status, now: Timestamp) -> Option<Deed> {
+    let since = status.unprotected.since?;
+    (now.duration_since(since) >= SECOND_THOUGHTS).then_some(Deed::SwitchBack)
+}

@@ -1,0 +1,160 @@
+//! `changeover simulator serve`: the simulated pair and its zone on their own, for a daemon that a person starts.
+
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::builder::PossibleValuesParser;
+use clap::{Args, Subcommand};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::drivers::clock::{ScaledClock, SystemClock};
+use crate::ports::Clock;
+use crate::simulator::faults::{Fault, Planned, UnknownFault};
+use crate::simulator::server::describe;
+
+use super::demo::folder::{Folder, Secrets, Setting};
+use super::demo::pair::{CLIENT_ID, FROM, Pair, PairOptions, SITE, TO, ZONE, ZONE_ADDRESS};
+use super::{Exit, Failure, Run, output};
+
+/// The simulated pair
+#[derive(Subcommand)]
+pub enum Simulator {
+    Serve(Serve),
+}
+
+impl Simulator {
+    pub fn as_run(&self) -> &dyn Run {
+        match self {
+            Self::Serve(command) => command,
+        }
+    }
+}
+
+/// Serve a simulated pair and its zone on loopback until SIGTERM; prints one JSON line with all addresses
+///
+/// Writes a configuration for a daemon into a folder, and the command that starts it to stderr.
+#[derive(Args)]
+pub struct Serve {
+    /// Where configuration and secrets are written; by default a new folder for temporary files
+    #[arg(long, value_name = "DIR")]
+    folder: Option<PathBuf>,
+    /// Where the zone is served
+    #[arg(long, value_name = "ADDRESS:PORT", default_value_t = SocketAddr::new(ZONE_ADDRESS, 0))]
+    zone: SocketAddr,
+    /// The common port of both nodes, on 127.0.1.1 and 127.0.1.2; 0 picks one
+    #[arg(long, value_name = "PORT", default_value_t = 0)]
+    port: u16,
+    /// Where the control interface is served: the console, faults, the truth
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:0")]
+    control: SocketAddr,
+    /// Another seed, other users at work
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+    /// A fault that is in force from the start; may be given more than once
+    #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(Fault::names()))]
+    fault: Vec<String>,
+    /// The moment at which run time and machine time were equal
+    #[arg(long, value_name = "T", hide = true, requires = "clock_speed")]
+    clock_origin: Option<Timestamp>,
+    /// How many times faster than the machine's clock run time goes
+    #[arg(long, value_name = "N", hide = true, requires = "clock_origin")]
+    clock_speed: Option<f64>,
+}
+
+impl Run for Serve {
+    fn run(&self) -> Result<Exit, Failure> {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+        let runtime = runtime.map_err(|error| Failure::of("system", &error))?;
+        runtime.block_on(self.serve())
+    }
+
+    fn json(&self) -> bool {
+        false
+    }
+}
+
+impl Serve {
+    async fn serve(&self) -> Result<Exit, Failure> {
+        let system = |error: std::io::Error| Failure::of("system", &error);
+        let mut interrupt = signal(SignalKind::interrupt()).map_err(system)?;
+        let mut terminate = signal(SignalKind::terminate()).map_err(system)?;
+        let folder = match &self.folder {
+            Some(path) => Folder::at(path.clone(), true)?,
+            None => Folder::temporary(true)?,
+        };
+        let secrets = Secrets::generate()?;
+        let options =
+            PairOptions { zone: self.zone, port: self.port, control: self.control, ..PairOptions::new(self.clock()?, self.seed) };
+        let pair = Pair::start(options, &secrets).await?;
+        self.plan_faults(&pair)?;
+        let setting =
+            Setting { simulator: &pair.simulator, zone: pair.zone.address, procedure: "role-swap", hook: None, policy: "" };
+        folder.write(&secrets, &setting)?;
+        output::json(&line(&pair, &folder))?;
+        self.tell(&folder);
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        pair.simulator.shutdown().await;
+        Ok(Exit::Done)
+    }
+
+    fn clock(&self) -> Result<Arc<dyn Clock>, Failure> {
+        let (Some(origin), Some(speed)) = (self.clock_origin, self.clock_speed) else { return Ok(Arc::new(SystemClock)) };
+        let clock = ScaledClock::new(origin, speed).map_err(|error| Failure::of("bad_speed", &error).exit(Exit::Bug))?;
+        Ok(Arc::new(clock))
+    }
+
+    fn plan_faults(&self, pair: &Pair) -> Result<(), Failure> {
+        for name in &self.fault {
+            let fault = name.parse().map_err(|error: UnknownFault| Failure::of("bad_input", &error).exit(Exit::Bug))?;
+            pair.simulator.current().plan_fault(Planned::for_ever(fault));
+        }
+        Ok(())
+    }
+
+    /// What a person does next, as it can be pasted.
+    fn tell(&self, folder: &Folder) {
+        let (config, socket) = (folder.config(), folder.socket());
+        let clock = match (self.clock_origin, self.clock_speed) {
+            (Some(origin), Some(speed)) => format!(" --clock-origin {origin} --clock-speed {speed}"),
+            _ => String::new(),
+        };
+        let lines = [
+            "start a daemon for it:".to_owned(),
+            format!("  changeover serve --config {}{clock}", config.display()),
+            "and a run, on another terminal:".to_owned(),
+            format!("  export CHANGEOVER_SOCKET={}", socket.display()),
+            format!(
+                "  changeover start {SITE} --to {TO} --package {} --first \"now +8h\" --second \"2030-01-01T00:00:00Z +8h\"",
+                folder.package().display()
+            ),
+        ];
+        // Nobody has to read it.
+        let _ = writeln!(std::io::stderr(), "{}", lines.join("\n"));
+    }
+}
+
+/// Everything that a client of the pair needs; secrets by path only.
+fn line(pair: &Pair, folder: &Folder) -> Value {
+    let mut line = describe(&pair.simulator, CLIENT_ID);
+    let more = json!({
+        "zone": { "name": ZONE, "address": pair.zone.address },
+        "from": FROM,
+        "to": TO,
+        "folder": folder.path(),
+        "config": folder.config(),
+        "package": folder.package(),
+        "client_secret_file": folder.secret("client"),
+        "tsig_secret_file": folder.secret("tsig.b64"),
+    });
+    if let (Some(line), Value::Object(more)) = (line.as_object_mut(), more) {
+        line.extend(more);
+    }
+    line
+}
