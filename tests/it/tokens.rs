@@ -1,0 +1,123 @@
+//! Rust source as far as the checks on the house's own files need it: words, punctuation and string literals, without comments
+//! and without the unit tests at a file's end.
+
+use std::path::{Path, PathBuf};
+
+/// One piece of source.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Token {
+    Word(String),
+    /// The content of a string literal, as it is written.
+    Text(String),
+    Sign(char),
+}
+
+impl Token {
+    pub fn is_word(&self, word: &str) -> bool {
+        matches!(self, Self::Word(own) if own == word)
+    }
+
+    pub fn is_sign(&self, sign: char) -> bool {
+        *self == Self::Sign(sign)
+    }
+}
+
+/// The package's own folder.
+pub fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Every file below `folder` with this ending, sorted.
+pub fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display())) {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(files(&path, ending));
+        } else if path.extension().is_some_and(|extension| extension == ending) {
+            found.push(path);
+        }
+    }
+    found.sort();
+    found
+}
+
+/// The tokens of a source text, up to its module of unit tests.
+pub fn of(text: &str) -> Vec<Token> {
+    let text = text.find("#[cfg(test)]\nmod tests {").map_or(text, |tests| &text[..tests]);
+    let chars: Vec<char> = text.chars().collect();
+    let mut tokens = Vec::new();
+    let mut at = 0;
+    while at < chars.len() {
+        at = next(&chars, at, &mut tokens);
+    }
+    tokens
+}
+
+/// Takes the piece that begins at `at`; returns where the next one begins.
+fn next(chars: &[char], at: usize, tokens: &mut Vec<Token>) -> usize {
+    let ahead = |offset: usize| chars.get(at + offset).copied().unwrap_or('\n');
+    match chars[at] {
+        '/' if ahead(1) == '/' => skip_to(chars, at, "\n"),
+        '/' if ahead(1) == '*' => skip_to(chars, at + 2, "*/"),
+        '"' => take_text(chars, at + 1, tokens),
+        'r' if ahead(1) == '"' || ahead(1) == '#' && (ahead(2) == '"' || ahead(2) == '#') => take_raw(chars, at + 1, tokens),
+        // A character, not a lifetime: `'x'` or `'\…'`.
+        '\'' if ahead(1) == '\\' => skip_to(chars, at + 3, "'"),
+        '\'' if ahead(2) == '\'' => at + 3,
+        c if c.is_alphanumeric() || c == '_' => {
+            let end = (at..chars.len()).find(|&end| !(chars[end].is_alphanumeric() || chars[end] == '_')).unwrap_or(chars.len());
+            tokens.push(Token::Word(chars[at..end].iter().collect()));
+            end
+        }
+        c if c.is_whitespace() => at + 1,
+        c => {
+            tokens.push(Token::Sign(c));
+            at + 1
+        }
+    }
+}
+
+/// Behind the next `end`.
+fn skip_to(chars: &[char], from: usize, end: &str) -> usize {
+    let end: Vec<char> = end.chars().collect();
+    (from..chars.len()).find(|&at| chars[at..].starts_with(&end)).map_or(chars.len(), |at| at + end.len())
+}
+
+fn take_text(chars: &[char], from: usize, tokens: &mut Vec<Token>) -> usize {
+    let mut at = from;
+    while at < chars.len() && chars[at] != '"' {
+        at += if chars[at] == '\\' { 2 } else { 1 };
+    }
+    tokens.push(Token::Text(chars[from..at.min(chars.len())].iter().collect()));
+    at + 1
+}
+
+fn take_raw(chars: &[char], from: usize, tokens: &mut Vec<Token>) -> usize {
+    let hashes = chars[from..].iter().take_while(|&&c| c == '#').count();
+    let end = format!("\"{}", "#".repeat(hashes));
+    let begin = from + hashes + 1;
+    let behind = skip_to(chars, begin, &end);
+    tokens.push(Token::Text(chars[begin..behind.saturating_sub(end.len()).max(begin)].iter().collect()));
+    behind
+}
+
+#[test]
+fn comments_texts_and_characters_are_told_apart() {
+    let source = r##"
+        //! crate::engine in a comment
+        /* crate::drivers */ fn f<'a>(x: &'a str) -> char { let _ = "crate::server \" x"; let _ = r#"crate::cli "x" "#; '\'' }
+        const Q: char = '"'; // "
+        #[cfg(test)]
+        fn kept() {}
+"##;
+    let text = format!("{source}#[cfg(test)]\nmod tests {{ use crate::simulator; }}");
+    let tokens = of(&text);
+    for word in ["engine", "drivers", "server", "cli", "simulator", "x\" "] {
+        assert!(!tokens.iter().any(|token| token.is_word(word)), "{word} in {tokens:?}");
+    }
+    let texts: Vec<&Token> = tokens.iter().filter(|token| matches!(token, Token::Text(_))).collect();
+    let text = |text: &str| Token::Text(text.to_owned());
+    assert_eq!(texts, [&text("crate::server \\\" x"), &text("crate::cli \"x\" ")]);
+    assert!(tokens.iter().any(|token| token.is_word("kept")));
+}
