@@ -1,6 +1,6 @@
 //! Who may import whom: reads the paths in `src/` and fails on an arrow that `docs/develop/architecture.md` doesn't allow.
 //!
-//! Unit tests may use what they like: they stand at the end of a file or in a file `tests.rs`, and are left out.
+//! Unit tests may use what they like: they stand in a module `tests` of a file or in a file `tests.rs`, and are left out.
 
 use std::path::Path;
 

@@ -1,5 +1,5 @@
 //! Rust source as far as the checks on the house's own files need it: words, punctuation and string literals, without comments
-//! and without the unit tests at a file's end.
+//! and without the unit tests.
 
 use std::path::{Path, PathBuf};
 
@@ -42,14 +42,31 @@ pub fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
     found
 }
 
-/// The tokens of a source text, up to its module of unit tests.
+/// The tokens of a source text, without its module of unit tests.
 pub fn of(text: &str) -> Vec<Token> {
-    let text = text.find("#[cfg(test)]\nmod tests {").map_or(text, |tests| &text[..tests]);
     let chars: Vec<char> = text.chars().collect();
     let mut tokens = Vec::new();
     let mut at = 0;
     while at < chars.len() {
         at = next(&chars, at, &mut tokens);
+    }
+    without_tests(tokens)
+}
+
+fn without_tests(mut tokens: Vec<Token>) -> Vec<Token> {
+    let head: Vec<Token> = {
+        let (sign, word) = (Token::Sign, |word: &str| Token::Word(word.to_owned()));
+        let attribute = [sign('#'), sign('['), word("cfg"), sign('('), word("test"), sign(')'), sign(']')];
+        attribute.into_iter().chain([word("mod"), word("tests"), sign('{')]).collect()
+    };
+    while let Some(begin) = tokens.windows(head.len()).position(|window| window == head) {
+        let mut depth = 1;
+        let mut end = begin + head.len();
+        while depth > 0 && end < tokens.len() {
+            depth += i32::from(tokens[end].is_sign('{')) - i32::from(tokens[end].is_sign('}'));
+            end += 1;
+        }
+        tokens.drain(begin..end);
     }
     tokens
 }
@@ -111,7 +128,7 @@ fn comments_texts_and_characters_are_told_apart() {
         #[cfg(test)]
         fn kept() {}
 "##;
-    let text = format!("{source}#[cfg(test)]\nmod tests {{ use crate::simulator; }}");
+    let text = format!("{source}#[cfg(test)]\nmod tests {{ fn f() {{ use crate::simulator; }} }} fn behind() {{}}");
     let tokens = of(&text);
     for word in ["engine", "drivers", "server", "cli", "simulator", "x\" "] {
         assert!(!tokens.iter().any(|token| token.is_word(word)), "{word} in {tokens:?}");
@@ -119,5 +136,5 @@ fn comments_texts_and_characters_are_told_apart() {
     let texts: Vec<&Token> = tokens.iter().filter(|token| matches!(token, Token::Text(_))).collect();
     let text = |text: &str| Token::Text(text.to_owned());
     assert_eq!(texts, [&text("crate::server \\\" x"), &text("crate::cli \"x\" ")]);
-    assert!(tokens.iter().any(|token| token.is_word("kept")));
+    assert!(["kept", "behind"].iter().all(|word| tokens.iter().any(|token| token.is_word(word))));
 }
