@@ -1,11 +1,11 @@
-//! Keeps the written pages complete: what the code can say has a heading, generated tables are those of the code, and links
-//! between the pages lead somewhere. `CHANGEOVER_ACCEPT=1` rewrites the generated parts.
+//! Keeps the written pages complete: what the code can say has a heading, generated tables are those of the code, the README's
+//! site loads, and links between the pages lead somewhere. `CHANGEOVER_ACCEPT=1` rewrites the generated parts.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use changeover::domain::action::{Parameter, Repeat, Row, TABLE, Who};
+use changeover::domain::action::{self, Impact, Parameter, Repeat, Row, TABLE, Who};
 use changeover::domain::alert;
 use jiff::SignedDuration;
 
@@ -181,6 +181,31 @@ fn words_are_found_in_every_form_that_the_code_uses() {
     assert_eq!(found, ["window_missed", "not_early", "unhealthy", "backed_up", "store_low", "store_locked"]);
 }
 
+/// The text of the first fenced block of this kind behind a mark.
+fn fenced(text: &str, mark: &str, kind: &str) -> String {
+    let (_, behind) = text.split_once(mark).unwrap_or_else(|| panic!("`{mark}` was not found"));
+    let (_, block) = behind.split_once(&format!("```{kind}\n")).expect("a fenced block");
+    block.split_once("```").expect("its end").0.to_owned()
+}
+
+#[test]
+fn the_first_real_site_loads_and_is_short() {
+    let readme = read("README.md");
+    let (site, commands) = (fenced(&readme, "## A first real site", "toml"), fenced(&readme, "## A first real site", "sh"));
+    assert!(site.lines().count() + commands.lines().count() < 30, "the README promises less than 30 lines");
+    let node = fenced(&read("docs/guides/first-run.md"), "### A BeyondTrust pair", "toml");
+    let peer = node.replace("nodes.a", "nodes.b").replace("support-a", "support-b").replace(".10", ".20").replace("0b1d", "1b1d");
+    let (head, traffic) = (site.split_once("[nodes.a]").unwrap().0, site.split_once("[[traffic]]").unwrap().1);
+    for site in [site.clone(), format!("{head}{node}{peer}[[traffic]]{traffic}")] {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("sites.d")).unwrap();
+        std::fs::write(folder.path().join("sites.d/support.toml"), &site).unwrap();
+        std::fs::write(folder.path().join("changeover.toml"), "").unwrap();
+        let loaded = changeover::config::load(&folder.path().join("changeover.toml"), &action::names());
+        assert!(loaded.is_ok(), "{}\n{site}", loaded.err().map(|error| error.to_string()).unwrap_or_default());
+    }
+}
+
 const BEGIN: &str = "<!-- generated from src/domain/action.rs; CHANGEOVER_ACCEPT=1 rewrites it -->";
 const END: &str = "<!-- end -->";
 
@@ -205,9 +230,7 @@ fn actions() -> String {
     table.push_str("| --- | --- | --- | --- | --- | --- | --- | --- |\n");
     for row in TABLE {
         let undone = row.undone_by.map_or_else(|| "nothing".to_owned(), |kind| format!("`{kind}`"));
-        let undone = if row.repeat == Repeat::Look
-            || row.impact < changeover::domain::action::Impact::Disruptive && row.undone_by.is_none()
-        {
+        let undone = if row.repeat == Repeat::Look || row.impact < Impact::Disruptive && row.undone_by.is_none() {
             "nothing to undo".to_owned()
         } else {
             undone
