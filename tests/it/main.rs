@@ -8,11 +8,13 @@ mod config;
 mod crashes;
 mod daemon;
 mod dns;
+mod docs;
 mod exec;
 mod faults;
 #[cfg(feature = "test-kill")]
 mod kill;
 mod memory;
+mod layering;
 mod named;
 mod runs;
 mod simulator;
@@ -22,3 +24,4 @@ mod sync_failures;
 mod troubles;
 mod vendor;
 mod whole_runs;
+mod tokens;

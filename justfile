@@ -1,0 +1,40 @@
+# One cargo line each; `just` lists them.
+
+default:
+    @just --list
+
+# Format, lints: what an editor shows.
+check:
+    cargo fmt --check && cargo clippy --all-targets --features test-kill -- -D warnings
+
+# All tests, or those whose name contains an argument.
+test *args:
+    tests/run {{ args }}
+
+# One module of the integration tests.
+it module:
+    cargo nextest run --features test-kill -E 'binary(it) & test(/^{{ module }}::/)'
+
+# Rewrites the generated parts of docs/ and other golden files; look at the diff.
+accept:
+    CHANGEOVER_ACCEPT=1 cargo nextest run --features test-kill -E 'test(/docs::|config::|reference/)'
+
+# The library's own pages.
+docs:
+    cargo doc --no-deps --lib --open
+
+# A whole run on a simulated pair.
+demo *args:
+    cargo run --release -- demo {{ args }}
+
+# The measurements of docs/develop/testing.md.
+bench *args:
+    cargo bench {{ args }}
+
+# Advisories, licences, sources.
+deny:
+    cargo deny check
+
+# Exactly what must pass before a change is taken.
+ci:
+    .ci/run
