@@ -6,6 +6,7 @@
 mod alerts;
 mod check;
 mod client;
+mod config;
 mod confirm;
 mod demo;
 mod failure;
@@ -69,6 +70,8 @@ enum Command {
     #[command(subcommand)]
     Procedures(procedures::Procedures),
     #[command(subcommand)]
+    Config(config::Config),
+    #[command(subcommand)]
     Alerts(alerts::Alerts),
 }
 
@@ -90,6 +93,7 @@ impl Command {
             Self::SwitchBack(command) => command,
             Self::Journal(command) => command.as_run(),
             Self::Procedures(command) => command.as_run(),
+            Self::Config(command) => command.as_run(),
             Self::Alerts(command) => command.as_run(),
         }
     }

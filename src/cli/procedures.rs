@@ -1,12 +1,15 @@
 //! `changeover procedures list/show`: the documents that runs follow. Needs no daemon.
 
+use std::path::{Path, PathBuf};
+
 use clap::{Args, Subcommand};
 use serde_json::json;
 
 use crate::domain::action::Gate;
-use crate::domain::procedure::{BUILT_IN, Procedure, Template};
+use crate::domain::procedure::Template;
 
-use super::{Exit, Failure, Format, Run, output};
+use super::wiring::{self, ProcedureDocument as Known};
+use super::{Exit, Failure, Format, Run, config, output};
 
 /// The procedures that runs follow
 #[derive(Subcommand)]
@@ -27,6 +30,9 @@ impl Procedures {
 /// List the procedures
 #[derive(Args)]
 pub struct List {
+    /// The config file, for the folder of your own procedures [default: config/changeover.toml, if it is there]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
     #[command(flatten)]
     format: Format,
 }
@@ -36,30 +42,30 @@ pub struct List {
 pub struct Show {
     /// The procedure's name
     name: String,
+    /// The config file, for the folder of your own procedures [default: config/changeover.toml, if it is there]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
     #[command(flatten)]
     format: Format,
 }
 
-/// A procedure with its document.
-struct Known {
-    procedure: Procedure,
-    origin: String,
-    text: String,
+/// All procedures there are with this folder of the operator's own.
+pub fn known(folder: Option<&Path>) -> Result<Vec<Known>, Failure> {
+    wiring::procedure_documents(folder).map_err(|error| Failure::of("bad_procedure", &error))
 }
 
-/// All procedures there are.
-fn known() -> Result<Vec<Known>, Failure> {
-    BUILT_IN.iter().map(|(name, text)| load(&format!("built-in {name}"), text)).collect()
-}
-
-fn load(origin: &str, text: &str) -> Result<Known, Failure> {
-    let procedure = Procedure::load(origin, text).map_err(|error| Failure::of("bad_procedure", &error))?;
-    Ok(Known { procedure, origin: origin.to_owned(), text: text.to_owned() })
+/// Without `--config` and without the usual file there are the built-in ones alone.
+fn configured(config: Option<&Path>) -> Result<Vec<Known>, Failure> {
+    let usual = Path::new(config::DEFAULT);
+    match config.or(usual.exists().then_some(usual)) {
+        Some(path) => known(Some(&config::load(path)?.procedures_dir)),
+        None => known(None),
+    }
 }
 
 impl Run for List {
     fn run(&self) -> Result<Exit, Failure> {
-        let known = known()?;
+        let known = configured(self.config.as_deref())?;
         if self.format.json {
             let each = known.iter().map(|known| json!({ "name": known.procedure.name, "title": known.procedure.title, "origin": known.origin, "steps": known.procedure.steps.len() }));
             output::json(&json!({ "procedures": each.collect::<Vec<_>>() }))?;
@@ -77,7 +83,7 @@ impl Run for List {
 
 impl Run for Show {
     fn run(&self) -> Result<Exit, Failure> {
-        let known = known()?;
+        let known = configured(self.config.as_deref())?;
         let found = known.iter().find(|known| known.procedure.name == self.name).ok_or_else(|| unknown(&self.name, &known))?;
         if self.format.json {
             let steps: Vec<_> = found.procedure.steps.iter().map(step).collect();

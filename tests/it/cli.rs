@@ -1,6 +1,7 @@
 //! The command line through the real binary: stdout, stderr and exit code of every command.
 
 mod journal;
+mod offline;
 mod pages;
 mod words;
 
@@ -93,6 +94,8 @@ fn a_wrong_command_line_is_2_and_says_what_is_wrong() {
         (&["journal", "export", "support-1", "--json"], "--output <FILE>"),
         (&["procedures"], "Usage: changeover procedures <COMMAND>"),
         (&["procedures", "show"], "<NAME>"),
+        (&["config"], "Usage: changeover config <COMMAND>"),
+        (&["config", "check", "x"], "unexpected argument 'x'"),
         (&["alerts"], "Usage: changeover alerts <COMMAND>"),
         (&["alerts", "test", "x"], "unexpected argument 'x'"),
     ];

@@ -1,0 +1,109 @@
+//! `changeover config check/show`: whether the configuration can be used, and what it says in full. Needs no daemon.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+
+use crate::config::{self, ConfigErrors, Settings};
+use crate::domain::action;
+
+use super::{Exit, Failure, Format, Run, output, procedures};
+
+/// Where the config file stands by default.
+pub const DEFAULT: &str = "config/changeover.toml";
+
+/// The configuration
+#[derive(Subcommand)]
+pub enum Config {
+    Check(Check),
+    Show(Show),
+}
+
+impl Config {
+    pub fn as_run(&self) -> &dyn Run {
+        match self {
+            Self::Check(command) => command,
+            Self::Show(command) => command,
+        }
+    }
+}
+
+/// Check all config, site and procedure files, and the files and programs that they name
+#[derive(Args)]
+pub struct Check {
+    /// The config file
+    #[arg(long, value_name = "FILE", default_value = DEFAULT)]
+    config: PathBuf,
+    #[command(flatten)]
+    format: Format,
+}
+
+/// Show every setting in force, with its default where no file gives it; secrets are shown as their paths
+#[derive(Args)]
+pub struct Show {
+    /// The config file
+    #[arg(long, value_name = "FILE", default_value = DEFAULT)]
+    config: PathBuf,
+    /// Say which file and line gave each value
+    #[arg(long)]
+    origin: bool,
+    #[command(flatten)]
+    format: Format,
+}
+
+/// Loads a configuration; every problem is a cause of the failure.
+pub fn load(path: &Path) -> Result<Settings, Failure> {
+    config::load(path, &action::names()).map_err(|ConfigErrors(problems)| bad(path, &problems))
+}
+
+fn bad(path: &Path, problems: &[config::Problem]) -> Failure {
+    let failure = Failure::new("bad_config", format!("the configuration `{}` can't be used", path.display()));
+    problems.iter().fold(failure, |failure, problem| failure.because(problem.to_string()))
+}
+
+impl Run for Check {
+    fn run(&self) -> Result<Exit, Failure> {
+        let settings = load(&self.config)?;
+        let unusable = config::check_files(&settings);
+        if !unusable.is_empty() {
+            return Err(bad(&self.config, &unusable));
+        }
+        let procedures = procedures::known(Some(&settings.procedures_dir))?.len();
+        let warnings: Vec<String> = config::warnings(&settings).iter().map(ToString::to_string).collect();
+        let sites: Vec<&str> = settings.sites.iter().map(|site| site.site.name.as_str()).collect();
+        if self.format.json {
+            output::json(&json!({ "ok": true, "sites": sites, "procedures": procedures, "warnings": warnings }))?;
+        } else {
+            warnings.iter().for_each(|warning| eprintln!("warning: {}", output::clean(warning)));
+            let (path, sites) = (self.config.display(), sites.len());
+            output::say(&format!("`{path}` can be used: {sites} sites, {procedures} procedures"))?;
+        }
+        Ok(Exit::Done)
+    }
+
+    fn json(&self) -> bool {
+        self.format.json
+    }
+}
+
+impl Run for Show {
+    fn run(&self) -> Result<Exit, Failure> {
+        let settings = load(&self.config)?;
+        if self.format.json {
+            output::json(&json!({ "settings": settings.effective.iter().map(setting).collect::<Vec<_>>() }))?;
+        } else {
+            output::say(&config::show(&settings, self.origin))?;
+        }
+        Ok(Exit::Done)
+    }
+
+    fn json(&self) -> bool {
+        self.format.json
+    }
+}
+
+/// `value` is TOML; `line` is `null` for a default.
+fn setting(entry: &config::Effective) -> Value {
+    json!({ "file": entry.file, "line": entry.line, "table": entry.header, "key": entry.key, "value": entry.value })
+}

@@ -1,0 +1,86 @@
+//! The commands that read files and need no daemon: `config`, and `procedures` with a folder of the operator's own.
+
+use std::path::Path;
+
+use serde_json::json;
+
+use super::{Left, binary, run};
+
+const ROLE_SWAP: &str = include_str!("../../../config/procedures/role-swap.toml");
+
+/// A folder with these files; `config/changeover.toml` is where the commands look.
+fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in files {
+        let path = folder.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+    folder
+}
+
+fn run_in(folder: &Path, args: &[&str]) -> Left {
+    Left::of(binary().args(args).current_dir(folder).output().unwrap())
+}
+
+#[test]
+fn a_good_configuration_is_0_and_a_bad_one_1_with_every_problem() {
+    let good = folder(&[("config/changeover.toml", "state = \"../state\"\n")]);
+    let left = run_in(good.path(), &["config", "check"]);
+    assert_eq!(
+        (left.code, left.stdout.as_str()),
+        (0, "`config/changeover.toml` can be used: 0 sites, 2 procedures\n"),
+        "{left:?}"
+    );
+    let left = run_in(good.path(), &["config", "check", "--json"]);
+    assert_eq!(left.json(), json!({ "ok": true, "sites": [], "procedures": 2, "warnings": [] }));
+
+    let bad = folder(&[("config/changeover.toml", "sate = \"../state\"\n[log]\nformat = \"humane\"\n")]);
+    for args in [&["config", "check"][..], &["config", "show"], &["procedures", "list"]] {
+        let left = run_in(bad.path(), args);
+        assert_eq!((left.code, left.stdout.as_str()), (1, ""), "{args:?}: {left:?}");
+        assert!(left.stderr.starts_with("error: the configuration `config/changeover.toml` can't be used\n"), "{left:?}");
+        assert!(left.stderr.contains("\n  caused by: config/changeover.toml:1: "), "{left:?}");
+        assert!(left.stderr.contains("\n  caused by: config/changeover.toml:3: "), "{left:?}");
+    }
+    let error = run_in(bad.path(), &["config", "check", "--json"]).error();
+    assert_eq!((error["code"].as_str(), error["causes"].as_array().map(Vec::len)), (Some("bad_config"), Some(2)));
+    assert_eq!(run_in(bad.path(), &["config", "check", "--config", "none.toml"]).code, 1);
+}
+
+#[test]
+fn config_show_has_every_setting_with_its_origin() {
+    let good = folder(&[("config/changeover.toml", "[log]\nfilter = \"debug\"\n")]);
+    let left = run_in(good.path(), &["config", "show", "--origin"]);
+    assert_eq!(left.code, 0);
+    assert!(left.stdout.contains("filter = \"debug\"  # config/changeover.toml:2\n"), "{}", left.stdout);
+    assert!(left.stdout.contains("format = \"human\"  # default\n"), "{}", left.stdout);
+    let shown = run_in(good.path(), &["config", "show", "--json"]).json();
+    let filter = shown["settings"].as_array().unwrap().iter().find(|setting| setting["key"] == "filter").unwrap().clone();
+    assert_eq!(
+        filter,
+        json!({ "file": "config/changeover.toml", "line": 2, "table": "[log]", "key": "filter", "value": "\"debug\"" })
+    );
+}
+
+#[test]
+fn own_procedures_stand_beside_the_built_in_ones() {
+    let own = ROLE_SWAP.replacen("\"role-swap\"", "\"our-swap\"", 1).replacen("title = \"Update", "title = \"Ours: update", 1);
+    let files = [("config/changeover.toml", ""), ("config/procedures/our-swap.toml", own.as_str())];
+    let folder_ = folder(&files);
+    let left = run_in(folder_.path(), &["procedures", "list"]);
+    assert_eq!(left.stdout.lines().last(), Some("our-swap   Ours: update the standby first, then let it serve"), "{left:?}");
+    assert_eq!(run_in(folder_.path(), &["procedures", "show", "our-swap"]).stdout, own);
+    let elsewhere = folder_.path().join("config/changeover.toml");
+    let left = run(&["procedures", "show", "our-swap", "--json", "--config", elsewhere.to_str().unwrap()]);
+    assert_eq!(left.json()["name"], "our-swap");
+
+    // A document that breaks a promise is refused with its line, by the check too.
+    let broken = own.replacen("action = \"force_sync\"", "action = \"check_sync\"", 1);
+    let folder_ = folder(&[("config/changeover.toml", ""), ("config/procedures/our-swap.toml", broken.as_str())]);
+    for args in [&["procedures", "list", "--json"][..], &["config", "check", "--json"]] {
+        let left = run_in(folder_.path(), args);
+        assert_eq!((left.code, left.error()["code"].clone()), (1, json!("bad_procedure")), "{args:?}: {left:?}");
+        assert!(left.error()["message"].as_str().unwrap().contains("R1"), "{left:?}");
+    }
+}
