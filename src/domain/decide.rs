@@ -301,6 +301,21 @@ fn begun(run: &Run, step: &Step, world: &World, baseline: Option<Baseline>) -> E
     Event::StepBegun { attempt: run.at().map_or(0, |progress| progress.attempts) + 1, baseline: baseline.unwrap_or_else(before) }
 }
 
+/// True for an act whose result is files of its own, in a folder of its own: sending it once more overwrites and loses nothing.
+pub fn may_be_sent_again(run: &Run) -> bool {
+    run.step().is_some_and(|step| matches!(step.kind, Kind::Backup | Kind::ExtractData))
+}
+
+/// After a restart in the middle of an act that may have been sent: what readings prove already needs no doubt.
+pub fn after_restart(run: &Run, world: &World) -> Next {
+    let (Some(step), Some(act)) = (run.step(), run.act.as_ref()) else { return rest(None) };
+    if let Proof::Done(evidence) = proof::of_act(run, step, act, world) {
+        return done(step, evidence, false);
+    }
+    let message = "the daemon was restarted while the act was under way; it may have been sent".to_owned();
+    record(Event::Doubted { message: message.clone() }, message)
+}
+
 /// Looks for the effect of the act under way.
 fn settle(run: &Run, world: &World) -> Next {
     let (Some(step), Some(act)) = (run.step(), run.act.as_ref()) else { return rest(None) };

@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio_util::task::AbortOnDropHandle;
 
-use crate::domain::decide::{Next, decide};
+use crate::domain::decide::{Next, after_restart, decide, may_be_sent_again};
 use crate::domain::event::{Event, Notice, WaitingOn};
 use crate::domain::machine::Command;
 use crate::domain::run::{Phase, Run};
@@ -101,14 +102,14 @@ impl Runner {
         let performer = self.performer.clone();
         let run = self.run().clone();
         let recall = self.beside_words(async move { performer.recall(run).await }).await?;
-        match recall {
-            Recall::NeverSent => self.carry_out(&[Command::Act]).await,
-            Recall::MayBeSent => {
-                let message = "the daemon was restarted while the act was under way; it may have been sent".to_owned();
-                self.record(&Event::Doubted { message: message.clone() }, &message, "daemon").await?;
-                self.look().await
-            }
+        if recall == Recall::NeverSent || may_be_sent_again(self.run()) {
+            return self.carry_out(&[Command::Act]).await;
         }
+        self.look().await?;
+        if let Next::Record { event, why } = after_restart(self.run(), &self.world) {
+            self.record(&event, &why, "daemon").await?;
+        }
+        self.look().await
     }
 
     async fn carry_out(&mut self, commands: &[Command]) -> Result<(), Stopped> {
@@ -144,15 +145,19 @@ impl Runner {
     }
 
     /// Waits for a piece of work and takes people's words meanwhile.
-    async fn beside_words<T>(&mut self, work: impl Future<Output = T>) -> Result<T, Stopped> {
-        tokio::pin!(work);
+    ///
+    /// The work is a task of its own, so that it goes on while a word is taken: a word may look too, and drivers hold locks
+    /// over their calls, which a piece of work that nobody drives would never let go.
+    async fn beside_words<T: Send + 'static>(&mut self, work: impl Future<Output = T> + Send + 'static) -> Result<T, Stopped> {
+        let mut work = AbortOnDropHandle::new(tokio::spawn(work));
         loop {
             tokio::select! {
                 biased;
-                done = &mut work => return Ok(done),
+                done = &mut work => return done.map_err(|_| Stopped),
                 message = self.inbox.recv() => match message {
                     Some(message) => Box::pin(self.hear(message)).await?,
-                    None => return Ok(work.await),
+                    // The fleet is gone: the process ends.
+                    None => return Err(Stopped),
                 },
             }
         }

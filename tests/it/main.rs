@@ -13,15 +13,15 @@ mod exec;
 mod faults;
 #[cfg(feature = "test-kill")]
 mod kill;
-mod memory;
 mod layering;
+mod memory;
 mod named;
 mod runs;
 mod simulator;
 mod stage;
 mod store;
 mod sync_failures;
+mod tokens;
 mod troubles;
 mod vendor;
 mod whole_runs;
-mod tokens;

@@ -33,7 +33,6 @@ pub enum Dns {
 
 pub struct Vendor {
     pub simulator: Simulator,
-    pub dns: Arc<Dns>,
     pub daemon: Daemon,
     /// What the person has done already: step and attempt, remembered over restarts of the daemon.
     done: HashSet<(String, u64)>,
@@ -60,7 +59,7 @@ impl Vendor {
         let daemon = Daemon::new(folder.path(), &site, &main, Some((origin, speed)));
         // The world's history begins now; the first automatic sync makes the pair ready.
         assert!(clock.now() >= origin);
-        Self { simulator, dns, daemon, done: HashSet::new(), _folder: folder }
+        Self { simulator, daemon, done: HashSet::new(), _folder: folder }
     }
 
     /// Starts a run whose windows both begin now.
@@ -93,6 +92,7 @@ impl Vendor {
                 return Some(status);
             }
             self.help(run, &status);
+            self.daemon.listen();
             last = status;
         }
         panic!("no end in sight: {last}\n{}", self.daemon.log());
@@ -102,7 +102,7 @@ impl Vendor {
         match status["waiting_on"].as_str() {
             Some("gate") => {
                 // The daemon may have died since, or stray sessions stand against it; the next status tells.
-                let _ = self.daemon.cli(&["confirm", run, "--json"]);
+                self.daemon.confirm(run);
             }
             Some("operator") => self.by_hand(status),
             _ => {}

@@ -94,8 +94,9 @@ impl ExecPair {
                 return status;
             }
             if status["waiting_on"] == "gate" {
-                let _ = self.daemon.cli(&["confirm", run]);
+                self.daemon.confirm(run);
             }
+            self.daemon.listen();
         }
         panic!("no end in sight\n{}", self.daemon.log());
     }
