@@ -16,7 +16,7 @@ const SPEAKERS: &[&str] = &["src/domain", "src/engine", "src/server", "src/cli",
 
 /// Calls whose first string literal is such a word, if it looks like one.
 const CALLS: &[&[&str]] =
-    &[&["Failure", "new"], &["Failure", "of"], &["Problem", "new"], &["Refused", "new"], &["check"], &["bad_input"]];
+    &[&["Failure", "new"], &["Failure", "of"], &["Problem", "new"], &["Refused", "new"], &["check"], &["bad_input"], &["half"]];
 
 fn read(path: &str) -> String {
     let path = tokens::root().join(path);
@@ -137,14 +137,16 @@ fn first_text_of_arguments(tokens: &[Token]) -> Option<String> {
     None
 }
 
-/// The words in a function `code` (of the store's errors), the names of the rules, and fields `code: "…"`.
+/// The words in a function `code` (of the store's errors) or `cause` (of the alerts), the names of the rules, and fields
+/// `code: "…"`.
 fn texts_of_codes(source: &[Token]) -> Vec<String> {
     let mut texts = Vec::new();
     for at in 0..source.len() {
         let ahead = |offset: usize| source.get(at + offset);
         let is_rule =
             |token: &Token| matches!(token, Token::Word(word) if word.starts_with('R') && word[1..].parse::<u8>().is_ok());
-        if source[at].is_word("fn") && ahead(1).is_some_and(|name| name.is_word("code")) {
+        let speaks = |name: &Token| name.is_word("code") || name.is_word("cause");
+        if source[at].is_word("fn") && ahead(1).is_some_and(speaks) {
             texts.extend(texts_of_block(&source[at..]));
         }
         match (&source[at], ahead(1), ahead(2), ahead(3)) {
