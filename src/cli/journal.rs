@@ -1,4 +1,4 @@
-//! `changeover journal show/verify/export`: the record of a run.
+//! `changeover journal show/verify/export/rebuild`: the record of a run.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -11,6 +11,7 @@ use crate::domain::journal::Record;
 use crate::server::view;
 
 use super::client::Client;
+use super::rebuild::Rebuild;
 use super::verify::Verify;
 use super::watch::records;
 use super::{Daemon, Exit, Failure, Format, Run, output};
@@ -21,6 +22,7 @@ pub enum Journal {
     Show(Show),
     Verify(Verify),
     Export(Export),
+    Rebuild(Rebuild),
 }
 
 impl Journal {
@@ -29,6 +31,7 @@ impl Journal {
             Self::Show(command) => command,
             Self::Verify(command) => command,
             Self::Export(command) => command,
+            Self::Rebuild(command) => command,
         }
     }
 }

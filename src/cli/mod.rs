@@ -19,6 +19,7 @@ mod output;
 mod page;
 mod plan;
 mod procedures;
+mod rebuild;
 mod reference;
 mod resume;
 mod runs;

@@ -99,22 +99,7 @@ pub const HANDS: &[&str] = &["operator"];
 pub const TSIG_ALGORITHMS: &[&str] = &["hmac-sha256", "hmac-sha384", "hmac-sha512"];
 
 /// The events that hooks can be asked for.
-pub const ALERT_EVENTS: &[&str] = &[
-    "sync_failed",
-    "step_failed",
-    "by_operator",
-    "gate_waiting",
-    "window_closing",
-    "window_missed",
-    "unprotected_too_long",
-    "held",
-    "in_doubt",
-    "node_unreachable",
-    "role_conflict",
-    "stray_session",
-    "traffic_switched",
-    "finished",
-];
+pub const ALERT_EVENTS: &[&str] = &crate::domain::alert::NAMES;
 
 /// Tables whose keys are action names.
 pub const EXPECTED: &str = "site.policy.expected";

@@ -180,10 +180,10 @@ fn wait(run: &Run, on: WaitingOn, until: Option<Timestamp>, why: String) -> Next
 
 /// What can't be told now is looked at again; after the step's limit the run is held.
 fn wait_for_reading(run: &Run, step: &Step, violation: &Violation, world: &World) -> Next {
-    if let Phase::Waiting { on: WaitingOn::Appliance, since, .. } = &run.phase {
-        if world.now.duration_since(*since) > run.plan.limit(step.kind) {
-            return held_by_rule(violation);
-        }
+    if let Phase::Waiting { on: WaitingOn::Appliance, since, .. } = &run.phase
+        && world.now.duration_since(*since) > run.plan.limit(step.kind)
+    {
+        return held_by_rule(violation);
     }
     wait(
         run,

@@ -1,6 +1,6 @@
 //! What rules judge: the pair as far as it is known, from readings and from the journal's evidence.
 //!
-//! The same facts are made in two ways: at run time from fresh readings and evidence ([`super::view`]), and when a
+//! The same facts are made in two ways: at run time from fresh readings and evidence ([`super::world`]), and when a
 //! procedure is loaded from the ideal pair, step by step ([`Facts::after`]). The rules can't tell the difference.
 
 use super::action::{Gate, Kind, When};

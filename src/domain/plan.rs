@@ -207,15 +207,10 @@ impl Plan {
         if note.sha256.as_ref().is_some_and(|sha256| !sha256.eq_ignore_ascii_case(&self.package.sha256)) {
             refusals.push(refuse(format!("the package's SHA-256 is {}, its note names another", self.package.sha256)));
         }
-        if let Some(from) = &note.from {
-            if !from.iter().any(|prefix| self.from.version.matches(prefix)) {
-                let allowed: Vec<&str> = from.iter().map(Version::as_str).collect();
-                refusals.push(refuse(format!(
-                    "the package may be installed on {} only, the nodes run {}",
-                    allowed.join(", "),
-                    self.from.version
-                )));
-            }
+        if let Some(from) = note.from.as_ref().filter(|from| !from.iter().any(|prefix| self.from.version.matches(prefix))) {
+            let allowed: Vec<&str> = from.iter().map(Version::as_str).collect();
+            let (allowed, found) = (allowed.join(", "), &self.from.version);
+            refusals.push(refuse(format!("the package may be installed on {allowed} only, the nodes run {found}")));
         }
         refusals
     }

@@ -56,10 +56,10 @@ impl Performer {
 
     async fn act_on_node(&self, run: &Run, step: &Step, intent: &Intent) -> ActAnswer {
         let node = step.node.unwrap_or(run.plan.primary);
-        if step.kind == Kind::Update {
-            if let Err(message) = package::check(&self.package(run), &run.plan.package.sha256).await {
-                return ActAnswer::Refused { message };
-            }
+        if step.kind == Kind::Update
+            && let Err(message) = package::check(&self.package(run), &run.plan.package.sha256).await
+        {
+            return ActAnswer::Refused { message };
         }
         match self.node_act(run, step, node, intent) {
             Some(act) => self.ports.nodes[node].act(intent, &act).await,

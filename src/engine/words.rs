@@ -31,10 +31,10 @@ pub async fn take(runner: &mut Runner, word: Word, actor: &str, seq: Option<u64>
         Word::SwitchBack { note } => switch_back(runner.run(), note)?,
     };
     record(runner, &event, &why, actor).await?;
-    if event == (Event::HoldRequested {}) {
-        if let Next::Record { event: event @ Event::Held { .. }, why } = decide(runner.run(), &runner.world) {
-            record(runner, &event, &why, "daemon").await?;
-        }
+    if event == (Event::HoldRequested {})
+        && let Next::Record { event: event @ Event::Held { .. }, why } = decide(runner.run(), &runner.world)
+    {
+        record(runner, &event, &why, "daemon").await?;
     }
     Ok(runner.recorder.snapshot())
 }

@@ -38,7 +38,7 @@ pub enum Ended {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Output {
     pub ended: Ended,
-    /// At most [`MOST_OUTPUT`] bytes.
+    /// At most `MOST_OUTPUT` bytes.
     pub stdout: Vec<u8>,
     /// There was more.
     pub too_much: bool,
