@@ -42,7 +42,8 @@ pub struct Serve {
 
 impl Run for Serve {
     fn run(&self) -> Result<Exit, Failure> {
-        let settings = config::load(&self.config, &action::names()).map_err(|errors| Failure::new("bad_config", errors.to_string()))?;
+        let settings =
+            config::load(&self.config, &action::names()).map_err(|errors| Failure::new("bad_config", errors.to_string()))?;
         super::logging::start(&settings.log);
         let clock = self.clock(&settings)?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -182,7 +183,8 @@ async fn derived_again(store: &Store, recovered: &[Record], routes: &Hooks, now:
     let mut runs: Vec<_> = recovered.iter().map(|record| record.run.clone()).collect();
     runs.dedup();
     for run in runs {
-        let wanted = |record: &Record| record.at >= young && recovered.iter().any(|other| other.run == run && other.seq == record.seq);
+        let wanted =
+            |record: &Record| record.at >= young && recovered.iter().any(|other| other.run == run && other.seq == record.seq);
         let records = store.records(&run, 0).map_err(|error| Failure::of("store_failed", &error))?;
         items.extend(recorder::items_of(&records, routes, wanted).map_err(|error| Failure::of("journal_unreadable", &error))?);
     }

@@ -130,7 +130,12 @@ fn secret(path: &Path) -> Result<SecretString, String> {
     if secret.is_empty() { Err(format!("secret file {} is empty", path.display())) } else { Ok(SecretString::from(secret)) }
 }
 
-fn traffic(settings: &SiteSettings, entry: usize, driver: &TrafficDriver, shared: &Shared) -> Result<Arc<dyn Traffic>, WiringError> {
+fn traffic(
+    settings: &SiteSettings,
+    entry: usize,
+    driver: &TrafficDriver,
+    shared: &Shared,
+) -> Result<Arc<dyn Traffic>, WiringError> {
     let of = format!("site `{}`, traffic entry {}", settings.site.name, entry + 1);
     let site = settings.site.name.clone();
     let addresses = settings.site.nodes.as_ref().map(|node| node.address);

@@ -3,6 +3,7 @@
 mod alerts;
 mod beyondtrust;
 mod config;
+mod demo;
 mod dns;
 mod exec;
 mod named;

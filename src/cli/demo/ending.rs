@@ -217,7 +217,8 @@ pub fn differences(expected: &Ending, found: &Report, status: &Status, truth: &T
     compare("failover", expected.failover.name().to_owned(), found.failover.to_owned());
     compare("resumed", expected.resumed.to_string(), found.resumed.to_string());
     compare("lost sessions", "0".to_owned(), found.sessions.lost.to_string());
-    let missing: Vec<&str> = expected.alerts.iter().filter(|name| !found.alerts.iter().any(|known| known == *name)).copied().collect();
+    let missing: Vec<&str> =
+        expected.alerts.iter().filter(|name| !found.alerts.iter().any(|known| known == *name)).copied().collect();
     compare("missing alerts", String::new(), missing.join(", "));
     let broken: Vec<&str> = truth.broken_promises.iter().map(|broken| broken.note.as_str()).collect();
     compare("broken promises", String::new(), broken.join("; "));
@@ -238,7 +239,10 @@ mod tests {
     #[test]
     fn bg_50_sessions_are_counted_by_their_lsid() {
         let cases: [(&str, &[&str]); 4] = [
-            ("<session_list xmlns='x'><session lsid='a'/><session lsid=\"b\"><x lsid='c'/></session></session_list>", &["a", "b"]),
+            (
+                "<session_list xmlns='x'><session lsid='a'/><session lsid=\"b\"><x lsid='c'/></session></session_list>",
+                &["a", "b"],
+            ),
             ("<error>No sessions found</error>", &[]),
             ("<session_list><session lsid='a'>", &["a"]),
             ("no report", &[]),

@@ -72,14 +72,16 @@ const FASTEST: f64 = 20_000.0;
 
 impl Run for Demo {
     fn run(&self) -> Result<Exit, Failure> {
-        let tale = tales::find(self.fault.as_deref()).ok_or_else(|| Failure::new("bad_input", "there is no such fault").exit(Exit::Bug))?;
+        let tale = tales::find(self.fault.as_deref())
+            .ok_or_else(|| Failure::new("bad_input", "there is no such fault").exit(Exit::Bug))?;
         if let Some(only) = tale.only.filter(|only| *only != self.procedure) {
             let message = format!("`--fault {}` can only be told with `--procedure {only}`", tale.name);
             return Err(Failure::new("bad_input", message).exit(Exit::Bug));
         }
-        let wish = Wish { tale, procedure: &self.procedure, seed: self.seed, speed: self.speed, keep: self.keep, aside: self.json };
+        let wish =
+            Wish { tale, procedure: &self.procedure, seed: self.seed, speed: self.speed, keep: self.keep, aside: self.json };
         let mut play = Play::begin(Scene::set(&wish)?)?;
-        play.to_the_end()?;
+        play.until_the_end()?;
         let (report, differs) = play.close()?;
         if self.json {
             output::json(&report)?;

@@ -9,8 +9,8 @@ use crate::cli::Failure;
 use crate::domain::ids::{NodeId, PerNode};
 use crate::domain::version::{NotAVersion, Version};
 use crate::ports::Clock;
-use crate::simulator::zone::{Zone, ZoneError, ZoneHandle, ZoneKey, ZoneOptions};
 use crate::simulator::server::StartError;
+use crate::simulator::zone::{Zone, ZoneError, ZoneHandle, ZoneKey, ZoneOptions};
 use crate::simulator::{Simulator, SimulatorOptions};
 
 use super::folder::Secrets;
@@ -109,7 +109,8 @@ fn not_simulated(error: &StartError) -> Failure {
 
 /// Which address, and what to do: Linux answers on the whole of 127.0.0.0/8, other systems on one address of it.
 fn no_address(address: SocketAddr, source: &std::io::Error) -> Failure {
-    let failure = Failure::new("no_address", format!("the loopback address `{address}` can't be used")).because(source.to_string());
+    let failure =
+        Failure::new("no_address", format!("the loopback address `{address}` can't be used")).because(source.to_string());
     match source.kind() {
         std::io::ErrorKind::AddrNotAvailable => failure.hint(format!(
             "give the loopback interface this address too: `ip address add {ip}/8 dev lo` (macOS: `ifconfig lo0 alias {ip}`), as root",

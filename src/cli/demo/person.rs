@@ -21,8 +21,16 @@ const SECOND_THOUGHTS: SignedDuration = SignedDuration::from_hours(8);
 #[derive(Clone, Debug, PartialEq)]
 pub enum Deed {
     /// At a box's console, as the instruction says.
-    Hands { kind: Kind, node: NodeId, instruction: u32 },
-    Confirm { gate: Gate, verdict: Verdict, note: &'static str },
+    Hands {
+        kind: Kind,
+        node: NodeId,
+        instruction: u32,
+    },
+    Confirm {
+        gate: Gate,
+        verdict: Verdict,
+        note: &'static str,
+    },
     Resume,
     SwitchBack,
 }

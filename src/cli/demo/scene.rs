@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, Unit};
 use serde_json::json;
 use tokio::runtime::Runtime;
@@ -95,7 +94,8 @@ impl Scene {
         let folder = Folder::temporary(wish.keep)?;
         let secrets = Secrets::generate()?;
         let pace = Pace { origin: Timestamp::now(), speed: wish.speed };
-        let clock = ScaledClock::new(pace.origin, pace.speed).map_err(|error| Failure::of("bad_speed", &error).exit(Exit::Bug))?;
+        let clock =
+            ScaledClock::new(pace.origin, pace.speed).map_err(|error| Failure::of("bad_speed", &error).exit(Exit::Bug))?;
         let clock = Arc::new(clock);
         let options = PairOptions { auto_sync: Some(AUTO_SYNC), ..PairOptions::new(clock.clone(), wish.seed) };
         let pair = runtime.block_on(Pair::start(options, &secrets))?;
@@ -148,9 +148,8 @@ impl Scene {
 
     /// The order of the run: the first window now, the second two nights later.
     pub fn order(&self) -> serde_json::Value {
-        let hour = self.now().to_zoned(TimeZone::UTC).round(Unit::Hour);
-        let hour = hour.map_or(self.now(), |hour| hour.timestamp());
-        let second = format!("{} {WINDOW}", hour + BETWEEN);
+        let now = self.now();
+        let second = format!("{} {WINDOW}", now.round(Unit::Hour).unwrap_or(now) + BETWEEN);
         json!({ "site": SITE, "to": TO, "package": self.folder.package(), "first": format!("now {WINDOW}"), "second": second })
     }
 

@@ -106,16 +106,11 @@ const fn tale(name: &'static str, what: &'static str, moment: Moment, twist: Twi
 }
 
 /// Told without `--fault`.
-pub const SMOOTH: Tale = tale(
-    "",
-    "nothing goes wrong",
-    Moment::Start,
-    Twist::Nothing,
-    succeeds(&["by_operator", "gate_waiting", "finished"]),
-);
+pub const SMOOTH: Tale =
+    tale("", "nothing goes wrong", Moment::Start, Twist::Nothing, succeeds(&["by_operator", "gate_waiting", "finished"]));
 
 /// What `--fault` takes.
-pub const TALES: &[Tale] = &[
+pub static TALES: &[Tale] = &[
     tale(
         "sync-fails",
         "every sync ends with an error text, so failover is never broken",
