@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp, Unit};
 use serde_json::{Value, json};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -39,7 +39,7 @@ impl Simulator {
 /// Writes a configuration for a daemon into a folder, and the command that starts it to stderr.
 #[derive(Args)]
 pub struct Serve {
-    /// Where configuration and secrets are written; by default a new folder for temporary files
+    /// Where configuration and secrets are written; by default a new folder for temporary files, removed at the end
     #[arg(long, value_name = "DIR")]
     folder: Option<PathBuf>,
     /// Where the zone is served
@@ -84,18 +84,19 @@ impl Serve {
         let mut terminate = signal(SignalKind::terminate()).map_err(system)?;
         let folder = match &self.folder {
             Some(path) => Folder::at(path.clone(), true)?,
-            None => Folder::temporary(true)?,
+            None => Folder::temporary(false)?,
         };
         let secrets = Secrets::generate()?;
+        let clock = self.clock()?;
         let options =
-            PairOptions { zone: self.zone, port: self.port, control: self.control, ..PairOptions::new(self.clock()?, self.seed) };
+            PairOptions { zone: self.zone, port: self.port, control: self.control, ..PairOptions::new(clock.clone(), self.seed) };
         let pair = Pair::start(options, &secrets).await?;
         self.plan_faults(&pair)?;
         let setting =
             Setting { simulator: &pair.simulator, zone: pair.zone.address, procedure: "role-swap", hook: None, policy: "" };
         folder.write(&secrets, &setting)?;
         output::json(&line(&pair, &folder))?;
-        self.tell(&folder);
+        self.tell(&pair, &folder, clock.now());
         tokio::select! {
             _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
@@ -119,21 +120,23 @@ impl Serve {
     }
 
     /// What a person does next, as it can be pasted.
-    fn tell(&self, folder: &Folder) {
-        let (config, socket) = (folder.config(), folder.socket());
+    fn tell(&self, pair: &Pair, folder: &Folder, now: Timestamp) {
+        let (config, socket, package) = (folder.config(), folder.socket(), folder.package());
         let clock = match (self.clock_origin, self.clock_speed) {
             (Some(origin), Some(speed)) => format!(" --clock-origin {origin} --clock-speed {speed}"),
             _ => String::new(),
         };
+        let second = now.round(Unit::Hour).unwrap_or(now) + SignedDuration::from_hours(48);
+        let windows = format!("--first \"now +8h\" --second \"{second} +8h\"");
         let lines = [
             "start a daemon for it:".to_owned(),
             format!("  changeover serve --config {}{clock}", config.display()),
             "and a run, on another terminal:".to_owned(),
             format!("  export CHANGEOVER_SOCKET={}", socket.display()),
-            format!(
-                "  changeover start {SITE} --to {TO} --package {} --first \"now +8h\" --second \"2030-01-01T00:00:00Z +8h\"",
-                folder.package().display()
-            ),
+            format!("  changeover start {SITE} --to {TO} --package {} {windows}", package.display()),
+            "where an instruction asks you to a box's console, this is it (also break, establish, update, drain, close, open):"
+                .to_owned(),
+            format!("  curl -X POST http://{}/sim/v1/b/sync-now", pair.simulator.control),
         ];
         // Nobody has to read it.
         let _ = writeln!(std::io::stderr(), "{}", lines.join("\n"));

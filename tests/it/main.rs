@@ -7,6 +7,7 @@ mod cli;
 mod config;
 mod crashes;
 mod daemon;
+mod demo;
 mod dns;
 mod docs;
 mod exec;

@@ -105,8 +105,10 @@ impl Folder {
             make(&self.path.join(folder))?;
         }
         let Secrets { client, tsig, hook } = secrets;
-        for (name, secret) in [("client", client), ("tsig.b64", tsig), ("hook.whsec", hook)] {
-            write(&self.secret(name), secret.expose_secret())?;
+        write(&self.secret("client"), client.expose_secret())?;
+        write(&self.secret("tsig.b64"), tsig.expose_secret())?;
+        if setting.hook.is_some() {
+            write(&self.secret("hook.whsec"), hook.expose_secret())?;
         }
         write(&self.package(), &format!("a package that updates simulated appliances from {FROM} to {TO}\n"))?;
         write(&self.config(), &main_file(setting))?;

@@ -36,7 +36,7 @@ pub use tales::reference;
 ///
 /// An hour and a half: two days and some hours pass between the start and the end, which then take 33 s. Each millisecond of
 /// this machine is 5.4 s of the run, so a look at both nodes (10 to 40 ms in a debug build) takes one to four minutes, and
-/// window one 80 minutes of its eight hours.
+/// window one 80 minutes of its ten hours.
 const SPEED: f64 = 5400.0;
 
 /// See a whole update of a simulated pair in under a minute, or a story in which something goes wrong
@@ -81,7 +81,7 @@ impl Run for Demo {
         let wish =
             Wish { tale, procedure: &self.procedure, seed: self.seed, speed: self.speed, keep: self.keep, aside: self.json };
         let mut play = Play::begin(Scene::set(&wish)?)?;
-        play.to_the_end()?;
+        play.until_the_end()?;
         let (report, differs) = play.close()?;
         if self.json {
             output::json(&report)?;

@@ -20,6 +20,7 @@ use super::alerts::Alert;
 use super::ending::{self, Report};
 use super::pair::TO;
 use super::person::{Deed, Person, Sight};
+use super::process;
 use super::scene::Scene;
 use super::tales::{Moment, Twist};
 
@@ -58,7 +59,9 @@ pub struct Play {
 
 impl Play {
     /// Starts the run.
-    pub fn begin(scene: Scene) -> Result<Self, Failure> {
+    pub fn begin(mut scene: Scene) -> Result<Self, Failure> {
+        let truth = scene.pair.simulator.current().truth();
+        scene.story.look(&truth);
         if let (Moment::Start, Twist::Fault(fault, times)) = (scene.tale.moment, scene.tale.twist) {
             scene.pair.simulator.current().plan_fault(Planned { times, ..Planned::for_ever(fault) });
         }
@@ -83,11 +86,11 @@ impl Play {
     }
 
     /// Until the run is finished, or held with nothing that the person would do.
-    pub fn to_the_end(&mut self) -> Result<(), Failure> {
+    pub fn until_the_end(&mut self) -> Result<(), Failure> {
         let last = self.status.windows.second.as_ref().map_or(self.scene.now(), |window| window.to) + PATIENCE;
         loop {
             self.scene.go_on()?;
-            let truth = self.look()?;
+            let truth = self.look().map_err(|failure| self.explained(failure))?;
             let deed = self.person.next(&self.status, sight(&truth), truth.now);
             if self.is_over() && deed.is_none() {
                 return Ok(());
@@ -117,7 +120,7 @@ impl Play {
         let status: Status = self.scene.client.get(&["runs", &self.run])?.read()?;
         let report = Report::new(&self.scene, &status, &truth, &self.records, &self.alerts);
         let mut differs = ending::differences(&self.scene.tale.ending, &report, &status, &truth);
-        if !self.scene.daemon.take().is_some_and(super::process::Daemon::terminate) {
+        if !self.scene.daemon.take().is_some_and(process::Daemon::terminate) {
             differs.push("the daemon did not end by itself, and with 0, when it was asked to".to_owned());
         }
         report.tell(&self.scene, &status, &truth);
@@ -246,9 +249,15 @@ impl Play {
         );
         sleep(WITHOUT_DAEMON);
         self.scene.start_daemon()?;
-        let pid = self.scene.daemon.as_ref().map_or(0, super::process::Daemon::pid);
+        let pid = self.scene.daemon.as_ref().map_or(0, process::Daemon::pid);
         self.scene.story.tell(self.scene.now(), "world", &format!("a new daemon (process {pid}) is up and reads its journal"));
         Ok(())
+    }
+
+    /// No answer, because there is no daemon any more?
+    fn explained(&mut self, failure: Failure) -> Failure {
+        let ended = self.scene.daemon.as_mut().is_some_and(process::Daemon::has_ended);
+        if ended { process::ended(&self.scene.folder.log()) } else { failure }
     }
 
     fn stuck(&self) -> Failure {

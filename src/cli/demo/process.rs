@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Write as _};
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, ChildStderr, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
@@ -9,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-use crate::cli::Failure;
+use crate::cli::{Exit, Failure};
 
 /// A debug build on a busy machine was ready within 2 s; after this long it will not be.
 const READY_LIMIT: Duration = Duration::from_secs(30);
@@ -40,6 +41,8 @@ impl Daemon {
             .args(["serve", "--config"])
             .arg(config)
             .args(["--clock-origin", &pace.origin.to_string(), "--clock-speed", &pace.speed.to_string()])
+            // Ctrl-C on the terminal reaches the demo alone, which then ends the daemon.
+            .process_group(0)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
@@ -68,6 +71,11 @@ impl Daemon {
                 Err(RecvTimeoutError::Disconnected) => return Err(silent("it ended", &said)),
             }
         }
+    }
+
+    /// True once the process has ended by itself.
+    pub fn has_ended(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(Some(_)) | Err(_))
     }
 
     /// SIGKILL: the process has no chance to do anything more.
@@ -119,6 +127,18 @@ fn not_started(why: &str) -> Failure {
 }
 
 fn silent(why: &str, said: &[String]) -> Failure {
-    let last = said.len().saturating_sub(SHOWN);
-    said[last..].iter().fold(not_started(why), |failure, line| failure.because(line.as_str()))
+    with_last(not_started(why), said.iter().map(String::as_str))
+}
+
+/// A daemon that ended although nobody asked it to: with what it said last.
+pub fn ended(log: &Path) -> Failure {
+    let said = std::fs::read_to_string(log).unwrap_or_default();
+    with_last(Failure::new("no_daemon", "the daemon ended although nobody asked it to"), said.lines())
+        .hint("this is a bug; repeat with `--keep` and report it with the folder's `daemon.log`")
+        .exit(Exit::Bug)
+}
+
+fn with_last<'a>(failure: Failure, said: impl Iterator<Item = &'a str>) -> Failure {
+    let said: Vec<&str> = said.collect();
+    said[said.len().saturating_sub(SHOWN)..].iter().fold(failure, |failure, line| failure.because(*line))
 }

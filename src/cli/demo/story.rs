@@ -25,6 +25,7 @@ pub struct Story {
     begun: HashMap<String, Timestamp>,
     part: String,
     serving: Option<Option<NodeId>>,
+    served_since: Timestamp,
     nodes: Option<PerNode<(Role, bool)>>,
     next_census: Timestamp,
 }
@@ -37,6 +38,7 @@ impl Story {
             begun: HashMap::new(),
             part: String::new(),
             serving: None,
+            served_since: origin,
             nodes: None,
             next_census: origin + CENSUS,
         }
@@ -66,7 +68,7 @@ impl Story {
         self.heading(record);
         let who = if record.actor == "daemon" { "daemon" } else { "person" };
         let step = record.step.as_deref().map(|step| format!("{step}: ")).unwrap_or_default();
-        let by = if who == "person" { format!(" (as `{}`)", record.actor) } else { String::new() };
+        let by = if who == "person" { format!(" (user `{}`)", record.actor) } else { String::new() };
         let text = self.sentence(record);
         self.tell(record.at, who, &format!("{step}{text}{by}"));
     }
@@ -108,6 +110,7 @@ impl Story {
                 let took = took.map(|took| format!(" after {took}")).unwrap_or_default();
                 format!("done{took}: {}", seen(&evidence))
             }
+            Ok(Event::Doubted { message }) => format!("IN DOUBT: {message}"),
             Ok(Event::Held { code, .. }) => format!("HELD ({code}): {}", record.reason),
             Ok(Event::Confirmed { note: Some(note), .. }) => format!("{}: \"{note}\"", record.reason),
             Ok(Event::SwitchBackOrdered { note }) => format!("{}: \"{note}\"", record.reason),
@@ -135,12 +138,15 @@ impl Story {
     }
 
     fn serving_changed(&mut self, truth: &Truth) {
-        let known = self.serving.replace(truth.serving).is_some();
+        self.serving = Some(truth.serving);
+        let since = std::mem::replace(&mut self.served_since, truth.now);
         let version = |node: NodeId| truth.nodes[node].version.as_str();
         match truth.serving {
             Some(node) => {
-                let gap = truth.service_gaps.last().filter(|_| known).map(|gap| SignedDuration::from_millis(gap.ms));
-                let gap = gap.map(|gap| format!("; for {} no node did", lasted(gap))).unwrap_or_default();
+                // Only a gap that ended since the last change belongs to this one.
+                let gap = truth.service_gaps.last().filter(|gap| gap.to.is_some_and(|to| to > since));
+                let gap = gap.map(|gap| format!("; for {} no node did", lasted(SignedDuration::from_millis(gap.ms))));
+                let gap = gap.unwrap_or_default();
                 self.tell(truth.now, "service", &format!("node {node} serves the users, on {}{gap}", version(node)));
             }
             None => self.tell(truth.now, "service", "no node serves the users"),
@@ -151,7 +157,9 @@ impl Story {
     fn nodes_changed(&mut self, truth: &Truth) {
         let state = |node: NodeId| (truth.nodes[node].role, truth.nodes[node].updating_until.is_some());
         let now = PerNode::new(state);
-        let Some(before) = self.nodes.replace(now).filter(|before| *before != now) else { return };
+        let Some(before) = self.nodes.replace(now) else {
+            return self.tell(truth.now, "pair", &linked(now.map(|(role, _)| role)));
+        };
         for node in NodeId::BOTH {
             let version = &truth.nodes[node].version;
             match (before[node].1, now[node].1) {

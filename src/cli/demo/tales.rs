@@ -110,7 +110,7 @@ pub const SMOOTH: Tale =
     tale("", "nothing goes wrong", Moment::Start, Twist::Nothing, succeeds(&["by_operator", "gate_waiting", "finished"]));
 
 /// What `--fault` takes.
-pub const TALES: &[Tale] = &[
+pub static TALES: &[Tale] = &[
     tale(
         "sync-fails",
         "every sync ends with an error text, so failover is never broken",
