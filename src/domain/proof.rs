@@ -265,7 +265,10 @@ fn closed(node: NodeId, act: &Act, world: &World) -> Proof {
         Some(true) => not_yet(format!("node `{node}` to refuse clients; it still takes them")),
         _ if current.sessions.unwrap_or(0) > 0 => not_yet(format!("the last sessions of node `{node}` to end")),
         Some(false) => Proof::Done(Evidence::seen("it takes no client and has no session")),
-        None => Proof::Done(Evidence::seen("the order was taken and it has no session; whether it takes clients can't be tried")),
+        None if act.accepted => {
+            Proof::Done(Evidence::seen("the order was taken and it has no session; whether it takes clients can't be tried"))
+        }
+        None => not_yet(format!("a person's word at the gate `node_closed`: whether node `{node}` takes clients can't be tried")),
     }
 }
 
