@@ -345,7 +345,6 @@ fn effect(run: &mut Run, step: &Step, evidence: &Evidence, at: Timestamp) -> Vec
             run.protected_at = Some(at);
             run.accepted_status = None;
             touch_both(run, at);
-            run.nodes[node.other()].closed_at = None;
         }
         Kind::Preflight | Kind::CheckSync | Kind::Drain | Kind::Confirm | Kind::FinalCheck => {}
     }
