@@ -157,7 +157,7 @@ fn sayings(before: &Run, run: &Run, record: &Record, event: &Event) -> Vec<Sayin
             vec![say("traffic_switched", Severity::Info, summary, "watch the service; clients follow as their caches expire")]
         }
         Event::Finished { .. } => {
-            vec![say("finished", Severity::Info, format!("run `{id}` is finished"), "nothing is left to do")]
+            vec![say("finished", Severity::Info, format!("run `{id}` is finished"), sheet::may(run).join("; "))]
         }
         _ => Vec::new(),
     }

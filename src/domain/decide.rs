@@ -335,7 +335,13 @@ fn settle(run: &Run, world: &World) -> Next {
 
 /// An instruction is out that nobody has begun to carry out: it stands only as long as every promise does.
 fn instructed(run: &Run, world: &World) -> Next {
-    let settled = settle(run, world);
+    let settled = match settle(run, world) {
+        // Nobody has begun: there is nothing to be in doubt of, however long it takes.
+        Next::Record { event: Event::Doubted { .. }, .. } if run.step().is_some_and(|step| watch::shows_its_begin(step.kind)) => {
+            rest(None)
+        }
+        settled => settled,
+    };
     let (Next::Rest { .. }, Some(step)) = (&settled, run.step()) else { return settled };
     let Some(violation) = rules::violations(step, &world.facts(run, step)).into_iter().next() else { return settled };
     match violation.cure {

@@ -236,10 +236,12 @@ fn apply(run: &mut Run, event: &Event, at: Timestamp) -> Vec<Command> {
         Event::Doubted { message } => run.phase = Phase::InDoubt { since: at, message: message.clone() },
         Event::StepDone { evidence, .. } => return step_done(run, evidence, at),
         Event::EvidenceLapsed { step, .. } => {
+            // What lapsed while a person took their time says nothing against the step.
+            let by_hand = run.act.take().is_some_and(|act| act.instruction.is_some());
             if let Some(index) = run.plan.steps.iter().position(|known| known.id == *step) {
                 run.progress[index].done_at = None;
+                run.progress[index].tries *= u32::from(!by_hand);
             }
-            run.act = None;
             run.phase = Phase::Ready;
         }
         Event::Confirmed { gate, verdict, .. } => return confirmed(run, *gate, *verdict, at),
@@ -343,7 +345,6 @@ fn effect(run: &mut Run, step: &Step, evidence: &Evidence, at: Timestamp) -> Vec
             run.protected_at = Some(at);
             run.accepted_status = None;
             touch_both(run, at);
-            run.nodes[node.other()].closed_at = None;
         }
         Kind::Preflight | Kind::CheckSync | Kind::Drain | Kind::Confirm | Kind::FinalCheck => {}
     }

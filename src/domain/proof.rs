@@ -271,7 +271,7 @@ fn closed(node: NodeId, act: &Act, world: &World) -> Proof {
         None if act.accepted => {
             Proof::Done(Evidence::seen("the order was taken and it has no session; whether it takes clients can't be tried"))
         }
-        None => not_yet(format!("a person's word that node `{node}` is closed (`confirm` of gate `node_closed`)")),
+        None => not_yet(format!("a person's word at the gate `node_closed`: whether node `{node}` takes clients can't be tried")),
     }
 }
 

@@ -15,7 +15,12 @@ pub fn state(run: &Run) -> String {
         (None, None) => "failover is still on".to_owned(),
     };
     let versions = NodeId::BOTH.map(|node| format!("node `{node}` runs {}", run.expected_version(node).version));
-    format!("{link}; node `{serving}` serves; {}; {}", versions[0], versions[1])
+    // Between the closing of one node and the moving of the name nobody serves, and a run that is held there must say so.
+    let serves = match run.nodes[serving].closed_at {
+        Some(_) => format!("the name leads to node `{serving}`, which is closed to clients"),
+        None => format!("node `{serving}` serves"),
+    };
+    format!("{link}; {serves}; {}; {}", versions[0], versions[1])
 }
 
 /// What may be done by hand now.
@@ -23,9 +28,20 @@ pub fn may(run: &Run) -> Vec<String> {
     let (kept, left) = (run.survivor, run.survivor.other());
     let target = &run.plan.to;
     if run.unprotected_since().is_none() {
-        return vec![format!("use the pair as usual: node `{kept}` is primary")];
+        let mut lines = vec![format!("use the pair as usual: node `{kept}` is primary")];
+        if run.nodes[left].closed_at.is_some() {
+            lines.push(format!(
+                "open node `{left}` to clients again: it was closed for the update, and must be able to take over"
+            ));
+        }
+        return lines;
     }
-    let mut lines = vec![format!("leave it as it is: node `{kept}` serves, without failover")];
+    let mut lines = match run.nodes[kept].closed_at {
+        Some(_) => {
+            vec![format!("open node `{kept}` to clients again: nobody serves while it is closed and the name leads to it")]
+        }
+        None => vec![format!("leave it as it is: node `{kept}` serves, without failover")],
+    };
     let (kept_version, left_version) = (run.expected_version(kept).version, run.expected_version(left).version);
     if kept_version == left_version {
         lines.push(format!(

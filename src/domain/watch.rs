@@ -187,6 +187,11 @@ pub fn is_untouched(run: &Run, world: &World) -> bool {
     run.act.as_ref().is_some_and(|act| act.instruction.is_some()) && !has_begun(run, world)
 }
 
+/// Whether the readings tell that a person has begun this by hand.
+pub fn shows_its_begin(kind: Kind) -> bool {
+    matches!(kind, Kind::Update | Kind::BreakFailover | Kind::Quiesce | Kind::EstablishFailover)
+}
+
 /// A sign that a person has begun what was asked: the box is silent, updating or updated, or the link is on its way.
 fn has_begun(run: &Run, world: &World) -> bool {
     let Some(step) = run.step() else { return false };
@@ -202,6 +207,9 @@ fn has_begun(run: &Run, world: &World) -> bool {
         }),
         (Kind::BreakFailover, _) => moved(PerNode::new(|node| if node == primary { Role::Primary } else { Role::Standby })),
         (Kind::EstablishFailover, _) => moved(PerNode::new(|_| Role::Standalone)),
+        (Kind::Quiesce, Some(node)) => {
+            world.readings[node].current.as_ref().is_some_and(|observation| observation.takes_clients == Some(false))
+        }
         _ => false,
     }
 }

@@ -130,6 +130,11 @@ impl Stage {
         self.fleet.command(id, word, "olga", None).await
     }
 
+    /// A word from somebody who saw this record last.
+    pub async fn fleet_command(&self, id: &RunId, word: Word, seq: Option<u64>) -> Result<Snapshot, Problem> {
+        self.fleet.command(id, word, "olga", seq).await
+    }
+
     pub async fn resume(&self, id: &RunId) -> Result<Snapshot, Problem> {
         self.word(id, Word::Resume { window: None }).await
     }
@@ -141,6 +146,10 @@ impl Stage {
 
     pub async fn pass(&self, time: SignedDuration) {
         self.clock.sleep_until(self.clock.now() + time).await;
+    }
+
+    pub async fn clock_to(&self, at: Timestamp) {
+        self.clock.sleep_until(at).await;
     }
 
     pub fn run(&self, id: &RunId) -> Arc<Run> {
@@ -218,6 +227,26 @@ impl Stage {
         }
     }
 
+    /// Until the run has this many records, serving it on the way.
+    pub async fn until_seq(&self, id: &RunId, seq: u64) -> Arc<Run> {
+        let told = |run: &Run| run.act.as_ref().is_some_and(|act| act.instruction.is_some());
+        loop {
+            let run = self.until(id, |run| run.seq >= seq || run.open_gate().is_some() || told(run)).await;
+            if run.seq >= seq {
+                return run;
+            }
+            self.serve_until(id, &run, seq).await;
+        }
+    }
+
+    async fn serve_until(&self, id: &RunId, run: &Run, seq: u64) {
+        tokio::select! {
+            biased;
+            _ = self.until(id, |run| run.seq >= seq) => {}
+            () = self.serve(id, run) => {}
+        }
+    }
+
     /// Lets the run go to its end, accepting every gate that a plan has and doing what instructions say. A doubt is given
     /// an hour to settle by itself.
     pub async fn to_rest(&self, id: &RunId) -> Rest {
@@ -235,6 +264,12 @@ impl Stage {
                 None => self.serve(id, &run).await,
             }
         }
+    }
+
+    /// As [`Stage::to_rest`], but nobody does anything.
+    pub async fn idle_to_rest(&self, id: &RunId) -> Rest {
+        let run = self.until(id, |run| end(run).is_some_and(|end| end != "in_doubt")).await;
+        Rest { end: end(&run).unwrap(), run }
     }
 
     /// Resumes until the run has succeeded; the second number is how often it took.
@@ -309,6 +344,20 @@ impl Stage {
 
     pub fn alerts(&self) -> Vec<String> {
         self.journal.outbox.lock().unwrap().iter().filter(|item| item.hook == "ops").map(|item| item.event.clone()).collect()
+    }
+
+    /// What the last alert of this kind says.
+    pub fn last_alert(&self, kind: &str) -> String {
+        let outbox = self.journal.outbox.lock().unwrap();
+        let item = outbox.iter().rfind(|item| item.hook == "ops" && item.event == kind);
+        let document: serde_json::Value = serde_json::from_str(&item.unwrap().document).unwrap();
+        document["data"]["summary"].as_str().unwrap().to_owned()
+    }
+
+    /// Whether an alert of this kind says so.
+    pub fn alert_says(&self, kind: &str, what: &str) -> bool {
+        let outbox = self.journal.outbox.lock().unwrap();
+        outbox.iter().any(|item| item.hook == "ops" && item.event == kind && item.document.contains(what))
     }
 
     pub fn truth(&self) -> Truth {

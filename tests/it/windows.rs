@@ -1,0 +1,219 @@
+//! Windows that are waited for, missed, closed over an instruction, and booked anew; and evidence that lapses meanwhile.
+
+use changeover::domain::ids::RunId;
+use changeover::engine::api::Fleet as _;
+use changeover::engine::api::{Kind, PlanRequest, Word};
+use jiff::{SignedDuration, Timestamp};
+
+use crate::stage::{PROCEDURES, Rest, Setting, Stage, assert_sound};
+
+fn hours(hours: i64) -> SignedDuration {
+    SignedDuration::from_hours(hours)
+}
+
+fn at(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}
+
+async fn rebook(stage: &Stage, id: &RunId) -> Rest {
+    let refused = stage.resume(id).await.unwrap_err();
+    assert_eq!((refused.kind, refused.code.as_str()), (Kind::Refused, "window_missed"), "{refused:?}");
+    assert!(refused.hint.as_ref().is_some_and(|hint| hint.contains("--window")), "{refused:?}");
+    stage.word(id, Word::Resume { window: Some("now +5h".to_owned()) }).await.unwrap();
+    stage.to_rest(id).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_but_preparation_happens_before_the_first_window() {
+    for procedure in PROCEDURES {
+        let setting = Setting {
+            first: "2026-11-22T03:00:00Z +4h".to_owned(),
+            second: "2026-11-23T09:00:00Z +4h".to_owned(),
+            ..Setting::default()
+        };
+        let stage = Stage::set(setting);
+        let id = stage.start(procedure).await;
+        let rest = stage.to_rest(&id).await;
+        assert_eq!(rest.end, "succeeded", "{}", stage.story(&id));
+        let opens = [("window-1", at("2026-11-22T03:00:00Z")), ("window-2", at("2026-11-23T09:00:00Z"))];
+        for record in stage.records(&id).iter().filter(|record| record.event != "waited" && record.event != "noticed") {
+            let early = opens
+                .iter()
+                .find(|(when, from)| record.step.as_deref().is_some_and(|step| step.starts_with(when)) && record.at < *from);
+            assert!(early.is_none(), "{procedure}: {early:?}\n{}", stage.story(&id));
+        }
+        assert_sound(&stage, &id, procedure, true, procedure);
+    }
+}
+
+/// A gate answered when the window is over, in the instant of its end, and when too little is left of it.
+#[tokio::test(start_paused = true)]
+async fn a_gate_answered_too_late_misses_the_window() {
+    for procedure in PROCEDURES {
+        for late in [hours(4) - SignedDuration::from_secs(30), hours(4), hours(9)] {
+            let case = format!("{procedure}: {late:#}");
+            let stage = Stage::set(Setting { second: "2026-11-24T07:00:00Z +4h".to_owned(), ..Setting::default() });
+            let id = stage.start(procedure).await;
+            stage.until(&id, |run| run.open_gate().is_some()).await;
+            stage.clock_to(at("2026-11-22T01:00:00Z") + late).await;
+            stage.accept(&id, None).await.unwrap();
+            let rest = stage.to_rest(&id).await;
+            assert_eq!(rest.end, "window_missed", "{case}\n{}", stage.story(&id));
+            assert!(stage.truth().linked && stage.alerts().contains(&"window_missed".to_owned()), "{case}");
+            let syncs = stage.count(&id, "step_done", "window-1.force_sync.b");
+            let rest = rebook(&stage, &id).await;
+            assert_eq!(rest.end, "succeeded", "{case}\n{}", stage.story(&id));
+            // R17: asked again in the new window; R1: the sync before the break is proven in it.
+            let asked = stage.count(&id, "confirmed", "window-1.confirm");
+            assert_eq!(asked, 2, "{case}\n{}", stage.story(&id));
+            assert!(stage.count(&id, "step_done", "window-1.force_sync.b") >= syncs, "{case}");
+            assert_sound(&stage, &id, procedure, true, &case);
+        }
+    }
+}
+
+/// A run held for days between the sync and the break proves the sync again, and is told again that automatic failover is off.
+#[tokio::test(start_paused = true)]
+async fn days_between_the_sync_and_the_break() {
+    for procedure in PROCEDURES {
+        let stage = Stage::set(Setting { second: "2026-11-26T07:00:00Z +5h".to_owned(), ..Setting::default() });
+        let id = stage.start(procedure).await;
+        stage.until_step(&id, "window-1.force_sync.b").await;
+        stage.word(&id, Word::Hold).await.unwrap();
+        let rest = stage.to_rest(&id).await;
+        assert_eq!(rest.run.step().unwrap().id, "window-1.break_failover.a", "{}", stage.story(&id));
+        stage.pass(hours(3 * 24)).await;
+        let window = Some("now +5h".to_owned());
+        stage.word(&id, Word::Resume { window }).await.unwrap();
+        let rest = stage.to_rest(&id).await;
+        assert_eq!(rest.end, "succeeded", "{procedure}\n{}", stage.story(&id));
+        assert_eq!(stage.count(&id, "step_done", "window-1.force_sync.b"), 2, "{}", stage.story(&id));
+        assert_eq!(stage.count(&id, "confirmed", "window-1.confirm"), 2, "{}", stage.story(&id));
+        // R4: the backups of days ago are taken again before the update.
+        let updated = if procedure == "in-place" { "a" } else { "b" };
+        assert_eq!(stage.count(&id, "step_done", &format!("prepare.backup.{updated}")), 2, "{}", stage.story(&id));
+        assert_sound(&stage, &id, procedure, true, procedure);
+    }
+}
+
+/// Nobody carries an instruction out: it is withdrawn while there is still time for what it asks, and named in the alert.
+#[tokio::test(start_paused = true)]
+async fn a_window_that_closes_withdraws_the_instruction() {
+    for step in ["window-1.update.b", "window-1.quiesce.a", "window-2.update.a"] {
+        let stage = Stage::set(Setting::by_operator());
+        let id = stage.start("role-swap").await;
+        stage.until_step(&id, step).await;
+        stage.until(&id, |run| run.act.as_ref().is_some_and(|act| act.instruction.is_some())).await;
+        let rest = stage.idle_to_rest(&id).await;
+        assert_eq!(rest.end, "window_missed", "{step}\n{}", stage.story(&id));
+        let window = rest.run.windows.of(rest.run.step().unwrap().when).unwrap().clone();
+        let expected = rest.run.plan.expected(rest.run.step().unwrap().kind);
+        assert!(rest.run.last_at <= window.to - expected + SignedDuration::from_mins(2), "{step}\n{}", stage.story(&id));
+        let told = stage.last_alert("held");
+        assert!(told.contains("is withdrawn, do not carry it out"), "{step}: {told}");
+        assert!(rest.run.act.is_none(), "{step}");
+        let rest = rebook(&stage, &id).await;
+        let end = if rest.end == "succeeded" { rest } else { rebook(&stage, &id).await };
+        assert_eq!(end.end, "succeeded", "{step}\n{}", stage.story(&id));
+        assert_sound(&stage, &id, "role-swap", true, step);
+    }
+}
+
+/// R1: the instruction to break failover lapses with the sync that justifies it; a new sync is asked for, then a new instruction.
+#[tokio::test(start_paused = true)]
+async fn lapsed_evidence_withdraws_the_instruction_to_break() {
+    let stage = Stage::set(Setting::by_operator());
+    let id = stage.start("role-swap").await;
+    let instructed = |run: &changeover::domain::run::Run| run.act.as_ref().and_then(|act| act.instruction.clone());
+    stage.until_step(&id, "window-1.break_failover.a").await;
+    let run = stage.until(&id, |run| instructed(run).is_some()).await;
+    let not_after = instructed(&run).unwrap().not_after.unwrap();
+    assert_eq!(not_after, run.sync.as_ref().unwrap().proven_at + run.plan.policy.max_sync_age);
+    stage.until(&id, |run| run.step().is_some_and(|step| step.id == "window-1.force_sync.b")).await;
+    assert!(stage.alert_says("by_operator", "is withdrawn, do not carry it out: R1 fresh_sync"), "{}", stage.story(&id));
+    // Four rounds in which nobody is there are no failure of the sync.
+    stage.pass(hours(2)).await;
+    assert_eq!(stage.run(&id).hold(), None, "{}", stage.story(&id));
+    let rest = stage.to_rest(&id).await;
+    assert_eq!(rest.end, "succeeded", "{}", stage.story(&id));
+    assert_sound(&stage, &id, "role-swap", true, "lapsed");
+}
+
+/// The second window is missed altogether, then another is given; or another is given while the run still waits for it.
+#[tokio::test(start_paused = true)]
+async fn the_second_window_is_booked_anew() {
+    for procedure in PROCEDURES {
+        let stage = Stage::new();
+        let id = stage.start(procedure).await;
+        stage.until_step(&id, "window-2.confirm").await;
+        stage.until(&id, |run| run.open_gate().is_some()).await;
+        // Nobody is there on the second night.
+        stage.pass(hours(30)).await;
+        stage.accept(&id, None).await.unwrap();
+        let rest = stage.to_rest(&id).await;
+        assert_eq!(rest.end, "window_missed", "{}", stage.story(&id));
+        let rest = rebook(&stage, &id).await;
+        assert_eq!(rest.end, "succeeded", "{}", stage.story(&id));
+        assert_eq!(stage.count(&id, "confirmed", "window-2.confirm"), 2, "{}", stage.story(&id));
+        assert_sound(&stage, &id, procedure, true, procedure);
+
+        let stage = Stage::new();
+        let id = stage.start(procedure).await;
+        stage.until_step(&id, "window-2.confirm").await;
+        let window = Some("2026-11-25T01:00:00Z +4h".to_owned());
+        stage.word(&id, Word::Resume { window }).await.unwrap();
+        let rest = stage.to_rest(&id).await;
+        assert_eq!(rest.end, "succeeded", "{}", stage.story(&id));
+        assert!(rest.run.finished_at.unwrap() > at("2026-11-25T01:00:00Z"), "{}", stage.story(&id));
+        assert_sound(&stage, &id, procedure, true, procedure);
+    }
+}
+
+/// R4: backups grow old while a run is held in window two.
+#[tokio::test(start_paused = true)]
+async fn old_backups_are_taken_again() {
+    for (procedure, step) in [("in-place", "window-2.update.b"), ("role-swap", "window-2.verify.a")] {
+        let stage = Stage::new();
+        let id = stage.start(procedure).await;
+        let before = if step.contains("update") { "window-2.quiesce.b" } else { "window-2.update.a" };
+        stage.until_step(&id, before).await;
+        stage.word(&id, Word::Hold).await.unwrap();
+        assert_eq!(stage.to_rest(&id).await.end, "operator");
+        stage.pass(hours(40)).await;
+        stage.word(&id, Word::Resume { window: Some("now +4h".to_owned()) }).await.unwrap();
+        let rest = stage.to_rest(&id).await;
+        assert_eq!(rest.end, "succeeded", "{}", stage.story(&id));
+        let survivor = if procedure == "in-place" { "a" } else { "b" };
+        assert_eq!(stage.count(&id, "step_done", &format!("window-2.backup.{survivor}")), 2, "{}", stage.story(&id));
+        assert_eq!(stage.count(&id, "confirmed", "window-2.confirm"), 2, "{}", stage.story(&id));
+        assert_sound(&stage, &id, procedure, true, procedure);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_window_that_is_over_or_unreadable_is_refused() {
+    let stage = Stage::new();
+    let id = stage.start("in-place").await;
+    stage.until(&id, |run| run.open_gate().is_some()).await;
+    stage.word(&id, Word::Hold).await.unwrap();
+    for window in ["2026-11-20T01:00:00Z +4h", "tomorrow", "2026-11-22T02:00 +4h", "now +0s"] {
+        let problem = stage.word(&id, Word::Resume { window: Some(window.to_owned()) }).await.unwrap_err();
+        assert_eq!((problem.kind, problem.code.as_str()), (Kind::BadInput, "bad_window"), "{window}: {problem:?}");
+    }
+    assert_eq!(stage.to_rest(&id).await.end, "operator");
+}
+
+/// R3 before the start: a window too short for its steps, or one that is over, is refused with the step's time.
+#[tokio::test(start_paused = true)]
+async fn a_start_into_too_short_a_window_is_refused() {
+    let stage = Stage::new();
+    let windows =
+        [("now +40min", "2026-11-24T01:00:00Z +4h"), ("now +4h", "2026-11-24T01:00:00Z +30min"), ("now +4h", "now +6h")];
+    for (first, second) in windows {
+        let request =
+            PlanRequest { first: Some(first.to_owned()), second: Some(second.to_owned()), ..stage.request("role-swap") };
+        let problem = stage.fleet.start(request, "olga").await.unwrap_err();
+        assert_eq!((problem.kind, problem.code.as_str()), (Kind::Refused, "R3"), "{first}, {second}: {problem:?}");
+        assert!(stage.fleet.runs().is_empty());
+    }
+}
