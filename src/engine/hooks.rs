@@ -1,6 +1,6 @@
 //! Which hook gets which document: routing only, delivery is the outbox's.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::alert::Alert;
 use crate::domain::run::Run;
@@ -26,14 +26,16 @@ pub struct Hooks {
 }
 
 impl Hooks {
-    /// One item for each alert and each hook that wants it.
+    /// One item for each alert and each hook that wants it. The items of one record are due a nanosecond apart, so that they
+    /// arrive in their order (`sync_failed`, then `held`), also after a restart.
     pub fn alerts(&self, run: &Run, alerts: &[Alert]) -> Vec<OutboxItem> {
         let wanted = |alert: &Alert, route: &&Route| route.events.iter().any(|event| event == "*" || event == alert.kind);
-        let items = alerts.iter().flat_map(|alert| {
+        let items = alerts.iter().zip(0_i64..).flat_map(|(alert, place)| {
             self.alerts.iter().filter(move |route| wanted(alert, route)).map(move |route| {
                 // Plain data: it cannot fail to serialize.
                 let document = serde_json::to_string(alert).unwrap_or_default();
-                item(run, &alert.data.id, &route.hook, alert.kind, document, alert.timestamp)
+                let due = alert.timestamp + SignedDuration::from_nanos(place);
+                item(run, &alert.data.id, &route.hook, alert.kind, document, due)
             })
         });
         items.collect()
