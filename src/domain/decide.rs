@@ -93,7 +93,7 @@ pub fn held(failure: Failure, given_up: bool) -> Next {
 fn begin(run: &Run, world: &World) -> Next {
     let Some(step) = run.step() else { return end(run) };
     let violations = rules::violations(step, &world.facts(run, step));
-    if let Some(evidence) = is_so(run, step, world).filter(|_| run.acknowledged) {
+    if let Some(evidence) = is_so(run, step, world).filter(|_| !run.acknowledged.is_empty()) {
         return already(step, evidence, violations);
     }
     if let Some(violation) = violations.into_iter().next() {

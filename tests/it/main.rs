@@ -9,6 +9,8 @@ mod exec;
 mod faults;
 mod memory;
 mod named;
+mod nodes;
+mod out_of_band;
 mod people;
 mod runs;
 mod simulator;

@@ -62,8 +62,8 @@ pub struct Stage {
     pub folder: tempfile::TempDir,
     /// The instructions that the person has carried out.
     carried_out: Mutex<BTreeSet<u32>>,
-    /// What a person did without an instruction, by verb and node.
-    by_hand: Mutex<Vec<(String, NodeId)>>,
+    /// What a person did without an instruction: verb, node, time.
+    by_hand: Mutex<Vec<(String, NodeId, Timestamp)>>,
     /// When trouble began: what was ordered in that very moment could not know of it.
     pub trouble_at: Arc<Mutex<Option<Timestamp>>>,
 }
@@ -293,7 +293,7 @@ impl Stage {
     /// A person acts on a box without having been told to.
     pub fn hand(&self, verb: &str, node: NodeId) {
         self.site.current().perform(verb, node, None).unwrap_or_else(|refusal| panic!("{verb} on {node}: {refusal}"));
-        self.by_hand.lock().unwrap().push((verb.to_owned(), node));
+        self.by_hand.lock().unwrap().push((verb.to_owned(), node, self.clock.now()));
     }
 
     /// What a diligent person does: carries out the instruction that is out, or accepts the gate that is open.
@@ -429,9 +429,8 @@ pub fn audit(procedure: &str, truth: &Truth, succeeded: bool) -> Vec<String> {
 /// Panics with the run's story unless [`audit`] finds nothing.
 pub fn assert_sound(stage: &Stage, id: &RunId, procedure: &str, succeeded: bool, case: &str) {
     let mut truth = stage.truth();
-    for (verb, node) in stage.by_hand.lock().unwrap().iter() {
-        let position = truth.acts.iter().rposition(|act| act.what == *verb && act.node == Some(*node));
-        truth.acts.remove(position.unwrap());
+    for (verb, node, at) in stage.by_hand.lock().unwrap().iter() {
+        truth.acts.retain(|act| !(act.what == *verb && act.node == Some(*node) && act.at == *at));
     }
     let excused = *stage.trouble_at.lock().unwrap();
     truth.broken_promises.retain(|broken| Some(broken.at) != excused);
