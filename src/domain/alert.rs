@@ -198,7 +198,9 @@ fn held(before: &Run, run: &Run, code: &str, message: &str, expected: &str, foun
 fn cause(code: &str) -> Option<&'static str> {
     match code {
         "sync_failed" | "sync_status_unknown" => Some("sync_failed"),
-        "step_failed" | "check_failed" | "drain_limit" | "wrong_version" | "half_broken" | "half_established" => Some("step_failed"),
+        "step_failed" | "check_failed" | "drain_limit" | "wrong_version" | "half_broken" | "half_established" => {
+            Some("step_failed")
+        }
         "window_missed" => Some("window_missed"),
         "role_conflict" => Some("role_conflict"),
         "node_unreachable" => Some("node_unreachable"),
@@ -215,7 +217,9 @@ pub fn hint_of(code: &str, run: &Run) -> String {
             format!("look at the failover page of node `{}` and ask for a sync there, {resume}", run.survivor)
         }
         "half_broken" => format!("break the link on the node that still shows it, {resume}"),
-        "half_established" => format!("break the link on the node that shows it, or finish it from node `{}`, {resume}", run.survivor),
+        "half_established" => {
+            format!("break the link on the node that shows it, or finish it from node `{}`, {resume}", run.survivor)
+        }
         "sync_failed" => format!("look at the failover page of both nodes, {resume}: a new sync is asked for"),
         "sync_status_unknown" => format!(
             "if this exact text means a good sync: `changeover confirm {id} sync_status --note …`; else mend the sync, {resume}"

@@ -371,7 +371,8 @@ pub fn had_no_effect(run: &Run, step: &Step, act: &Act, world: &World) -> bool {
             waited >= world.settling && world.traffic.target() == act.baseline.traffic && world.traffic.steady_count >= 2
         }
         Kind::ForceSync | Kind::BreakFailover | Kind::EstablishFailover => {
-            let before = if step.kind == Kind::EstablishFailover { Link::Broken } else { Link::Linked { primary: run.plan.primary } };
+            let before =
+                if step.kind == Kind::EstablishFailover { Link::Broken } else { Link::Linked { primary: run.plan.primary } };
             waited >= run.plan.expected(step.kind) && world.link() == before && NodeId::BOTH.into_iter().all(read)
         }
         _ => false,

@@ -30,12 +30,16 @@ pub fn may(run: &Run) -> Vec<String> {
     if run.unprotected_since().is_none() {
         let mut lines = vec![format!("use the pair as usual: node `{kept}` is primary")];
         if run.nodes[left].closed_at.is_some() {
-            lines.push(format!("open node `{left}` to clients again: it was closed for the update, and must be able to take over"));
+            lines.push(format!(
+                "open node `{left}` to clients again: it was closed for the update, and must be able to take over"
+            ));
         }
         return lines;
     }
     let mut lines = match run.nodes[kept].closed_at {
-        Some(_) => vec![format!("open node `{kept}` to clients again: nobody serves while it is closed and the name leads to it")],
+        Some(_) => {
+            vec![format!("open node `{kept}` to clients again: nobody serves while it is closed and the name leads to it")]
+        }
         None => vec![format!("leave it as it is: node `{kept}` serves, without failover")],
     };
     let (kept_version, left_version) = (run.expected_version(kept).version, run.expected_version(left).version);

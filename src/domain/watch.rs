@@ -213,9 +213,7 @@ fn has_begun(run: &Run, world: &World) -> bool {
             let same_box = observation.identity == run.plan.nodes[node].identity;
             same_box && (observation.updating || observation.version != run.plan.from.version)
         }),
-        (Kind::BreakFailover, _) => {
-            moved(PerNode::new(|node| if node == primary { Role::Primary } else { Role::Standby }))
-        }
+        (Kind::BreakFailover, _) => moved(PerNode::new(|node| if node == primary { Role::Primary } else { Role::Standby })),
         (Kind::EstablishFailover, _) => moved(PerNode::new(|_| Role::Standalone)),
         (Kind::Quiesce, Some(node)) => {
             world.readings[node].current.as_ref().is_some_and(|observation| observation.takes_clients == Some(false))

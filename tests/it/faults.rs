@@ -65,7 +65,9 @@ async fn plays(procedure: &str, step: &Step, way: &Way, setting: Setting) {
     let node = step.node.unwrap_or(NodeId::A);
     let fault = Planned { times: (!way.for_ever).then_some(1), ..Planned::for_ever(way.fault).on(node) };
     match way.fault {
-        Fault::WrongBox => stage.at("step_begun", &step.id, move |world| world.plan_fault(Planned::for_ever(way_of_box()).on(node))),
+        Fault::WrongBox => {
+            stage.at("step_begun", &step.id, move |world| world.plan_fault(Planned::for_ever(way_of_box()).on(node)))
+        }
         _ => stage.fault(fault.act(step.kind.name())),
     }
     let id = stage.start(procedure).await;

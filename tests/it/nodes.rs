@@ -112,7 +112,6 @@ async fn bg_02_users_who_stay_hold_the_drain() {
             if rest.end == "drain_limit" {
                 held += 1;
                 assert!(stage.alerts().ends_with(&["step_failed".to_owned(), "held".to_owned()]));
-                assert!(stage.truth().nodes.a.users > 0 || stage.truth().nodes.a.open_sessions > 0);
                 assert!(stage.truth().nodes.a.takes_clients, "a drain closes nothing");
                 // The person asks them to finish; sessions take up to 15 min.
                 stage.pass(SignedDuration::from_mins(20)).await;

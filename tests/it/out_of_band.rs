@@ -209,7 +209,11 @@ async fn hours(stage: &Stage, hours: i64) {
 fn disruptive_after(stage: &Stage, seen: usize) -> Vec<String> {
     let quiet = ["drain", "close", "open", "sync-now"];
     let acts = stage.truth().acts;
-    acts[seen..].iter().filter(|act| !quiet.contains(&act.what.as_str())).map(|act| format!("{} {:?}", act.what, act.node)).collect()
+    acts[seen..]
+        .iter()
+        .filter(|act| !quiet.contains(&act.what.as_str()))
+        .map(|act| format!("{} {:?}", act.what, act.node))
+        .collect()
 }
 
 async fn held(stage: &Stage, id: &RunId, case: &str, codes: &[&str]) -> Rest {

@@ -84,16 +84,24 @@ impl Stage {
     pub fn set(setting: Setting) -> Self {
         let start: Timestamp = "2026-11-22T01:00:00Z".parse().unwrap();
         let clock = Arc::new(VirtualClock::new(start));
-        let options = WorldOptions {
-            seed: setting.seed,
-            ..WorldOptions::new(start, "24.1.1".parse().unwrap(), "24.2.1".parse().unwrap())
-        };
+        let options =
+            WorldOptions { seed: setting.seed, ..WorldOptions::new(start, "24.1.1".parse().unwrap(), "24.2.1".parse().unwrap()) };
         let site = SimSite::new(World::new(options), clock.clone(), setting.options);
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("base.nss"), b"a package").unwrap();
         let journal = Arc::new(MemoryJournal::default());
         let fleet = fleet(&site, &clock, &journal, &setting.policy, folder.path().to_owned());
-        Self { site, clock, journal, fleet, setting, folder, carried_out: Mutex::default(), by_hand: Mutex::default(), trouble_at: Arc::default() }
+        Self {
+            site,
+            clock,
+            journal,
+            fleet,
+            setting,
+            folder,
+            carried_out: Mutex::default(),
+            by_hand: Mutex::default(),
+            trouble_at: Arc::default(),
+        }
     }
 
     /// The daemon dies and comes up again: a new fleet on the same journal and the same world.
@@ -280,7 +288,7 @@ impl Stage {
     }
 
     /// What a diligent person does where the alert names a link that is half way: breaks it on the node that shows it.
-    fn help(&self, run: &Run) {
+    pub fn help(&self, run: &Run) {
         if run.hold().is_some_and(|hold| matches!(hold.code.as_str(), "half_broken" | "half_established")) {
             let linked = |node: &NodeId| self.site.current().node(*node).role != Role::Standalone;
             for node in NodeId::BOTH.into_iter().filter(linked) {
@@ -312,7 +320,8 @@ impl Stage {
     }
 
     async fn do_as_told(&self, id: &RunId, number: u32) {
-        let still = |run: &Run| run.act.as_ref().and_then(|act| act.instruction.as_ref()).is_some_and(|told| told.number == number);
+        let still =
+            |run: &Run| run.act.as_ref().and_then(|act| act.instruction.as_ref()).is_some_and(|told| told.number == number);
         if self.within(id, SignedDuration::from_mins(2), |run| !still(run)).await.is_ok() {
             return;
         }
@@ -402,7 +411,11 @@ fn fleet(site: &SimSite, clock: &Arc<VirtualClock>, journal: &Arc<MemoryJournal>
 pub fn audit(procedure: &str, truth: &Truth, succeeded: bool) -> Vec<String> {
     let survivor = if procedure == "in-place" { NodeId::A } else { NodeId::B };
     let mut wrong: Vec<String> = truth.broken_promises.iter().map(|broken| format!("{}: {}", broken.at, broken.note)).collect();
-    let mut must = |is: bool, what: String| if !is { wrong.push(what) };
+    let mut must = |is: bool, what: String| {
+        if !is {
+            wrong.push(what)
+        }
+    };
     for node in NodeId::BOTH {
         let updates = &truth.nodes[node].updates;
         must(updates.len() <= 1, format!("node {node} was updated {} times", updates.len()));
@@ -414,14 +427,20 @@ pub fn audit(procedure: &str, truth: &Truth, succeeded: bool) -> Vec<String> {
     must(breaks.iter().all(|(at, _)| syncs.iter().any(|(sync, _)| sync < at)), "broken without a forced sync".to_owned());
     must(breaks.iter().all(|(at, _)| updates.iter().all(|(update, _)| update > at)), "updated before the break".to_owned());
     must(links.iter().all(|(_, node)| *node == Some(survivor)), format!("established on {links:?}"));
-    must(links.iter().all(|(at, _)| updates.len() == 2 && updates.iter().all(|(update, _)| update < at)), "linked early".to_owned());
+    must(
+        links.iter().all(|(at, _)| updates.len() == 2 && updates.iter().all(|(update, _)| update < at)),
+        "linked early".to_owned(),
+    );
     let lost = truth.events.iter().find(|event| event.what == "settings-overwritten" || event.what == "records-overwritten");
     must(lost.is_none(), format!("{lost:?}"));
     must(truth.sessions.gone == 0, format!("{} sessions are gone", truth.sessions.gone));
     if succeeded {
         must(truth.linked && truth.nodes[survivor].role == Role::Primary, "not home".to_owned());
         must(truth.serving == Some(survivor) && truth.leads_to == Some(survivor), format!("{:?} serves", truth.serving));
-        must(truth.sessions.records.iter().all(|record| !record.on.is_empty() || record.handed_out), "a record is lost".to_owned());
+        must(
+            truth.sessions.records.iter().all(|record| !record.on.is_empty() || record.handed_out),
+            "a record is lost".to_owned(),
+        );
     }
     wrong
 }

@@ -13,10 +13,8 @@ use crate::stage::{PROCEDURES, Stage};
 #[tokio::test(start_paused = true)]
 async fn a_site_has_one_run_at_most() {
     let stage = Stage::new();
-    let (first, second) = tokio::join!(
-        stage.fleet.start(stage.request("role-swap"), "olga"),
-        stage.fleet.start(stage.request("in-place"), "piet")
-    );
+    let (first, second) =
+        tokio::join!(stage.fleet.start(stage.request("role-swap"), "olga"), stage.fleet.start(stage.request("in-place"), "piet"));
     let id = first.unwrap();
     let refused = second.unwrap_err();
     assert_eq!((refused.kind, refused.code.as_str()), (Kind::Conflict, "one_run"), "{refused:?}");
@@ -38,7 +36,10 @@ async fn a_site_has_one_run_at_most() {
     let rest = stage.to_rest(&next).await;
     assert_eq!(rest.end, "succeeded", "{}", stage.story(&next));
     let truth = stage.truth();
-    assert_eq!((truth.serving, truth.nodes.a.version.as_str(), truth.nodes.b.version.as_str()), (Some(NodeId::A), "24.3.1", "24.3.1"));
+    assert_eq!(
+        (truth.serving, truth.nodes.a.version.as_str(), truth.nodes.b.version.as_str()),
+        (Some(NodeId::A), "24.3.1", "24.3.1")
+    );
     assert!(truth.broken_promises.is_empty() && truth.sessions.gone == 0);
 }
 

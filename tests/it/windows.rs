@@ -1,8 +1,8 @@
 //! Windows that are waited for, missed, closed over an instruction, and booked anew; and evidence that lapses meanwhile.
 
 use changeover::domain::ids::RunId;
-use changeover::engine::api::{Kind, PlanRequest, Word};
 use changeover::engine::api::Fleet as _;
+use changeover::engine::api::{Kind, PlanRequest, Word};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::stage::{PROCEDURES, Rest, Setting, Stage, assert_sound};
@@ -37,9 +37,9 @@ async fn nothing_but_preparation_happens_before_the_first_window() {
         assert_eq!(rest.end, "succeeded", "{}", stage.story(&id));
         let opens = [("window-1", at("2026-11-22T03:00:00Z")), ("window-2", at("2026-11-23T09:00:00Z"))];
         for record in stage.records(&id).iter().filter(|record| record.event != "waited" && record.event != "noticed") {
-            let early = opens.iter().find(|(when, from)| {
-                record.step.as_deref().is_some_and(|step| step.starts_with(when)) && record.at < *from
-            });
+            let early = opens
+                .iter()
+                .find(|(when, from)| record.step.as_deref().is_some_and(|step| step.starts_with(when)) && record.at < *from);
             assert!(early.is_none(), "{procedure}: {early:?}\n{}", stage.story(&id));
         }
         assert_sound(&stage, &id, procedure, true, procedure);
@@ -207,7 +207,8 @@ async fn a_window_that_is_over_or_unreadable_is_refused() {
 #[tokio::test(start_paused = true)]
 async fn a_start_into_too_short_a_window_is_refused() {
     let stage = Stage::new();
-    let windows = [("now +40min", "2026-11-24T01:00:00Z +4h"), ("now +4h", "2026-11-24T01:00:00Z +30min"), ("now +4h", "now +6h")];
+    let windows =
+        [("now +40min", "2026-11-24T01:00:00Z +4h"), ("now +4h", "2026-11-24T01:00:00Z +30min"), ("now +4h", "now +6h")];
     for (first, second) in windows {
         let request =
             PlanRequest { first: Some(first.to_owned()), second: Some(second.to_owned()), ..stage.request("role-swap") };
