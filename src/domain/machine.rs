@@ -408,6 +408,8 @@ fn resumed(run: &mut Run, rebooked: bool, at: Timestamp, book: impl FnOnce(&mut 
         run.autopilot_off = None;
         run.notices.retain(|(notice, _)| *notice != Notice::WindowClosing);
     }
+    // A resumption takes more than the reserve: there is space again.
+    run.notices.retain(|(notice, _)| *notice != Notice::StoreLow);
     run.hold_requested = false;
     let surprise = run.hold().filter(|hold| matches!(hold.code.as_str(), "out_of_band" | "role_conflict"));
     if let Some(seen) = surprise.map(|hold| hold.message.clone()).filter(|seen| !run.acknowledged.contains(seen)) {

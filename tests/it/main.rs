@@ -15,6 +15,7 @@ mod people;
 mod rules;
 mod runs;
 mod simulator;
+mod space;
 mod stage;
 mod starts;
 mod store;
