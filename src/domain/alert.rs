@@ -133,7 +133,11 @@ fn sayings(before: &Run, run: &Run, record: &Record, event: &Event) -> Vec<Sayin
             );
             vec![say("by_operator", Severity::Warning, format!("instruction {number}: {}", lines.join(" ")), hint)]
         }
-        Event::Waited { .. } | Event::EvidenceLapsed { .. } if instruction(before).is_some() => withdrawn(before, run, record),
+        Event::Waited { .. } | Event::EvidenceLapsed { .. } | Event::Resumed { .. } | Event::SwitchBackOrdered { .. }
+            if instruction(before).is_some() && run.act.is_none() =>
+        {
+            withdrawn(before, run, record)
+        }
         Event::Waited { on: WaitingOn::Gate, .. } => {
             let gate = run.open_gate();
             let question = gate.map(|gate| gate.question()).unwrap_or_default();

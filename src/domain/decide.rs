@@ -2,7 +2,7 @@
 //!
 //! It changes nothing. The engine records the event, [`super::machine::next`] applies it, and only then is anything sent.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::action::{Gate, Kind, Repeat, When};
 use super::checks;
@@ -28,6 +28,10 @@ pub enum Next {
 /// An act that was tried this often without a person's word is held: with the waits between tries that is some ten
 /// minutes for an act that never arrives.
 pub const MAX_TRIES: u32 = 6;
+
+/// For so long a missing reading is awaited before a person is asked, however long the act itself may take: an update's three
+/// hours of patience are for a box that restarts, not for a server that does not answer.
+pub const LONGEST_UNREAD: SignedDuration = SignedDuration::from_mins(30);
 
 fn record(event: Event, why: impl Into<String>) -> Next {
     Next::Record { event, why: why.into() }
@@ -93,7 +97,7 @@ pub fn held(failure: Failure, given_up: bool) -> Next {
 fn begin(run: &Run, world: &World) -> Next {
     let Some(step) = run.step() else { return end(run) };
     let violations = rules::violations(step, &world.facts(run, step));
-    if let Some(evidence) = is_so(run, step, world).filter(|_| run.acknowledged) {
+    if let Some(evidence) = is_so(run, step, world).filter(|_| !run.acknowledged.is_empty()) {
         return already(step, evidence, violations);
     }
     if let Some(violation) = violations.into_iter().next() {
@@ -181,7 +185,7 @@ fn wait(run: &Run, on: WaitingOn, until: Option<Timestamp>, why: String) -> Next
 /// What can't be told now is looked at again; after the step's limit the run is held.
 fn wait_for_reading(run: &Run, step: &Step, violation: &Violation, world: &World) -> Next {
     if let Phase::Waiting { on: WaitingOn::Appliance, since, .. } = &run.phase
-        && world.now.duration_since(*since) > run.plan.limit(step.kind)
+        && world.now.duration_since(*since) > run.plan.limit(step.kind).min(LONGEST_UNREAD)
     {
         return held_by_rule(violation);
     }

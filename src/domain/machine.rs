@@ -101,7 +101,7 @@ pub fn begin(id: RunId, plan: Box<Plan>, actor: &str, at: Timestamp) -> Run {
         soaked: false,
         accepted_status: None,
         hold_requested: false,
-        acknowledged: false,
+        acknowledged: Vec::new(),
         switched_back: false,
         resumed: 0,
         instructions: 0,
@@ -248,7 +248,6 @@ fn apply(run: &mut Run, event: &Event, at: Timestamp) -> Vec<Command> {
         Event::Held { code, message, found, given_up, .. } => {
             run.act = run.act.take().filter(|_| !*given_up && run.phase != Phase::Acting);
             run.hold_requested = false;
-            run.acknowledged = false;
             run.phase = Phase::Held(Hold { code: code.clone(), message: message.clone(), found: found.clone(), since: at });
             return if code == "window_missed" { vec![Command::Export] } else { Vec::new() };
         }
@@ -296,9 +295,9 @@ fn step_done(run: &mut Run, evidence: &Evidence, at: Timestamp) -> Vec<Command> 
     let commands = effect(run, &step, evidence, at);
     run.progress[index].done_at = Some(at);
     run.act = None;
-    run.acknowledged = false;
     run.phase = Phase::Ready;
     if run.step().is_none_or(|next| next.when != step.when) {
+        run.acknowledged.clear();
         run.notices.retain(|(notice, _)| *notice != Notice::WindowClosing);
     }
     if step.when == When::Window1 && run.step().is_some_and(|next| next.when > When::Window1) && run.soak_from.is_none() {
@@ -409,8 +408,13 @@ fn resumed(run: &mut Run, rebooked: bool, at: Timestamp, book: impl FnOnce(&mut 
         run.autopilot_off = None;
         run.notices.retain(|(notice, _)| *notice != Notice::WindowClosing);
     }
+    // A resumption takes more than the reserve: there is space again.
+    run.notices.retain(|(notice, _)| *notice != Notice::StoreLow);
     run.hold_requested = false;
-    run.acknowledged = run.hold().is_some_and(|hold| matches!(hold.code.as_str(), "out_of_band" | "role_conflict"));
+    let surprise = run.hold().filter(|hold| matches!(hold.code.as_str(), "out_of_band" | "role_conflict"));
+    if let Some(seen) = surprise.map(|hold| hold.message.clone()).filter(|seen| !run.acknowledged.contains(seen)) {
+        run.acknowledged.push(seen);
+    }
     for progress in &mut run.progress {
         progress.tries = 0;
     }

@@ -213,9 +213,11 @@ fn established(run: &Run, primary: NodeId, act: &Act, world: &World) -> Proof {
     };
     match is_good(run, sync) {
         Ok(()) => Proof::Done(Evidence::Sync { sync: sync.clone(), asked_at: act.since }),
-        // One that was bad before a person resumed the run says nothing new.
-        Err(failure) if is_later(sync, waiting_since(run, act), skew) => Proof::Failed(failure.at(primary)),
-        Err(_) => not_yet(format!("a good sync from node `{primary}`; the last one, of {}, was not", sync.at)),
+        // A failed one that a person has seen, and resumed from, is not held against the run again.
+        Err(_) if sync.at <= waiting_since(run, act) + skew => {
+            not_yet(format!("a sync from node `{primary}` that is newer than the failed one"))
+        }
+        Err(failure) => Proof::Failed(failure.at(primary)),
     }
 }
 

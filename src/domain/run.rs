@@ -124,8 +124,8 @@ pub struct Run {
     /// R1: the sync status text that a named person accepted, once.
     pub accepted_status: Option<String>,
     pub hold_requested: bool,
-    /// A person resumed after an out-of-band change: what is already so may count, if the rules agree.
-    pub acknowledged: bool,
+    /// Out-of-band changes that a person saw and resumed after, in this part: what is already so may count, if the rules agree.
+    pub acknowledged: Vec<String>,
     /// Traffic was ordered back: from here on the run follows the fixed path of [`super::machine`].
     pub switched_back: bool,
     pub resumed: u32,

@@ -14,10 +14,21 @@ use super::world::World;
 
 /// A change that nobody planned: the run is held with it.
 pub fn surprise(run: &Run, world: &World) -> Option<Failure> {
-    wrong_box(run, world)
-        .or_else(|| wrong_link(run, world))
-        .or_else(|| wrong_version(run, world))
-        .or_else(|| wrong_traffic(run, world))
+    let versions = NodeId::BOTH.map(|node| wrong_version(run, node, world));
+    let [a, b] = versions;
+    let failures = [wrong_box(run, world), wrong_link(run, world), a, b, wrong_traffic(run, world)];
+    failures.into_iter().flatten().find(|failure| !is_acknowledged(run, failure, world))
+}
+
+/// A person has seen exactly this and resumed the run. Two primaries, and a link towards the survivor, no word makes good.
+fn is_acknowledged(run: &Run, failure: &Failure, world: &World) -> bool {
+    let harmful = match world.link() {
+        Link::BothPrimary => true,
+        Link::Linked { primary } => run.unprotected_since().is_some() && primary != run.survivor,
+        _ => false,
+    };
+    let link = failure.code == "role_conflict";
+    !(link && harmful) && run.acknowledged.contains(&failure.message)
 }
 
 /// R13: another box answers at a node's address.
@@ -48,7 +59,7 @@ fn wrong_link(run: &Run, world: &World) -> Option<Failure> {
         return unplanned_link(run, link);
     }
     let primary = if linked_by_us { run.survivor } else { run.plan.primary };
-    if link == (Link::Linked { primary }) || run.acknowledged {
+    if link == (Link::Linked { primary }) {
         return None;
     }
     let code = if matches!(link, Link::Linked { .. }) { "role_conflict" } else { "out_of_band" };
@@ -60,7 +71,6 @@ fn unplanned_link(run: &Run, link: Link) -> Option<Failure> {
     match link {
         Link::Broken | Link::Unknown => None,
         Link::Linked { primary } if primary != run.survivor => Some(proof::reversed(run.survivor)),
-        _ if run.acknowledged => None,
         _ => {
             let found = format!("{}; break it now unless it was you", link.describe());
             Some(Failure::new("role_conflict", Link::Broken.describe(), found))
@@ -78,28 +88,25 @@ fn readings_are_young(run: &Run, world: &World) -> bool {
 }
 
 /// A node's version changed although nobody was asked to update it.
-fn wrong_version(run: &Run, world: &World) -> Option<Failure> {
-    NodeId::BOTH.into_iter().find_map(|node| {
-        let updating = run.is_at(Kind::Update) && run.step()?.node == Some(node);
-        let reading = &world.readings[node];
-        let current = reading.current.as_ref()?;
-        let touched = run.nodes[node].touched_at.unwrap_or(run.started_at);
-        if updating || run.acknowledged || !current.is_after(touched) {
-            return None;
-        }
-        let expected = run.expected_version(node);
-        let same_build = expected.build.is_none() || current.build.is_none() || expected.build == current.build;
-        let failure = || {
-            let found = format!("version {}, build {}", current.version, current.build.as_deref().unwrap_or("not told"));
-            Failure::new("out_of_band", format!("version {expected} on node `{node}`"), found).at(node)
-        };
-        (current.version != expected.version || !same_build).then(failure)
-    })
+fn wrong_version(run: &Run, node: NodeId, world: &World) -> Option<Failure> {
+    let updating = run.is_at(Kind::Update) && run.step()?.node == Some(node);
+    let current = world.readings[node].current.as_ref()?;
+    let touched = run.nodes[node].touched_at.unwrap_or(run.started_at);
+    if updating || !current.is_after(touched) {
+        return None;
+    }
+    let expected = run.expected_version(node);
+    let same_build = expected.build.is_none() || current.build.is_none() || expected.build == current.build;
+    let failure = || {
+        let found = format!("version {}, build {}", current.version, current.build.as_deref().unwrap_or("not told"));
+        Failure::new("out_of_band", format!("version {expected} on node `{node}`"), found).at(node)
+    };
+    (current.version != expected.version || !same_build).then(failure)
 }
 
 /// The service's name leads to the node that should not serve.
 fn wrong_traffic(run: &Run, world: &World) -> Option<Failure> {
-    let moving = run.is_at(Kind::SwitchTraffic) || run.acknowledged;
+    let moving = run.is_at(Kind::SwitchTraffic);
     let target = world.traffic.target()?;
     if moving || target == run.serving() || world.traffic.steady_count < 2 {
         return None;
@@ -165,7 +172,8 @@ fn stray_session(run: &Run, node: NodeId, world: &World) -> Option<Event> {
 /// While the run is held nothing more can hold it, but a role conflict must still be told.
 fn role_conflict_while_held(run: &Run, world: &World) -> Option<Event> {
     let hold = run.hold()?;
-    let failure = wrong_link(run, world).filter(|failure| failure.code == "role_conflict" && hold.code != "role_conflict")?;
+    let told = |failure: &Failure| hold.code == "role_conflict" || is_acknowledged(run, failure, world);
+    let failure = wrong_link(run, world).filter(|failure| failure.code == "role_conflict" && !told(failure))?;
     raise(run, Notice::RoleConflict, None, true, failure.message)
 }
 

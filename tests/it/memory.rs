@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use changeover::domain::ids::RunId;
 use changeover::domain::journal::Record;
@@ -26,6 +27,8 @@ pub struct MemoryJournal {
     records: Mutex<BTreeMap<RunId, Vec<Record>>>,
     pub outbox: Mutex<Vec<OutboxItem>>,
     death: Mutex<Option<Death>>,
+    /// Only the reserve is left: what is not essential is refused.
+    pub low: AtomicBool,
     died: Notify,
     witnesses: Mutex<Vec<Witness>>,
 }
@@ -71,9 +74,12 @@ impl MemoryJournal {
 }
 
 impl Journal for MemoryJournal {
-    fn append(&self, records: Vec<Record>, outbox: Vec<OutboxItem>, _essential: bool) -> BoxFuture<'_, Result<(), StoreError>> {
+    fn append(&self, records: Vec<Record>, outbox: Vec<OutboxItem>, essential: bool) -> BoxFuture<'_, Result<(), StoreError>> {
         Box::pin(async move {
             let last = records.last().map_or(0, |record| record.seq);
+            if !essential && self.low.load(Ordering::SeqCst) {
+                return Err(StoreError::OnlyReserve { free: 1, needed: 2 });
+            }
             if self.dies(true, last) {
                 self.died.notify_one();
                 std::future::pending::<()>().await;

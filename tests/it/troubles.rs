@@ -29,7 +29,7 @@ async fn from_each_record(procedure: &str, fault: Fault, setting: &Setting, ever
                 if record.seq == seq {
                     let mut world = site.current();
                     world.plan_fault(Planned::for_ever(fault).on(node));
-                    *trouble_at.lock().unwrap() = Some(world.now());
+                    trouble_at.lock().unwrap().push(world.now());
                     let _ = began.take().map(|began| began.send(()));
                 }
             });

@@ -71,6 +71,15 @@ impl Vendor {
         self.simulator.current().truth()
     }
 
+    /// Waits until an alert has reached the hook: it is delivered after its record, by a task of its own.
+    pub fn await_alert(&mut self, wanted: &str) {
+        let until = Instant::now() + PATIENCE;
+        while !self.alerts().iter().any(|seen| seen == wanted) {
+            assert!(Instant::now() < until, "no `{wanted}`: {:?}", self.alerts());
+            self.daemon.listen();
+        }
+    }
+
     /// The alerts that reached the hook, in order.
     pub fn alerts(&self) -> Vec<String> {
         let text = std::fs::read_to_string(self.daemon.folder.join("alerts")).unwrap_or_default();

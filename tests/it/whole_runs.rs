@@ -34,7 +34,7 @@ async fn whole(procedure: &str, serving: &str) {
     assert_eq!((truth.nodes.a.version.as_str(), truth.nodes.b.version.as_str()), ("24.2.1", "24.2.1"));
     assert_eq!(truth.sessions.gone, 0);
     for alert in ["gate_waiting", "by_operator", "finished"] {
-        assert!(vendor.alerts().iter().any(|seen| seen == alert), "{alert}: {:?}", vendor.alerts());
+        vendor.await_alert(alert);
     }
     assert_eq!(vendor.daemon.terminate(), Some(0));
 }
@@ -86,7 +86,7 @@ impl ExecPair {
     }
 
     /// Answers gates until the run is at rest.
-    fn to_rest(&mut self, run: &str) -> Value {
+    fn bring_to_rest(&mut self, run: &str) -> Value {
         let until = Instant::now() + PATIENCE;
         while Instant::now() < until {
             let status = self.daemon.status(run).unwrap();
@@ -107,7 +107,7 @@ fn both_procedures_behind_exec_programs() {
     for (procedure, serving) in [("in-place", "a"), ("role-swap", "b")] {
         let mut pair = ExecPair::start();
         let run = pair.daemon.start_run(procedure, "now +8h", "now +8h");
-        let status = pair.to_rest(&run);
+        let status = pair.bring_to_rest(&run);
         assert_eq!(status["outcome"], "succeeded", "{status}\n{}", pair.daemon.log());
         assert_eq!((pair.fact("a/version"), pair.fact("b/version")), ("24.2.1".into(), "24.2.1".into()));
         assert_eq!(pair.fact(&format!("{serving}/role")), "primary");
@@ -126,7 +126,7 @@ fn bg_22_a_failed_sync_holds_and_alerts() {
     let mut pair = ExecPair::start();
     std::fs::write(pair.folder.path().join("world/fail.force_sync"), "10").unwrap();
     let run = pair.daemon.start_run("role-swap", "now +8h", "now +8h");
-    let status = pair.to_rest(&run);
+    let status = pair.bring_to_rest(&run);
     assert_eq!(status["held"]["code"], "sync_failed", "{status}");
     assert_eq!(pair.fact("a/role"), "primary");
     let until = Instant::now() + PATIENCE;
@@ -142,5 +142,5 @@ fn bg_22_a_failed_sync_holds_and_alerts() {
     let place = |name: &str| events.iter().position(|event| event == name);
     assert!(place("sync_failed") < place("held"), "{events:?}");
     pair.daemon.json(&["resume", &run]);
-    assert_eq!(pair.to_rest(&run)["outcome"], "succeeded");
+    assert_eq!(pair.bring_to_rest(&run)["outcome"], "succeeded");
 }
