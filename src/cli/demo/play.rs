@@ -62,6 +62,7 @@ impl Play {
     pub fn begin(mut scene: Scene) -> Result<Self, Failure> {
         let truth = scene.pair.simulator.current().truth();
         scene.story.look(&truth);
+        scene.story.flush();
         if let (Moment::Start, Twist::Fault(fault, times)) = (scene.tale.moment, scene.tale.twist) {
             scene.pair.simulator.current().plan_fault(Planned { times, ..Planned::for_ever(fault) });
         }
@@ -91,6 +92,7 @@ impl Play {
         loop {
             self.scene.go_on()?;
             let truth = self.look().map_err(|failure| self.explained(failure))?;
+            self.scene.story.flush();
             let deed = self.person.next(&self.status, sight(&truth), truth.now);
             if self.is_over() && deed.is_none() {
                 return Ok(());
@@ -117,6 +119,7 @@ impl Play {
         }
         let truth = self.scene.pair.simulator.current().truth();
         self.scene.story.census(&truth);
+        self.scene.story.flush();
         let status: Status = self.scene.client.get(&["runs", &self.run])?.read()?;
         let report = Report::new(&self.scene, &status, &truth, &self.records, &self.alerts);
         let mut differs = ending::differences(&self.scene.tale.ending, &report, &status, &truth);
@@ -129,6 +132,9 @@ impl Play {
 
     /// Reads what is new: records, alerts, the world.
     fn look(&mut self) -> Result<Truth, Failure> {
+        // The world first: then every record of what it shows is among those read.
+        let truth = self.scene.pair.simulator.current().truth();
+        self.scene.story.look(&truth);
         self.status = self.scene.client.get(&["runs", &self.run])?.read()?;
         let seen = self.records.last().map_or(0, |record| record.seq);
         if self.status.seq > seen {
@@ -137,8 +143,6 @@ impl Play {
             self.records.extend(news);
         }
         self.hear();
-        let truth = self.scene.pair.simulator.current().truth();
-        self.scene.story.look(&truth);
         Ok(truth)
     }
 
@@ -173,7 +177,7 @@ impl Play {
         }
     }
 
-    fn try_to(&self, deed: &Deed) -> Result<(), String> {
+    fn try_to(&mut self, deed: &Deed) -> Result<(), String> {
         let seq = self.status.seq;
         let word = |word: &str, body: serde_json::Value| {
             let told = self.scene.client.tell(&self.run, word, &body);
@@ -189,7 +193,7 @@ impl Play {
         }
     }
 
-    fn by_hand(&self, kind: Kind, node: NodeId, instruction: u32) -> Result<(), String> {
+    fn by_hand(&mut self, kind: Kind, node: NodeId, instruction: u32) -> Result<(), String> {
         let target = (kind == Kind::Update).then_some(&self.target);
         let acted = self.scene.runtime.block_on(self.hands.act(kind.name(), node, target));
         acted.map_err(|error| error.to_string())?;
@@ -247,6 +251,7 @@ impl Play {
             "world",
             &format!("SIGKILL: the daemon (process {pid}) is dead, in the middle of the update"),
         );
+        self.scene.story.flush();
         sleep(WITHOUT_DAEMON);
         self.scene.start_daemon()?;
         let pid = self.scene.daemon.as_ref().map_or(0, process::Daemon::pid);

@@ -28,6 +28,8 @@ pub struct Story {
     served_since: Timestamp,
     nodes: Option<PerNode<(Role, bool)>>,
     next_census: Timestamp,
+    /// Lines not said yet, in the order in which they were heard of.
+    heard: Vec<(Timestamp, String)>,
 }
 
 impl Story {
@@ -41,6 +43,7 @@ impl Story {
             served_since: origin,
             nodes: None,
             next_census: origin + CENSUS,
+            heard: Vec::new(),
         }
     }
 
@@ -51,9 +54,17 @@ impl Story {
         let _ = if self.aside { writeln!(std::io::stderr(), "{text}") } else { writeln!(std::io::stdout(), "{text}") };
     }
 
-    /// What somebody did or saw.
-    pub fn tell(&self, at: Timestamp, who: &str, text: &str) {
-        self.say(&format!("{}  {who:<9} {}", self.moment(at), text.replace('\n', " ")));
+    /// What somebody did or saw. It is said with the next [`Story::flush`].
+    pub fn tell(&mut self, at: Timestamp, who: &str, text: &str) {
+        let line = format!("{}  {who:<9} {}", self.moment(at), text.replace('\n', " "));
+        self.heard.push((at, line));
+    }
+
+    /// Says what was heard, in the order in which it happened: journal, alerts and world are read one after the other.
+    pub fn flush(&mut self) {
+        let mut heard = std::mem::take(&mut self.heard);
+        heard.sort_by_key(|(at, _)| *at);
+        heard.iter().for_each(|(_, line)| self.say(line));
     }
 
     /// `day 2 14:03:20`: days count from the demo's begin, the clock is UTC.
@@ -86,7 +97,7 @@ impl Story {
             "finish" => "the end",
             other => other,
         };
-        self.say(&format!("\n{title}"));
+        self.heard.push((record.at, format!("\n{title}")));
     }
 
     fn sentence(&mut self, record: &Record) -> String {
@@ -118,7 +129,7 @@ impl Story {
         }
     }
 
-    pub fn alert(&self, at: Timestamp, alert: &Alert) {
+    pub fn alert(&mut self, at: Timestamp, alert: &Alert) {
         let summary = &alert.data.summary;
         // The whole instruction is in it, which the operator's next line tells in a few words.
         let summary = if alert.name == "by_operator" { summary.split(':').next().unwrap_or_default() } else { summary };
@@ -174,7 +185,7 @@ impl Story {
         }
     }
 
-    pub fn census(&self, truth: &Truth) {
+    pub fn census(&mut self, truth: &Truth) {
         let (a, b) = (&truth.nodes.a, &truth.nodes.b);
         let sessions = &truth.sessions;
         let text = format!(
