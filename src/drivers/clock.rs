@@ -20,7 +20,7 @@ pub struct SystemClock;
 
 impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
-        Timestamp::now()
+        in_millis(Timestamp::now())
     }
 
     fn sleep_until(&self, at: Timestamp) -> BoxFuture<'_, ()> {
@@ -64,12 +64,17 @@ impl ScaledClock {
 
 impl Clock for ScaledClock {
     fn now(&self) -> Timestamp {
-        self.at(Timestamp::now())
+        in_millis(self.at(Timestamp::now()))
     }
 
     fn sleep_until(&self, at: Timestamp) -> BoxFuture<'_, ()> {
         sleep_on(move || machine_time_until(at, self.now(), self.speed)).boxed()
     }
+}
+
+/// To the millisecond, as tokio's timer counts: people read these times in records and reports.
+fn in_millis(at: Timestamp) -> Timestamp {
+    Timestamp::from_millisecond(at.as_millisecond()).unwrap_or(at)
 }
 
 /// Sleeps for as long as `remaining` says, asking again after each piece.
