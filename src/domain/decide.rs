@@ -197,14 +197,16 @@ fn wait_for_reading(run: &Run, step: &Step, violation: &Violation, world: &World
     )
 }
 
-/// Goes back to the latest earlier step that can prove again what lapsed.
+/// Goes back to the latest earlier step that can prove again what lapsed. What lapses again and again is a person's: nobody is
+/// there to carry an instruction out, or the policy's limit is shorter than the act takes.
 fn renew(run: &Run, violation: &Violation, kind: Kind, node: Option<NodeId>) -> Next {
     let here = run.position().unwrap_or(0);
     let gate = (kind == Kind::Confirm).then_some(Gate::AutomaticFailoverOff);
     let matches =
         |step: &&Step| step.kind == kind && (node.is_none() || step.node == node) && (gate.is_none() || step.gate == gate);
     let linked = run.broken_at.is_none() || kind != Kind::ForceSync;
-    match run.plan.steps[..here].iter().rev().find(matches).filter(|_| linked) {
+    let fresh = |step: &Step| run.progress_of(step).is_some_and(|progress| progress.tries < MAX_TRIES);
+    match run.plan.steps[..here].iter().rev().find(matches).filter(|step| linked && fresh(step)) {
         Some(step) => {
             let event = Event::EvidenceLapsed { step: step.id.clone(), rule: violation.rule.name().to_owned() };
             record(event, format!("{}: {} is done once more", violation.rule, step.id))

@@ -40,10 +40,8 @@ pub struct Setting {
 
 impl Default for Setting {
     fn default() -> Self {
-        // A drain takes up to 35 min and a double sync 5: the sync before the break must stay good for as long.
-        let policy = Policy { max_sync_age: SignedDuration::from_mins(30), ..Policy::default() };
         let (first, second) = ("now +4h".to_owned(), "2026-11-23T07:00:00Z +4h".to_owned());
-        Self { options: InProcessOptions::default(), policy, first, second, seed: 1 }
+        Self { options: InProcessOptions::default(), policy: Policy::default(), first, second, seed: 1 }
     }
 }
 

@@ -53,6 +53,8 @@ async fn from_each_record(procedure: &str, fault: Fault, setting: &Setting, ever
                 let alerts = stage.alerts();
                 assert!(alerts.iter().any(|alert| alert == "held" || alert == "in_doubt"), "{case}: {alerts:?}");
                 assert_sound(&stage, &id, procedure, false, &case);
+                // The pair syncs again by itself, as the preflight asks.
+                stage.pass(SignedDuration::from_mins(6)).await;
                 rest = stage.resume_to_end(&id).await.0;
             }
             assert_eq!(rest.end, "succeeded", "{case}\n{}", stage.story(&id));
