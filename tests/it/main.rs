@@ -1,6 +1,7 @@
 //! One integration binary, a module per subject.
 
 mod alerts;
+mod audit;
 mod beyondtrust;
 mod config;
 mod crashes;
@@ -22,5 +23,6 @@ mod store;
 mod storms;
 mod switch_back;
 mod sync_failures;
+mod telephone;
 mod troubles;
 mod windows;

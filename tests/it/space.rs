@@ -7,7 +7,8 @@ use changeover::domain::event::Event;
 use changeover::engine::api::{Fleet as _, Kind, Word};
 use jiff::SignedDuration;
 
-use crate::stage::{PROCEDURES, Stage, assert_sound};
+use crate::audit::assert_sound;
+use crate::stage::{PROCEDURES, Stage};
 
 #[tokio::test(start_paused = true)]
 async fn only_the_reserve_is_left_from_each_record_on() {
@@ -22,7 +23,8 @@ async fn only_the_reserve_is_left_from_each_record_on() {
             let id = stage.start(procedure).await;
             stage.until_seq(&id, seq).await;
             stage.journal.low.store(true, Ordering::SeqCst);
-            let gate = |run: &changeover::domain::run::Run| run.hold().is_some() || run.open_gate().is_some() || run.is_finished();
+            let gate =
+                |run: &changeover::domain::run::Run| run.hold().is_some() || run.open_gate().is_some() || run.is_finished();
             let run = stage.until(&id, gate).await;
             if run.is_finished() {
                 continue;

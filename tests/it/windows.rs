@@ -5,7 +5,8 @@ use changeover::engine::api::Fleet as _;
 use changeover::engine::api::{Kind, PlanRequest, Word};
 use jiff::{SignedDuration, Timestamp};
 
-use crate::stage::{PROCEDURES, Rest, Setting, Stage, assert_sound};
+use crate::audit::assert_sound;
+use crate::stage::{PROCEDURES, Rest, Setting, Stage};
 
 fn hours(hours: i64) -> SignedDuration {
     SignedDuration::from_hours(hours)
