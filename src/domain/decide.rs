@@ -2,9 +2,11 @@
 //!
 //! It changes nothing. The engine records the event, [`super::machine::next`] applies it, and only then is anything sent.
 
+mod settle;
+
 use jiff::{SignedDuration, Timestamp};
 
-use super::action::{Gate, Kind, Repeat, When};
+use super::action::{Gate, Kind, When};
 use super::checks;
 use super::event::{Baseline, Event, Evidence, Notice, Outcome, Verdict, WaitingOn};
 use super::facts::Link;
@@ -12,9 +14,11 @@ use super::ids::NodeId;
 use super::plan::Step;
 use super::proof::{self, Failure, Proof};
 use super::rules::{self, Cure, Rule, Violation};
-use super::run::{Act, Phase, Run};
+use super::run::{Phase, Run};
 use super::watch;
 use super::world::World;
+pub use settle::{after_restart, may_be_sent_again};
+use settle::{instructed, settle};
 
 /// The answer: an event to record, or a rest until something changes.
 #[derive(Clone, Debug, PartialEq)]
@@ -182,7 +186,7 @@ fn wait(run: &Run, on: WaitingOn, until: Option<Timestamp>, why: String) -> Next
     }
 }
 
-/// What can't be told now is looked at again; after the step's limit the run is held.
+/// What can't be told now is looked at again, for a while; then the run is held.
 fn wait_for_reading(run: &Run, step: &Step, violation: &Violation, world: &World) -> Next {
     if let Phase::Waiting { on: WaitingOn::Appliance, since, .. } = &run.phase
         && world.now.duration_since(*since) > run.plan.limit(step.kind).min(LONGEST_UNREAD)
@@ -197,14 +201,16 @@ fn wait_for_reading(run: &Run, step: &Step, violation: &Violation, world: &World
     )
 }
 
-/// Goes back to the latest earlier step that can prove again what lapsed.
+/// Goes back to the latest earlier step that can prove again what lapsed. What lapses again and again is a person's: nobody is
+/// there to carry an instruction out, or the policy's limit is shorter than the act takes.
 fn renew(run: &Run, violation: &Violation, kind: Kind, node: Option<NodeId>) -> Next {
     let here = run.position().unwrap_or(0);
     let gate = (kind == Kind::Confirm).then_some(Gate::AutomaticFailoverOff);
     let matches =
         |step: &&Step| step.kind == kind && (node.is_none() || step.node == node) && (gate.is_none() || step.gate == gate);
     let linked = run.broken_at.is_none() || kind != Kind::ForceSync;
-    match run.plan.steps[..here].iter().rev().find(matches).filter(|_| linked) {
+    let fresh = |step: &Step| run.progress_of(step).is_some_and(|progress| progress.tries < MAX_TRIES);
+    match run.plan.steps[..here].iter().rev().find(matches).filter(|step| linked && fresh(step)) {
         Some(step) => {
             let event = Event::EvidenceLapsed { step: step.id.clone(), rule: violation.rule.name().to_owned() };
             record(event, format!("{}: {} is done once more", violation.rule, step.id))
@@ -303,110 +309,6 @@ fn begun(run: &Run, step: &Step, world: &World, baseline: Option<Baseline>) -> E
         traffic: world.traffic.target().filter(|_| step.kind == Kind::SwitchTraffic),
     };
     Event::StepBegun { attempt: run.at().map_or(0, |progress| progress.attempts) + 1, baseline: baseline.unwrap_or_else(before) }
-}
-
-/// True for an act whose result is files of its own, in a folder of its own: sending it once more overwrites and loses nothing.
-pub fn may_be_sent_again(run: &Run) -> bool {
-    run.step().is_some_and(|step| matches!(step.kind, Kind::Backup | Kind::ExtractData))
-}
-
-/// After a restart in the middle of an act that may have been sent: what readings prove already needs no doubt.
-pub fn after_restart(run: &Run, world: &World) -> Next {
-    let (Some(step), Some(act)) = (run.step(), run.act.as_ref()) else { return rest(None) };
-    if let Proof::Done(evidence) = proof::of_act(run, step, act, world) {
-        return done(step, evidence, false);
-    }
-    let message = "the daemon was restarted while the act was under way; it may have been sent".to_owned();
-    record(Event::Doubted { message: message.clone() }, message)
-}
-
-/// Looks for the effect of the act under way.
-fn settle(run: &Run, world: &World) -> Next {
-    let (Some(step), Some(act)) = (run.step(), run.act.as_ref()) else { return rest(None) };
-    match proof::of_act(run, step, act, world) {
-        Proof::Done(evidence) => done(step, evidence, false),
-        Proof::Failed(failure) => {
-            let given_up = !proof::keeps_its_act(step, &failure);
-            held(failure, given_up)
-        }
-        Proof::SyncAgain(baseline) => record(
-            begun(run, step, world, Some(*baseline)),
-            "R1 fresh_sync: it is not known whether the node states a sync's start or its end, so a second one is asked for",
-        ),
-        Proof::NotYet(what) => unsettled(run, step, act, world, what),
-    }
-}
-
-/// An instruction is out that nobody has begun to carry out: it stands only as long as every promise does.
-fn instructed(run: &Run, world: &World) -> Next {
-    let settled = match settle(run, world) {
-        // Nobody has begun: there is nothing to be in doubt of, however long it takes.
-        Next::Record { event: Event::Doubted { .. }, .. } if run.step().is_some_and(|step| watch::shows_its_begin(step.kind)) => {
-            rest(None)
-        }
-        settled => settled,
-    };
-    let (Next::Rest { .. }, Some(step)) = (&settled, run.step()) else { return settled };
-    let Some(violation) = rules::violations(step, &world.facts(run, step)).into_iter().next() else { return settled };
-    match violation.cure {
-        Cure::Reading if watch::is_in_trouble(world) => {
-            let why = format!("{}: expected {}, found {}", violation.rule, violation.expected, violation.found);
-            record(Event::Waited { on: WaitingOn::Appliance, until: None }, why)
-        }
-        Cure::Reading | Cure::Time => settled,
-        Cure::Renew(kind, node) => renew(run, &violation, kind, node),
-        Cure::Person => held_by_rule(&violation),
-    }
-}
-
-/// Not proven yet: repeat what may be repeated, give the limit its meaning, else look again.
-fn unsettled(run: &Run, step: &Step, act: &Act, world: &World, what: String) -> Next {
-    let doubted = matches!(run.phase, Phase::InDoubt { .. });
-    // No try since a person's word, and yet an act: it was kept through a hold, and is looked at as one in doubt.
-    let kept = run.at().is_some_and(|progress| progress.tries == 0);
-    if doubted || kept {
-        let repeatable = step.kind.row().repeat == Repeat::Safe && proof::had_no_effect(run, step, act, world);
-        if repeatable {
-            return repeat(run, step, world);
-        }
-    }
-    if doubted && !is_linked_by(step, world) {
-        return rest(None);
-    }
-    let since = match run.phase {
-        Phase::Waiting { since, .. } => since,
-        _ => act.since,
-    };
-    if world.now.duration_since(since) <= run.plan.limit(step.kind) {
-        return rest(Some(since + run.plan.limit(step.kind)));
-    }
-    past_limit(step, what, world)
-}
-
-/// Establishing has had its effect, and only the first sync is missing.
-fn is_linked_by(step: &Step, world: &World) -> bool {
-    step.kind == Kind::EstablishFailover && step.node.is_some_and(|primary| world.link() == Link::Linked { primary })
-}
-
-/// The same act once more, if the rules still allow it.
-fn repeat(run: &Run, step: &Step, world: &World) -> Next {
-    let facts = world.facts(run, step);
-    match rules::violations(step, &facts).into_iter().next() {
-        Some(Violation { cure: Cure::Reading | Cure::Time, .. }) => rest(None),
-        Some(violation) => hindered(run, step, violation, world),
-        None => act(run, step, world),
-    }
-}
-
-/// The limit has passed without proof.
-fn past_limit(step: &Step, what: String, world: &World) -> Next {
-    let limit = format!("not seen within the limit of `{}`", step.kind);
-    match step.kind {
-        Kind::ForceSync => held(Failure::new("sync_failed", what, limit), true),
-        Kind::EstablishFailover if is_linked_by(step, world) => held(Failure::new("sync_failed", what, limit), false),
-        Kind::Drain => held(Failure::new("drain_limit", what, limit), true),
-        _ => record(Event::Doubted { message: format!("expected {what}, {limit}") }, format!("`{}` is in doubt", step.id)),
-    }
 }
 
 fn notice_sentence(event: &Event) -> String {

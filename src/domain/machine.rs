@@ -236,11 +236,9 @@ fn apply(run: &mut Run, event: &Event, at: Timestamp) -> Vec<Command> {
         Event::Doubted { message } => run.phase = Phase::InDoubt { since: at, message: message.clone() },
         Event::StepDone { evidence, .. } => return step_done(run, evidence, at),
         Event::EvidenceLapsed { step, .. } => {
-            // What lapsed while a person took their time says nothing against the step.
-            let by_hand = run.act.take().is_some_and(|act| act.instruction.is_some());
+            run.act = None;
             if let Some(index) = run.plan.steps.iter().position(|known| known.id == *step) {
                 run.progress[index].done_at = None;
-                run.progress[index].tries *= u32::from(!by_hand);
             }
             run.phase = Phase::Ready;
         }

@@ -149,6 +149,12 @@ impl Run {
         self.position().map(|index| &self.progress[index])
     }
 
+    /// How far a step of the plan is.
+    pub fn progress_of(&self, step: &Step) -> Option<&Progress> {
+        let index = self.plan.steps.iter().position(|known| known.id == step.id)?;
+        self.progress.get(index)
+    }
+
     pub fn is_finished(&self) -> bool {
         matches!(self.phase, Phase::Finished(_))
     }

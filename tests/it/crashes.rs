@@ -6,8 +6,9 @@ use changeover::engine::api::Fleet as _;
 use changeover::simulator::inprocess::InProcessOptions;
 use jiff::SignedDuration;
 
+use crate::audit::assert_sound;
 use crate::memory::Death;
-use crate::stage::{PROCEDURES, SITE, Setting, Stage, assert_sound, end};
+use crate::stage::{PROCEDURES, SITE, Setting, Stage, end};
 
 /// How often an act was carried out in the world, by verb and node.
 fn acts(stage: &Stage, what: &str) -> Vec<(Option<NodeId>, usize)> {
@@ -80,6 +81,10 @@ async fn each_record(procedure: &str, setting: Setting, down: SignedDuration) {
         assert_sound(&stage, &id, procedure, true, &case);
         assert_eq!(rest.run.resumed, 1, "{case}");
         assert_eq!(done(&stage, &id), steps, "{case}\n{}", stage.story(&id));
+        // Down in place: an update of up to 40 min, and what an unsent one waited for its person. In a role swap: the moment
+        // between closing and switching, and the time for which the daemon was away.
+        let most = if procedure == "in-place" { 50 } else { 5 } + down.as_mins();
+        assert!(stage.truth().longest_gap_ms / 60_000 <= most, "{case}\n{}", stage.story(&id));
         for once in ["break", "update", "establish"] {
             assert!(acts(&stage, once).iter().all(|(_, times)| *times <= 1), "{case}: {once}\n{}", stage.story(&id));
         }

@@ -9,7 +9,8 @@ use changeover::domain::plan::Step;
 use changeover::engine::api::Fleet as _;
 use changeover::simulator::faults::{Fault, Planned};
 
-use crate::stage::{PROCEDURES, Setting, Stage, assert_sound};
+use crate::audit::assert_sound;
+use crate::stage::{PROCEDURES, Setting, Stage};
 
 /// How a fault shows.
 struct Way {

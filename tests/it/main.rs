@@ -2,6 +2,7 @@
 
 mod alerts;
 mod api;
+mod audit;
 mod beyondtrust;
 mod cli;
 mod config;
@@ -30,6 +31,7 @@ mod store;
 mod storms;
 mod switch_back;
 mod sync_failures;
+mod telephone;
 mod tokens;
 mod troubles;
 mod vendor;

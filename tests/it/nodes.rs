@@ -8,7 +8,8 @@ use changeover::simulator::faults::{Fault, Planned};
 use changeover::simulator::world::World;
 use jiff::SignedDuration;
 
-use crate::stage::{PROCEDURES, Setting, Stage, assert_sound, end};
+use crate::audit::assert_sound;
+use crate::stage::{PROCEDURES, Setting, Stage, end};
 
 /// Where an update of each procedure happens first, and where second.
 const UPDATES: [(&str, NodeId, &str); 4] = [

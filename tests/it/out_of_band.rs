@@ -8,7 +8,8 @@ use changeover::simulator::faults::{Fault, Planned};
 use changeover::simulator::world::World;
 use jiff::SignedDuration;
 
-use crate::stage::{Rest, Setting, Stage, assert_sound};
+use crate::audit::assert_sound;
+use crate::stage::{Rest, Setting, Stage};
 
 const A: NodeId = NodeId::A;
 const B: NodeId = NodeId::B;

@@ -5,7 +5,8 @@ use changeover::domain::run::Run;
 use changeover::engine::api::{Kind, Word};
 use jiff::SignedDuration;
 
-use crate::stage::{PROCEDURES, Setting, Stage, assert_sound, end};
+use crate::audit::assert_sound;
+use crate::stage::{PROCEDURES, Setting, Stage, end};
 
 fn confirm(gate: Option<&str>, verdict: Verdict) -> Word {
     Word::Confirm { gate: gate.map(str::to_owned), verdict, note: None }
@@ -144,7 +145,7 @@ async fn silence_before_the_break_leaves_failover_on() {
     let stage = Stage::new();
     let id = stage.start("in-place").await;
     stage.until(&id, |run| run.open_gate().is_some()).await;
-    stage.pass(SignedDuration::from_hours(30 * 24)).await;
+    stage.pass(SignedDuration::from_hours(10 * 24)).await;
     assert!(stage.truth().linked && stage.truth().acts.is_empty(), "{:?}", stage.truth().acts);
     stage.accept(&id, None).await.unwrap();
     let rest = stage.to_rest(&id).await;

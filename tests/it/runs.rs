@@ -1,6 +1,7 @@
 //! Whole undisturbed runs in virtual time: both variants of the pair update, with interfaces and by hand.
 
-use crate::stage::{PROCEDURES, Setting, Stage, assert_sound};
+use crate::audit::assert_sound;
+use crate::stage::{PROCEDURES, Setting, Stage};
 
 /// BG-01, BG-20 to BG-22, BG-30, BG-31, BG-40, BG-41: both variants go through both windows, and the world's truth agrees.
 #[tokio::test(start_paused = true)]

@@ -7,7 +7,8 @@ use changeover::domain::event::Event;
 use changeover::engine::api::{Fleet as _, Kind, Word};
 use jiff::SignedDuration;
 
-use crate::stage::{PROCEDURES, Stage, assert_sound};
+use crate::audit::assert_sound;
+use crate::stage::{PROCEDURES, Stage};
 
 #[tokio::test(start_paused = true)]
 async fn only_the_reserve_is_left_from_each_record_on() {

@@ -8,7 +8,8 @@ use changeover::simulator::faults::{Fault, Planned};
 use changeover::simulator::inprocess::InProcessOptions;
 use jiff::SignedDuration;
 
-use crate::stage::{PROCEDURES, Rest, Setting, Stage, assert_sound, end};
+use crate::audit::assert_sound;
+use crate::stage::{PROCEDURES, Rest, Setting, Stage, end};
 
 const STATES: [Fault; 3] = [Fault::NodeSilent, Fault::Unhealthy, Fault::WrongBox];
 const ACTS: [Fault; 5] = [Fault::Refused, Fault::NeverReached, Fault::AnswerLost, Fault::Slow, Fault::CachedOld];

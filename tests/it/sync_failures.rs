@@ -7,7 +7,8 @@ use changeover::domain::run::Run;
 use changeover::engine::api::Word;
 use changeover::simulator::faults::{Fault, Planned};
 
-use crate::stage::{PROCEDURES, Rest, Setting, Stage, assert_sound};
+use crate::audit::assert_sound;
+use crate::stage::{PROCEDURES, Rest, Setting, Stage};
 
 /// The faults and the code of the hold that they lead to. Where a driver has no verdict of its own, a text that says `failed`
 /// is one that nobody knows.

@@ -5,7 +5,8 @@ use changeover::engine::api::Fleet as _;
 use changeover::engine::api::{Kind, PlanRequest, Word};
 use jiff::{SignedDuration, Timestamp};
 
-use crate::stage::{PROCEDURES, Rest, Setting, Stage, assert_sound};
+use crate::audit::assert_sound;
+use crate::stage::{PROCEDURES, Rest, Setting, Stage};
 
 fn hours(hours: i64) -> SignedDuration {
     SignedDuration::from_hours(hours)
@@ -131,9 +132,12 @@ async fn lapsed_evidence_withdraws_the_instruction_to_break() {
     assert_eq!(not_after, run.sync.as_ref().unwrap().proven_at + run.plan.policy.max_sync_age);
     stage.until(&id, |run| run.step().is_some_and(|step| step.id == "window-1.force_sync.b")).await;
     assert!(stage.alert_says("by_operator", "is withdrawn, do not carry it out: R1 fresh_sync"), "{}", stage.story(&id));
-    // Four rounds in which nobody is there are no failure of the sync.
-    stage.pass(hours(2)).await;
-    assert_eq!(stage.run(&id).hold(), None, "{}", stage.story(&id));
+    // Nobody is there: after three rounds the run no longer asks for new syncs all night, but holds.
+    let rest = stage.idle_to_rest(&id).await;
+    assert_eq!(rest.end, "fresh_sync", "{}", stage.story(&id));
+    assert_eq!(stage.count(&id, "step_done", "window-1.force_sync.b"), 3, "{}", stage.story(&id));
+    assert!(stage.truth().linked && rest.run.last_at < at("2026-11-22T02:30:00Z"), "{}", stage.story(&id));
+    stage.resume(&id).await.unwrap();
     let rest = stage.to_rest(&id).await;
     assert_eq!(rest.end, "succeeded", "{}", stage.story(&id));
     assert_sound(&stage, &id, "role-swap", true, "lapsed");

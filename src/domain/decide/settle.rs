@@ -1,0 +1,116 @@
+//! What becomes of the act under way: proven, awaited, repeated, in doubt, withdrawn or failed.
+
+use super::{Next, act, begun, done, held, held_by_rule, hindered, record, renew, rest};
+use crate::domain::action::{Kind, Repeat};
+use crate::domain::event::{Event, WaitingOn};
+use crate::domain::facts::Link;
+use crate::domain::plan::Step;
+use crate::domain::proof::{self, Failure, Proof};
+use crate::domain::rules::{self, Cure, Violation};
+use crate::domain::run::{Act, Phase, Run};
+use crate::domain::watch;
+use crate::domain::world::World;
+
+/// True for an act whose result is files of its own, in a folder of its own: sending it once more overwrites and loses nothing.
+pub fn may_be_sent_again(run: &Run) -> bool {
+    run.step().is_some_and(|step| matches!(step.kind, Kind::Backup | Kind::ExtractData))
+}
+
+/// After a restart in the middle of an act that may have been sent: what readings prove already needs no doubt.
+pub fn after_restart(run: &Run, world: &World) -> Next {
+    let (Some(step), Some(act)) = (run.step(), run.act.as_ref()) else { return rest(None) };
+    if let Proof::Done(evidence) = proof::of_act(run, step, act, world) {
+        return done(step, evidence, false);
+    }
+    let message = "the daemon was restarted while the act was under way; it may have been sent".to_owned();
+    record(Event::Doubted { message: message.clone() }, message)
+}
+
+/// Looks for the effect of the act under way.
+pub fn settle(run: &Run, world: &World) -> Next {
+    let (Some(step), Some(act)) = (run.step(), run.act.as_ref()) else { return rest(None) };
+    match proof::of_act(run, step, act, world) {
+        Proof::Done(evidence) => done(step, evidence, false),
+        Proof::Failed(failure) => {
+            let given_up = !proof::keeps_its_act(step, &failure);
+            held(failure, given_up)
+        }
+        Proof::SyncAgain(baseline) => record(
+            begun(run, step, world, Some(*baseline)),
+            "R1 fresh_sync: it is not known whether the node states a sync's start or its end, so a second one is asked for",
+        ),
+        Proof::NotYet(what) => unsettled(run, step, act, world, what),
+    }
+}
+
+/// An instruction is out that nobody has begun to carry out: it stands only as long as every promise does.
+pub fn instructed(run: &Run, world: &World) -> Next {
+    let settled = match settle(run, world) {
+        // Nobody has begun: there is nothing to be in doubt of, however long it takes.
+        Next::Record { event: Event::Doubted { .. }, .. } if run.step().is_some_and(|step| watch::shows_its_begin(step.kind)) => {
+            rest(None)
+        }
+        settled => settled,
+    };
+    let (Next::Rest { .. }, Some(step)) = (&settled, run.step()) else { return settled };
+    let Some(violation) = rules::violations(step, &world.facts(run, step)).into_iter().next() else { return settled };
+    match violation.cure {
+        Cure::Reading if watch::is_in_trouble(world) => {
+            let why = format!("{}: expected {}, found {}", violation.rule, violation.expected, violation.found);
+            record(Event::Waited { on: WaitingOn::Appliance, until: None }, why)
+        }
+        Cure::Reading | Cure::Time => settled,
+        Cure::Renew(kind, node) => renew(run, &violation, kind, node),
+        Cure::Person => held_by_rule(&violation),
+    }
+}
+
+/// Not proven yet: repeat what may be repeated, give the limit its meaning, else look again.
+fn unsettled(run: &Run, step: &Step, act: &Act, world: &World, what: String) -> Next {
+    let doubted = matches!(run.phase, Phase::InDoubt { .. });
+    // No try since a person's word, and yet an act: it was kept through a hold, and is looked at as one in doubt.
+    let kept = run.at().is_some_and(|progress| progress.tries == 0);
+    if doubted || kept {
+        let repeatable = step.kind.row().repeat == Repeat::Safe && proof::had_no_effect(run, step, act, world);
+        if repeatable {
+            return repeat(run, step, world);
+        }
+    }
+    if doubted && !is_linked_by(step, world) {
+        return rest(None);
+    }
+    let since = match run.phase {
+        Phase::Waiting { since, .. } => since,
+        _ => act.since,
+    };
+    if world.now.duration_since(since) <= run.plan.limit(step.kind) {
+        return rest(Some(since + run.plan.limit(step.kind)));
+    }
+    past_limit(step, what, world)
+}
+
+/// Establishing has had its effect, and only the first sync is missing.
+fn is_linked_by(step: &Step, world: &World) -> bool {
+    step.kind == Kind::EstablishFailover && step.node.is_some_and(|primary| world.link() == Link::Linked { primary })
+}
+
+/// The same act once more, if the rules still allow it.
+fn repeat(run: &Run, step: &Step, world: &World) -> Next {
+    let facts = world.facts(run, step);
+    match rules::violations(step, &facts).into_iter().next() {
+        Some(Violation { cure: Cure::Reading | Cure::Time, .. }) => rest(None),
+        Some(violation) => hindered(run, step, violation, world),
+        None => act(run, step, world),
+    }
+}
+
+/// The limit has passed without proof.
+fn past_limit(step: &Step, what: String, world: &World) -> Next {
+    let limit = format!("not seen within the limit of `{}`", step.kind);
+    match step.kind {
+        Kind::ForceSync => held(Failure::new("sync_failed", what, limit), true),
+        Kind::EstablishFailover if is_linked_by(step, world) => held(Failure::new("sync_failed", what, limit), false),
+        Kind::Drain => held(Failure::new("drain_limit", what, limit), true),
+        _ => record(Event::Doubted { message: format!("expected {what}, {limit}") }, format!("`{}` is in doubt", step.id)),
+    }
+}

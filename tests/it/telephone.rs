@@ -1,0 +1,51 @@
+//! The zone's servers behind a line that can be cut.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use changeover::domain::ids::NodeId;
+use changeover::domain::site::TrafficLook;
+use changeover::ports::{ActAnswer, Intent, ReadError, Recall, Traffic};
+use changeover::simulator::inprocess::SimTraffic;
+use futures_util::future::BoxFuture;
+use jiff::SignedDuration;
+
+/// The zone's servers, which may not answer for a while.
+pub struct Telephone {
+    pub inner: SimTraffic,
+    pub deaf: Arc<AtomicBool>,
+}
+
+impl Telephone {
+    fn is_deaf(&self) -> bool {
+        self.deaf.load(Ordering::SeqCst)
+    }
+}
+
+impl Traffic for Telephone {
+    fn look(&self) -> BoxFuture<'_, Result<TrafficLook, ReadError>> {
+        if self.is_deaf() {
+            return Box::pin(async { Err(ReadError::Transient("no server answers".to_owned())) });
+        }
+        self.inner.look()
+    }
+
+    fn switch<'a>(&'a self, intent: &'a Intent, from: NodeId, to: NodeId) -> BoxFuture<'a, ActAnswer> {
+        if self.is_deaf() {
+            return Box::pin(async { ActAnswer::Transient { message: "no server answers".to_owned() } });
+        }
+        self.inner.switch(intent, from, to)
+    }
+
+    fn recall<'a>(&'a self, intent: &'a Intent) -> BoxFuture<'a, Recall> {
+        self.inner.recall(intent)
+    }
+
+    fn settling_time(&self) -> SignedDuration {
+        self.inner.settling_time()
+    }
+
+    fn name(&self) -> String {
+        self.inner.name()
+    }
+}
