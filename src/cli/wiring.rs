@@ -19,9 +19,10 @@ use crate::drivers::program::Programs;
 use crate::drivers::tls;
 use crate::drivers::traffic::{exec as exec_traffic, manual, rfc2136};
 use crate::engine::export::Exporter;
-use crate::engine::fleet::{NamedHooks, SiteEntry};
+use crate::engine::fleet::NamedHooks;
 use crate::engine::hooks::{Hooks, Route};
-use crate::engine::look::SitePorts;
+use crate::engine::site::SiteEntry;
+use crate::engine::site::SitePorts;
 use crate::ports::{Appliance, Clock, Journal, Notifier, Traffic};
 
 /// A setting that is well formed and still can't be put to work.

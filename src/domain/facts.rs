@@ -5,8 +5,8 @@
 
 use super::action::{Gate, Kind, When};
 use super::ids::{NodeId, PerNode};
-use super::plan::Step;
 use super::site::Role;
+use super::step::Step;
 use super::version::Version;
 
 /// How the two nodes stand to each other.

@@ -8,8 +8,9 @@ use super::action::{Gate, Kind, When};
 use super::event::{Event, Evidence, Notice, Verdict, WaitingOn};
 use super::ids::{NodeId, PerNode, RunId};
 use super::journal::{self, ChainError, Record};
-use super::plan::{Plan, Step};
+use super::plan::Plan;
 use super::run::{Act, Hold, Instruction, Phase, Progress, Run, SyncEvidence};
+use super::step::Step;
 
 /// What the engine does after the record is durable.
 #[derive(Clone, Debug, PartialEq, Eq)]

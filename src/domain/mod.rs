@@ -22,6 +22,7 @@ pub mod rules;
 pub mod run;
 pub mod sheet;
 pub mod site;
+pub mod step;
 pub mod version;
 pub mod watch;
 pub mod window;

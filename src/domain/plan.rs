@@ -5,40 +5,14 @@ use std::path::PathBuf;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::action::{Gate, Impact, Kind, When};
+use super::action::{Impact, Kind, When};
 use super::ids::{NodeId, PerNode};
 use super::procedure::Procedure;
 use super::rules::Rule;
 use super::site::{Node, Policy, Site};
+use super::step::Step;
 use super::version::{Target, Version};
 use super::window::Window;
-
-/// One action in a plan.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Step {
-    /// `<when>.<action>[.<node or gate>]`, with `.2` and so on for a repeat.
-    pub id: String,
-    pub when: When,
-    pub kind: Kind,
-    /// The node that the step concerns.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub node: Option<NodeId>,
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub gate: Option<Gate>,
-}
-
-impl Step {
-    /// The operator's sentence.
-    pub fn sentence(&self) -> String {
-        let node = self.node.map(|node| format!("node `{node}`")).unwrap_or_default();
-        let gate = self.gate.map(Gate::question).unwrap_or_default();
-        self.kind.row().sentence.replace("{node}", &node).replace("{gate}", gate)
-    }
-
-    pub fn impact(&self) -> Impact {
-        self.kind.impact()
-    }
-}
 
 /// The package that updates both nodes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -8,8 +8,8 @@ use serde::Deserialize;
 use super::action::{self, Gate, Kind, Parameter, When, Who};
 use super::facts::{Facts, Link};
 use super::ids::NodeId;
-use super::plan::Step;
 use super::rules::{self, Rule};
+use super::step::Step;
 use super::version::Version;
 
 /// A loaded procedure; its steps name roles, not nodes.

@@ -6,9 +6,9 @@ use super::action::Kind;
 use super::event::{Baseline, Evidence};
 use super::facts::Link;
 use super::ids::NodeId;
-use super::plan::Step;
 use super::run::{Act, Phase, Run};
 use super::site::{Role, SyncFact};
+use super::step::Step;
 use super::world::World;
 
 /// What the readings say about a step.

@@ -7,7 +7,7 @@
 use super::action::{Gate, Impact, Kind, When};
 use super::facts::{Facts, Known, Link, WindowFact};
 use super::ids::NodeId;
-use super::plan::Step;
+use super::step::Step;
 
 /// A promise's id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]

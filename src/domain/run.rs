@@ -5,8 +5,9 @@ use jiff::{SignedDuration, Timestamp};
 use super::action::{Gate, Kind, When};
 use super::event::{Baseline, Evidence, FileEvidence, Notice, Outcome, Verdict, WaitingOn};
 use super::ids::{NodeId, PerNode, RunId};
-use super::plan::{Plan, Step, Windows};
+use super::plan::{Plan, Windows};
 use super::site::SyncFact;
+use super::step::Step;
 use super::version::Target;
 
 /// Where a run stands within its step.

@@ -4,15 +4,16 @@
 use std::fmt::Write as _;
 
 use super::ids::NodeId;
-use super::run::{Phase, Run};
+use super::run::{Hold, Phase, Run};
 
 /// One sentence on the pair, from the journal alone.
 pub fn state(run: &Run) -> String {
     let serving = run.serving();
-    let link = match (run.unprotected_since(), run.protected_at) {
-        (Some(since), _) => format!("failover is broken since {since}"),
-        (None, Some(_)) => "failover is on again".to_owned(),
-        (None, None) => "failover is still on".to_owned(),
+    let link = match (link_trouble(run), run.unprotected_since(), run.protected_at) {
+        (Some(hold), _, _) => format!("failover can't be relied on: {}", hold.found),
+        (None, Some(since), _) => format!("failover is broken since {since}"),
+        (None, None, Some(_)) => "failover is on again".to_owned(),
+        (None, None, None) => "failover is still on".to_owned(),
     };
     let versions = NodeId::BOTH.map(|node| format!("node `{node}` runs {}", run.expected_version(node).version));
     // Between the closing of one node and the moving of the name nobody serves, and a run that is held there must say so.
@@ -23,9 +24,20 @@ pub fn state(run: &Run) -> String {
     format!("{link}; {serves}; {}; {}", versions[0], versions[1])
 }
 
+/// The hold of a run whose link is half there, the wrong way round, or claimed by both nodes.
+fn link_trouble(run: &Run) -> Option<&Hold> {
+    run.hold().filter(|hold| matches!(hold.code.as_str(), "half_broken" | "half_established" | "role_conflict"))
+}
+
 /// What may be done by hand now.
 pub fn may(run: &Run) -> Vec<String> {
     let (kept, left) = (run.survivor, run.survivor.other());
+    if link_trouble(run).is_some() {
+        return vec![
+            "break the link on each node that still reports one (/login > Management > Failover)".to_owned(),
+            format!("then let the run look again: `changeover resume {}`", run.id),
+        ];
+    }
     let target = &run.plan.to;
     if run.unprotected_since().is_none() {
         let mut lines = vec![format!("use the pair as usual: node `{kept}` is primary")];
@@ -60,6 +72,14 @@ pub fn may(run: &Run) -> Vec<String> {
 /// What must not be done by hand now.
 pub fn must_not(run: &Run) -> Vec<String> {
     let (kept, left) = (run.survivor, run.survivor.other());
+    if link_trouble(run).is_some() {
+        return vec![
+            format!(
+                "do not start a sync and do not establish failover: it could overwrite node `{kept}`, whose data are to be kept"
+            ),
+            "do not update or restart a node".to_owned(),
+        ];
+    }
     if run.unprotected_since().is_none() {
         return vec!["do not update a node while the pair is linked".to_owned()];
     }

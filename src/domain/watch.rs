@@ -6,10 +6,10 @@ use super::action::{Impact, Kind};
 use super::event::{Event, Notice};
 use super::facts::Link;
 use super::ids::{NodeId, PerNode};
-use super::plan::Step;
 use super::proof::{self, Failure};
 use super::run::{Phase, Run};
 use super::site::Role;
+use super::step::Step;
 use super::world::World;
 
 /// A change that nobody planned: the run is held with it.

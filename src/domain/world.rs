@@ -9,9 +9,9 @@ use jiff::{SignedDuration, Timestamp};
 use super::action::Impact;
 use super::facts::{Facts, Known, Link, NodeFacts, WindowFact};
 use super::ids::{NodeId, PerNode};
-use super::plan::Step;
 use super::run::Run;
 use super::site::{Observation, Role, SyncFact, TrafficLook};
+use super::step::Step;
 
 /// The last readings of a node, as far as proofs need them.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -225,7 +225,8 @@ impl World {
 
     /// R16: sessions on the node that does not serve.
     pub fn is_stray(&self, run: &Run, node: NodeId) -> bool {
-        let sessions = self.readings[node].current.as_ref().and_then(|observation| observation.sessions);
+        let own = |observation: &&Observation| observation.identity == run.plan.nodes[node].identity;
+        let sessions = self.readings[node].current.as_ref().filter(own).and_then(|observation| observation.sessions);
         node != run.survivor && run.unprotected_since().is_some() && sessions.unwrap_or(0) > 0
     }
 

@@ -21,20 +21,11 @@ use crate::ports::{Notifier, OutboxItem, StoreError};
 
 use super::Around;
 use super::api::{self, Kind, PlanPreview, PlanRequest, Problem, Snapshot, Word};
-use super::look::SitePorts;
 use super::outbox::Undelivered;
 use super::package;
 use super::planning::{self, Draft};
 use super::runner::{Message, Order, Runner};
-
-/// A site as the fleet knows it.
-pub struct SiteEntry {
-    pub site: Site,
-    pub ports: SitePorts,
-    /// The windows of the site's file, used where a request names none.
-    pub first: Option<String>,
-    pub second: Option<String>,
-}
+use super::site::SiteEntry;
 
 /// The hooks by name, for `alerts test`.
 pub type NamedHooks = Vec<(String, Arc<dyn Notifier>)>;

@@ -1,21 +1,14 @@
 //! One look: both nodes and every traffic entry, read at the same time.
 
-use std::sync::Arc;
-
 use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::ids::PerNode;
 use crate::domain::site::{Observation, TrafficLook};
 use crate::domain::world::World;
-use crate::ports::{Appliance, ReadError, Traffic};
+use crate::ports::ReadError;
 
-/// The ports of one site.
-#[derive(Clone)]
-pub struct SitePorts {
-    pub nodes: PerNode<Arc<dyn Appliance>>,
-    pub traffic: Vec<Arc<dyn Traffic>>,
-}
+use super::site::SitePorts;
 
 /// What one look gave, before the world takes it in.
 pub struct Seen {

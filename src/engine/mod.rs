@@ -15,6 +15,7 @@ mod planning;
 pub mod recorder;
 pub mod retry;
 pub mod runner;
+pub mod site;
 mod words;
 
 use std::path::PathBuf;

@@ -9,15 +9,15 @@ use crate::domain::action::Kind;
 use crate::domain::decide::MAX_TRIES;
 use crate::domain::event::{Event, Evidence, FileEvidence};
 use crate::domain::ids::NodeId;
-use crate::domain::plan::Step;
 use crate::domain::run::Run;
+use crate::domain::step::Step;
 use crate::domain::watch;
 use crate::ports::{ActAnswer, Intent, NodeAct, ProducedFile, Recall};
 
 use super::Around;
-use super::look::SitePorts;
 use super::package;
 use super::retry::Schedule;
+use super::site::SitePorts;
 
 /// What sending an act needs, owned so that it can run beside the loop that takes people's words.
 #[derive(Clone)]

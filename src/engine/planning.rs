@@ -16,7 +16,7 @@ use crate::domain::window::Window;
 use crate::domain::world::World;
 
 use super::api::{Kind, PlanRequest, Problem};
-use super::fleet::SiteEntry;
+use super::site::SiteEntry;
 
 /// A plan and what speaks against starting it.
 pub struct Draft {
@@ -88,7 +88,7 @@ pub fn draft(
             .because(world.link().describe()));
     };
     let now = parsed.now;
-    let from = start_version(world, primary);
+    let from = start_version(site, primary, world)?;
     let order = Order { from, to: parsed.to, package, note: note.clone(), primary, windows: parsed.windows };
     let plan = Plan::new(procedure, site, order);
     let mut refusals = plan.refusals(site, note.as_ref(), now, world.has_traffic);
@@ -97,12 +97,12 @@ pub fn draft(
 }
 
 /// The primary's version and build; R5 refuses a pair in which they differ.
-fn start_version(world: &World, primary: NodeId) -> Target {
-    // A linked pair was read on both nodes: its link is known only then.
-    let read = world.readings[primary].current.as_ref();
-    let version = read.map(|observation| observation.version.clone());
-    let zero = || "0".parse().unwrap_or_else(|_| unreachable!("0 is a version"));
-    Target { version: version.unwrap_or_else(zero), build: read.and_then(|observation| observation.build.clone()) }
+fn start_version(site: &Site, primary: NodeId, world: &World) -> Result<Target, Problem> {
+    let Some(read) = &world.readings[primary].current else {
+        return Err(Problem::new(Kind::Refused, "node_unreachable", format!("site `{}` can't be planned for", site.name))
+            .because(format!("node `{primary}` was not read")));
+    };
+    Ok(Target { version: read.version.clone(), build: read.build.clone() })
 }
 
 fn unequal(world: &World) -> Option<Refusal> {

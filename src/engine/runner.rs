@@ -17,9 +17,9 @@ use crate::ports::{Recall, StoreError};
 
 use super::Around;
 use super::api::{Problem, Snapshot, Word};
-use super::look::SitePorts;
 use super::perform::Performer;
 use super::recorder::{RecordError, Recorder};
+use super::site::SitePorts;
 use super::words;
 
 /// A person's word on its way to a run.

@@ -5,7 +5,7 @@
 
 use changeover::domain::action::Kind;
 use changeover::domain::ids::NodeId;
-use changeover::domain::plan::Step;
+use changeover::domain::step::Step;
 use changeover::engine::api::Fleet as _;
 use changeover::simulator::faults::{Fault, Planned};
 

@@ -3,9 +3,9 @@
 use changeover::domain::action::{Gate, Kind, When};
 use changeover::domain::facts::{Facts, Known, Link, WindowFact};
 use changeover::domain::ids::NodeId;
-use changeover::domain::plan::Step;
 use changeover::domain::rules::{self, Rule};
 use changeover::domain::site::Role;
+use changeover::domain::step::Step;
 
 const A: NodeId = NodeId::A;
 const B: NodeId = NodeId::B;

@@ -4,10 +4,10 @@ use super::{Next, act, begun, done, held, held_by_rule, hindered, record, renew,
 use crate::domain::action::{Kind, Repeat};
 use crate::domain::event::{Event, WaitingOn};
 use crate::domain::facts::Link;
-use crate::domain::plan::Step;
 use crate::domain::proof::{self, Failure, Proof};
 use crate::domain::rules::{self, Cure, Violation};
 use crate::domain::run::{Act, Phase, Run};
+use crate::domain::step::Step;
 use crate::domain::watch;
 use crate::domain::world::World;
 

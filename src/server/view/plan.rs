@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::domain::action::{Gate, Impact, Kind, When};
 use crate::domain::ids::NodeId;
 use crate::domain::plan::{self, Package, Windows};
+use crate::domain::step::Step;
 use crate::engine::api::PlanPreview;
 
 /// A plan before it is a run: its steps with times, and what speaks against it.
@@ -66,7 +67,7 @@ impl From<PlanPreview> for Plan {
 }
 
 impl PlanStep {
-    fn new(plan: &plan::Plan, step: &plan::Step, at: Option<Timestamp>) -> Self {
+    fn new(plan: &plan::Plan, step: &Step, at: Option<Timestamp>) -> Self {
         Self {
             id: step.id.clone(),
             when: step.when,

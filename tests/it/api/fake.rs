@@ -129,7 +129,7 @@ impl Fake {
         id
     }
 
-    fn step(&self, id: &RunId) -> Option<changeover::domain::plan::Step> {
+    fn step(&self, id: &RunId) -> Option<changeover::domain::step::Step> {
         self.lock().iter().find(|kept| kept.run.id == *id)?.run.step().cloned()
     }
 
