@@ -303,6 +303,12 @@ impl Gate {
         }
     }
 
+    /// True for the gates at which a run stops and asks. The others take a person's word for what the daemon can't see: only by
+    /// name, so that a script that says yes to whatever is asked does not say it to them.
+    pub fn is_asked(self) -> bool {
+        matches!(self, Self::Production | Self::AutomaticFailoverOff)
+    }
+
     /// What the person is asked.
     pub fn question(self) -> &'static str {
         match self {

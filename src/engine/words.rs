@@ -105,7 +105,7 @@ fn open_gate(run: &Run, name: Option<&str>, verdict: Verdict) -> Result<Gate, Pr
         && run.step().is_some_and(|step| step.kind == Action::Soak);
     let open = run.open_gate().or((soaking && verdict == Verdict::AcceptEarly).then_some(Gate::Production));
     match (named, open) {
-        (None, Some(open)) => Ok(open),
+        (None, Some(open)) if open.is_asked() => Ok(open),
         (Some(named), Some(open)) if named == open => Ok(open),
         _ => Err(no_open_gate(run, named, open)),
     }
@@ -118,7 +118,11 @@ fn unknown_gate(name: &str) -> Problem {
 
 fn no_open_gate(run: &Run, named: Option<Gate>, open: Option<Gate>) -> Problem {
     let wanted = named.map_or_else(|| "no gate is open".to_owned(), |gate| format!("gate `{gate}` is not open"));
-    let found = open.map_or_else(|| "none is open".to_owned(), |gate| format!("`{gate}` is open"));
+    let found = match open {
+        None => "none is open".to_owned(),
+        Some(gate) if gate.is_asked() => format!("`{gate}` is open"),
+        Some(gate) => format!("`{gate}` is open, and is confirmed only by its name"),
+    };
     Problem::new(Kind::Conflict, "gate_not_open", format!("{wanted} in run `{}`", run.id)).because(found).state(sheet::state(run))
 }
 

@@ -42,6 +42,11 @@ pub struct Sight {
     pub a_box_is_away: bool,
 }
 
+/// Held because a sync ended with a text that nobody has called good yet.
+fn is_odd_status(status: &Status) -> bool {
+    status.held.as_ref().is_some_and(|held| held.code == "sync_status_unknown")
+}
+
 pub struct Person {
     manner: Manner,
     /// The attempts whose instruction was carried out.
@@ -59,7 +64,7 @@ impl Person {
             ("waiting", Some(WaitingOn::Operator)) => self.by_hand(status),
             ("waiting", Some(WaitingOn::Gate)) => status.gate.map(|gate| self.answer(gate)),
             ("waiting", Some(WaitingOn::Soak)) if self.manner == Manner::SwitchesBack => second_thoughts(status, now),
-            ("held", _) if self.manner == Manner::AcceptsStatus && status.gate == Some(Gate::SyncStatus) => {
+            ("held", _) if self.manner == Manner::AcceptsStatus && is_odd_status(status) => {
                 Some(Deed::Confirm { gate: Gate::SyncStatus, verdict: Verdict::Accept, note: "the vendor says so" })
             }
             ("in_doubt", _) if self.manner == Manner::ResumesDoubt && !sight.a_box_is_away => Some(Deed::Resume),

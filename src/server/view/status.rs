@@ -134,7 +134,7 @@ impl Status {
             outcome: outcome(&run.phase),
             waiting_on,
             until,
-            gate: run.open_gate(),
+            gate: run.open_gate().filter(|gate| gate.is_asked()),
             step: step(run),
             held: held(run),
             instructions: instruction.map(|instruction| instruction.lines.clone()),
