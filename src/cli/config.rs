@@ -69,7 +69,13 @@ impl Run for Check {
         if !unusable.is_empty() {
             return Err(bad(&self.config, &unusable));
         }
-        let procedures = procedures::known(Some(&settings.procedures_dir))?.len();
+        let known = procedures::known(Some(&settings.procedures_dir))?;
+        let names: Vec<&str> = known.iter().map(|known| known.procedure.name.as_str()).collect();
+        let unknown = config::unknown_procedures(&settings, &names);
+        if !unknown.is_empty() {
+            return Err(bad(&self.config, &unknown));
+        }
+        let procedures = known.len();
         let warnings: Vec<String> = config::warnings(&settings).iter().map(ToString::to_string).collect();
         let sites: Vec<&str> = settings.sites.iter().map(|site| site.site.name.as_str()).collect();
         if self.format.json {

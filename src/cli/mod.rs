@@ -130,12 +130,29 @@ pub struct Format {
     json: bool,
 }
 
-/// Parses, runs, prints. A wrong command line ends the process in here, with 2.
+/// Parses, runs, prints.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return not_parsed(&error),
+    };
     let command = cli.command.as_run();
     match command.run() {
         Ok(exit) => exit.into(),
         Err(failure) => failure.print(command.json()),
     }
+}
+
+/// Help and the version are data. A wrong command line is 2; a script that asked for JSON gets its error as JSON too.
+fn not_parsed(error: &clap::Error) -> ExitCode {
+    let asked_for_json = std::env::args_os().any(|argument| argument == "--json");
+    if !error.use_stderr() || !asked_for_json {
+        // Nobody is left to tell that the terminal is gone.
+        let _ = error.print();
+        return if error.use_stderr() { Exit::Bug } else { Exit::Done }.into();
+    }
+    let text = error.to_string();
+    let told = text.split("\n\n").next().unwrap_or_default();
+    let message = told.trim_start_matches("error: ").split_whitespace().collect::<Vec<_>>().join(" ");
+    Failure::new("wrong_command_line", message).exit(Exit::Bug).hint("`--help` after a command shows how it is used").print(true)
 }

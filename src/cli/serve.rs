@@ -12,6 +12,7 @@ use crate::config::{self, Settings};
 use crate::domain::action;
 use crate::domain::journal::Record;
 use crate::domain::machine;
+use crate::domain::procedure::Procedure;
 use crate::domain::run::Run as RunState;
 use crate::drivers::clock::{ScaledClock, SystemClock};
 use crate::drivers::store::{Opened, Options, Runs, Store};
@@ -45,6 +46,9 @@ impl Run for Serve {
         let settings =
             config::load(&self.config, &action::names()).map_err(|errors| Failure::new("bad_config", errors.to_string()))?;
         super::logging::start(&settings.log);
+        if let Some(problem) = config::no_site(&settings) {
+            tracing::warn!("{problem}");
+        }
         let clock = self.clock(&settings)?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(WORKERS)
@@ -94,6 +98,7 @@ async fn serve(settings: Settings, clock: Arc<dyn Clock>) -> Result<Exit, Failur
     let sites = settings.sites.iter().map(|site| wiring::site(site, &shared)).collect::<Result<Vec<_>, _>>();
     let sites = sites.map_err(|error| not_wired(&error))?;
     let procedures = wiring::procedures(&settings.procedures_dir).map_err(|error| not_wired(&error))?;
+    named_procedures(&settings, &procedures)?;
     let fleet = Fleet::new(around.clone(), sites, procedures, alerts);
     let surroundings = Surroundings { store: Arc::new(StoredOutbox(store)), undelivered: fleet.clone(), clock };
     // Set once, here.
@@ -191,6 +196,15 @@ async fn derived_again(store: &Store, recovered: &[Record], routes: &Hooks, now:
     store.append(Vec::new(), items.clone(), true).await.map_err(|error| Failure::of("store_failed", &error))?;
     store.settle_recovered().await.map_err(|error| Failure::of("store_failed", &error))?;
     Ok(items)
+}
+
+/// A site whose procedure doesn't exist is a slip, told now and not on the evening of the update.
+fn named_procedures(settings: &Settings, known: &[Procedure]) -> Result<(), Failure> {
+    let names: Vec<&str> = known.iter().map(|procedure| procedure.name.as_str()).collect();
+    match config::unknown_procedures(settings, &names).first() {
+        Some(problem) => Err(Failure::new("bad_config", problem.to_string()).hint("see `changeover config check`")),
+        None => Ok(()),
+    }
 }
 
 fn not_wired(error: &wiring::WiringError) -> Failure {

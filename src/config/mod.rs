@@ -35,4 +35,4 @@ pub use settings::{
     TrafficDriver, TsigAlgorithm, WindowTexts,
 };
 pub use show::show;
-pub use wiring::{check_files, warnings};
+pub use wiring::{check_files, no_site, unknown_procedures, warnings};

@@ -7,16 +7,35 @@ use std::path::Path;
 use super::keys::Kind;
 use super::problem::Problem;
 use super::settings::{Effective, Settings};
+use super::suggest;
 
 /// Secret files, certificates and programs that can't be used by whoever asks. Nothing is read from them.
 pub fn check_files(settings: &Settings) -> Vec<Problem> {
     settings.effective.iter().filter_map(unusable).collect()
 }
 
-/// What works but should be put right: secret files that every account of this machine can read, and a folder that is named
-/// but not there.
+/// What works but should be put right: secret files that every account of this machine can read, a folder that is named
+/// but not there, and no site at all.
 pub fn warnings(settings: &Settings) -> Vec<Problem> {
-    settings.effective.iter().filter_map(|entry| open_to_all(entry).or_else(|| absent(entry))).collect()
+    let of_entries = settings.effective.iter().filter_map(|entry| open_to_all(entry).or_else(|| absent(entry)));
+    of_entries.chain(no_site(settings)).collect()
+}
+
+/// Sites that name a procedure which is not `known`.
+pub fn unknown_procedures(settings: &Settings, known: &[&str]) -> Vec<Problem> {
+    let named = settings.effective.iter().filter(|entry| entry.header.is_empty() && entry.key == "procedure");
+    let unknown = |entry: &Effective| {
+        let name = entry.value.trim_matches('"');
+        let hint = suggest::hint(name, known.iter().copied());
+        (!known.contains(&name)).then(|| problem(entry, &format!("no procedure is named `{name}`{hint}")))
+    };
+    named.filter(|entry| entry.line.is_some()).filter_map(unknown).collect()
+}
+
+/// A daemon without a site has nothing to do: a wrong folder, more often than not.
+pub fn no_site(settings: &Settings) -> Option<Problem> {
+    let folder = settings.effective.iter().find(|entry| entry.header.is_empty() && entry.key == "sites")?;
+    settings.sites.is_empty().then(|| problem(folder, "no site is configured: the folder has no file `<name>.toml`"))
 }
 
 fn unusable(entry: &Effective) -> Option<Problem> {

@@ -1,6 +1,7 @@
 //! From a request to a plan: texts read, the site's readings taken in, refusals collected.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use jiff::Timestamp;
 
@@ -48,8 +49,9 @@ pub fn procedure<'a>(
     })
 }
 
-/// Reads version and windows; a procedure's windows must be given by the request or the site.
+/// Reads package path, version and windows; a procedure's windows must be given by the request or the site.
 pub fn parse(entry: &SiteEntry, procedure: &Procedure, request: &PlanRequest, now: Timestamp) -> Result<Parsed, Problem> {
+    absolute(&request.package)?;
     let to =
         request.to.parse().map_err(|error: crate::domain::version::NotAVersion| bad_input("bad_version", error.to_string()))?;
     let window = |when, flag: &str, given: Option<&String>, own: Option<&String>| {
@@ -66,6 +68,15 @@ pub fn parse(entry: &SiteEntry, procedure: &Procedure, request: &PlanRequest, no
     let first = window(When::Window1, "--first", request.first.as_ref(), entry.first.as_ref())?;
     let second = window(When::Window2, "--second", request.second.as_ref(), entry.second.as_ref())?;
     Ok(Parsed { to, windows: Windows { first, second }, now })
+}
+
+/// The daemon's own working folder means nothing to whoever asks.
+fn absolute(package: &Path) -> Result<(), Problem> {
+    if package.is_absolute() {
+        return Ok(());
+    }
+    let message = format!("package {}: expected an absolute path on the daemon's machine", package.display());
+    Err(bad_input("bad_package", message))
 }
 
 fn bad_input(code: &str, message: String) -> Problem {
@@ -134,7 +145,8 @@ pub fn must_not_be_refused(site: &Site, refusals: &[Refusal]) -> Result<(), Prob
     let Some(first) = refusals.first() else { return Ok(()) };
     let mut problem = Problem::new(Kind::Refused, &first.rule, format!("the plan for site `{}` is refused", site.name));
     for refusal in refusals {
-        problem = problem.because(format!("{}: {}", refusal.rule, refusal.message));
+        let at = refusal.step.as_ref().map(|step| format!(" at `{step}`")).unwrap_or_default();
+        problem = problem.because(format!("{}{at}: {}", refusal.rule, refusal.message));
     }
     Err(problem.state("nothing was changed").hint("see `changeover plan` with the same arguments"))
 }

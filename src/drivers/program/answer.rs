@@ -97,8 +97,15 @@ fn object<T: DeserializeOwned>(output: &Output) -> Result<T, String> {
     if output.too_much {
         return Err(format!("more than {} bytes", output.stdout.len()));
     }
-    let object: Map<String, Value> = serde_json::from_slice(&output.stdout).map_err(|error| clean(&error.to_string()))?;
-    serde_json::from_value(Value::Object(object)).map_err(|error| clean(&error.to_string()))
+    if output.stdout.trim_ascii().is_empty() {
+        return Err("nothing".to_owned());
+    }
+    let object: Map<String, Value> = serde_json::from_slice(&output.stdout).map_err(|error| unlike("what is none", &error))?;
+    serde_json::from_value(Value::Object(object)).map_err(|error| unlike("one that doesn't fit", &error))
+}
+
+fn unlike(what: &str, error: &serde_json::Error) -> String {
+    format!("{what}: {}", clean(&error.to_string()))
 }
 
 /// serde quotes what it read, which may be a megabyte of anything.

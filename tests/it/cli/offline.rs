@@ -8,6 +8,9 @@ use super::{Left, binary, run};
 
 const ROLE_SWAP: &str = include_str!("../../../config/procedures/role-swap.toml");
 
+const NO_SITE: &str =
+    "config/changeover.toml: `sites` at the top level: no site is configured: the folder has no file `<name>.toml`";
+
 /// A folder with these files; `config/changeover.toml` is where the commands look.
 fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
@@ -33,7 +36,7 @@ fn a_good_configuration_is_0_and_a_bad_one_1_with_every_problem() {
         "{left:?}"
     );
     let left = run_in(good.path(), &["config", "check", "--json"]);
-    assert_eq!(left.json(), json!({ "ok": true, "sites": [], "procedures": 2, "warnings": [] }));
+    assert_eq!(left.json(), json!({ "ok": true, "sites": [], "procedures": 2, "warnings": [NO_SITE] }));
 
     let bad = folder(&[("config/changeover.toml", "sate = \"../state\"\n[log]\nformat = \"humane\"\n")]);
     for args in [&["config", "check"][..], &["config", "show"], &["procedures", "list"]] {
