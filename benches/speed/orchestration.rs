@@ -12,7 +12,7 @@ use changeover::domain::ids::RunId;
 use changeover::domain::journal::Record;
 use changeover::domain::run::Run;
 use changeover::drivers::store::Store;
-use changeover::engine::look::SitePorts;
+use changeover::engine::site::SitePorts;
 use changeover::ports::Journal as _;
 use jiff::SignedDuration;
 use tokio::runtime::Runtime;

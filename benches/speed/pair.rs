@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use changeover::domain::ids::{NodeId, PerNode};
 use changeover::domain::site::{Observation, Role, SyncFact, TrafficAnswer, TrafficLook};
 use changeover::domain::version::Version;
-use changeover::engine::look::SitePorts;
+use changeover::engine::site::SitePorts;
 use changeover::ports::{ActAnswer, Appliance, Clock, Intent, NodeAct, ProducedFile, ReadError, Recall, Traffic};
 use futures_util::future::{BoxFuture, ready};
 use jiff::SignedDuration;
