@@ -85,7 +85,8 @@ impl Run for Check {
             return Err(bad(&self.config, &unknown));
         }
         let procedures = known.len();
-        let warnings: Vec<String> = config::warnings(&settings).iter().map(ToString::to_string).collect();
+        let warnings: Vec<String> =
+            config::warnings(&settings).iter().chain(&config::no_site(&settings)).map(ToString::to_string).collect();
         let sites: Vec<&str> = settings.sites.iter().map(|site| site.site.name.as_str()).collect();
         if self.format.json {
             output::json(&json!({ "ok": true, "sites": sites, "procedures": procedures, "warnings": warnings }))?;

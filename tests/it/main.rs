@@ -5,6 +5,7 @@ mod api;
 mod beyondtrust;
 mod cli;
 mod config;
+mod contract;
 mod crashes;
 mod daemon;
 mod demo;
