@@ -1,14 +1,16 @@
 //! `changeover config check/show`: whether the configuration can be used, and what it says in full. Needs no daemon.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use crate::config::{self, ConfigErrors, Settings};
 use crate::domain::action;
+use crate::drivers::clock::SystemClock;
 
-use super::{Exit, Failure, Format, Run, output, procedures};
+use super::{Exit, Failure, Format, Run, output, procedures, wiring};
 
 /// Where the config file stands by default.
 pub const DEFAULT: &str = "config/changeover.toml";
@@ -58,8 +60,11 @@ pub fn load(path: &Path) -> Result<Settings, Failure> {
 }
 
 fn bad(path: &Path, problems: &[config::Problem]) -> Failure {
-    let failure = Failure::new("bad_config", format!("the configuration `{}` can't be used", path.display()));
-    problems.iter().fold(failure, |failure, problem| failure.because(problem.to_string()))
+    problems.iter().fold(unusable_config(path), |failure, problem| failure.because(problem.to_string()))
+}
+
+fn unusable_config(path: &Path) -> Failure {
+    Failure::new("bad_config", format!("the configuration `{}` can't be used", path.display()))
 }
 
 impl Run for Check {
@@ -69,6 +74,10 @@ impl Run for Check {
         if !unusable.is_empty() {
             return Err(bad(&self.config, &unusable));
         }
+        let unfit = wiring::rehearse(&settings, Arc::new(SystemClock));
+        if !unfit.is_empty() {
+            return Err(unfit.iter().fold(unusable_config(&self.config), |failure, error| failure.because(error.to_string())));
+        }
         let known = procedures::known(Some(&settings.procedures_dir))?;
         let names: Vec<&str> = known.iter().map(|known| known.procedure.name.as_str()).collect();
         let unknown = config::unknown_procedures(&settings, &names);
@@ -76,7 +85,8 @@ impl Run for Check {
             return Err(bad(&self.config, &unknown));
         }
         let procedures = known.len();
-        let warnings: Vec<String> = config::warnings(&settings).iter().map(ToString::to_string).collect();
+        let warnings: Vec<String> =
+            config::warnings(&settings).iter().chain(&config::no_site(&settings)).map(ToString::to_string).collect();
         let sites: Vec<&str> = settings.sites.iter().map(|site| site.site.name.as_str()).collect();
         if self.format.json {
             output::json(&json!({ "ok": true, "sites": sites, "procedures": procedures, "warnings": warnings }))?;

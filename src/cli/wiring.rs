@@ -92,6 +92,7 @@ fn exec_node(settings: &SiteSettings, node: NodeId, program: &[String], shared: 
         node,
         program: program.to_vec(),
         identity: settings.site.nodes[node].identity.clone(),
+        address: settings.site.nodes[node].address,
         read_limit: exec::READ_LIMIT,
     };
     exec::Exec::new(driver, shared.programs.clone(), shared.clock.clone())
@@ -193,6 +194,14 @@ pub fn hooks(settings: &Settings, journal: &Arc<dyn Journal>) -> Result<WiredHoo
         wired.all.push((hook.name.clone(), Arc::new(Exporter { journal: journal.clone(), hook: notifier(hook)? })));
     }
     Ok(wired)
+}
+
+/// Makes every driver and hook and drops them again: finds secrets and certificates that can be read and not used. Nothing is
+/// sent, started or written.
+pub fn rehearse(settings: &Settings, clock: Arc<dyn Clock>) -> Vec<WiringError> {
+    let shared = Shared::new(&settings.state, clock);
+    let hooks = settings.alerts.iter().chain(&settings.exports).filter_map(|hook| notifier(hook).err());
+    hooks.chain(settings.sites.iter().filter_map(|settings| site(settings, &shared).err())).collect()
 }
 
 fn notifier(hook: &Hook) -> Result<Arc<dyn Notifier>, WiringError> {

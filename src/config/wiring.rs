@@ -15,10 +15,9 @@ pub fn check_files(settings: &Settings) -> Vec<Problem> {
 }
 
 /// What works but should be put right: secret files that every account of this machine can read, a folder that is named
-/// but not there, and no site at all.
+/// but not there.
 pub fn warnings(settings: &Settings) -> Vec<Problem> {
-    let of_entries = settings.effective.iter().filter_map(|entry| open_to_all(entry).or_else(|| absent(entry)));
-    of_entries.chain(no_site(settings)).collect()
+    settings.effective.iter().filter_map(|entry| open_to_all(entry).or_else(|| absent(entry))).collect()
 }
 
 /// Sites that name a procedure which is not `known`.

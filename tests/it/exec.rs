@@ -57,7 +57,8 @@ impl Bench {
 
     fn node_read_within(&self, body: &str, read_limit: Duration) -> Exec {
         let (site, identity) = ("support".to_owned(), "appliance-a".to_owned());
-        let settings = exec::Settings { site, node: NodeId::A, program: self.shell(body), identity, read_limit };
+        let (program, address) = (self.shell(body), "192.0.2.10".parse().unwrap());
+        let settings = exec::Settings { site, node: NodeId::A, program, identity, address, read_limit };
         Exec::new(settings, self.programs.clone(), self.clock.clone())
     }
 
@@ -334,6 +335,7 @@ async fn a_missing_program_is_transient_for_every_verb() {
         node: NodeId::A,
         program: vec!["/nowhere/ctl".to_owned(), "a".to_owned()],
         identity: "appliance-a".to_owned(),
+        address: "192.0.2.10".parse().unwrap(),
         read_limit: Duration::from_secs(20),
     };
     let node = Exec::new(settings, bench.programs.clone(), bench.clock.clone());

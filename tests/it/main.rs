@@ -6,6 +6,7 @@ mod audit;
 mod beyondtrust;
 mod cli;
 mod config;
+mod contract;
 mod crashes;
 mod daemon;
 mod demo;

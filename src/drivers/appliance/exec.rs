@@ -4,6 +4,7 @@ mod acts;
 mod files;
 mod reading;
 
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,6 +32,8 @@ pub struct Settings {
     pub program: Vec<String>,
     /// What `observe` must answer (R13); handed to the program, judged by the rules.
     pub identity: String,
+    /// Its own address, for what a person is told.
+    pub address: IpAddr,
     /// Machine time; [`READ_LIMIT`].
     pub read_limit: Duration,
 }
@@ -117,7 +120,7 @@ impl Exec {
     }
 
     fn instructions(&self, act: &NodeAct) -> Vec<String> {
-        acts::instructions(&self.settings.site, self.settings.node, &self.settings.identity, act)
+        acts::instructions(&self.settings, act)
     }
 }
 

@@ -8,6 +8,8 @@ use serde_json::{Value, json};
 use crate::domain::ids::NodeId;
 use crate::ports::{Intent, NodeAct, ProducedFile};
 
+use super::Settings;
+
 /// More files than any extraction makes; each one is recorded.
 pub(super) const MOST_FILES: usize = 10_000;
 
@@ -76,12 +78,18 @@ fn own_fields(act: &NodeAct) -> Value {
 }
 
 /// What a person does instead, and by what the run sees that it is done.
-pub(super) fn instructions(site: &str, node: NodeId, identity: &str, act: &NodeAct) -> Vec<String> {
-    let (what, seen) = by_hand(node, act);
+pub(super) fn instructions(settings: &Settings, act: &NodeAct) -> Vec<String> {
+    let Settings { site, node, identity, address, .. } = settings;
+    let (what, seen) = by_hand(*node, act);
+    let goes_on = match act {
+        // No field of `observe` tells who is let in.
+        NodeAct::Quiesce => "Then, and only then, say so by confirming `node_closed`: nobody can see it from here.".to_owned(),
+        _ => format!("Nothing need be reported: the run goes on by itself once {seen}."),
+    };
     vec![
-        format!("At node `{node}` of site `{site}`: check first that it is the box with identity `{identity}`."),
+        format!("At node `{node}` of site `{site}`, {address}: check first that it is the box with identity `{identity}`."),
         what,
-        format!("Nothing need be reported: the run goes on by itself once {seen}."),
+        goes_on,
     ]
 }
 
