@@ -27,9 +27,9 @@ docs:
 demo *args:
     cargo run --release -- demo {{ args }}
 
-# The measurements of docs/develop/testing.md.
-bench *args:
-    cargo bench {{ args }}
+# The measurements of docs/develop/timings.md, some seven minutes.
+bench:
+    cargo bench --bench append --bench speed
 
 # Advisories, licences, sources.
 deny:

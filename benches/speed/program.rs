@@ -1,10 +1,9 @@
-//! The program behind the nodes of `restart`: notes when it was called and for what, then is the pair of the tests.
+//! The program behind the nodes of `restart`: notes when it was called and for what, then answers as the pair of the tests.
 
 use std::fs::File;
 use std::io::Write as _;
-use std::os::unix::process::CommandExt as _;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::{Duration, SystemTime};
 
 /// The mode in which this program is the one behind a node: `FOLDER NODE VERB`.
@@ -25,7 +24,15 @@ pub fn run(args: &[&str]) {
     while *verb == "update" && !Path::new(folder).join("go").exists() {
         std::thread::sleep(Duration::from_millis(20));
     }
-    panic!("{PAIR}: {}", Command::new(PAIR).args(args).exec());
+    let output = Command::new(PAIR).args(args).stdin(Stdio::inherit()).output().expect("the pair");
+    let text = String::from_utf8(output.stdout).expect("JSON");
+    print!("{}", text.replace("\"box-", &format!("\"{}-", identity(folder.as_ref()))));
+    std::process::exit(output.status.code().unwrap_or(1));
+}
+
+/// What the boxes of the pair in this folder are called: no two sites may have one box.
+pub fn identity(folder: &Path) -> String {
+    folder.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
 fn note(folder: &Path, verb: &str) {

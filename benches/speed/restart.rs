@@ -57,7 +57,7 @@ fn site(number: usize, world: &Path) -> (String, String) {
     let program = std::env::current_exe().expect("this program");
     let call = |node: &str| format!("program = [{program:?}, \"{}\", {world:?}, \"{node}\"]\n", program::NAME);
     let node = |name: &str, last: usize| {
-        let identity = format!("identity = \"box-{name}\"\naddress = \"127.0.{number}.{last}\"\n");
+        let identity = format!("identity = \"{}-{name}\"\naddress = \"127.0.{number}.{last}\"\n", program::identity(world));
         format!("[nodes.{name}]\ndriver = \"exec\"\n{}{identity}", call(name))
     };
     let name = format!("site-{number}");
@@ -67,7 +67,7 @@ fn site(number: usize, world: &Path) -> (String, String) {
 }
 
 fn to_the_update(daemon: &Daemon, site: &str) {
-    daemon.said(&["start", site, "--to", "24.2.1", "--package", "base.nss", "--first", "now +8h", "--second", "now +8h"]);
+    daemon.said(&["start", site, "--to", "24.2.1", "--package", "base.nss", "--first", "now +8h", "--second", "now +100h"]);
     let run = format!("{site}-1");
     until(site, || daemon.said(&["status", &run, "--json"]).contains("\"waiting_on\":\"gate\"").then_some(()));
     daemon.said(&["confirm", &run]);

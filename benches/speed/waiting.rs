@@ -4,7 +4,7 @@
 //! pairs that cost nothing; in the one no site has a run, in the other each. Memory is what the kernel says is resident.
 
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -50,8 +50,9 @@ fn number(value: &Value, key: &str) -> i64 {
 
 fn one(state: &Path) -> Value {
     let mut child = Command::new(std::env::current_exe().expect("this program"));
-    let output = child.arg(CHILD).arg(state).arg(SITES.to_string()).output().expect("it starts");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    child.arg(CHILD).arg(state).arg(SITES.to_string()).stderr(Stdio::inherit());
+    let output = child.output().expect("it starts");
+    assert!(output.status.success(), "{}", output.status);
     serde_json::from_slice(&output.stdout).expect("one JSON object")
 }
 

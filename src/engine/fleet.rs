@@ -200,7 +200,7 @@ impl Fleet {
         };
         let (reply, answer) = oneshot::channel();
         let order = Order { word, actor: actor.to_owned(), seq, reply };
-        if inbox.send(Message::Order(order)).await.is_err() {
+        if inbox.send(Message::Order(Box::new(order))).await.is_err() {
             return Err(not_driven(&snapshot.borrow().run));
         }
         answer.await.unwrap_or_else(|_| Err(not_driven(&snapshot.borrow().run)))
@@ -317,7 +317,7 @@ impl Undelivered for Fleet {
     /// Into the run's own journal: through its loop, or directly where it has ended.
     fn on_undelivered<'a>(&'a self, item: &'a OutboxItem, why: &'a str) -> BoxFuture<'a, ()> {
         Box::pin(async move {
-            let event = Event::Undelivered { id: item.id.clone(), hook: item.hook.clone(), message: why.to_owned() };
+            let event = Box::new(Event::Undelivered { id: item.id.clone(), hook: item.hook.clone(), message: why.to_owned() });
             let kept = self.lock().get(&item.run).map(|kept| (kept.inbox.clone(), kept.publish.clone()));
             let Some((inbox, publish)) = kept else { return };
             let (recorded, wait) = oneshot::channel();

@@ -80,8 +80,7 @@ impl Recorder {
     }
 
     /// Shows the world as last read to those who watch.
-    pub fn publish(&self, world: &World) {
-        let world = Arc::new(world.clone());
+    pub fn publish(&self, world: Arc<World>) {
         self.published.send_modify(|snapshot| snapshot.world = world);
     }
 
