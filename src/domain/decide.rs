@@ -292,7 +292,11 @@ fn look(run: &Run, step: &Step, world: &World) -> Next {
 fn act(run: &Run, step: &Step, world: &World) -> Next {
     let tries = run.at().map_or(0, |progress| progress.tries);
     if tries >= MAX_TRIES {
-        let found = format!("{tries} attempts without success");
+        let last = match &run.phase {
+            Phase::InDoubt { message, .. } => format!("; the last: {message}"),
+            _ => String::new(),
+        };
+        let found = format!("{tries} attempts without success{last}");
         let code = if step.kind == Kind::ForceSync { "sync_failed" } else { "step_failed" };
         return held(Failure::new(code, format!("`{}` done", step.kind), found), true);
     }

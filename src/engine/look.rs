@@ -3,17 +3,22 @@
 use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::domain::ids::PerNode;
+use super::site::SitePorts;
+use crate::domain::ids::{NodeId, PerNode};
 use crate::domain::site::{Observation, TrafficLook};
 use crate::domain::world::World;
-use crate::ports::ReadError;
 
-use super::site::SitePorts;
-
-/// What one look gave, before the world takes it in.
+/// What one look gave, before the world takes it in. What was left out keeps its last reading.
 pub struct Seen {
-    nodes: PerNode<Result<Observation, String>>,
-    traffic: Vec<Result<TrafficLook, String>>,
+    nodes: PerNode<Option<Result<Observation, String>>>,
+    traffic: Option<Vec<Result<TrafficLook, String>>>,
+}
+
+/// What an act is busy with, and is therefore not read beside it: a program behind a node answers one question at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Busy {
+    Node(NodeId),
+    Traffic,
 }
 
 impl SitePorts {
@@ -25,15 +30,29 @@ impl SitePorts {
 
     /// Reads everything once, at the same time.
     pub async fn look(&self) -> Seen {
-        let nodes = async {
-            let (a, b) = tokio::join!(self.nodes.a.observe(), self.nodes.b.observe());
-            PerNode { a: in_words(a), b: in_words(b) }
-        };
-        let traffic = join_all(
-            self.traffic.iter().map(|entry| async { entry.look().await.map_err(|error| format!("{}: {error}", entry.name())) }),
-        );
-        let (nodes, traffic) = tokio::join!(nodes, traffic);
-        Seen { nodes, traffic }
+        self.look_beside(None).await
+    }
+
+    /// Reads once what an act is not busy with.
+    pub async fn look_beside(&self, busy: Option<Busy>) -> Seen {
+        let (a, b, traffic) = tokio::join!(self.read(NodeId::A, busy), self.read(NodeId::B, busy), self.ask(busy));
+        Seen { nodes: PerNode { a, b }, traffic }
+    }
+
+    async fn read(&self, node: NodeId, busy: Option<Busy>) -> Option<Result<Observation, String>> {
+        if busy == Some(Busy::Node(node)) {
+            return None;
+        }
+        Some(self.nodes[node].observe().await.map_err(|error| error.to_string()))
+    }
+
+    async fn ask(&self, busy: Option<Busy>) -> Option<Vec<Result<TrafficLook, String>>> {
+        if busy == Some(Busy::Traffic) {
+            return None;
+        }
+        let entries = self.traffic.iter();
+        let looks = entries.map(|entry| async { entry.look().await.map_err(|error| format!("{}: {error}", entry.name())) });
+        Some(join_all(looks).await)
     }
 
     /// The longest time for which facts of a node may be cached.
@@ -42,16 +61,18 @@ impl SitePorts {
     }
 }
 
-fn in_words<T>(answer: Result<T, ReadError>) -> Result<T, String> {
-    answer.map_err(|error| error.to_string())
-}
-
 impl Seen {
     /// Puts what was seen into the world, at `now`.
     pub fn into_world(self, world: &mut World, now: Timestamp) {
         world.now = now;
-        world.readings.a.take(self.nodes.a, now);
-        world.readings.b.take(self.nodes.b, now);
-        world.traffic.take(self.traffic);
+        if let Some(answer) = self.nodes.a {
+            world.readings.a.take(answer, now);
+        }
+        if let Some(answer) = self.nodes.b {
+            world.readings.b.take(answer, now);
+        }
+        if let Some(looks) = self.traffic {
+            world.traffic.take(looks);
+        }
     }
 }

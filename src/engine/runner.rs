@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::task::AbortOnDropHandle;
 
+use crate::domain::action::Kind;
 use crate::domain::decide::{Next, after_restart, decide, may_be_sent_again};
 use crate::domain::event::{Event, Notice, WaitingOn};
 use crate::domain::machine::Command;
@@ -17,6 +18,7 @@ use crate::ports::{Recall, StoreError};
 
 use super::Around;
 use super::api::{Problem, Snapshot, Word};
+use super::look::{Busy, Seen};
 use super::perform::Performer;
 use super::recorder::{RecordError, Recorder};
 use super::site::SitePorts;
@@ -116,7 +118,7 @@ impl Runner {
     async fn settle(&mut self) -> Result<(), Stopped> {
         let performer = self.performer.clone();
         let run = self.run().clone();
-        let recall = self.beside_words(async move { performer.recall(run).await }).await?;
+        let recall = self.attend(async move { performer.recall(run).await }).await?;
         if recall == Recall::NeverSent || may_be_sent_again(self.run()) {
             return self.carry_out(&[Command::Act]).await;
         }
@@ -134,7 +136,7 @@ impl Runner {
         }
         let performer = self.performer.clone();
         let run = self.run().clone();
-        let answer = self.beside_words(async move { performer.act(run).await }).await?;
+        let answer = self.attend(async move { performer.act(run).await }).await?;
         let why = words::answer_sentence(&answer);
         self.record(&answer, &why, "daemon").await?;
         self.look().await
@@ -154,7 +156,7 @@ impl Runner {
         self.take(seen);
     }
 
-    fn take(&mut self, seen: super::look::Seen) {
+    fn take(&mut self, seen: Seen) {
         seen.into_world(Arc::make_mut(&mut self.world), self.around.clock.now());
         self.recorder.publish(self.world.clone());
     }
@@ -176,6 +178,44 @@ impl Runner {
                 },
             }
         }
+    }
+
+    /// As [`Runner::beside_words`], for an act, which may take hours: meanwhile what it is not busy with is watched, and what
+    /// people must know is told in time.
+    async fn attend<T: Send + 'static>(&mut self, work: impl Future<Output = T> + Send + 'static) -> Result<T, Stopped> {
+        let mut work = AbortOnDropHandle::new(tokio::spawn(work));
+        loop {
+            let mut watching = self.watch_later();
+            let seen = loop {
+                tokio::select! {
+                    biased;
+                    done = &mut work => return done.map_err(|_| Stopped),
+                    seen = &mut watching => break seen.map_err(|_| Stopped)?,
+                    message = self.inbox.recv() => Box::pin(self.hear(message.ok_or(Stopped)?)).await?,
+                }
+            };
+            self.take(seen);
+            while let Next::Record { event, why } = decide(self.run(), &self.world) {
+                Box::pin(self.record(&event, &why, "daemon")).await?;
+            }
+        }
+    }
+
+    /// The next look beside an act, after the same waits as between acts.
+    fn watch_later(&mut self) -> AbortOnDropHandle<Seen> {
+        let wake = self.around.clock.now() + self.poll_wait();
+        self.idle_looks = self.idle_looks.saturating_add(1);
+        let (clock, ports, busy) = (self.around.clock.clone(), self.performer.ports.clone(), self.busy());
+        AbortOnDropHandle::new(tokio::spawn(async move {
+            clock.sleep_until(wake).await;
+            ports.look_beside(busy).await
+        }))
+    }
+
+    /// What the act of the current step is busy with.
+    fn busy(&self) -> Option<Busy> {
+        let step = self.run().step()?;
+        if step.kind == Kind::SwitchTraffic { Some(Busy::Traffic) } else { step.node.map(Busy::Node) }
     }
 
     /// Nothing to do: until the next look is useful, or a person speaks.

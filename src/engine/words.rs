@@ -176,12 +176,12 @@ fn new_window(text: &str, now: Timestamp) -> Result<Window, Problem> {
     Ok(window)
 }
 
-/// A run that is held because its window closed needs another one.
+/// A run that is held because its window closed needs another one, long enough for the step where it stands.
 fn needs_window(run: &Run, given: Option<&Window>, now: Timestamp) -> Result<(), Problem> {
     let missed = run.hold().is_some_and(|hold| hold.code == "window_missed");
-    let Some(step) = run.step().filter(|_| missed && given.is_none()) else { return Ok(()) };
-    let fits = run.windows.of(step.when).is_none_or(|window| window.fits(now, run.plan.expected(step.kind)));
-    if fits {
+    let Some(step) = run.step().filter(|_| missed) else { return Ok(()) };
+    let fits = |window: &Window| window.fits(now.max(window.from), run.plan.expected(step.kind));
+    if given.or(run.windows.of(step.when)).is_none_or(fits) {
         return Ok(());
     }
     Err(Problem::new(Kind::Refused, "window_missed", format!("{} of run `{}` is over or too short", step.when.as_str(), run.id))

@@ -165,3 +165,21 @@ async fn r16_stray_sessions_block_the_acceptance() {
     let truth = stage.truth();
     assert!(truth.broken_promises.is_empty() && truth.sessions.gone == 0);
 }
+
+/// An act may take hours to answer. Meanwhile the other node is watched, and what people must know is told in time.
+#[tokio::test(start_paused = true)]
+async fn what_happens_beside_a_long_act_is_told_while_it_lasts() {
+    let policy = Policy { max_silence: SignedDuration::from_mins(1), ..Setting::default().policy };
+    let stage = Stage::set(Setting { policy, ..wide() });
+    stage.at("step_begun", "window-1.update.b", |world| {
+        world.plan_fault(Planned::once(Fault::Slow).on(NodeId::B).act("update"));
+        world.plan_fault(Planned::for_ever(Fault::NodeSilent).on(NodeId::A));
+    });
+    let id = stage.start("role-swap").await;
+    stage.to_rest(&id).await;
+    let records = stage.records(&id);
+    let told = records.iter().position(|record| record.data["notice"] == "node_unreachable");
+    let answered =
+        records.iter().position(|record| record.event == "act_accepted" && record.step.as_deref() == Some("window-1.update.b"));
+    assert!(told.is_some() && told < answered, "told {told:?}, answered {answered:?}\n{}", stage.story(&id));
+}

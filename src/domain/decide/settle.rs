@@ -1,6 +1,8 @@
 //! What becomes of the act under way: proven, awaited, repeated, in doubt, withdrawn or failed.
 
-use super::{Next, act, begun, done, held, held_by_rule, hindered, record, renew, rest};
+use jiff::{SignedDuration, Timestamp};
+
+use super::{MAX_TRIES, Next, act, begun, done, held, held_by_rule, hindered, record, renew, rest};
 use crate::domain::action::{Kind, Repeat};
 use crate::domain::event::{Event, WaitingOn};
 use crate::domain::facts::Link;
@@ -65,6 +67,14 @@ pub fn instructed(run: &Run, world: &World) -> Next {
     }
 }
 
+/// An act whose answer was lost is not sent again at once: 5 s after the first doubt, twice as long after each further one.
+/// A program that fails in an unclear way would else be run again and again within seconds.
+fn pause_until(run: &Run) -> Option<Timestamp> {
+    let Phase::InDoubt { since, .. } = run.phase else { return None };
+    let doubts = run.at().map_or(1, |progress| progress.tries.clamp(1, MAX_TRIES));
+    Some(since + SignedDuration::from_secs(5 << (doubts - 1)))
+}
+
 /// Not proven yet: repeat what may be repeated, give the limit its meaning, else look again.
 fn unsettled(run: &Run, step: &Step, act: &Act, world: &World, what: String) -> Next {
     let doubted = matches!(run.phase, Phase::InDoubt { .. });
@@ -73,7 +83,10 @@ fn unsettled(run: &Run, step: &Step, act: &Act, world: &World, what: String) -> 
     if doubted || kept {
         let repeatable = step.kind.row().repeat == Repeat::Safe && proof::had_no_effect(run, step, act, world);
         if repeatable {
-            return repeat(run, step, world);
+            return match pause_until(run).filter(|until| world.now < *until) {
+                Some(until) => rest(Some(until)),
+                None => repeat(run, step, world),
+            };
         }
     }
     if doubted && !is_linked_by(step, world) {
