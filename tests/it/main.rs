@@ -38,3 +38,4 @@ mod troubles;
 mod vendor;
 mod whole_runs;
 mod windows;
+mod wire_faults;
