@@ -368,7 +368,12 @@ fn final_check(run: &Run, world: &World) -> Proof {
 /// concluded from a reading that may be earlier than the effect. A link that is half way is no sign of "no effect".
 pub fn had_no_effect(run: &Run, step: &Step, act: &Act, world: &World) -> bool {
     let waited = world.now.duration_since(act.since);
-    let read = |node: NodeId| world.readings[node].proven_after(act.since);
+    // A lost answer leaves open when the act took effect: at the latest when the doubt arose.
+    let latest = match run.phase {
+        Phase::InDoubt { since, .. } => since,
+        _ => act.since,
+    };
+    let read = |node: NodeId| world.readings[node].proven_after(latest);
     match step.kind {
         Kind::Backup | Kind::ExtractData => true,
         Kind::Drain | Kind::Quiesce | Kind::Reopen => step.node.is_some_and(read),
