@@ -104,7 +104,12 @@ fn of_daemon(client: &Client, run: &str) -> Result<Verified, Failure> {
     let seq = status["seq"].as_u64().unwrap_or(u64::MAX);
     let then: Vec<Record> = records.iter().filter(|record| record.seq <= seq).cloned().collect();
     let whose = |error: ReplayError| not_folded(&error, format!("the daemon's journal of run `{run}`: {error}"));
-    agree(&machine::replay(&then).map_err(whose)?, &status)?;
+    let folded = machine::replay(&then).map_err(whose)?;
+    if let Some(why) = status["untouched"]["message"].as_str() {
+        let message = format!("the daemon left run `{run}` untouched, and this program can fold its journal");
+        return Err(Failure::new("differs", message).because(why).hint("start the daemon again from the build of this program"));
+    }
+    agree(&folded, &status)?;
     Ok(verified(&machine::replay(&records).map_err(whose)?))
 }
 

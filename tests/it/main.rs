@@ -36,6 +36,7 @@ mod sync_failures;
 mod telephone;
 mod tokens;
 mod troubles;
+mod untouched;
 mod vendor;
 mod whole_runs;
 mod windows;

@@ -64,10 +64,10 @@ async fn new_window() -> Vec<Record> {
 /// The answer to an update is lost and its effect never comes.
 async fn in_doubt() -> Vec<Record> {
     let stage = Stage::new();
+    stage.fault(Planned::once(Fault::AnswerLost).on(NodeId::B).act("update"));
+    stage.fault(Planned::for_ever(Fault::UpdateSlow).on(NodeId::B));
     let id = stage.start("role-swap").await;
     stage.until_step(&id, "window-1.update.b").await;
-    stage.fault(Planned::once(Fault::AnswerLost).on(NodeId::B));
-    stage.fault(Planned::for_ever(Fault::UpdateSlow).on(NodeId::B));
     stage.until(&id, |run| matches!(run.phase, changeover::domain::run::Phase::InDoubt { .. })).await;
     kept(&stage, &id)
 }
