@@ -5,13 +5,18 @@ use std::time::Instant;
 
 use changeover::domain::ids::RunId;
 use changeover::domain::journal::{Entry, Record};
+use changeover::domain::run::Phase;
 use changeover::drivers::store::{Options, Store};
+use changeover::engine::api::{Fleet as _, Word};
 use changeover::engine::untouched::{Untouched, fold};
-use changeover::ports::Journal as _;
+use changeover::ports::{Clock as _, Journal as _};
+use changeover::server::view::Status;
+use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use crate::daemon::{Daemon, PATIENCE, last_json};
 use crate::journals;
+use crate::stage::Stage;
 
 type Spoil = fn(&mut Vec<Entry>);
 
@@ -206,4 +211,35 @@ fn wait(daemon: &mut Daemon, seen: impl Fn(&Daemon) -> bool) {
         assert!(Instant::now() < until, "it never came to that\n{}", daemon.log());
         daemon.listen();
     }
+}
+
+/// What decides and the machine's table disagree: the run is given up in this process, shown, told once, and can be taken over
+/// again; nothing is recorded or sent meanwhile.
+#[tokio::test(start_paused = true)]
+async fn an_illegal_event_is_shown_and_told() {
+    let mut stage = Stage::new();
+    let id = stage.start("role-swap").await;
+    let run = stage.until_step(&id, "soak.confirm").await;
+    let mut wrong = (*run).clone();
+    for progress in &mut wrong.progress {
+        progress.done_at = Some(run.last_at);
+    }
+    wrong.phase = Phase::InDoubt { since: run.last_at, message: "a fold with a bug".to_owned() };
+    stage.restart_with(vec![wrong]);
+    let mut watch = stage.fleet.watch(&id).unwrap();
+    let seen = watch.wait_for(|snapshot| snapshot.not_driven.is_some()).await.unwrap().clone();
+    let why = seen.not_driven.clone().unwrap();
+    assert!(why.code == "illegal_event" && why.message.contains("event `finished` is not expected there"), "{why:?}");
+    let status = Status::full(&seen, stage.clock.now());
+    assert_eq!(status.not_driven.as_ref().map(|why| why.code.as_str()), Some("illegal_event"));
+    let records = stage.records(&id).len();
+    let problem = stage.word(&id, Word::Hold).await.unwrap_err();
+    assert!(problem.causes[0].contains("does not drive it") && problem.hint.is_some(), "{problem:?}");
+    let taken = stage.fleet.start(stage.request("in-place"), "olga").await.unwrap_err();
+    assert_eq!(taken.code, "one_run", "{taken:?}");
+    stage.pass(SignedDuration::from_hours(2)).await;
+    assert_eq!(stage.records(&id).len(), records, "{}", stage.story(&id));
+    assert_eq!(stage.alerts().iter().filter(|alert| *alert == "not_driven").count(), 1, "{:?}", stage.alerts());
+    stage.restart();
+    assert_eq!(stage.to_rest(&id).await.end, "succeeded", "{}", stage.story(&id));
 }
