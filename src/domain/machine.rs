@@ -8,6 +8,7 @@ mod orders;
 
 use jiff::Timestamp;
 
+use super::action::{Gate, Kind};
 use super::event::{Event, Notice};
 use super::ids::{PerNode, RunId};
 use super::journal::{self, ChainError, Record};
@@ -158,10 +159,11 @@ pub fn phase_name(phase: &Phase) -> &'static str {
     PhaseKind::of(phase).name()
 }
 
-/// The table's word, and what it can't say: only an open gate is answered, and a finished run notices nothing but the end of
-/// the unprotected time that it was closed in.
+/// The table's word, and what it can't say: only an open gate is answered (`production` also while the soak goes on), and a
+/// finished run notices nothing but the end of the unprotected time that it was closed in.
 fn is_expected(run: &Run, event: &Event) -> bool {
     let fits = match event {
+        Event::Confirmed { gate: Gate::Production, .. } if run.step().is_some_and(|step| step.kind == Kind::Soak) => true,
         Event::Confirmed { gate, .. } => run.open_gate() == Some(*gate),
         Event::Noticed { notice, .. } if run.is_finished() => run.is_watched() && *notice == Notice::UnprotectedTooLong,
         _ => true,
