@@ -26,5 +26,6 @@ pub mod site;
 pub mod step;
 pub mod version;
 pub mod watch;
+pub mod way_home;
 pub mod window;
 pub mod world;

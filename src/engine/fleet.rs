@@ -100,7 +100,7 @@ impl Fleet {
 
     fn keep(&self, run: Run, entry: Option<&SiteEntry>, recovered: bool) {
         let id = run.id.clone();
-        let finished = run.is_finished();
+        let over = run.is_finished() && !run.is_watched();
         let world = entry.map_or_else(
             || World::new(run.last_at, false, jiff::SignedDuration::ZERO),
             |entry| entry.ports.world(self.around.clock.now()),
@@ -109,7 +109,7 @@ impl Fleet {
         let (inbox, messages) = mpsc::channel(16);
         let publish = Arc::new(publish);
         match entry {
-            _ if finished => {}
+            _ if over => {}
             Some(entry) => {
                 let runner = Runner::new(self.around.clone(), entry.ports.clone(), publish.clone(), messages);
                 self.spawn(runner.drive(recovered));

@@ -37,7 +37,7 @@ pub struct Untouched {
     pub unread: u64,
     /// The journal's last record.
     pub last: Record,
-    /// No record says that it is finished: its site takes no other run.
+    /// No record says that it is finished or closed: its site takes no other run.
     pub open: bool,
     /// How the pair stood before the record that can't be followed.
     pub state: Option<String>,
@@ -56,7 +56,7 @@ pub fn fold(records: &[Record]) -> Result<Run, Option<Box<Untouched>>> {
             code: Cause::of(&error).code(),
             message: refold::sentence(&error),
             unread: records.get(place).map_or(last.seq, |record| record.seq),
-            open: !records.iter().any(|record| record.event == "finished"),
+            open: !records.iter().any(|record| matches!(record.event.as_str(), "finished" | "closed")),
             state: refold::before(records, &error).map(|run| sheet::state(&run)),
             last,
         }))

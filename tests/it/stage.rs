@@ -61,6 +61,8 @@ pub struct Stage {
     pub setting: Setting,
     /// The name can't be read or moved.
     pub deaf: Arc<AtomicBool>,
+    /// Whoever asks where the name leads breaks off: a bug in a driver.
+    pub mad: Arc<AtomicBool>,
     pub folder: tempfile::TempDir,
     /// The instructions that the person has carried out.
     carried_out: Mutex<BTreeSet<u32>>,
@@ -92,10 +94,12 @@ impl Stage {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("base.nss"), b"a package").unwrap();
         let journal = Arc::new(MemoryJournal::default());
-        let deaf = Arc::new(AtomicBool::new(false));
-        let fleet = fleet(&site, &clock, &journal, &setting.policy, (folder.path().to_owned(), deaf.clone()));
+        let (deaf, mad) = (Arc::<AtomicBool>::default(), Arc::<AtomicBool>::default());
+        let line = Telephone { inner: site.traffic(), deaf: deaf.clone(), mad: mad.clone() };
+        let fleet = fleet(&site, &clock, &journal, &setting.policy, (folder.path().to_owned(), line));
         Self {
             deaf,
+            mad,
             site,
             clock,
             journal,
@@ -110,15 +114,11 @@ impl Stage {
 
     /// The daemon dies and comes up again: a new fleet on the same journal and the same world.
     pub fn restart(&mut self) {
-        self.restart_with(self.journal.runs());
-    }
-
-    /// As [`Stage::restart`], with runs as somebody else folded them.
-    pub fn restart_with(&mut self, runs: Vec<Run>) {
         self.journal.live_again();
-        let place = (self.folder.path().to_owned(), self.deaf.clone());
+        let line = Telephone { inner: self.site.traffic(), deaf: self.deaf.clone(), mad: self.mad.clone() };
+        let place = (self.folder.path().to_owned(), line);
         self.fleet = fleet(&self.site, &self.clock, &self.journal, &self.setting.policy, place);
-        self.fleet.take_over(runs);
+        self.fleet.take_over(self.journal.runs());
     }
 
     pub fn request(&self, procedure: &str) -> PlanRequest {
@@ -398,15 +398,15 @@ fn fleet(
     clock: &Arc<VirtualClock>,
     journal: &Arc<MemoryJournal>,
     policy: &Policy,
-    place: (PathBuf, Arc<AtomicBool>),
+    place: (PathBuf, Telephone),
 ) -> Arc<Fleet> {
-    let (state, deaf) = place;
+    let (state, line) = place;
     let identities = NodeId::BOTH.map(world::identity_of);
     let addresses = ["127.0.1.1".parse().unwrap(), "127.0.1.2".parse().unwrap()];
     let node = |node: NodeId| Node { identity: identities[node.index()].clone(), address: addresses[node.index()] };
     let ports = SitePorts {
         nodes: PerNode { a: Arc::new(site.appliance(NodeId::A)), b: Arc::new(site.appliance(NodeId::B)) },
-        traffic: vec![Arc::new(Telephone { inner: site.traffic(), deaf })],
+        traffic: vec![Arc::new(line)],
     };
     let site = Site {
         name: SITE.to_owned(),
