@@ -18,6 +18,7 @@ mod journals;
 #[cfg(feature = "test-kill")]
 mod kill;
 mod layering;
+mod machine;
 mod memory;
 mod named;
 mod nodes;
