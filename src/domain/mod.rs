@@ -24,6 +24,7 @@ pub mod run;
 pub mod sheet;
 pub mod site;
 pub mod step;
+pub mod stops;
 pub mod version;
 pub mod watch;
 pub mod way_home;

@@ -221,7 +221,7 @@ async fn answers() -> Vec<Vec<Record>> {
     stage.word(&id, confirm("sync_status", Verdict::Reject)).await.unwrap();
     let mut all = vec![stage.records(&id)];
 
-    let stage = Stage::new();
+    let mut stage = Stage::new();
     let id = stage.start("role-swap").await;
     stage.until_step(&id, "soak.soak").await;
     stage.until(&id, |run| matches!(run.phase, Phase::Waiting { on: WaitingOn::Soak, .. })).await;
@@ -229,6 +229,16 @@ async fn answers() -> Vec<Vec<Record>> {
     stage.until_step(&id, "window-2.confirm").await;
     stage.word(&id, Word::Resume { window: Some("2026-11-25T01:00:00Z +4h".to_owned()) }).await.unwrap();
     assert_eq!(stage.to_rest(&id).await.end, "succeeded", "{}", stage.story(&id));
+    disturb(&mut stage, &id, "undelivered").await;
+    all.push(stage.records(&id));
+
+    let stage = Stage::new();
+    stage.fault(Planned::once(Fault::AnswerLost).on(NodeId::B).act("update"));
+    stage.fault(Planned::for_ever(Fault::UpdateSlow).on(NodeId::B));
+    let id = stage.start("role-swap").await;
+    stage.until_step(&id, "window-1.update.b").await;
+    stage.until(&id, |run| matches!(run.phase, Phase::InDoubt { .. })).await;
+    stage.resume(&id).await.unwrap();
     all.push(stage.records(&id));
     all
 }
