@@ -14,6 +14,7 @@ mod dns;
 mod docs;
 mod exec;
 mod faults;
+mod generated;
 mod journals;
 #[cfg(feature = "test-kill")]
 mod kill;
