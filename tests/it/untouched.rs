@@ -241,6 +241,19 @@ async fn a_run_that_a_bug_stops_is_shown_and_told() {
     assert_eq!(stage.to_rest(&id).await.end, "succeeded", "{}", stage.story(&id));
 }
 
+/// The loop itself breaks off: a bug where the run is decided on or recorded.
+#[tokio::test(start_paused = true)]
+async fn a_loop_that_breaks_off_is_shown() {
+    let stage = Stage::new();
+    let id = stage.start("role-swap").await;
+    stage.journal.witness(|record| assert!(record.event != "step_begun", "the journal is mad"));
+    let mut watch = stage.fleet.watch(&id).unwrap();
+    let seen = watch.wait_for(|snapshot| snapshot.not_driven.is_some()).await.unwrap().clone();
+    assert_eq!(seen.not_driven.as_ref().map(|why| why.code), Some("bug"));
+    stage.pass(SignedDuration::from_mins(1)).await;
+    assert_eq!(stage.alerts(), ["not_driven"]);
+}
+
 /// A run that was closed unprotected goes on being watched by a daemon that comes up later.
 #[tokio::test(start_paused = true)]
 async fn a_closed_run_is_watched_after_a_restart() {

@@ -131,6 +131,8 @@ fn watch_sees_records_that_come_later() {
     assert_eq!(finished.last().unwrap()["event"], "finished");
 }
 
+type Spoil = fn(&mut Record);
+
 /// A file of several runs: the bad one is named by file, line and record, with what was expected and found; the others are counted.
 #[test]
 fn one_bad_run_among_others_is_named() {
@@ -138,7 +140,7 @@ fn one_bad_run_among_others_is_named() {
     let path = folder.path().join("journal.log");
     let kept = crate::journals::kept();
     let other = chained("other-1", &kept["1-in-virtual-time/in-place.jsonl"], |_| {});
-    let cases: [(&str, fn(&mut Record), &str, &str); 3] = [
+    let cases: [(&str, Spoil, &str, &str); 3] = [
         (
             "record 4 of run `support-1` holds the event `sung`",
             |record| record.event = "sung".to_owned(),
@@ -175,7 +177,7 @@ fn one_bad_run_among_others_is_named() {
 }
 
 /// A journal as that of another run, its fourth record changed before the chain is made.
-fn chained(run: &str, records: &[Record], spoil: fn(&mut Record)) -> Vec<Record> {
+fn chained(run: &str, records: &[Record], spoil: Spoil) -> Vec<Record> {
     let run = run.parse().unwrap();
     let mut records = records.to_vec();
     spoil(&mut records[3]);
