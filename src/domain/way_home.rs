@@ -87,6 +87,14 @@ pub fn find(facts: &Facts, when: When) -> Found {
     Found { not_home: if home { Vec::new() } else { against_home(&start, when) }, ways }
 }
 
+/// Whether an end can be reached at all: the cheapest one, with no time left in any window, so that it needs no update. It stops
+/// at the first, where [`find`] looks for up to three.
+pub fn nearest(facts: &Facts) -> Option<Goal> {
+    let start = Facts { ordered: true, window: super::facts::WindowFact::TooShort, ..facts.clone() };
+    let mut search = Search::new(start, When::Window2);
+    std::iter::from_fn(|| search.next()).find_map(|(_, facts, _)| goal(&facts))
+}
+
 /// Where the pair may be left as it stands: the goal that these facts are.
 pub fn goal(facts: &Facts) -> Option<Goal> {
     let kept = facts.survivor;
