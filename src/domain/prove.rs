@@ -19,7 +19,7 @@ mod needs;
 mod outcomes;
 
 use super::action::When;
-use super::facts::Facts;
+use super::facts::{Facts, Link};
 use super::ids::NodeId;
 use super::procedure::Procedure;
 use super::rules::{self, Cure, Rule};
@@ -63,17 +63,18 @@ pub struct Passed {
     pub found: &'static str,
 }
 
-/// Below 10.6, across it and above it (BG-50, BG-51): the rules compare versions only with each other, and this shows it.
-const VERSIONS: [(&str, &str); 3] = [("10.4.1", "10.5.2"), ("10.5.2", "10.6.1"), ("24.1.1", "24.2.1")];
+/// Above 10.6, across it and below it (BG-50, BG-51): the rules compare versions only with each other, and this shows it.
+const VERSIONS: [(&str, &str); 3] = [("24.1.1", "24.2.1"), ("10.5.2", "10.6.1"), ("10.4.1", "10.5.2")];
 
-/// Runs a procedure over the abstract pair. Every problem is told, not only the first; what follows from an earlier one is told
-/// too where it breaks a promise of its own.
+/// Runs a procedure over the abstract pair. Every problem is told, not only the first: what follows from an earlier one too, where
+/// it breaks another promise or the same one for another reason.
 pub fn prove(procedure: &Procedure) -> Proven {
     let mut proven = Proven::default();
     for primary in NodeId::BOTH {
         for (start, target) in VERSIONS {
             let facts = Facts::ideal(primary, version(start), version(target));
-            let mut walk = Walk { procedure, proven: &mut proven, path: Vec::new(), met: Vec::new(), lawful: true };
+            let mut walk =
+                Walk { procedure, proven: &mut proven, path: Vec::new(), met: Vec::new(), told: Vec::new(), lawful: true };
             walk.go(&procedure.resolve(primary), facts);
             proven.states += walk.met.len();
         }
@@ -93,7 +94,9 @@ struct Walk<'p> {
     proven: &'p mut Proven,
     path: Vec<Passed>,
     met: Vec<Facts>,
-    /// No step on the way was refused: from then on states are such as no run can reach, and need no end.
+    /// What was told already: one missing confirmation stands against every later step, and is told once.
+    told: Vec<(Rule, String)>,
+    /// No step on the way broke a promise: from then on states are such as no run can reach, and need no end.
     lawful: bool,
 }
 
@@ -114,7 +117,8 @@ impl Walk<'_> {
             facts = facts.after(step);
         }
         self.met(&facts);
-        if let Some((found, last)) = needs::not_home(&facts).zip(steps.last()) {
+        let linked = matches!(facts.link, Link::Linked { .. });
+        if let Some((found, last)) = needs::not_home(&facts).zip(steps.last()).filter(|_| self.lawful || !linked) {
             self.refuse(steps.len() - 1, last, None, format!("the procedure ends {found}"));
         }
     }
@@ -126,10 +130,23 @@ impl Walk<'_> {
         let mut all: Vec<_> = broken.chain(lacking).collect();
         all.dedup_by_key(|(rule, ..)| *rule);
         for (rule, expected, found) in all {
-            self.lawful = false;
-            let verb = rule.map_or_else(|| "can't be done".to_owned(), |rule| format!("breaks {rule}"));
-            self.refuse(index, step, rule, format!("step `{}` {verb}: expected {expected}, found {found}", step.id));
+            let why = format!("expected {expected}, found {found}");
+            match rule {
+                Some(rule) if !self.is_told(rule, &why) => {
+                    self.refuse(index, step, Some(rule), format!("step `{}` breaks {rule}: {why}", step.id));
+                }
+                // What can't succeed after a broken promise may well succeed once that is mended.
+                None if self.lawful => self.refuse(index, step, None, format!("step `{}` can't be done: {why}", step.id)),
+                _ => {}
+            }
+            self.lawful &= rule.is_none();
         }
+    }
+
+    fn is_told(&mut self, rule: Rule, why: &str) -> bool {
+        let told = self.told.iter().any(|(known, reason)| *known == rule && reason == why);
+        self.told.push((rule, why.to_owned()));
+        told
     }
 
     /// Evidence lapses while a run waits: the earlier step that proved it must be possible here once more.

@@ -66,15 +66,10 @@ fn asked_gate(step: &Step, _: &Facts) -> Option<Need> {
 
 /// R7: moving back leaves what was written since; that is a person's decision, after having seen it.
 fn moves_on(step: &Step, facts: &Facts) -> Option<Need> {
-    let back = step.kind == Kind::SwitchTraffic && facts.unprotected && step.node.is_some_and(|to| left(facts, to));
-    let expected = "a move of the service to where its data are; back only by a person's `switch-back`";
-    back.then(|| {
-        need(Some(Rule::R7), expected, format!("node `{}` was left, with clients' data on the other since", facts.first_primary))
-    })
-}
-
-fn left(facts: &Facts, node: NodeId) -> bool {
-    node == facts.first_primary && facts.survivor != node
+    let to = step.node.filter(|_| step.kind == Kind::SwitchTraffic && facts.unprotected)?;
+    let back = to == facts.first_primary && facts.survivor != to;
+    let expected = || format!("a person's `switch-back`, who was shown what was written on node `{}` since", facts.survivor);
+    back.then(|| need(Some(Rule::R7), expected(), format!("a step that moves the service back to node `{to}`")))
 }
 
 /// A standby takes no clients, so that nothing can be proven of it.
