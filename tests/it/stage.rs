@@ -38,12 +38,14 @@ pub struct Setting {
     pub first: String,
     pub second: String,
     pub seed: u64,
+    /// Procedures beside the built-in ones.
+    pub own: Vec<Procedure>,
 }
 
 impl Default for Setting {
     fn default() -> Self {
         let (first, second) = ("now +4h".to_owned(), "2026-11-23T07:00:00Z +4h".to_owned());
-        Self { options: InProcessOptions::default(), policy: Policy::default(), first, second, seed: 1 }
+        Self { options: InProcessOptions::default(), policy: Policy::default(), first, second, seed: 1, own: Vec::new() }
     }
 }
 
@@ -93,7 +95,7 @@ impl Stage {
         std::fs::write(folder.path().join("base.nss"), b"a package").unwrap();
         let journal = Arc::new(MemoryJournal::default());
         let deaf = Arc::new(AtomicBool::new(false));
-        let fleet = fleet(&site, &clock, &journal, &setting.policy, (folder.path().to_owned(), deaf.clone()));
+        let fleet = fleet(&site, &clock, &journal, &setting, (folder.path().to_owned(), deaf.clone()));
         Self {
             deaf,
             site,
@@ -112,7 +114,7 @@ impl Stage {
     pub fn restart(&mut self) {
         self.journal.live_again();
         let place = (self.folder.path().to_owned(), self.deaf.clone());
-        self.fleet = fleet(&self.site, &self.clock, &self.journal, &self.setting.policy, place);
+        self.fleet = fleet(&self.site, &self.clock, &self.journal, &self.setting, place);
         self.fleet.take_over(self.journal.runs());
     }
 
@@ -392,7 +394,7 @@ fn fleet(
     site: &SimSite,
     clock: &Arc<VirtualClock>,
     journal: &Arc<MemoryJournal>,
-    policy: &Policy,
+    setting: &Setting,
     place: (PathBuf, Arc<AtomicBool>),
 ) -> Arc<Fleet> {
     let (state, deaf) = place;
@@ -408,12 +410,13 @@ fn fleet(
         service: "support.example.com".to_owned(),
         procedure: Some("role-swap".to_owned()),
         nodes: PerNode::new(node),
-        policy: policy.clone(),
+        policy: setting.policy.clone(),
     };
     let hooks =
         Hooks { alerts: vec![Route { hook: "ops".to_owned(), events: vec!["*".to_owned()] }], exports: vec!["safe".to_owned()] };
     let around = Arc::new(Around::new(journal.clone(), clock.clone(), hooks, state));
-    let procedures = BUILT_IN.iter().map(|(name, text)| Procedure::load(name, text).unwrap()).collect();
+    let built_in = BUILT_IN.iter().map(|(name, text)| Procedure::load(name, text).unwrap());
+    let procedures = built_in.chain(setting.own.iter().cloned()).collect();
     let entry = SiteEntry { site, ports, first: None, second: None };
     Fleet::new(around, vec![entry], procedures, Vec::new())
 }

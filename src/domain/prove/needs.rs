@@ -24,8 +24,8 @@ fn need(rule: Option<Rule>, expected: impl Into<String>, found: impl Into<String
 
 /// Everything that the step lacks with these facts.
 pub fn of(step: &Step, facts: &Facts) -> Vec<Need> {
-    let asked: [fn(&Step, &Facts) -> Option<Need>; 7] =
-        [in_a_window, in_production, soaks_between, asked_gate, moves_on, unlinked_verify, as_planned];
+    let asked: [fn(&Step, &Facts) -> Option<Need>; 8] =
+        [in_a_window, in_production, soaks_between, asked_gate, moves_on, moves_at_all, no_standby, as_planned];
     asked.iter().filter_map(|lacks| lacks(step, facts)).collect()
 }
 
@@ -72,11 +72,17 @@ fn moves_on(step: &Step, facts: &Facts) -> Option<Need> {
     back.then(|| need(Some(Rule::R7), expected(), format!("a step that moves the service back to node `{to}`")))
 }
 
-/// A standby takes no clients, so that nothing can be proven of it.
-fn unlinked_verify(step: &Step, facts: &Facts) -> Option<Need> {
-    let node = step.node.filter(|_| step.kind == Kind::Verify)?;
+/// Drivers refuse to move a name from where it is not.
+fn moves_at_all(step: &Step, facts: &Facts) -> Option<Need> {
+    let to = step.node.filter(|&to| step.kind == Kind::SwitchTraffic && facts.serving == Some(to))?;
+    Some(need(None, "the service's name leading elsewhere", format!("it leads to node `{to}` already")))
+}
+
+/// A standby takes no clients: that it is able to serve, or open to them, can't be proven.
+fn no_standby(step: &Step, facts: &Facts) -> Option<Need> {
+    let node = step.node.filter(|_| matches!(step.kind, Kind::Verify | Kind::Reopen))?;
     let standby = facts.nodes[node].role == Some(Role::Standby);
-    standby.then(|| need(None, format!("node `{node}` without relationship, or primary"), facts.unable(node)))
+    standby.then(|| need(None, format!("node `{node}` without relationship, or primary"), "it is standby"))
 }
 
 /// Checks that hold a run unless the pair is as it was planned.
