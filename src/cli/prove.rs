@@ -66,7 +66,9 @@ impl Proved {
             Ok((procedure, proven)) => {
                 let each = proven.refusals.iter().map(|refusal| refused(&self.file, refusal));
                 let count = proven.refusals.len();
-                each.collect::<String>() + &format!("procedure `{}` is refused, {count} reason(s)\n", procedure.name)
+                let reasons = if count == 1 { "reason" } else { "reasons" };
+                each.collect::<String>()
+                    + &format!("{}: procedure `{}` is refused, {count} {reasons}\n", self.file, procedure.name)
             }
         }
     }

@@ -18,7 +18,7 @@
 mod needs;
 mod outcomes;
 
-use super::action::When;
+use super::action::{Gate, Kind, When};
 use super::facts::{Facts, Link};
 use super::ids::NodeId;
 use super::procedure::Procedure;
@@ -155,7 +155,8 @@ impl Walk<'_> {
         for violation in rules::violations(&steps[index], &lapsed) {
             self.count(End::Lapsed);
             let Cure::Renew(kind, node) = violation.cure else { continue };
-            let proves = |step: &&Step| step.kind == kind && (node.is_none() || step.node == node);
+            let gate = (kind == Kind::Confirm).then_some(Gate::AutomaticFailoverOff);
+            let proves = |step: &&Step| step.kind == kind && step.gate == gate && (node.is_none() || step.node == node);
             let again = steps[..index].iter().rev().find(proves).map(|step| rules::violations(step, &lapsed));
             // What lapsed together is renewed one after the other.
             let curable = |violation: &rules::Violation| matches!(violation.cure, Cure::Renew(..));
@@ -215,5 +216,50 @@ impl Walk<'_> {
             let path = self.path.clone();
             self.proven.refusals.push(Refusal { line, rule, step: step.id.clone(), message, path });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::facts::Known;
+
+    fn of_file(text: &str) -> Procedure {
+        Procedure::read("x", &format!("name = \"x\"\ntitle = \"X\"\n{text}")).unwrap()
+    }
+
+    fn walk<'p>(procedure: &'p Procedure, proven: &'p mut Proven) -> Walk<'p> {
+        Walk { procedure, proven, path: Vec::new(), met: Vec::new(), told: Vec::new(), lawful: true }
+    }
+
+    const VERIFY: &str = "[[steps]]\nwhen = \"window-1\"\naction = \"verify\"\nnode = \"standby\"\n";
+
+    /// No document was found whose order alone leads there, since the rules refuse an earlier step of each: so from facts.
+    #[test]
+    fn a_state_without_a_safe_end_is_refused_with_its_path() {
+        let (procedure, mut proven) = (of_file(VERIFY), Proven::default());
+        let mut facts = Facts::ideal(NodeId::A, version("1"), version("2")).after(&Step {
+            id: String::new(),
+            when: When::Window1,
+            kind: Kind::BreakFailover,
+            node: Some(NodeId::A),
+            gate: None,
+        });
+        facts.nodes.a.known = Known::Unread("no answer".to_owned());
+        let step = &procedure.resolve(NodeId::A)[0];
+        walk(&procedure, &mut proven).fails(0, step, &facts);
+        let ends: Vec<_> = proven.refusals.iter().map(|refusal| (refusal.line, refusal.rule, refusal.path[0].end)).collect();
+        assert!(ends.contains(&(3, Some(Rule::R7), End::Failed)), "{:#?}", proven.refusals);
+        assert!(proven.refusals[0].message.contains("no safe end"), "{:#?}", proven.refusals);
+    }
+
+    #[test]
+    fn evidence_that_nothing_can_renew_is_refused() {
+        let (procedure, mut proven) =
+            (of_file("[[steps]]\nwhen = \"window-1\"\naction = \"break_failover\"\n"), Proven::default());
+        let facts = Facts { autopilot_off: true, fresh_sync: true, ..Facts::ideal(NodeId::A, version("1"), version("2")) };
+        walk(&procedure, &mut proven).lapses(0, &procedure.resolve(NodeId::A), &facts);
+        let rules: Vec<_> = proven.refusals.iter().map(|refusal| refusal.rule).collect();
+        assert_eq!(rules, [Some(Rule::R17), Some(Rule::R1)], "{:#?}", proven.refusals);
     }
 }

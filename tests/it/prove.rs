@@ -130,7 +130,8 @@ fn every_outcome_is_gone_through() {
     }
 }
 
-/// The daemon proves each document whenever it loads it: 3 ms each were measured on an unoptimized build.
+/// The daemon proves each document whenever it loads it: 5 to 9 ms of processor time each were measured on an unoptimized build;
+/// the bound is wide, because other tests run beside this one.
 #[test]
 fn loading_takes_milliseconds() {
     let began = Instant::now();
@@ -169,12 +170,14 @@ fn steps(procedure: &Procedure) -> String {
     procedure.resolve(NodeId::A).into_iter().map(word).collect::<Vec<_>>().join(" ")
 }
 
-/// Any order of any actions is either refused or runs to its end: prover and machine agree. `PROVE=SEED` repeats one.
+/// Any order of any actions is either refused or runs to its end: prover and machine agree. `PROVE=SEED` repeats one,
+/// `PROVE_COUNT=1500` takes more than the usual ones.
 #[tokio::test(start_paused = true)]
 async fn what_is_proved_at_random_runs_to_its_end() {
     let built_in = BUILT_IN.map(|(name, text)| read(name, text));
-    let first: Option<u64> = std::env::var("PROVE").ok().and_then(|seed| seed.parse().ok());
-    let seeds = first.map_or(0..1500, |seed| seed..seed + 1);
+    let number = |name: &str| -> Option<u64> { std::env::var(name).ok()?.parse().ok() };
+    let first = number("PROVE");
+    let seeds = first.map_or(0..number("PROVE_COUNT").unwrap_or(250), |seed| seed..seed + 1);
     let (mut ran, mut wrong) = (HashSet::new(), Vec::new());
     for seed in seeds {
         let mut random = fastrand::Rng::with_seed(seed);
@@ -186,7 +189,7 @@ async fn what_is_proved_at_random_runs_to_its_end() {
         }
     }
     assert!(wrong.is_empty(), "{} of {} proved ones: {}", wrong.len(), ran.len(), wrong.join("\n\n"));
-    assert!(first.is_some() || ran.len() > 20, "only {} were proved", ran.len());
+    assert!(first.is_some() || ran.len() > 10, "only {} were proved", ran.len());
 }
 
 fn changeover(args: &[&str]) -> (Option<i32>, String, String) {
