@@ -140,11 +140,15 @@ fn cure_of_unable(facts: &Facts, node: NodeId) -> Cure {
 /// R3: a disruptive act begins only inside its window and if its expected time still fits.
 fn in_window(step: &Step, facts: &Facts) -> Verdict {
     let bound = matches!(step.when, When::Window1 | When::Window2);
+    let disruptive = step.kind.impact() >= Impact::Disruptive;
+    if disruptive && !bound && !facts.ordered {
+        let found = format!("`when = \"{}\"`", step.when.as_str());
+        return broken(Rule::R3, format!("`{}` inside a window", step.kind), found, Cure::Person);
+    }
     // An update restores no service: ordered or not, it keeps to its window.
     if !bound || facts.ordered && step.kind != Kind::Update {
         return Ok(());
     }
-    let disruptive = step.kind.impact() >= Impact::Disruptive;
     match facts.window {
         WindowFact::NotYet => broken(Rule::R3, format!("{} has begun", step.when.as_str()), "it has not begun", Cure::Time),
         WindowFact::TooShort if disruptive => broken(

@@ -1,7 +1,7 @@
 //! What a step needs beside the promises that [`rules`](crate::domain::rules) ask: what only a document can get wrong, since at
 //! run time the order of the steps is given.
 
-use crate::domain::action::{Gate, Impact, Kind, When};
+use crate::domain::action::{Gate, Kind, When};
 use crate::domain::event::Goal;
 use crate::domain::facts::{Facts, Link};
 use crate::domain::ids::NodeId;
@@ -24,16 +24,9 @@ fn need(rule: Option<Rule>, expected: impl Into<String>, found: impl Into<String
 
 /// Everything that the step lacks with these facts.
 pub fn of(step: &Step, facts: &Facts) -> Vec<Need> {
-    let asked: [fn(&Step, &Facts) -> Option<Need>; 8] =
-        [in_a_window, in_production, soaks_between, asked_gate, moves_on, moves_at_all, no_standby, as_planned];
+    let asked: [fn(&Step, &Facts) -> Option<Need>; 7] =
+        [in_production, soaks_between, asked_gate, moves_on, moves_at_all, no_standby, as_planned];
     asked.iter().filter_map(|lacks| lacks(step, facts)).collect()
-}
-
-/// R3: what disturbs has a window to fit into.
-fn in_a_window(step: &Step, _: &Facts) -> Option<Need> {
-    let bound = matches!(step.when, When::Window1 | When::Window2);
-    let lacks = step.impact() >= Impact::Disruptive && !bound;
-    lacks.then(|| need(Some(Rule::R3), "`when = \"window-1\"` or `\"window-2\"`", format!("`when = \"{}\"`", step.when.as_str())))
 }
 
 /// R10: the new version is judged in production, so it must be there: on the node that serves.
