@@ -20,6 +20,7 @@ mod output;
 mod page;
 mod plan;
 mod procedures;
+mod prove;
 mod rebuild;
 mod reference;
 mod resume;

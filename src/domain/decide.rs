@@ -226,8 +226,10 @@ fn wait_for_reading(run: &Run, step: &Step, violation: &Violation, world: &World
 fn renew(run: &Run, violation: &Violation, kind: Kind, node: Option<NodeId>) -> Next {
     let here = run.position().unwrap_or(0);
     let gate = (kind == Kind::Confirm).then_some(Gate::AutomaticFailoverOff);
-    let matches =
-        |step: &&Step| step.kind == kind && (node.is_none() || step.node == node) && (gate.is_none() || step.gate == gate);
+    // R17: a word counts for its own part only. Asked again in an earlier one, it would lapse again at once, without end.
+    let part = run.step().map(|step| step.when);
+    let asks = |step: &Step| gate.is_none() || step.gate == gate && Some(step.when) == part;
+    let matches = |step: &&Step| step.kind == kind && (node.is_none() || step.node == node) && asks(step);
     let linked = run.broken_at.is_none() || kind != Kind::ForceSync;
     let fresh = |step: &Step| run.progress_of(step).is_some_and(|progress| progress.tries < MAX_TRIES);
     match run.plan.steps[..here].iter().rev().find(matches).filter(|step| linked && fresh(step)) {

@@ -38,12 +38,14 @@ pub struct Setting {
     pub first: String,
     pub second: String,
     pub seed: u64,
+    /// Procedures beside the built-in ones.
+    pub own: Vec<Procedure>,
 }
 
 impl Default for Setting {
     fn default() -> Self {
         let (first, second) = ("now +4h".to_owned(), "2026-11-23T07:00:00Z +4h".to_owned());
-        Self { options: InProcessOptions::default(), policy: Policy::default(), first, second, seed: 1 }
+        Self { options: InProcessOptions::default(), policy: Policy::default(), first, second, seed: 1, own: Vec::new() }
     }
 }
 
@@ -96,7 +98,7 @@ impl Stage {
         let journal = Arc::new(MemoryJournal::default());
         let (deaf, mad) = (Arc::<AtomicBool>::default(), Arc::<AtomicBool>::default());
         let line = Telephone { inner: site.traffic(), deaf: deaf.clone(), mad: mad.clone() };
-        let fleet = fleet(&site, &clock, &journal, &setting.policy, (folder.path().to_owned(), line));
+        let fleet = fleet(&site, &clock, &journal, &setting, (folder.path().to_owned(), line));
         Self {
             deaf,
             mad,
@@ -117,7 +119,7 @@ impl Stage {
         self.journal.live_again();
         let line = Telephone { inner: self.site.traffic(), deaf: self.deaf.clone(), mad: self.mad.clone() };
         let place = (self.folder.path().to_owned(), line);
-        self.fleet = fleet(&self.site, &self.clock, &self.journal, &self.setting.policy, place);
+        self.fleet = fleet(&self.site, &self.clock, &self.journal, &self.setting, place);
         self.fleet.take_over(self.journal.runs());
     }
 
@@ -397,7 +399,7 @@ fn fleet(
     site: &SimSite,
     clock: &Arc<VirtualClock>,
     journal: &Arc<MemoryJournal>,
-    policy: &Policy,
+    setting: &Setting,
     place: (PathBuf, Telephone),
 ) -> Arc<Fleet> {
     let (state, line) = place;
@@ -413,12 +415,13 @@ fn fleet(
         service: "support.example.com".to_owned(),
         procedure: Some("role-swap".to_owned()),
         nodes: PerNode::new(node),
-        policy: policy.clone(),
+        policy: setting.policy.clone(),
     };
     let hooks =
         Hooks { alerts: vec![Route { hook: "ops".to_owned(), events: vec!["*".to_owned()] }], exports: vec!["safe".to_owned()] };
     let around = Arc::new(Around::new(journal.clone(), clock.clone(), hooks, state));
-    let procedures = BUILT_IN.iter().map(|(name, text)| Procedure::load(name, text).unwrap()).collect();
+    let built_in = BUILT_IN.iter().map(|(name, text)| Procedure::load(name, text).unwrap());
+    let procedures = built_in.chain(setting.own.iter().cloned()).collect();
     let entry = SiteEntry { site, ports, first: None, second: None };
     Fleet::new(around, vec![entry], procedures, Vec::new())
 }
