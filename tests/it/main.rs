@@ -15,6 +15,7 @@ mod docs;
 mod exec;
 mod explore;
 mod faults;
+mod journals;
 #[cfg(feature = "test-kill")]
 mod kill;
 mod layering;
@@ -36,6 +37,7 @@ mod sync_failures;
 mod telephone;
 mod tokens;
 mod troubles;
+mod untouched;
 mod vendor;
 mod whole_runs;
 mod windows;
