@@ -53,7 +53,9 @@ pub enum Recall {
 pub struct Taken {
     pub phase: &'static str,
     pub event: &'static str,
-    pub step: usize,
+    pub to: &'static str,
+    /// The step's place in the plan as it was started; none in a later revision.
+    pub step: Option<usize>,
 }
 
 #[derive(Clone)]
@@ -156,12 +158,12 @@ impl State {
     /// Applies an event, as after its durable record.
     pub fn record(&mut self, event: &Event) -> Vec<Command> {
         let at = self.world.now.max(self.run.last_at);
-        let taken = Taken { phase: machine::phase_name(&self.run.phase), event: name(event), step: self.step_index() };
+        let (phase, step) = (machine::phase_name(&self.run.phase), self.run.position().filter(|_| self.run.revision == 0));
         self.judge_record(event);
         match machine::next(&self.run, event, at) {
             Ok((run, commands)) => {
                 self.run = Run { last_at: at, ..run };
-                self.taken.push(taken);
+                self.taken.push(Taken { phase, event: event.name(), to: machine::phase_name(&self.run.phase), step });
                 if self.run.act.is_none() && self.truth.pending == Some(Pending::Instructed) {
                     self.truth.pending = None;
                 }
@@ -172,10 +174,6 @@ impl State {
                 Vec::new()
             }
         }
-    }
-
-    fn step_index(&self) -> usize {
-        self.run.position().unwrap_or(self.run.plan.steps.len())
     }
 
     /// Acceptance and the soak's end are promises of their own.
@@ -210,7 +208,8 @@ impl State {
         let Some(step) = self.run.step().cloned() else { return };
         self.judge(&step);
         let node = step.node.unwrap_or(scenario::PRIMARY);
-        if step.kind == Kind::Update {
+        // A person who carries an instruction out again is a person's word.
+        if step.kind == Kind::Update && self.truth.pending != Some(Pending::Instructed) {
             self.truth.sent[node] += 1;
         }
         if half { self.half(&step, node) } else { self.truth.effect(step.kind, node, self.world.now) }
@@ -341,30 +340,6 @@ fn refused(step: &Step) -> Event {
         found: String::new(),
         node: step.node,
         given_up: true,
-    }
-}
-
-/// The event's name as its record has it; without a detour over JSON, which would take most of the time.
-fn name(event: &Event) -> &'static str {
-    match event {
-        Event::Started { .. } => "started",
-        Event::Recovered {} => "recovered",
-        Event::StepBegun { .. } => "step_begun",
-        Event::ActAccepted {} => "act_accepted",
-        Event::Instructed { .. } => "instructed",
-        Event::Waited { .. } => "waited",
-        Event::RetryScheduled { .. } => "retry_scheduled",
-        Event::Doubted { .. } => "doubted",
-        Event::StepDone { .. } => "step_done",
-        Event::EvidenceLapsed { .. } => "evidence_lapsed",
-        Event::Confirmed { .. } => "confirmed",
-        Event::Held { .. } => "held",
-        Event::HoldRequested {} => "hold_requested",
-        Event::Resumed { .. } => "resumed",
-        Event::SwitchBackOrdered { .. } => "switch_back_ordered",
-        Event::Noticed { .. } => "noticed",
-        Event::Undelivered { .. } => "undelivered",
-        Event::Finished { .. } => "finished",
     }
 }
 

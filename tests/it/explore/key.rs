@@ -4,6 +4,7 @@
 //! influence (records, resumptions, instruction numbers) are left out, tries are counted up to two.
 
 use changeover::domain::action::{Kind, When};
+use changeover::domain::event::Goal;
 use changeover::domain::ids::NodeId;
 use changeover::domain::run::{Phase, Run};
 use changeover::domain::world::World;
@@ -68,7 +69,7 @@ fn truth(bytes: &mut Bytes, state: &State) {
     bytes.put(pending);
     let fresh = truth.synced.is_some_and(|at| now.duration_since(at) <= policy.max_sync_age);
     let soaked = truth.updated_at.is_some_and(|at| now.duration_since(at) >= policy.min_soak);
-    bytes.bits([truth.asked.is_some(), fresh, truth.broken_at.is_some(), soaked, truth.people.ordered_back, truth.survivor == NodeId::A]);
+    bytes.bits([truth.asked.is_some(), fresh, truth.broken_at.is_some(), soaked, truth.people.ordered, truth.survivor == NodeId::A]);
     bytes.put(truth.people.off.map_or(0, part) | truth.people.accepted.map_or(0, |verdict| 1 + verdict as u8) << 4);
     bytes.put(truth.sent.a.min(2) | truth.sent.b.min(2) << 2);
 }
@@ -106,10 +107,7 @@ fn sync(bytes: &mut Bytes, sync: Option<(Timestamp, Sync)>, state: &State) {
 fn run(bytes: &mut Bytes, run: &Run, world: &World, state: &State) {
     let now = world.now;
     phase(bytes, run, world);
-    bytes.put(run.position().unwrap_or(run.plan.steps.len()) as u8);
-    for chunk in run.progress.chunks(8) {
-        bytes.put(chunk.iter().enumerate().fold(0u8, |sum, (i, progress)| sum | u8::from(progress.done_at.is_some()) << i));
-    }
+    steps(bytes, run);
     bytes.put(run.at().map_or(0, |progress| progress.tries.min(2) as u8));
     for (when, window) in [(When::Window1, &run.windows.first), (When::Window2, &run.windows.second)] {
         let left = run.step().is_none_or(|step| step.when > when);
@@ -123,6 +121,22 @@ fn run(bytes: &mut Bytes, run: &Run, world: &World, state: &State) {
     act(bytes, run, now);
     evidence(bytes, run, world);
     let _ = state;
+}
+
+/// What is left to do, and what was done: a plan revision's numbers and words make no difference.
+fn steps(bytes: &mut Bytes, run: &Run) {
+    let mut done = 0u32;
+    for (step, progress) in run.plan.steps.iter().zip(&run.progress) {
+        if progress.done_at.is_some() {
+            done |= 1 << (step.kind as u32);
+        } else {
+            let node = step.node.map_or(0, |node| 1 + node.index() as u8);
+            bytes.put(step.kind as u8 | (node << 4) | u8::from(step.when == When::Window2) << 6);
+        }
+    }
+    bytes.put(255);
+    bytes.0.extend(done.to_le_bytes());
+    bytes.bits([run.way.is_some(), run.way == Some(Goal::Home), run.revision > 0]);
 }
 
 fn phase(bytes: &mut Bytes, run: &Run, world: &World) {
@@ -163,7 +177,8 @@ fn act(bytes: &mut Bytes, run: &Run, now: Timestamp) {
     let Some(act) = &run.act else { return bytes.put(0) };
     let late = act.instruction.as_ref().and_then(|instruction| instruction.not_after).is_some_and(|until| now >= until);
     bytes.put(1);
-    bytes.bits([act.accepted, act.instruction.is_some(), late, act.baseline.sync.is_some(), act.baseline.first_sync.is_some()]);
+    let baseline = &act.baseline;
+    bytes.bits([act.accepted, act.instruction.is_some(), late, baseline.sync.is_some(), baseline.first_sync.is_some(), baseline.denied]);
     bytes.put(act.baseline.traffic.map_or(2, |node| node.index() as u8));
     age(bytes, run, act.since, now);
     bytes.bits([now.duration_since(act.since) >= super::scenario::SETTLING]);

@@ -1,11 +1,12 @@
 //! Everything that can happen next in a state, each with the state it leads to.
 
 use changeover::domain::action::{Gate, Kind, When};
-use changeover::domain::event::{Event, Verdict, WaitingOn};
+use changeover::domain::event::{Cause, Event, Verdict, WaitingOn};
 use changeover::domain::facts::Link;
 use changeover::domain::ids::NodeId;
 use changeover::domain::run::Phase;
 use changeover::domain::site::Role;
+use changeover::domain::way_home;
 use jiff::{SignedDuration, Timestamp};
 
 use super::engine::{Answer, Place, Recall, State, TICK, by_hand, gives_files, phase_since};
@@ -60,6 +61,9 @@ pub enum Word {
     Resume,
     ResumeWithWindow,
     SwitchBack,
+    /// The way home, the best or the next best.
+    Abort(usize),
+    Close,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -85,13 +89,16 @@ pub enum Change {
 
 pub struct Moves<'a> {
     state: &'a State,
+    key: &'a [u8],
+    /// Another look shows nothing new: what people and outsiders do in between comes to the same.
+    settled: bool,
     hands: Hands,
     pub out: Vec<(Move, State)>,
 }
 
 /// All that can happen next.
-pub fn of(state: &State, hands: Hands) -> Vec<(Move, State)> {
-    let mut moves = Moves { state, hands, out: Vec::new() };
+pub fn of(state: &State, key: &[u8], hands: Hands) -> Vec<(Move, State)> {
+    let mut moves = Moves { state, key, settled: false, hands, out: Vec::new() };
     if !state.run.is_finished() {
         match state.place {
             Place::Sending => moves.sending(),
@@ -168,7 +175,7 @@ impl Moves<'_> {
             state.advance(hands);
         });
         // Looks come every few seconds: time goes far only once another one would show nothing new.
-        let settled = super::key::of(&self.out[0].1) == super::key::of(self.state);
+        self.settled = *super::key::of(&self.out[0].1) == *self.key;
         self.progress();
         self.words();
         self.gets_better();
@@ -182,23 +189,22 @@ impl Moves<'_> {
                 state.advance(hands);
             });
         }
-        if self.state.left.outside > 0 {
-            self.changes();
-        }
-        if settled {
+        if self.settled {
+            if self.state.left.outside > 0 {
+                self.changes();
+            }
             self.later();
         }
     }
 
     /// To the next edge that makes a difference: the others are passed on the way.
     fn later(&mut self) {
-        let here = super::key::of(self.state);
         let mut state = self.state.fresh();
         while let Some(edge) = next_edge(&state) {
             passes(&mut state, edge);
             state.look(AFTER, self.hands);
             state.advance(self.hands);
-            if super::key::of(&state) != here {
+            if *super::key::of(&state) != *self.key {
                 return self.push(Move::Later, |at, _| *at = state);
             }
         }
@@ -263,7 +269,7 @@ impl Moves<'_> {
 
     fn words(&mut self) {
         let run = &self.state.run;
-        let may_digress = self.state.left.words > 0;
+        let may_digress = self.state.left.words > 0 && self.settled;
         if let Some(gate) = run.open_gate() {
             self.gate(gate, may_digress);
         }
@@ -273,19 +279,48 @@ impl Moves<'_> {
         if may_digress && run.may_switch_back() {
             self.push(Move::Word(Word::SwitchBack), |state, hands| {
                 state.left.words -= 1;
-                state.truth.people.ordered_back = true;
+                state.truth.people.ordered = true;
                 state.hears(&Event::SwitchBackOrdered { note: "n".to_owned() }, hands);
             });
         }
+        if may_digress {
+            self.abort();
+            self.close();
+        }
         self.resume();
+    }
+
+    fn abort(&mut self) {
+        let (run, world) = (&self.state.run, &self.state.world);
+        if !way_home::may_be_ordered(run, world) {
+            return;
+        }
+        for (number, way) in way_home::of_run(run, world).ways.into_iter().enumerate() {
+            let event = way_home::order(run, world, &way, Cause::Abort, None);
+            self.push(Move::Word(Word::Abort(number)), |state, hands| {
+                state.left.words -= 1;
+                state.truth.people.ordered = true;
+                state.truth.sent = Default::default();
+                state.hears(&event, hands);
+            });
+        }
+    }
+
+    fn close(&mut self) {
+        let event = Event::Closed { state: "s".to_owned(), note: "n".to_owned(), undone: Vec::new() };
+        self.word(Word::Close, event, true);
     }
 
     fn gate(&mut self, gate: Gate, may_digress: bool) {
         for verdict in [Verdict::Accept, Verdict::AcceptEarly, Verdict::Reject] {
             let leads_on = verdict == Verdict::Accept;
-            let closes = gate == Gate::NodeClosed;
             let closed = self.state.run.step().and_then(|step| step.node).is_some_and(|node| self.state.truth.now.nodes[node].closed);
-            let sensible = (gate == Gate::Production || verdict != Verdict::AcceptEarly) && (!closes || closed && leads_on);
+            let true_word = match gate {
+                Gate::NodeClosed => closed && leads_on,
+                Gate::NodeOpen => !closed && leads_on,
+                _ => true,
+            };
+            let sensible = (gate == Gate::Production || verdict != Verdict::AcceptEarly) && true_word;
             if sensible && (leads_on || may_digress) {
                 self.confirm(gate, verdict, !leads_on);
             }
@@ -304,7 +339,7 @@ impl Moves<'_> {
                 match gate {
                     Gate::Production => state.truth.people.accepted = Some(verdict),
                     Gate::AutomaticFailoverOff => state.truth.people.off = state.run.step().map(|step| step.when),
-                    Gate::SyncStatus | Gate::NodeClosed => {}
+                    Gate::SyncStatus | Gate::NodeClosed | Gate::NodeOpen => {}
                 }
                 if gate == Gate::SyncStatus && matches!(state.truth.now.sync, Some((_, Sync::Odd))) {
                     sync_was_good(&mut state.truth);
@@ -322,7 +357,9 @@ impl Moves<'_> {
         if is_at_rest_for_good(self.state) || !resumable && !waits_for_window {
             return;
         }
-        let Some(step) = run.step() else { return };
+        let Some(step) = run.step() else {
+            return self.resumed(Word::Resume, Event::Resumed { first: None, second: None }, false);
+        };
         let now = self.state.world.now;
         let missed = run.hold().is_some_and(|hold| hold.code == "window_missed");
         let window = run.windows.of(step.when);
@@ -356,7 +393,8 @@ impl Moves<'_> {
             }
         }
         let stuck = matches!(self.state.run.phase, Phase::Held(_) | Phase::InDoubt { .. });
-        if stuck && !is_at_rest_for_good(self.state) {
+        let installing = matches!(self.state.truth.pending, Some(Pending::Update(_)));
+        if stuck && !installing && !is_at_rest_for_good(self.state) {
             let mended = mended(self.state);
             if mended != self.state.truth {
                 self.world(Move::Mend, false, |state| state.truth = mended);

@@ -68,7 +68,8 @@ fn node_of(step: &Step) -> NodeId {
 }
 
 fn breaks_only_after_a_fresh_sync(step: &Step, truth: &Truth, moment: &Moment<'_>) -> Option<String> {
-    let fresh = truth.synced.is_some_and(|at| moment.at.duration_since(at) <= moment.max_sync_age);
+    let mends = is_repair(truth);
+    let fresh = mends || truth.synced.is_some_and(|at| moment.at.duration_since(at) <= moment.max_sync_age);
     when(step.kind == Kind::BreakFailover && !fresh, "no good sync since the run asked for one, or too old a one")
 }
 
@@ -86,7 +87,10 @@ fn able(truth: &Truth, node: NodeId) -> bool {
 }
 
 fn inside_its_window(step: &Step, truth: &Truth, moment: &Moment<'_>) -> Option<String> {
-    let window = moment.windows.of(step.when).filter(|_| step.impact() >= Impact::Disruptive && !truth.people.ordered_back)?;
+    let window = moment.windows.of(step.when).filter(|_| step.impact() >= Impact::Disruptive)?;
+    if truth.people.ordered && step.kind != Kind::Update {
+        return None;
+    }
     when(moment.at < window.from || moment.at + moment.expected > window.to, "outside its window, or too late in it")
 }
 
@@ -112,7 +116,11 @@ fn equal_versions(step: &Step, truth: &Truth, _: &Moment<'_>) -> Option<String> 
 
 fn serves_first(step: &Step, truth: &Truth, _: &Moment<'_>) -> Option<String> {
     let node = node_of(step);
-    let known = truth.now.nodes[node].release != Release::Other;
+    let known = match truth.now.nodes[node].release {
+        Release::Start => true,
+        Release::Target => truth.people.accepted != Some(Verdict::Reject),
+        Release::Other => false,
+    };
     when(step.kind == Kind::SwitchTraffic && !(able(truth, node) && known), format!("node `{node}` could not serve"))
 }
 
@@ -135,8 +143,13 @@ fn nothing_is_lost(step: &Step, truth: &Truth, _: &Moment<'_>) -> Option<String>
 }
 
 fn accepted_by_a_person(step: &Step, truth: &Truth, moment: &Moment<'_>) -> Option<String> {
-    if step.when < When::Window2 || truth.people.ordered_back {
+    let follows = step.kind == Kind::Update && truth.now.nodes[node_of(step).other()].release == Release::Target;
+    if step.when < When::Window2 && !follows || truth.people.ordered && !follows {
         return None;
+    }
+    if truth.people.ordered {
+        let accepted = matches!(truth.people.accepted, Some(Verdict::Accept | Verdict::AcceptEarly));
+        return when(!accepted, "the second node follows, and nobody accepted the new version");
     }
     let soaked = truth.updated_at.is_some_and(|at| moment.at.duration_since(at) >= moment.min_soak);
     let accepted = match truth.people.accepted {
@@ -167,10 +180,14 @@ fn accepted_while_one_serves(step: &Step, truth: &Truth, _: &Moment<'_>) -> Opti
 
 fn automatic_failover_off(step: &Step, truth: &Truth, _: &Moment<'_>) -> Option<String> {
     let asks = matches!(step.kind, Kind::ForceSync | Kind::BreakFailover | Kind::EstablishFailover);
-    when(asks && truth.people.off != Some(step.when), "nobody confirmed in this window that automatic failover is off")
+    let mends = step.kind == Kind::BreakFailover && is_repair(truth);
+    when(asks && !mends && truth.people.off != Some(step.when), "nobody confirmed in this window that automatic failover is off")
 }
 
 fn roles_as_planned(step: &Step, truth: &Truth, _: &Moment<'_>) -> Option<String> {
+    if step.kind == Kind::BreakFailover && is_repair(truth) {
+        return None;
+    }
     let planned = match step.kind {
         Kind::ForceSync | Kind::BreakFailover => super::truth::linked(super::scenario::PRIMARY),
         Kind::EstablishFailover => return when(truth.now.nodes.a.role != Role::Standalone || truth.now.nodes.b.role != Role::Standalone, "linked already"),
@@ -179,8 +196,14 @@ fn roles_as_planned(step: &Step, truth: &Truth, _: &Moment<'_>) -> Option<String
     when(NodeId::BOTH.into_iter().any(|node| truth.now.nodes[node].role != planned(node)), "the roles are not the plan's")
 }
 
+/// A person ordered a link to be broken that nobody planned: half there, crooked, or back.
+fn is_repair(truth: &Truth) -> bool {
+    truth.people.ordered && (truth.primary().is_none() || truth.broken_at.is_some())
+}
+
 fn updated_once(step: &Step, truth: &Truth, _: &Moment<'_>) -> Option<String> {
-    when(step.kind == Kind::Update && truth.sent[node_of(step)] > 0, "sent a second time without a person")
+    let by_hand = truth.pending == Some(Pending::Instructed);
+    when(step.kind == Kind::Update && !by_hand && truth.sent[node_of(step)] > 0, "sent a second time without a person")
 }
 
 type RestPromise = fn(&Run, &Truth, Timestamp) -> Option<String>;
@@ -201,11 +224,17 @@ pub fn of_rest(run: &Run, truth: &Truth, now: Timestamp) -> Vec<Breach> {
 
 /// A run that succeeded is home: linked from the survivor, equal on the target, served, its first sync good, nothing lost.
 fn finished_at_home(run: &Run, truth: &Truth, _: Timestamp) -> Option<String> {
+    let (a, b) = (truth.now.nodes.a.release, truth.now.nodes.b.release);
     let home = truth.primary() == Some(truth.survivor)
         && truth.name == Some(truth.survivor)
-        && NodeId::BOTH.into_iter().all(|node| truth.now.nodes[node].release == Release::Target && truth.is_up(node))
+        && truth.is_up(truth.survivor)
+        && a == b
         && matches!(truth.now.sync, Some((_, super::truth::Sync::Good)));
-    when(run.phase == Phase::Finished(Outcome::Succeeded) && !home, "finished, and the pair is not home")
+    match run.phase {
+        Phase::Finished(Outcome::Succeeded) => when(!home || a != Release::Target, "succeeded, and the pair is not home"),
+        Phase::Finished(Outcome::Aborted) => when(!home, "aborted, and the pair is not home"),
+        _ => None,
+    }
 }
 
 fn unprotected_is_told(run: &Run, truth: &Truth, now: Timestamp) -> Option<String> {

@@ -11,6 +11,7 @@ use changeover::domain::window::Window;
 use jiff::{SignedDuration, Timestamp};
 
 use super::truth::Release;
+use std::sync::LazyLock;
 
 pub const SERVICE: &str = "support.example.com";
 /// The node that is primary when the run begins.
@@ -51,13 +52,10 @@ pub fn identity(node: NodeId) -> String {
     format!("appliance-{node}")
 }
 
+/// Parsed once: a look asks for it, and an exploration looks a million times.
 pub fn version(release: Release) -> Version {
-    let text = match release {
-        Release::Start => "24.1.1",
-        Release::Target => "24.2.1",
-        Release::Other => "24.1.9",
-    };
-    text.parse().unwrap()
+    static VERSIONS: LazyLock<[Version; 3]> = LazyLock::new(|| ["24.1.1", "24.2.1", "24.1.9"].map(|text| text.parse().unwrap()));
+    VERSIONS[release as usize].clone()
 }
 
 pub fn begin() -> Timestamp {
@@ -101,6 +99,7 @@ pub fn plan(procedure: &str, steps: Vec<Step>) -> Plan {
         policy: policy(),
         from: Target { version: version(Release::Start), build: None },
         to: Target { version: version(Release::Target), build: None },
+        adopted: None,
         package: Package { path: "/p".into(), sha256: "00".to_owned(), bytes: 1 },
         primary: PRIMARY,
         windows: Windows {

@@ -31,7 +31,10 @@ struct Search<'a> {
     ways: Vec<(u32, Move)>,
     edges: Vec<(u32, u32)>,
     ends: Vec<u32>,
-    waiting: VecDeque<(u32, State)>,
+    /// What each state is called in a count of states.
+    tags: Vec<u16>,
+    names: Vec<String>,
+    waiting: VecDeque<(u32, Box<[u8]>, State)>,
     found: Found,
     /// Stop at the first breach of this promise.
     wanted: Option<&'static str>,
@@ -45,13 +48,15 @@ pub fn explore(scenario: &Scenario, wanted: Option<&'static str>) -> Found {
         ways: Vec::new(),
         edges: Vec::new(),
         ends: Vec::new(),
+        tags: Vec::new(),
+        names: Vec::new(),
         waiting: VecDeque::new(),
         found: Found { complete: true, ..Found::default() },
         wanted,
     };
     search.arrive(None, Move::Begin, State::new(scenario));
-    while let Some((from, state)) = search.waiting.pop_front() {
-        search.expand(from, &state);
+    while let Some((from, key, state)) = search.waiting.pop_front() {
+        search.expand(from, &key, &state);
         if search.wanted.is_some_and(|wanted| search.found.breaches.contains_key(wanted)) {
             break;
         }
@@ -64,11 +69,11 @@ pub fn explore(scenario: &Scenario, wanted: Option<&'static str>) -> Found {
 }
 
 impl Search<'_> {
-    fn expand(&mut self, from: u32, state: &State) {
+    fn expand(&mut self, from: u32, key: &[u8], state: &State) {
         if moves::is_at_rest_for_good(state) {
             self.ends.push(from);
         }
-        for (happened, next) in moves::of(state, self.scenario.hands) {
+        for (happened, next) in moves::of(state, key, self.scenario.hands) {
             self.arrive(Some(from), happened, next);
         }
     }
@@ -78,7 +83,7 @@ impl Search<'_> {
         self.found.taken.extend(std::mem::take(&mut state.taken));
         let key = key::of(&state);
         let number = self.ways.len() as u32;
-        let at = *self.known.entry(key).or_insert(number);
+        let at = *self.known.entry(key.clone()).or_insert(number);
         if let Some(from) = from {
             self.edges.push((from, at));
         }
@@ -86,12 +91,24 @@ impl Search<'_> {
             return;
         }
         self.ways.push((from.unwrap_or(0), happened));
+        self.tag(&state);
         if state.breaches.is_empty() {
-            self.waiting.push_back((number, state));
+            self.waiting.push_back((number, key, state));
         } else {
             self.ends.push(number);
             self.tell_breaches(number, &state);
         }
+    }
+
+    fn tag(&mut self, state: &State) {
+        let hold = state.run.hold().map_or("", |hold| &hold.code);
+        let step = state.run.step().map_or("-", |step| step.kind.name());
+        let name = format!("{} {hold} at {step}", changeover::domain::machine::phase_name(&state.run.phase));
+        let at = self.names.iter().position(|known| *known == name).unwrap_or_else(|| {
+            self.names.push(name);
+            self.names.len() - 1
+        });
+        self.tags.push(at as u16);
     }
 
     fn tell_breaches(&mut self, number: u32, state: &State) {
@@ -115,7 +132,7 @@ impl Search<'_> {
         let mut lines = vec![format!("  {}", describe(&state))];
         for at in path.into_iter().rev() {
             let wanted = self.ways[at as usize].1;
-            let next = moves::of(&state, self.scenario.hands).into_iter().find(|(happened, next)| {
+            let next = moves::of(&state, &key::of(&state), self.scenario.hands).into_iter().find(|(happened, next)| {
                 *happened == wanted && self.known.get(&key::of(next)) == Some(&at)
             });
             let Some((_, next)) = next else {
@@ -126,7 +143,7 @@ impl Search<'_> {
             lines.push(format!("  {wanted:?} [{}]\n      {}", events.join(" "), describe(&next)));
             state = next;
         }
-        let next = moves::of(&state, self.scenario.hands);
+        let next = moves::of(&state, &key::of(&state), self.scenario.hands);
         let next: Vec<String> =
             next.iter().map(|(happened, next)| format!("{happened:?} {}", self.known.get(&key::of(next)).copied().unwrap_or_default())).collect();
         lines.push(format!("  state {number}; from here: {}", next.join(", ")));
@@ -160,6 +177,17 @@ impl Search<'_> {
             self.edges[first..].iter().take_while(|(from, _)| *from as usize == at).all(|(_, to)| *to as usize == at)
         };
         let dead: Vec<usize> = (0..leads_out.len()).filter(|&at| !leads_out[at]).collect();
+        let mut counts: BTreeMap<u16, usize> = BTreeMap::new();
+        dead.iter().for_each(|&at| *counts.entry(self.tags[at]).or_default() += 1);
+        for (tag, count) in counts {
+            println!("    dead: {count} {}", self.names[tag as usize]);
+            if std::env::var("TALES").is_ok() {
+                let first = dead.iter().copied().find(|&at| self.tags[at] == tag).unwrap_or_default();
+                let story = self.story(first as u32);
+                let lines: Vec<&str> = story.lines().collect();
+                println!("{}", lines[lines.len().saturating_sub(11)..].join("\n"));
+            }
+        }
         let worst = dead.iter().copied().find(|&at| stays(at)).or_else(|| dead.last().copied());
         self.found.dead_end = worst.map(|worst| self.story(worst as u32));
     }

@@ -76,7 +76,8 @@ pub struct People {
     /// Automatic failover was confirmed off for this part.
     pub off: Option<When>,
     pub accepted: Option<Verdict>,
-    pub ordered_back: bool,
+    /// A person ordered the way back or home.
+    pub ordered: bool,
 }
 
 #[derive(Clone, Debug, PartialEq)]
