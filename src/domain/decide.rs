@@ -102,7 +102,7 @@ fn begin(run: &Run, world: &World) -> Next {
     let Some(step) = run.step() else { return end(run) };
     let violations = rules::violations(step, &world.facts(run, step));
     if let Some(evidence) = is_so(run, step, world).filter(|_| !run.acknowledged.is_empty()) {
-        return already(step, evidence, violations);
+        return already(run, step, evidence, violations);
     }
     if let Some(violation) = violations.into_iter().next() {
         return hindered(run, step, violation, world);
@@ -134,10 +134,16 @@ fn is_so(run: &Run, step: &Step, world: &World) -> Option<Evidence> {
 }
 
 /// What was done by hand, and acknowledged by a person, counts if no promise speaks against it. R3, R5 and R17 speak of the
-/// moment before the act and can't be asked any more.
-fn already(step: &Step, evidence: Evidence, violations: Vec<Violation>) -> Next {
-    let past = [Rule::R3, Rule::R5, Rule::R17];
-    match violations.into_iter().find(|violation| !past.contains(&violation.rule)) {
+/// moment before the act and can't be asked any more; nor can R4 of an update whose backup has only grown old since, or R1 of a
+/// link that a person ordered to be broken.
+fn already(run: &Run, step: &Step, evidence: Evidence, violations: Vec<Violation>) -> Next {
+    let past = |rule: Rule| match rule {
+        Rule::R3 | Rule::R5 | Rule::R17 => true,
+        Rule::R4 => step.kind == Kind::Update && step.node.is_some_and(|node| run.nodes[node].was_backed_up()),
+        Rule::R1 => run.is_ordered(),
+        _ => false,
+    };
+    match violations.into_iter().find(|violation| !past(violation.rule)) {
         Some(violation) => held_by_rule(&violation),
         None => done(step, evidence, true),
     }
@@ -333,6 +339,7 @@ fn begun(run: &Run, step: &Step, world: &World, baseline: Option<Baseline>) -> E
         sync: world.readings[source].sync().filter(|_| wants_sync).cloned(),
         first_sync: None,
         traffic: world.traffic.target().filter(|_| step.kind == Kind::SwitchTraffic),
+        denied: step.kind == Kind::Reopen && step.node.is_some_and(|node| world.denies(node)),
     };
     Event::StepBegun { attempt: run.at().map_or(0, |progress| progress.attempts) + 1, baseline: baseline.unwrap_or_else(before) }
 }

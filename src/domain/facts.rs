@@ -249,7 +249,7 @@ impl Facts {
             Kind::Confirm => match step.gate {
                 Some(Gate::Production) => self.confirmed = true,
                 Some(Gate::AutomaticFailoverOff) => self.autopilot_off = true,
-                Some(Gate::SyncStatus | Gate::NodeClosed) | None => {}
+                Some(Gate::SyncStatus | Gate::NodeClosed | Gate::NodeOpen) | None => {}
             },
             Kind::Soak => self.soaked = true,
             Kind::EstablishFailover => {

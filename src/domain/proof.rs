@@ -277,10 +277,16 @@ fn closed(node: NodeId, act: &Act, world: &World) -> Proof {
     }
 }
 
+/// Takes clients. Where a person opens it, that proves something only if it was seen to take none before: the daemon may be let
+/// in where clients are not.
 fn opened(node: NodeId, act: &Act, world: &World) -> Proof {
     let reading = &world.readings[node];
-    match reading.current.as_ref().filter(|_| reading.proven_after(act.since)) {
-        Some(current) if current.takes_clients != Some(false) => Proof::Done(Evidence::seen("it is open to clients")),
+    match reading.current.as_ref().filter(|_| reading.proven_after(act.since)).map(|current| current.takes_clients) {
+        Some(None | Some(true)) if act.instruction.is_none() => Proof::Done(Evidence::seen("it is open to clients")),
+        Some(Some(true)) if act.baseline.denied => Proof::Done(Evidence::seen("it is open to clients")),
+        Some(None | Some(true)) => {
+            not_yet(format!("a person's word at the gate `node_open`: whether node `{node}` takes clients can't be seen from here"))
+        }
         _ => not_yet(format!("node `{node}` to take clients")),
     }
 }
@@ -355,6 +361,10 @@ fn final_check(run: &Run, world: &World) -> Proof {
     }
     if !NodeId::BOTH.into_iter().all(|node| world.readings[node].healthy_twice()) {
         return not_yet("two healthy readings of both nodes");
+    }
+    let versions = world.readings.as_ref().map(|reading| reading.current.as_ref().map(|current| &current.version));
+    if versions.a != versions.b {
+        return not_yet("one version on both nodes");
     }
     if world.has_traffic && world.traffic.target() != Some(primary) {
         return not_yet(format!("`{}` to lead to node `{primary}`; now: {}", run.plan.service, world.traffic.describe()));

@@ -378,7 +378,9 @@ pub fn order(run: &Run, world: &World, way: &Way, cause: Cause, note: Option<Str
     };
     let steps = way.steps.iter().map(|step| Step { id: prefixed(&step.id), ..step.clone() }).collect::<Vec<_>>();
     debug_assert!(!steps.iter().any(|step| taken(&step.id)), "a step's id is used once");
-    let seen = watch::surprises(run, world).into_iter().map(|failure| failure.message).collect();
+    // The act under way is given up with the order: what it has changed already was shown too.
+    let without = Run { act: None, ..run.clone() };
+    let seen = watch::surprises(&without, world).into_iter().map(|failure| failure.message).collect();
     Event::Revised { cause, goal: way.goal, note, steps, seen }
 }
 

@@ -13,6 +13,7 @@ mod demo;
 mod dns;
 mod docs;
 mod exec;
+mod explore;
 mod faults;
 mod generated;
 mod journals;
