@@ -176,8 +176,18 @@ impl State {
         }
     }
 
-    /// Acceptance and the soak's end are promises of their own.
+    /// Acceptance and the soak's end are promises of their own; the asking for a sync counts from its record; a name that
+    /// somebody moved by hand is proven moved.
     fn judge_record(&mut self, event: &Event) {
+        let step = self.run.step().map(|step| (step.kind, step.node.unwrap_or(scenario::PRIMARY)));
+        match (event, step) {
+            (Event::StepBegun { .. }, Some((Kind::ForceSync, _))) => self.truth.asked = Some(self.world.now),
+            (Event::StepDone { .. }, Some((Kind::SwitchTraffic, to))) if self.truth.survivor != to && self.truth.name == Some(to) => {
+                self.truth.survivor = to;
+                self.truth.now.nodes[to.other()].saved_at = None;
+            }
+            _ => {}
+        }
         let accepts = match event {
             Event::Confirmed { gate: Gate::Production, verdict, .. } => *verdict != Verdict::Reject,
             Event::StepDone { .. } => self.run.step().is_some_and(|step| step.kind == Kind::Soak),
@@ -245,13 +255,9 @@ impl State {
     pub fn answer_event(&mut self, answer: Answer, hands: Hands) -> Event {
         let Some(step) = self.run.step().cloned() else { return Event::ActAccepted {} };
         if answer == Answer::Done && by_hand(step.kind, hands) {
-            self.truth.asked = self.truth.asked.or(Some(self.world.now).filter(|_| step.kind == Kind::ForceSync));
             self.truth.pending = Some(Pending::Instructed);
             let not_after = watch::not_after(&self.run, &step);
             return Event::Instructed { number: self.run.instructions + 1, not_after, lines: Vec::new() };
-        }
-        if step.kind == Kind::ForceSync {
-            self.truth.asked = Some(self.world.now);
         }
         match answer {
             Answer::Done | Answer::LostDone => self.takes_hold(false),

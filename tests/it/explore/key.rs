@@ -43,7 +43,7 @@ pub fn of(state: &State) -> Box<[u8]> {
     bytes.put(left.outside << 4 | left.words);
     bytes.put(u8::from(state.place == Place::Sending) | u8::from(!state.breaches.is_empty()) << 1);
     truth(&mut bytes, state);
-    run(&mut bytes, &state.run, &state.world, state);
+    run(&mut bytes, &state.run, &state.world);
     readings(&mut bytes, state);
     bytes.0.into_boxed_slice()
 }
@@ -67,7 +67,7 @@ fn truth(bytes: &mut Bytes, state: &State) {
         Some(Pending::Late(_, kind, node)) => 8 + 2 * kind as u8 + node.index() as u8,
     };
     bytes.put(pending);
-    let fresh = truth.synced.is_some_and(|at| now.duration_since(at) <= policy.max_sync_age);
+    let fresh = state.run.broken_at.is_none() && truth.synced.is_some_and(|at| now.duration_since(at) <= policy.max_sync_age);
     let soaked = truth.updated_at.is_some_and(|at| now.duration_since(at) >= policy.min_soak);
     bytes.bits([truth.asked.is_some(), fresh, truth.broken_at.is_some(), soaked, truth.people.ordered, truth.survivor == NodeId::A]);
     bytes.put(truth.people.off.map_or(0, part) | truth.people.accepted.map_or(0, |verdict| 1 + verdict as u8) << 4);
@@ -99,12 +99,14 @@ fn sync(bytes: &mut Bytes, sync: Option<(Timestamp, Sync)>, state: &State) {
     let asked = act.is_some_and(|act| at.as_second() >= act.since.as_second());
     let waited = phase_since(&state.run.phase).is_some_and(|since| at > since);
     let after_break = state.run.broken_at.is_some_and(|broken| at > broken);
-    let old = state.world.now.duration_since(at) > state.run.plan.policy.max_sync_age;
+    // A pair that syncs by itself renews its sync again and again: its age counts only where it is judged, before the start.
+    let judged = state.run.step().is_some_and(|step| step.kind == Kind::Preflight);
+    let old = judged && state.world.now.duration_since(at) > state.run.plan.policy.max_sync_age;
     bytes.put(verdict as u8);
     bytes.bits([baseline == Some(at), asked, waited, after_break, old]);
 }
 
-fn run(bytes: &mut Bytes, run: &Run, world: &World, state: &State) {
+fn run(bytes: &mut Bytes, run: &Run, world: &World) {
     let now = world.now;
     phase(bytes, run, world);
     steps(bytes, run);
@@ -120,7 +122,6 @@ fn run(bytes: &mut Bytes, run: &Run, world: &World, state: &State) {
     }
     act(bytes, run, now);
     evidence(bytes, run, world);
-    let _ = state;
 }
 
 /// What is left to do, and what was done: a plan revision's numbers and words make no difference.

@@ -508,7 +508,10 @@ fn happens(state: &mut State, change: Change) {
             truth.set_roles(|_| Role::Primary);
             truth.pending = None;
         }
-        Change::Version(node, release) => truth.now.nodes[node].release = release,
+        Change::Version(node, release) => {
+            truth.now.nodes[node].release = release;
+            truth.updated_at = truth.updated_at.or(Some(at).filter(|_| release == Release::Target));
+        }
         Change::NameMoved => truth.name = truth.name.map(NodeId::other),
         Change::BoxReplaced(node) => truth.now.nodes[node].strange = true,
         Change::Opened(node) => truth.now.nodes[node].closed = false,
@@ -547,8 +550,8 @@ fn mended(state: &State) -> Truth {
         }
         appliance.closed = run.nodes[node].closed_at.is_some();
         appliance.sessions = node == run.survivor && appliance.sessions && run.step().is_none_or(|step| step.kind != Kind::Drain);
-        let updating = run.step().is_some_and(|step| step.kind == Kind::Update && step.node == Some(node));
-        if !(updating && appliance.release == Release::Target) {
+        // Before the break nobody installs anything; after it only what is not known at all is put right.
+        if run.broken_at.is_none() || appliance.release == Release::Other {
             appliance.release = if expected == run.plan.to.version { Release::Target } else { Release::Start };
         }
     }

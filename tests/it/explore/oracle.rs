@@ -143,7 +143,7 @@ fn nothing_is_lost(step: &Step, truth: &Truth, _: &Moment<'_>) -> Option<String>
 }
 
 fn accepted_by_a_person(step: &Step, truth: &Truth, moment: &Moment<'_>) -> Option<String> {
-    let follows = step.kind == Kind::Update && truth.now.nodes[node_of(step).other()].release == Release::Target;
+    let follows = truth.people.ordered && step.kind == Kind::Update && truth.now.nodes[node_of(step).other()].release == Release::Target;
     if step.when < When::Window2 && !follows || truth.people.ordered && !follows {
         return None;
     }
@@ -229,7 +229,7 @@ fn finished_at_home(run: &Run, truth: &Truth, _: Timestamp) -> Option<String> {
         && truth.name == Some(truth.survivor)
         && truth.is_up(truth.survivor)
         && a == b
-        && matches!(truth.now.sync, Some((_, super::truth::Sync::Good)));
+        && matches!(truth.now.sync, Some((_, super::truth::Sync::Good | super::truth::Sync::Odd)));
     match run.phase {
         Phase::Finished(Outcome::Succeeded) => when(!home || a != Release::Target, "succeeded, and the pair is not home"),
         Phase::Finished(Outcome::Aborted) => when(!home, "aborted, and the pair is not home"),

@@ -83,6 +83,8 @@ fn policy() -> Policy {
         expected: minutes(&slow, 10),
         limits: minutes(&[Kind::Update, Kind::EstablishFailover, Kind::Backup, Kind::ExtractData, Kind::Drain], 30),
         max_unprotected: SignedDuration::from_hours(72),
+        // The same edge as the last moment for what is disruptive.
+        closing_notice: SignedDuration::from_mins(10),
         ..Policy::default()
     }
 }
@@ -113,4 +115,11 @@ pub fn plan(procedure: &str, steps: Vec<Step>) -> Plan {
 pub fn built_in(procedure: &str, hands: Hands, budget: Budget) -> Scenario {
     let steps = Procedure::built_in(procedure).unwrap().resolve(PRIMARY);
     Scenario { name: format!("{procedure}, {hands:?}"), plan: plan(procedure, steps), hands, budget }
+}
+
+/// A procedure that no proof would let through: the built-in one without the steps that `drop` names.
+pub fn crippled(procedure: &str, budget: Budget, change: impl Fn(Step) -> Option<Step>) -> Scenario {
+    let steps = Procedure::built_in(procedure).unwrap().resolve(PRIMARY).into_iter().filter_map(change).collect();
+    let name = format!("{procedure}, crippled");
+    Scenario { name, plan: plan(procedure, steps), hands: Hands::Interface, budget }
 }

@@ -22,6 +22,10 @@ pub struct Found {
     /// States from which no end can be reached: how many, and the story of the first.
     pub dead_ends: usize,
     pub dead_end: Option<String>,
+    /// The same by where the run stands.
+    pub dead: Vec<String>,
+    /// How runs ended: an outcome, or the code of a hold that is a harbour.
+    pub ends: BTreeSet<String>,
     pub complete: bool,
 }
 
@@ -72,6 +76,9 @@ impl Search<'_> {
     fn expand(&mut self, from: u32, key: &[u8], state: &State) {
         if moves::is_at_rest_for_good(state) {
             self.ends.push(from);
+            let harbour = state.run.hold().map(|hold| hold.code.clone());
+            let phase = || format!("{:?}", state.run.phase);
+            self.found.ends.insert(harbour.unwrap_or_else(phase));
         }
         for (happened, next) in moves::of(state, key, self.scenario.hands) {
             self.arrive(Some(from), happened, next);
@@ -172,23 +179,17 @@ impl Search<'_> {
         }
         self.found.dead_ends = leads_out.iter().filter(|out| !**out).count();
         self.edges.sort_unstable();
-        let stays = |at: usize| {
+        let leaves = |at: usize| {
             let first = self.edges.partition_point(|(from, _)| (*from as usize) < at);
-            self.edges[first..].iter().take_while(|(from, _)| *from as usize == at).all(|(_, to)| *to as usize == at)
+            self.edges[first..].iter().take_while(|(from, _)| *from as usize == at).filter(|(_, to)| *to as usize != at).count()
         };
         let dead: Vec<usize> = (0..leads_out.len()).filter(|&at| !leads_out[at]).collect();
         let mut counts: BTreeMap<u16, usize> = BTreeMap::new();
         dead.iter().for_each(|&at| *counts.entry(self.tags[at]).or_default() += 1);
         for (tag, count) in counts {
-            println!("    dead: {count} {}", self.names[tag as usize]);
-            if std::env::var("TALES").is_ok() {
-                let first = dead.iter().copied().find(|&at| self.tags[at] == tag).unwrap_or_default();
-                let story = self.story(first as u32);
-                let lines: Vec<&str> = story.lines().collect();
-                println!("{}", lines[lines.len().saturating_sub(11)..].join("\n"));
-            }
+            self.found.dead.push(format!("{count} {}", self.names[tag as usize]));
         }
-        let worst = dead.iter().copied().find(|&at| stays(at)).or_else(|| dead.last().copied());
+        let worst = dead.iter().copied().min_by_key(|&at| leaves(at));
         self.found.dead_end = worst.map(|worst| self.story(worst as u32));
     }
 }
