@@ -1,0 +1,1 @@
+//! What the nights have found, one scenario each.
