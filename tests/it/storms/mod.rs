@@ -15,6 +15,8 @@ mod people;
 mod setting;
 mod troubles;
 
+use std::collections::BTreeMap;
+
 use night::{Ending, Night};
 
 /// The nights that the test command plays, in four tests so that several cores share them. Always the same: what fails, fails
@@ -22,6 +24,10 @@ use night::{Ending, Night};
 const FIRST: u64 = 1;
 const NIGHTS: u64 = 2_400;
 const PARTS: u64 = 4;
+/// After so many failed nights a test has seen enough.
+const ENOUGH: usize = 60;
+/// How a failed night is repeated.
+const REPEAT: &str = "cargo nextest run --features test-kill --no-capture storms::nights_1";
 
 fn variable(name: &str) -> Option<u64> {
     let text = std::env::var(name).ok().filter(|text| !text.is_empty())?;
@@ -46,18 +52,23 @@ fn part(number: u64) {
     let drawn = || fastrand::u64(1..1 << 48);
     let first = variable("STORM_FROM").unwrap_or_else(|| if variable("STORMS").is_some() { drawn() } else { FIRST });
     println!("seeds {first} to {}, of which every {PARTS}th", first + count - 1);
-    let mut ends = std::collections::BTreeMap::<String, u64>::new();
+    let mut ends = BTreeMap::<String, u64>::new();
+    let mut failures = Vec::new();
     for seed in (first + number..first + count).step_by(PARTS as usize) {
-        let ending = std::panic::catch_unwind(|| play(seed));
-        match ending {
+        match std::panic::catch_unwind(|| play(seed)) {
             Ok(ending) => *ends.entry(ending.end).or_default() += 1,
-            Err(why) => {
-                println!("repeat it with: STORM={seed} cargo nextest run --features test-kill --no-capture storms::nights_1");
-                std::panic::resume_unwind(why);
-            }
+            Err(why) => failures.push(format!("STORM={seed} {REPEAT}\n    {}", first_lines(why.as_ref()))),
         }
+        assert!(failures.len() < ENOUGH, "{}", failures.join("\n"));
     }
     println!("{ends:?}");
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+/// What a failed night says before its story, which was printed when it failed.
+fn first_lines(why: &(dyn std::any::Any + Send)) -> String {
+    let text = why.downcast_ref::<String>().map_or("it panicked", String::as_str);
+    text.split("\nseed ").next().unwrap_or(text).lines().take(5).collect::<Vec<_>>().join("\n    ")
 }
 
 #[test]
