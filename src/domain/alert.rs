@@ -133,7 +133,11 @@ fn sayings(before: &Run, run: &Run, record: &Record, event: &Event) -> Vec<Sayin
             );
             vec![say("by_operator", Severity::Warning, format!("instruction {number}: {}", lines.join(" ")), hint)]
         }
-        Event::Waited { .. } | Event::EvidenceLapsed { .. } | Event::Resumed { .. } | Event::SwitchBackOrdered { .. }
+        Event::Waited { .. }
+        | Event::EvidenceLapsed { .. }
+        | Event::Resumed { .. }
+        | Event::SwitchBackOrdered { .. }
+        | Event::Revised { .. }
             if instruction(before).is_some() && run.act.is_none() =>
         {
             withdrawn(before, run, record)
@@ -160,7 +164,7 @@ fn sayings(before: &Run, run: &Run, record: &Record, event: &Event) -> Vec<Sayin
             let summary = format!("`{}` leads to node `{}` on every server", run.plan.service, run.survivor);
             vec![say("traffic_switched", Severity::Info, summary, "watch the service; clients follow as their caches expire")]
         }
-        Event::Finished { .. } => {
+        Event::Finished { .. } | Event::Closed { .. } => {
             vec![say("finished", Severity::Info, format!("run `{id}` is finished"), sheet::may(run).join("; "))]
         }
         _ => Vec::new(),
@@ -193,7 +197,7 @@ fn held(before: &Run, run: &Run, code: &str, message: &str, expected: &str, foun
         found: Some(found.to_owned()),
         ..say(kind, severity, summary.clone(), hint_of(code, run))
     };
-    let by_person = matches!(code, "operator" | "switched_back");
+    let by_person = matches!(code, "operator" | "switched_back" | "harbour");
     let held = filled("held", if by_person { Severity::Info } else { Severity::Critical });
     cause(code).map(|kind| filled(kind, Severity::Critical)).into_iter().chain([held]).collect()
 }

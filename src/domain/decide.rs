@@ -44,7 +44,7 @@ fn record(event: Event, why: impl Into<String>) -> Next {
 /// What happens next. Call it after every look; it is the only place that decides.
 pub fn decide(run: &Run, world: &World) -> Next {
     if run.is_finished() {
-        return Next::Rest { until: None };
+        return if run.is_watched() { watch_closed(run, world) } else { rest(None) };
     }
     if let Some(event) = watch::notice(run, world) {
         let why = notice_sentence(&event);
@@ -147,9 +147,29 @@ fn already(step: &Step, evidence: Evidence, violations: Vec<Violation>) -> Next 
 fn end(run: &Run) -> Next {
     if run.switched_back || run.unprotected_since().is_some() {
         let found = format!("node `{}` serves on {}; the other is left alone", run.survivor, run.expected_version(run.survivor));
-        return held(Failure::new("switched_back", "a person's decision on the way on", found), true);
+        let code = if run.switched_back { "switched_back" } else { "harbour" };
+        return held(Failure::new(code, "a person's decision on the way on", found), true);
     }
-    record(Event::Finished { outcome: Outcome::Succeeded }, "every step is done, failover is on and its first sync was good")
+    match run.way {
+        Some(_) => record(Event::Finished { outcome: Outcome::Aborted }, "the way home is done: the pair is linked and serves"),
+        None => record(
+            Event::Finished { outcome: Outcome::Succeeded },
+            "every step is done, failover is on and its first sync was good",
+        ),
+    }
+}
+
+/// A run that was closed unprotected: its alert stands until the pair is seen linked.
+fn watch_closed(run: &Run, world: &World) -> Next {
+    let raised = run.has_notice(Notice::UnprotectedTooLong, None);
+    let linked = matches!(world.link(), Link::Linked { .. });
+    let (is_so, message) = match (raised, linked) {
+        (false, _) => (true, "the run was closed while the pair is without failover"),
+        (true, true) => (false, "the pair is linked"),
+        (true, false) => return rest(None),
+    };
+    let event = Event::Noticed { notice: Notice::UnprotectedTooLong, node: None, raised: is_so, message: message.to_owned() };
+    record(event, message)
 }
 
 /// A rule stands against the step: wait for what time or a reading cures, renew what lapsed, else hold.

@@ -9,6 +9,7 @@ use super::action::Gate;
 use super::ids::NodeId;
 use super::plan::Plan;
 use super::site::SyncFact;
+use super::step::Step;
 use super::window::Window;
 
 /// An event, past tense; its fields are the record's `data`.
@@ -85,6 +86,29 @@ pub enum Event {
     /// A person ordered traffic back to the node it was taken from.
     SwitchBackOrdered {
         note: String,
+    },
+    /// The steps that are not done are replaced: a new plan revision, found from what is observed.
+    Revised {
+        cause: Cause,
+        goal: Goal,
+        note: Option<String>,
+        steps: Vec<Step>,
+        /// What is not as the plan had it, in the words of [`super::watch::surprises`]: the person was shown it.
+        seen: Vec<String>,
+    },
+    /// A box was replaced: what the journal knows of the node was true of the old one.
+    NodeReplaced {
+        node: NodeId,
+        identity: String,
+        note: Option<String>,
+    },
+    /// A person ended the run; nothing was touched.
+    Closed {
+        /// In the person's word, how things are left.
+        state: String,
+        note: String,
+        /// The steps that were not done.
+        undone: Vec<String>,
     },
     /// Something that a person must know and that moves nothing; `raised` false when it is over.
     Noticed {
@@ -197,6 +221,26 @@ impl Notice {
     }
 }
 
+/// Why a plan was revised.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cause {
+    /// A person ordered the way home.
+    Abort,
+    /// A person had replaced a box.
+    NodeReplaced,
+}
+
+/// Where a way home ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Goal {
+    /// Equal versions, linked, the first sync good, serving.
+    Home,
+    /// This one node serves on a version known to work, without failover; the rest is a person's decision.
+    Harbour { node: NodeId },
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
@@ -206,7 +250,45 @@ pub enum Outcome {
     Closed,
 }
 
+impl Outcome {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Succeeded => "succeeded",
+            Self::Aborted => "aborted",
+            Self::Failed => "failed",
+            Self::Closed => "closed",
+        }
+    }
+}
+
 impl Event {
+    /// The event's name, as a record keeps it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Started { .. } => "started",
+            Self::Recovered {} => "recovered",
+            Self::StepBegun { .. } => "step_begun",
+            Self::ActAccepted {} => "act_accepted",
+            Self::Instructed { .. } => "instructed",
+            Self::Waited { .. } => "waited",
+            Self::RetryScheduled { .. } => "retry_scheduled",
+            Self::Doubted { .. } => "doubted",
+            Self::StepDone { .. } => "step_done",
+            Self::EvidenceLapsed { .. } => "evidence_lapsed",
+            Self::Confirmed { .. } => "confirmed",
+            Self::Held { .. } => "held",
+            Self::HoldRequested {} => "hold_requested",
+            Self::Resumed { .. } => "resumed",
+            Self::SwitchBackOrdered { .. } => "switch_back_ordered",
+            Self::Revised { .. } => "revised",
+            Self::NodeReplaced { .. } => "node_replaced",
+            Self::Closed { .. } => "closed",
+            Self::Noticed { .. } => "noticed",
+            Self::Undelivered { .. } => "undelivered",
+            Self::Finished { .. } => "finished",
+        }
+    }
+
     /// The event's name and fields, as a record keeps them.
     pub fn to_parts(&self) -> (String, serde_json::Value) {
         // Plain data: serializing it into a JSON value cannot fail.

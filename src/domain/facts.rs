@@ -76,6 +76,8 @@ pub struct NodeFacts {
     pub extracted: bool,
     /// It has sessions or users although it does not serve (R16).
     pub stray: bool,
+    /// It took clients since the last good sync: what they wrote is nowhere else.
+    pub written: bool,
 }
 
 /// Whether a reading ties the node to its box.
@@ -115,10 +117,16 @@ pub struct Facts {
     /// Automatic failover was confirmed off in this window (R17).
     pub autopilot_off: bool,
     pub confirmed: bool,
+    /// A person found the new version bad in production.
+    pub rejected: bool,
     pub soaked: bool,
     pub window: WindowFact,
     /// The steps were ordered by a person to restore service (R3's exemption).
     pub ordered: bool,
+    /// From the break until failover is proven again.
+    pub unprotected: bool,
+    /// The site's traffic can be moved through us.
+    pub movable: bool,
 }
 
 impl Facts {
@@ -137,6 +145,7 @@ impl Facts {
             backed_up: false,
             extracted: false,
             stray: false,
+            written: false,
         };
         Self {
             survivor: primary,
@@ -149,9 +158,12 @@ impl Facts {
             fresh_sync: false,
             autopilot_off: false,
             confirmed: false,
+            rejected: false,
             soaked: false,
             window: WindowFact::Fits,
             ordered: false,
+            unprotected: false,
+            movable: true,
         }
     }
 
@@ -169,6 +181,20 @@ impl Facts {
         let facts = &self.nodes[node];
         let elsewhere = self.serving.is_some_and(|serving| serving != node);
         elsewhere && (facts.closed || facts.denied || facts.role == Some(Role::Standby))
+    }
+
+    /// A link that nobody planned and that a person orders to be broken: half there, claimed by both or by none, or back while
+    /// failover is broken on purpose. Breaking it loses nothing, and no sync may go over it (R8).
+    pub fn is_repair(&self) -> bool {
+        let crooked = matches!(self.link, Link::Half | Link::BothPrimary | Link::BothStandby);
+        self.ordered && (crooked || self.unprotected && matches!(self.link, Link::Linked { .. }))
+    }
+
+    /// A version this site has accepted: the start version, or the target once verified and not rejected (R7).
+    pub fn known_to_work(&self, node: NodeId) -> bool {
+        let facts = &self.nodes[node];
+        let Some(version) = &facts.version else { return false };
+        *version == self.start || *version == self.target && facts.verified && !self.rejected
     }
 
     /// Why a node is not able to serve, for messages.
@@ -198,7 +224,11 @@ impl Facts {
         match step.kind {
             Kind::Backup => self.nodes[node].backed_up = true,
             Kind::ForceSync => self.fresh_sync = true,
-            Kind::BreakFailover => self.set_link(Link::Broken),
+            Kind::BreakFailover => {
+                self.set_link(Link::Broken);
+                self.unprotected = true;
+                self.writes_to(self.serving);
+            }
             Kind::Update => self.updated(node),
             Kind::Verify => {
                 self.nodes[node].verified = true;
@@ -210,6 +240,7 @@ impl Facts {
             }
             Kind::Reopen => {
                 self.nodes[node].closed = false;
+                self.nodes[node].denied = false;
                 self.nodes[node].extracted = false;
             }
             Kind::ExtractData => self.nodes[node].extracted = self.nodes[node].closed,
@@ -220,7 +251,12 @@ impl Facts {
                 Some(Gate::SyncStatus | Gate::NodeClosed) | None => {}
             },
             Kind::Soak => self.soaked = true,
-            Kind::EstablishFailover => self.set_link(Link::Linked { primary: node }),
+            Kind::EstablishFailover => {
+                self.set_link(Link::Linked { primary: node });
+                self.unprotected = false;
+                self.nodes.a.written = false;
+                self.nodes.b.written = false;
+            }
             Kind::Preflight | Kind::CheckSync | Kind::Drain | Kind::FinalCheck => {}
         }
         self
@@ -258,9 +294,18 @@ impl Facts {
         facts.extracted = false;
     }
 
+    fn writes_to(&mut self, serving: Option<NodeId>) {
+        if let Some(node) = serving {
+            self.nodes[node].written = true;
+        }
+    }
+
     fn switched(&mut self, to: NodeId) {
         self.serving = Some(to);
         self.survivor = to;
+        if self.unprotected {
+            self.writes_to(Some(to));
+        }
         // R4: a backup counts if it was taken after the node last served.
         self.nodes[to.other()].backed_up = false;
     }

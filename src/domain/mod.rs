@@ -25,5 +25,6 @@ pub mod site;
 pub mod step;
 pub mod version;
 pub mod watch;
+pub mod way_home;
 pub mod window;
 pub mod world;

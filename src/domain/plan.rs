@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::action::{Impact, Kind, When};
+use super::event::{FileEvidence, Goal};
 use super::ids::{NodeId, PerNode};
 use super::procedure::Procedure;
 use super::rules::Rule;
@@ -70,6 +71,27 @@ pub struct Plan {
     pub primary: NodeId,
     pub windows: Windows,
     pub steps: Vec<Step>,
+    /// The run takes over a pair as it is found, half-way through an update.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adopted: Option<Adoption>,
+}
+
+/// What a person vouches for when a pair is taken over as it is found; no journal tells it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Adoption {
+    /// The node whose data are kept, chosen after seeing both listings.
+    pub survivor: NodeId,
+    /// Failover was broken when the pair was found.
+    pub broken: bool,
+    /// Nodes that ran the target already.
+    pub updated: PerNode<bool>,
+    /// Backups of before, checked when the run began.
+    pub backups: PerNode<Option<FileEvidence>>,
+    /// The person has accepted the target in production.
+    pub accepted: bool,
+    /// Where the steps lead.
+    pub goal: Goal,
+    pub note: String,
 }
 
 /// Why a plan can't be started.
@@ -113,6 +135,7 @@ impl Plan {
             primary,
             windows,
             steps: procedure.resolve(primary),
+            adopted: None,
         }
     }
 

@@ -111,7 +111,7 @@ pub fn violations(step: &Step, facts: &Facts) -> Vec<Violation> {
 
 /// R1: failover is broken only after a proven sync.
 fn fresh_sync(step: &Step, facts: &Facts) -> Verdict {
-    if step.kind == Kind::BreakFailover && !facts.fresh_sync {
+    if step.kind == Kind::BreakFailover && !facts.fresh_sync && !facts.is_repair() {
         let expected = "a good sync that began after this run asked for it and is younger than `policy.max_sync_age`";
         return broken(Rule::R1, expected, "none is proven", Cure::Renew(Kind::ForceSync, None));
     }
@@ -140,7 +140,8 @@ fn cure_of_unable(facts: &Facts, node: NodeId) -> Cure {
 /// R3: a disruptive act begins only inside its window and if its expected time still fits.
 fn in_window(step: &Step, facts: &Facts) -> Verdict {
     let bound = matches!(step.when, When::Window1 | When::Window2);
-    if !bound || facts.ordered {
+    // An update restores no service: ordered or not, it keeps to its window.
+    if !bound || facts.ordered && step.kind != Kind::Update {
         return Ok(());
     }
     let disruptive = step.kind.impact() >= Impact::Disruptive;
@@ -220,15 +221,12 @@ fn serves_first(step: &Step, facts: &Facts) -> Verdict {
         return broken(Rule::R7, format!("node `{to}` able to serve"), facts.unable(to), cure_of_unable(facts, to));
     }
     let node = &facts.nodes[to];
-    let accepted =
-        node.version.as_ref().is_some_and(|version| *version == facts.start || *version == facts.target && node.verified);
-    if accepted {
+    if facts.known_to_work(to) {
         return Ok(());
     }
-    let found = node
-        .version
-        .as_ref()
-        .map_or_else(|| "an unread version".to_owned(), |version| format!("version {version}, not verified"));
+    let lacks = if facts.rejected { "rejected in production" } else { "not verified" };
+    let found =
+        node.version.as_ref().map_or_else(|| "an unread version".to_owned(), |version| format!("version {version}, {lacks}"));
     broken(Rule::R7, format!("node `{to}` on {} or, verified, on {}", facts.start, facts.target), found, Cure::Person)
 }
 
@@ -267,8 +265,14 @@ fn no_gap(step: &Step, facts: &Facts) -> Verdict {
     Ok(())
 }
 
-/// R10: window two never begins before a person has accepted the new version and the soak is over.
+/// R10: window two never begins before a person has accepted the new version and the soak is over; and on no way that a person
+/// orders does the second node follow the first before.
 fn confirmed(step: &Step, facts: &Facts) -> Verdict {
+    let updated = |node: NodeId| facts.nodes[node].version.as_ref() == Some(&facts.target);
+    let second = facts.ordered && step.kind == Kind::Update && step.node.is_some_and(|node| updated(node.other()));
+    if second && !facts.confirmed {
+        return broken(Rule::R10, "the gate `production` accepted by a person", "it is open", Cure::Person);
+    }
     if step.when < When::Window2 || facts.ordered || step.kind == Kind::FinalCheck && facts.link != Link::Broken {
         return Ok(());
     }
@@ -325,6 +329,7 @@ fn one_serves(step: &Step, facts: &Facts) -> Verdict {
 /// R17: automatic failover is confirmed off, and both roles, read fresh, are the plan's.
 fn no_autopilot(step: &Step, facts: &Facts) -> Verdict {
     let planned = match step.kind {
+        Kind::BreakFailover if facts.is_repair() => return Ok(()),
         Kind::ForceSync | Kind::BreakFailover => Link::Linked { primary: facts.first_primary },
         Kind::EstablishFailover => Link::Broken,
         _ => return Ok(()),

@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::action::{Gate, Kind, When};
-use super::event::{Baseline, Evidence, FileEvidence, Notice, Outcome, Verdict, WaitingOn};
+use super::event::{Baseline, Evidence, FileEvidence, Goal, Notice, Outcome, Verdict, WaitingOn};
 use super::ids::{NodeId, PerNode, RunId};
 use super::plan::{Plan, Windows};
 use super::site::SyncFact;
@@ -129,6 +129,10 @@ pub struct Run {
     pub acknowledged: Vec<String>,
     /// Traffic was ordered back: from here on the run follows the fixed path of [`super::machine`].
     pub switched_back: bool,
+    /// Where the present plan revision leads, if it is a way home.
+    pub way: Option<Goal>,
+    /// Plan revisions so far; 0: the plan as it was started.
+    pub revision: u32,
     pub resumed: u32,
     pub instructions: u32,
     pub notices: Vec<(Notice, Option<NodeId>)>,
@@ -175,6 +179,16 @@ impl Run {
             (Phase::Held(hold), _) if hold.code == "sync_status_unknown" => Some(Gate::SyncStatus),
             _ => None,
         }
+    }
+
+    /// True if a person ordered the present steps to restore service or failover.
+    pub fn is_ordered(&self) -> bool {
+        self.switched_back || self.way.is_some()
+    }
+
+    /// A person closed the run while the pair was unlinked: it is over, and only looks on until the link is seen.
+    pub fn is_watched(&self) -> bool {
+        self.phase == Phase::Finished(Outcome::Closed) && self.unprotected_since().is_some()
     }
 
     /// True while failover is broken on purpose: from the break until the first sync after re-establishing is proven.

@@ -14,10 +14,14 @@ use super::world::World;
 
 /// A change that nobody planned: the run is held with it.
 pub fn surprise(run: &Run, world: &World) -> Option<Failure> {
-    let versions = NodeId::BOTH.map(|node| wrong_version(run, node, world));
-    let [a, b] = versions;
+    surprises(run, world).into_iter().find(|failure| !is_acknowledged(run, failure, world))
+}
+
+/// Everything that is not as the journal has it, whether a person has seen it or not.
+pub fn surprises(run: &Run, world: &World) -> Vec<Failure> {
+    let [a, b] = NodeId::BOTH.map(|node| wrong_version(run, node, world));
     let failures = [wrong_box(run, world), wrong_link(run, world), a, b, wrong_traffic(run, world)];
-    failures.into_iter().flatten().find(|failure| !is_acknowledged(run, failure, world))
+    failures.into_iter().flatten().collect()
 }
 
 /// A person has seen exactly this and resumed the run. Two primaries, and a link towards the survivor, no word makes good.
@@ -28,7 +32,9 @@ fn is_acknowledged(run: &Run, failure: &Failure, world: &World) -> bool {
         _ => false,
     };
     let link = failure.code == "role_conflict";
-    !(link && harmful) && run.acknowledged.contains(&failure.message)
+    // What a person ordered to break the link, or to move on with it broken, must be able to go on.
+    let mended = run.way.is_some() && run.step().is_some_and(|step| step.kind == Kind::BreakFailover);
+    !(link && harmful && !mended) && run.acknowledged.contains(&failure.message)
 }
 
 /// R13: another box answers at a node's address.
@@ -225,7 +231,7 @@ fn has_begun(run: &Run, world: &World) -> bool {
 /// Until when an instruction for this step may be carried out: while its expected time fits into the window (R3), and failover
 /// is broken only on evidence that has not lapsed (R1).
 pub fn not_after(run: &Run, step: &Step) -> Option<Timestamp> {
-    let bound = step.impact() >= Impact::Disruptive && !run.switched_back;
+    let bound = step.impact() >= Impact::Disruptive && !run.is_ordered();
     let window = run.windows.of(step.when).filter(|_| bound).map(|window| window.to - run.plan.expected(step.kind));
     let proven = run.sync.as_ref().filter(|_| step.kind == Kind::BreakFailover).map(|sync| sync.proven_at);
     let lapses = proven.map(|at| at + run.plan.policy.max_sync_age);

@@ -181,9 +181,12 @@ impl World {
             fresh_sync: self.sync_is_fresh(run),
             autopilot_off: run.autopilot_off == Some(step.when),
             confirmed: run.verdict.is_some_and(|verdict| verdict != super::event::Verdict::Reject),
+            rejected: run.verdict == Some(super::event::Verdict::Reject),
             soaked: run.soaked,
             window: self.window(run, step),
-            ordered: run.switched_back,
+            ordered: run.is_ordered(),
+            unprotected: run.unprotected_since().is_some(),
+            movable: self.has_traffic,
         }
     }
 
@@ -209,7 +212,15 @@ impl World {
                 && record.extracted_at >= record.closed_at
                 && record.closed_at.is_some(),
             stray: self.is_stray(run, node),
+            written: self.was_written(run, node),
         }
+    }
+
+    /// While failover is broken: the survivor takes clients, and the node that traffic was taken from did until then.
+    fn was_written(&self, run: &Run, node: NodeId) -> bool {
+        let Some(broken) = run.unprotected_since() else { return false };
+        let served = run.nodes[node].served_until.is_some_and(|until| until >= broken);
+        node == run.survivor || served || self.is_stray(run, node)
     }
 
     fn known(&self, run: &Run, node: NodeId) -> Known {

@@ -74,7 +74,7 @@ impl Fleet {
 
     fn keep(&self, run: Run, entry: Option<&SiteEntry>, recovered: bool) {
         let id = run.id.clone();
-        let finished = run.is_finished();
+        let over = run.is_finished() && !run.is_watched();
         let world = entry.map_or_else(
             || World::new(run.last_at, false, jiff::SignedDuration::ZERO),
             |entry| entry.ports.world(self.around.clock.now()),
@@ -82,7 +82,7 @@ impl Fleet {
         let (publish, snapshot) = watch::channel(Snapshot { run: Arc::new(run), world: Arc::new(world) });
         let (inbox, messages) = mpsc::channel(16);
         let publish = Arc::new(publish);
-        if let Some(entry) = entry.filter(|_| !finished) {
+        if let Some(entry) = entry.filter(|_| !over) {
             let runner = Runner::new(self.around.clone(), entry.ports.clone(), publish.clone(), messages);
             self.spawn(runner.drive(recovered));
         }

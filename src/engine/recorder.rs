@@ -120,5 +120,5 @@ fn is_essential(run: &Run, event: &Event) -> bool {
             | Event::Waited { .. }
             | Event::EvidenceLapsed { .. }
     );
-    !begins || run.switched_back
+    !begins || run.is_ordered()
 }

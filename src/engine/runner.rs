@@ -88,7 +88,7 @@ impl Runner {
         loop {
             match decide(self.run(), &self.world) {
                 Next::Record { event, why } => Box::pin(self.follow(event, why)).await?,
-                Next::Rest { .. } if self.run().is_finished() => return Ok(()),
+                Next::Rest { .. } if self.run().is_finished() && !self.run().is_watched() => return Ok(()),
                 Next::Rest { until } => {
                     let message = self.rest(until).await?;
                     Box::pin(self.wake(message)).await?;
@@ -248,7 +248,7 @@ impl Runner {
         const FIRST_MILLIS: f64 = 250.0;
         let minute = SignedDuration::from_mins(1);
         let cap = match &self.run().phase {
-            Phase::Waiting { on: WaitingOn::Soak, .. } => minute * 5,
+            Phase::Waiting { on: WaitingOn::Soak, .. } | Phase::Finished(_) => minute * 5,
             Phase::Waiting { on: WaitingOn::Gate | WaitingOn::Window, .. } | Phase::Held(_) => minute,
             _ => SignedDuration::from_secs(10).max(self.performer.ports.cache_time() / 4),
         };

@@ -1,0 +1,191 @@
+//! The fold itself: what each event makes of a run.
+
+use jiff::Timestamp;
+
+use super::Command;
+use super::orders::{closed, confirmed, replaced, resumed, revised, switch_back};
+use crate::domain::action::{Kind, When};
+use crate::domain::event::{Event, Evidence, Notice, WaitingOn};
+use crate::domain::ids::NodeId;
+use crate::domain::run::{Act, Hold, Instruction, Phase, Run, SyncEvidence};
+use crate::domain::step::Step;
+
+pub fn apply(run: &mut Run, event: &Event, at: Timestamp) -> Vec<Command> {
+    match event {
+        Event::Started { .. } | Event::Undelivered { .. } => {}
+        Event::Recovered {} => run.resumed += 1,
+        Event::StepBegun { attempt, baseline } => {
+            if let Some(index) = run.position() {
+                run.progress[index].attempts = *attempt;
+                run.progress[index].tries += 1;
+            }
+            run.act = Some(Act { attempt: *attempt, since: at, baseline: baseline.clone(), accepted: false, instruction: None });
+            run.phase = Phase::Acting;
+            return vec![Command::Act];
+        }
+        Event::ActAccepted {} => {
+            accept(run);
+            run.phase = Phase::Waiting { on: awaited_of(run), since: at, until: None };
+        }
+        Event::Instructed { number, not_after, lines } => {
+            run.instructions = *number;
+            if let Some(act) = &mut run.act {
+                act.instruction = Some(Instruction { number: *number, not_after: *not_after, lines: lines.clone() });
+            }
+            run.phase = Phase::Waiting { on: WaitingOn::Operator, since: at, until: *not_after };
+        }
+        Event::Waited { on, until } => {
+            // Whatever is waited for comes before the step begins anew: an instruction that is out is withdrawn.
+            run.act = None;
+            run.phase = Phase::Waiting { on: *on, since: at, until: *until };
+        }
+        Event::RetryScheduled { until, .. } => {
+            run.act = None;
+            run.phase = Phase::Waiting { on: WaitingOn::Retry, since: at, until: Some(*until) };
+        }
+        Event::Doubted { message } => run.phase = Phase::InDoubt { since: at, message: message.clone() },
+        Event::StepDone { evidence, .. } => return step_done(run, evidence, at),
+        Event::EvidenceLapsed { step, .. } => {
+            run.act = None;
+            if let Some(index) = run.plan.steps.iter().position(|known| known.id == *step) {
+                run.progress[index].done_at = None;
+            }
+            run.phase = Phase::Ready;
+        }
+        Event::Confirmed { gate, verdict, .. } => return confirmed(run, *gate, *verdict, at),
+        Event::Held { code, message, found, given_up, .. } => {
+            // The break has had half of its effect: the pair is without failover from its order on.
+            if code == "half_broken" {
+                run.broken_at = run.broken_at.or(run.act.as_ref().map(|act| act.since));
+            }
+            run.act = run.act.take().filter(|_| !*given_up && run.phase != Phase::Acting);
+            run.hold_requested = false;
+            run.phase = Phase::Held(Hold { code: code.clone(), message: message.clone(), found: found.clone(), since: at });
+            return if code == "window_missed" { vec![Command::Export] } else { Vec::new() };
+        }
+        Event::HoldRequested {} => run.hold_requested = true,
+        Event::Resumed { first, second } => resumed(run, first.is_some() || second.is_some(), at, |windows| {
+            windows.first = first.clone().or(windows.first.take());
+            windows.second = second.clone().or(windows.second.take());
+        }),
+        Event::SwitchBackOrdered { .. } => switch_back(run),
+        Event::Revised { goal, steps, seen, .. } => revised(run, *goal, steps, seen),
+        Event::NodeReplaced { node, identity, .. } => replaced(run, *node, identity, at),
+        Event::Closed { .. } => return closed(run, at),
+        Event::Noticed { notice, node, raised, .. } => noticed(run, (*notice, *node), *raised, at),
+        Event::Finished { outcome } => {
+            run.finished_at = Some(at);
+            run.phase = Phase::Finished(*outcome);
+            return vec![Command::Export];
+        }
+    }
+    Vec::new()
+}
+
+fn accept(run: &mut Run) {
+    if let Some(act) = &mut run.act {
+        act.accepted = true;
+    }
+}
+
+pub fn awaited_of(run: &Run) -> WaitingOn {
+    match run.step().map(|step| step.kind) {
+        _ if run.act.as_ref().is_some_and(|act| act.instruction.is_some()) => WaitingOn::Operator,
+        Some(Kind::SwitchTraffic) => WaitingOn::Traffic,
+        _ => WaitingOn::Appliance,
+    }
+}
+
+fn noticed(run: &mut Run, key: (Notice, Option<NodeId>), raised: bool, at: Timestamp) {
+    run.notices.retain(|known| *known != key);
+    if raised {
+        run.notices.push(key);
+    } else if run.is_watched() {
+        // The link was seen again: there is nothing left to look for.
+        run.protected_at = Some(at);
+    }
+}
+
+/// Marks the current step done and keeps what it leaves.
+pub fn step_done(run: &mut Run, evidence: &Evidence, at: Timestamp) -> Vec<Command> {
+    let Some(index) = run.position() else { return Vec::new() };
+    let step = run.plan.steps[index].clone();
+    let commands = effect(run, &step, evidence, at);
+    run.progress[index].done_at = Some(at);
+    run.act = None;
+    run.phase = Phase::Ready;
+    if run.step().is_none_or(|next| next.when != step.when) {
+        run.acknowledged.clear();
+        run.notices.retain(|(notice, _)| *notice != Notice::WindowClosing);
+    }
+    if step.when == When::Window1 && run.step().is_some_and(|next| next.when > When::Window1) && run.soak_from.is_none() {
+        run.soak_from = Some(at);
+        return vec![Command::Export];
+    }
+    commands
+}
+
+/// What a finished step means for the run: the counterpart of [`super::facts::Facts::after`], with real evidence.
+fn effect(run: &mut Run, step: &Step, evidence: &Evidence, at: Timestamp) -> Vec<Command> {
+    let node = step.node.unwrap_or(run.plan.primary);
+    let record = &mut run.nodes[node];
+    match step.kind {
+        Kind::Backup => record.backup = first_file(evidence).map(|file| (at, file)),
+        Kind::ForceSync => {
+            run.sync = sync_of(evidence, at);
+            run.accepted_status = None;
+        }
+        Kind::BreakFailover => {
+            // A link that came back unplanned and was broken again: the pair was without failover since the first break.
+            run.broken_at = run.broken_at.or(Some(at));
+            run.protected_at = None;
+            touch_both(run, at);
+            return vec![Command::Export];
+        }
+        Kind::Update => {
+            record.updated = true;
+            record.touched_at = Some(at);
+            if let Evidence::Version { build, .. } = evidence {
+                record.build.clone_from(build);
+            }
+        }
+        Kind::Verify => record.verified_at = Some(at),
+        Kind::Quiesce => record.closed_at = Some(at),
+        Kind::Reopen => record.closed_at = None,
+        Kind::ExtractData => record.extracted_at = Some(at),
+        Kind::SwitchTraffic => {
+            record.served_until = None;
+            run.nodes[node.other()].served_until = Some(at);
+            run.survivor = node;
+            return vec![Command::Export];
+        }
+        Kind::Soak => run.soaked = true,
+        Kind::EstablishFailover => {
+            run.protected_at = Some(at);
+            run.accepted_status = None;
+            touch_both(run, at);
+        }
+        Kind::Preflight | Kind::CheckSync | Kind::Drain | Kind::Confirm | Kind::FinalCheck => {}
+    }
+    Vec::new()
+}
+
+fn touch_both(run: &mut Run, at: Timestamp) {
+    for node in NodeId::BOTH {
+        run.nodes[node].touched_at = Some(at);
+    }
+}
+
+fn first_file(evidence: &Evidence) -> Option<crate::domain::event::FileEvidence> {
+    match evidence {
+        Evidence::Files { files, .. } => files.first().cloned(),
+        _ => None,
+    }
+}
+
+fn sync_of(evidence: &Evidence, at: Timestamp) -> Option<SyncEvidence> {
+    match evidence {
+        Evidence::Sync { sync, .. } => Some(SyncEvidence { sync: sync.clone(), proven_at: at }),
+        _ => None,
+    }
+}

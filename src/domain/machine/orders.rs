@@ -1,0 +1,145 @@
+//! What people's words make of a run: gates, resumption, the way back, a replaced box, the end without an act.
+
+use jiff::Timestamp;
+
+use super::Command;
+use super::apply::{awaited_of, step_done};
+use crate::domain::action::{Gate, Kind, When};
+use crate::domain::event::{Evidence, Goal, Notice, Outcome, Verdict};
+use crate::domain::ids::NodeId;
+use crate::domain::plan::Windows;
+use crate::domain::run::{Hold, NodeRecord, Phase, Progress, Run};
+use crate::domain::step::Step;
+
+/// A person's word at a gate. A rejection holds the run: silence and refusal never lead on (R10).
+pub fn confirmed(run: &mut Run, gate: Gate, verdict: Verdict, at: Timestamp) -> Vec<Command> {
+    if gate == Gate::SyncStatus {
+        // Rejected, the run stays held as it is.
+        if verdict != Verdict::Reject {
+            run.accepted_status = run.hold().map(|hold| hold.found.trim_matches('`').to_owned());
+            go_on(run, at);
+        }
+        return Vec::new();
+    }
+    if gate == Gate::NodeClosed && verdict != Verdict::Reject {
+        return step_done(run, &Evidence::seen("a person's word"), at);
+    }
+    if gate == Gate::Production {
+        run.verdict = Some(verdict);
+    }
+    if verdict == Verdict::Reject {
+        let message = format!("the gate `{gate}` was rejected by a person");
+        let found = "rejected".to_owned();
+        run.act = None;
+        run.phase = Phase::Held(Hold { code: found.clone(), message, found, since: at });
+        return Vec::new();
+    }
+    let Some(step) = run.step().cloned().filter(|step| step.gate == Some(gate)) else { return Vec::new() };
+    if gate == Gate::AutomaticFailoverOff {
+        run.autopilot_off = Some(step.when);
+    }
+    step_done(run, &Evidence::seen("confirmed by a person"), at)
+}
+
+/// Goes on after a hold, a doubt, or with another window.
+pub fn resumed(run: &mut Run, rebooked: bool, at: Timestamp, book: impl FnOnce(&mut Windows)) {
+    if rebooked {
+        book(&mut run.windows);
+        // R17: it was confirmed for the window that is gone.
+        run.autopilot_off = None;
+        run.notices.retain(|(notice, _)| *notice != Notice::WindowClosing);
+    }
+    // A resumption takes more than the reserve: there is space again.
+    run.notices.retain(|(notice, _)| *notice != Notice::StoreLow);
+    run.hold_requested = false;
+    let surprise = run.hold().filter(|hold| matches!(hold.code.as_str(), "out_of_band" | "role_conflict"));
+    if let Some(seen) = surprise.map(|hold| hold.message.clone()).filter(|seen| !run.acknowledged.contains(seen)) {
+        run.acknowledged.push(seen);
+    }
+    forget_tries(run);
+    go_on(run, at);
+}
+
+/// Leaves a hold or a doubt: an act that was kept through a hold is awaited further, else the step begins anew.
+fn go_on(run: &mut Run, at: Timestamp) {
+    run.act = run.act.take().filter(|_| run.hold().is_some());
+    run.phase = match run.act {
+        Some(_) => Phase::Waiting { on: awaited_of(run), since: at, until: None },
+        None => Phase::Ready,
+    };
+}
+
+/// The fixed path back: open the node that traffic was taken from, prove that it can serve, move the name, close the
+/// other and take its data. It replaces all steps that are not done; what follows is a person's decision.
+pub fn switch_back(run: &mut Run) {
+    let (to, from) = (run.survivor.other(), run.survivor);
+    let when = run.step().map_or(When::Soak, |step| step.when);
+    let path =
+        [(Kind::Reopen, to), (Kind::Verify, to), (Kind::SwitchTraffic, to), (Kind::Quiesce, from), (Kind::ExtractData, from)];
+    let step = |(kind, node): (Kind, NodeId)| {
+        let id = format!("switch-back.{kind}.{node}");
+        Step { id, when, kind, node: Some(node), gate: None }
+    };
+    replace_rest(run, path.map(step).to_vec());
+    run.switched_back = true;
+    // What led home before leads elsewhere now.
+    run.way = None;
+}
+
+/// The steps that are not done give way to others; whatever was awaited is awaited no more.
+fn replace_rest(run: &mut Run, steps: Vec<Step>) {
+    let here = run.position().unwrap_or(run.plan.steps.len());
+    run.plan.steps.truncate(here);
+    run.progress.truncate(here);
+    run.progress.extend(steps.iter().map(|_| Progress::default()));
+    run.plan.steps.extend(steps);
+    run.revision += 1;
+    run.act = None;
+    run.hold_requested = false;
+    forget_tries(run);
+    run.phase = Phase::Ready;
+}
+
+fn forget_tries(run: &mut Run) {
+    for progress in &mut run.progress {
+        progress.tries = 0;
+    }
+}
+
+/// A new plan revision. What is not as the old one had it was shown to the person who ordered it.
+pub fn revised(run: &mut Run, goal: Goal, steps: &[Step], seen: &[String]) {
+    replace_rest(run, steps.to_vec());
+    run.way = Some(goal);
+    run.switched_back = false;
+    let unknown: Vec<String> = seen.iter().filter(|message| !run.acknowledged.contains(message)).cloned().collect();
+    run.acknowledged.extend(unknown);
+}
+
+/// Another box stands where the old one stood: nothing that was proven of the old one holds.
+pub fn replaced(run: &mut Run, node: NodeId, identity: &str, at: Timestamp) {
+    identity.clone_into(&mut run.plan.nodes[node].identity);
+    run.nodes[node] = NodeRecord { touched_at: Some(at), ..NodeRecord::default() };
+    run.act = None;
+    run.hold_requested = false;
+    let message = format!("node `{node}` is box {identity} from now on; nothing is known of it yet");
+    run.phase = Phase::Held(Hold { code: "node_replaced".to_owned(), found: message.clone(), message, since: at });
+}
+
+/// The end without an act. Unprotected, the run looks on until somebody has linked the pair.
+pub fn closed(run: &mut Run, at: Timestamp) -> Vec<Command> {
+    run.act = None;
+    run.hold_requested = false;
+    run.finished_at = Some(at);
+    run.phase = Phase::Finished(Outcome::Closed);
+    vec![Command::Export]
+}
+
+impl Run {
+    /// True if traffic may be ordered back: a switch is proven, failover is not established again, and nothing of an
+    /// update or establish is under way.
+    pub fn may_switch_back(&self) -> bool {
+        let switched = self.survivor != self.plan.primary && self.unprotected_since().is_some();
+        let busy = matches!(self.phase, Phase::Acting) || self.is_at(Kind::Update) || self.is_at(Kind::EstablishFailover);
+        switched && !self.switched_back && !busy
+    }
+}

@@ -1,0 +1,364 @@
+//! The way home: from whatever is observed, the best sequence of actions that breaks no promise and ends where the pair may be left.
+//!
+//! A search over the same action table and the same rules as everything else: [`Facts::after`] says what an action makes true,
+//! [`rules::violations`] whether it may begin. Pure; the plan that led here plays no part, only what is observed and what the
+//! journal proves.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashSet};
+
+use super::action::{Gate, Impact, Kind, When};
+use super::event::{Cause, Event, Goal};
+use super::facts::{Facts, Known, Link};
+use super::ids::NodeId;
+use super::rules::{self, Rule, Violation};
+use super::run::{Phase, Run};
+use super::step::Step;
+use super::version::Version;
+use super::watch;
+use super::world::World;
+
+/// What a way costs, the weightiest first; the order of the fields is the order of the comparison.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Cost {
+    /// Nodes whose data since the break are left behind: moved away from, or not extracted.
+    pub data: u32,
+    /// What the service suffers: 1 for a move of the name, 2 for closing the serving node, 4 for updating it.
+    pub service: u32,
+    /// Expected minutes without failover on the way.
+    pub unprotected_minutes: i64,
+    pub irreversible: u32,
+    pub steps: u32,
+}
+
+/// A way, from here to where the pair may be left.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Way {
+    pub goal: Goal,
+    /// Their ids begin with `home` or `harbour`.
+    pub steps: Vec<Step>,
+    pub cost: Cost,
+    /// The node whose data since the last good sync stay behind: they are in files at best, not in the service.
+    pub leaves_behind: Option<NodeId>,
+}
+
+/// What was found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Found {
+    /// The best way, then the next best that ends elsewhere or leaves other data behind.
+    pub ways: Vec<Way>,
+    /// If none leads home: the promises that can't be kept on the way, each with what a person would have to decide.
+    pub not_home: Vec<Violation>,
+}
+
+/// Actions that a way may consist of beside the breaking of a crooked link, and in which order equals are tried.
+const MOVES: [Kind; 9] = [
+    Kind::Verify,
+    Kind::Confirm,
+    Kind::Backup,
+    Kind::Quiesce,
+    Kind::Reopen,
+    Kind::ExtractData,
+    Kind::SwitchTraffic,
+    Kind::Update,
+    Kind::EstablishFailover,
+];
+
+/// Finds the ways from what `facts` say. `when`: the part of the plan in which the steps are done; R17's word holds for one part.
+pub fn find(facts: &Facts, when: When) -> Found {
+    let start = Facts { ordered: true, window: super::facts::WindowFact::Fits, ..facts.clone() };
+    let mut ways: Vec<Way> = Vec::new();
+    let mut search = Search::new(start.clone(), when);
+    while let Some((cost, facts, steps)) = search.next() {
+        let Some(goal) = goal(&facts) else { continue };
+        let way = Way { goal, cost, leaves_behind: left_behind(&start, &facts), steps: named(goal, steps, when) };
+        let new = !ways.iter().any(|known| known.goal == way.goal);
+        if new {
+            ways.push(way);
+        }
+        if ways.len() == 3 {
+            break;
+        }
+    }
+    // Home is where the pair belongs: what only rests at harbour comes after it, however cheap.
+    ways.sort_by_key(|way| (way.goal != Goal::Home, way.cost));
+    ways.truncate(2);
+    let home = ways.first().is_some_and(|way| way.goal == Goal::Home);
+    Found { not_home: if home { Vec::new() } else { against_home(&start, when) }, ways }
+}
+
+/// Where the pair may be left as it stands: the goal that these facts are.
+pub fn goal(facts: &Facts) -> Option<Goal> {
+    let kept = facts.survivor;
+    if facts.serving != Some(kept) || !facts.able_to_serve(kept) {
+        return None;
+    }
+    if is_home(facts) {
+        return Some(Goal::Home);
+    }
+    is_harbour(facts).then_some(Goal::Harbour { node: kept })
+}
+
+fn is_home(facts: &Facts) -> bool {
+    let linked = facts.link == Link::Linked { primary: facts.survivor } && !facts.unprotected;
+    linked && facts.nodes.a.version == facts.nodes.b.version
+}
+
+/// One node serves on a version known to work. The other is left alone: nothing written there is without a copy, as far as the
+/// node can be read at all.
+fn is_harbour(facts: &Facts) -> bool {
+    let left = &facts.nodes[facts.survivor.other()];
+    let readable = left.known == Known::Yes && left.healthy;
+    let apart = match facts.link {
+        Link::Broken => true,
+        // The other can't be read: what it claims is not to be mended from here.
+        Link::Unknown => !readable,
+        _ => false,
+    };
+    apart && facts.unprotected && facts.known_to_work(facts.survivor) && (!left.written || left.extracted || !readable)
+}
+
+/// The data that this way leaves behind: on the node that was moved away from, or on one that can't be read.
+fn left_behind(start: &Facts, end: &Facts) -> Option<NodeId> {
+    let left = end.survivor.other();
+    let moved = end.survivor != start.survivor;
+    let lost = start.nodes[left].written && (moved || !end.nodes[left].extracted);
+    (lost && end.link != Link::Linked { primary: end.survivor }).then_some(left)
+}
+
+/// One kept promise after the other, ends the search for home: what stands against its last acts from here.
+fn against_home(facts: &Facts, when: When) -> Vec<Violation> {
+    let kept = facts.survivor;
+    let older = |node: NodeId| facts.nodes[node].version.as_ref().is_some_and(|version| *version == facts.start);
+    let mut acts = Vec::new();
+    if facts.nodes.a.version != facts.nodes.b.version {
+        acts.extend(NodeId::BOTH.into_iter().filter(|&node| older(node)).map(|node| step(Kind::Update, Some(node), when)));
+    }
+    acts.push(step(Kind::EstablishFailover, Some(kept), when));
+    let curable = |violation: &Violation| matches!(violation.cure, rules::Cure::Renew(..)) || violation.rule == Rule::R17;
+    let mut found: Vec<Violation> = Vec::new();
+    for violation in acts.iter().flat_map(|act| rules::violations(act, facts)).filter(|violation| !curable(violation)) {
+        if !found.iter().any(|known| known.rule == violation.rule) {
+            found.push(violation);
+        }
+    }
+    if !facts.able_to_serve(kept) {
+        let (expected, unable) = (format!("node `{kept}`, whose data are kept, able to serve"), facts.unable(kept));
+        found.insert(0, Violation { rule: Rule::R7, expected, found: unable, cure: rules::Cure::Person });
+    }
+    found
+}
+
+fn step(kind: Kind, node: Option<NodeId>, when: When) -> Step {
+    let gate = (kind == Kind::Confirm).then_some(Gate::AutomaticFailoverOff);
+    Step { id: String::new(), when, kind, node: node.filter(|_| gate.is_none()), gate }
+}
+
+/// The steps with their ids; a way that updates keeps to window two, and home is proven by the final check.
+fn named(goal: Goal, mut steps: Vec<Step>, when: When) -> Vec<Step> {
+    let prefix = if goal == Goal::Home { "home" } else { "harbour" };
+    if goal == Goal::Home {
+        steps.push(Step { id: String::new(), when, kind: Kind::FinalCheck, node: None, gate: None });
+    }
+    let updates = steps.iter().any(|step| step.kind == Kind::Update);
+    let mut named: Vec<Step> = Vec::with_capacity(steps.len());
+    for step in steps {
+        let node = step.node.map(|node| format!(".{node}")).unwrap_or_default();
+        let base = format!("{prefix}.{}{node}", step.kind);
+        let repeats = named.iter().filter(|known| known.id == base || known.id.starts_with(&format!("{base}."))).count();
+        let id = if repeats == 0 { base } else { format!("{base}.{}", repeats + 1) };
+        named.push(Step { id, when: if updates { When::Window2 } else { step.when }, ..step });
+    }
+    named
+}
+
+/// What tells two facts apart for the search. Versions count as what they are to the rules.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct State {
+    survivor: NodeId,
+    serving: Option<NodeId>,
+    link: Link,
+    unprotected: bool,
+    autopilot_off: bool,
+    nodes: [NodeState; 2],
+}
+
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct NodeState {
+    updated: bool,
+    proven: bool,
+    verified: bool,
+    closed: bool,
+    denied: bool,
+    backed_up: bool,
+    extracted: bool,
+    written: bool,
+}
+
+fn state(facts: &Facts) -> State {
+    let target: &Version = &facts.target;
+    let node = |node: NodeId| {
+        let of = &facts.nodes[node];
+        NodeState {
+            updated: of.version.as_ref() == Some(target),
+            proven: of.proven,
+            verified: of.verified,
+            closed: of.closed,
+            denied: of.denied,
+            backed_up: of.backed_up,
+            extracted: of.extracted,
+            written: of.written,
+        }
+    };
+    State {
+        survivor: facts.survivor,
+        serving: facts.serving,
+        link: facts.link,
+        unprotected: facts.unprotected,
+        autopilot_off: facts.autopilot_off,
+        nodes: NodeId::BOTH.map(node),
+    }
+}
+
+/// Dijkstra's search: costs only grow along a way, so the first arrival at a state is the cheapest.
+struct Search {
+    when: When,
+    /// Cost, then the order of discovery: equals are met in the order of [`MOVES`].
+    queue: BinaryHeap<Reverse<(Cost, usize)>>,
+    found: Vec<(Facts, Vec<Step>)>,
+    settled: HashSet<State>,
+}
+
+impl Search {
+    fn new(start: Facts, when: When) -> Self {
+        let first = Cost { data: unextracted(&start), ..Cost::default() };
+        Self { when, queue: BinaryHeap::from([Reverse((first, 0))]), found: vec![(start, Vec::new())], settled: HashSet::new() }
+    }
+
+    fn next(&mut self) -> Option<(Cost, Facts, Vec<Step>)> {
+        loop {
+            let Reverse((cost, index)) = self.queue.pop()?;
+            let (facts, steps) = self.found[index].clone();
+            if self.settled.insert(state(&facts)) {
+                self.expand(cost, &facts, &steps);
+                return Some((cost, facts, steps));
+            }
+        }
+    }
+
+    fn expand(&mut self, cost: Cost, facts: &Facts, steps: &[Step]) {
+        for step in moves(facts, self.when) {
+            let after = facts.clone().after(&step);
+            let cost = cost_of(cost, &step, facts, &after);
+            let steps = [steps, &[step]].concat();
+            self.queue.push(Reverse((cost, self.found.len())));
+            self.found.push((after, steps));
+        }
+    }
+}
+
+/// Every step that may begin here, by the rules, and would change something.
+fn moves(facts: &Facts, when: When) -> Vec<Step> {
+    let on = |kind: Kind, node: NodeId| step(kind, Some(node), when);
+    // R8: a sync may go over a crooked link at any moment, so that breaking it comes before all else.
+    if facts.is_repair() {
+        let mend = on(Kind::BreakFailover, linked_node(facts));
+        return if rules::violations(&mend, facts).is_empty() { vec![mend] } else { Vec::new() };
+    }
+    let each = MOVES.into_iter().flat_map(|kind| match kind {
+        Kind::Confirm => vec![on(kind, NodeId::A)],
+        Kind::EstablishFailover => vec![on(kind, facts.survivor)],
+        _ => NodeId::BOTH.map(|node| on(kind, node)).to_vec(),
+    });
+    each.filter(|step| is_useful(step, facts) && rules::violations(step, facts).is_empty()).collect()
+}
+
+/// The node on which a link is broken: the primary, or the one that still reports a relationship.
+fn linked_node(facts: &Facts) -> NodeId {
+    use super::site::Role;
+    let has = |role: Role| NodeId::BOTH.into_iter().find(|&node| facts.nodes[node].role == Some(role));
+    has(Role::Primary).or(has(Role::Standby)).unwrap_or(facts.survivor)
+}
+
+/// Whether the step can be done at all and leads anywhere; what must not be done is the rules' to say.
+fn is_useful(step: &Step, facts: &Facts) -> bool {
+    let Some(node) = step.node else { return !facts.autopilot_off && facts.link == Link::Broken };
+    let of = &facts.nodes[node];
+    let well = of.known == Known::Yes && of.healthy;
+    match step.kind {
+        Kind::Verify => {
+            let accepted = of.version.as_ref().is_some_and(|version| *version == facts.start || *version == facts.target);
+            well && accepted && !of.denied && !(of.verified && of.proven) && facts.link == Link::Broken
+        }
+        Kind::Backup => well && !of.backed_up,
+        Kind::Quiesce => well && !of.closed,
+        Kind::Reopen => well && of.closed,
+        Kind::ExtractData => well && of.closed && !of.extracted,
+        Kind::SwitchTraffic => facts.movable && facts.serving != Some(node),
+        Kind::Update | Kind::EstablishFailover => well && facts.nodes[node.other()].healthy,
+        _ => false,
+    }
+}
+
+fn unextracted(facts: &Facts) -> u32 {
+    let left = &facts.nodes[facts.survivor.other()];
+    u32::from(left.written && !left.extracted && left.known != Known::Yes)
+}
+
+fn cost_of(before: Cost, step: &Step, facts: &Facts, after: &Facts) -> Cost {
+    let serves = step.node.is_some_and(|node| facts.serving == Some(node) && facts.able_to_serve(node));
+    let served = facts.serving.is_some_and(|node| facts.able_to_serve(node));
+    let service = match step.kind {
+        Kind::SwitchTraffic => u32::from(served),
+        Kind::Quiesce => 2 * u32::from(serves),
+        Kind::Update => 4 * u32::from(serves),
+        _ => 0,
+    };
+    let left = facts.survivor != after.survivor && facts.nodes[facts.survivor].written;
+    let minutes = if facts.unprotected { step.kind.row().expected_minutes } else { 0 };
+    Cost {
+        data: before.data + u32::from(left),
+        service: before.service + service,
+        unprotected_minutes: before.unprotected_minutes + minutes,
+        irreversible: before.irreversible + u32::from(step.impact() == Impact::Irreversible),
+        steps: before.steps + 1,
+    }
+}
+
+/// The ways from where a run stands.
+pub fn of_run(run: &Run, world: &World) -> Found {
+    let when = run.step().map_or(When::Finish, |step| step.when);
+    find(&facts(run, world, when), when)
+}
+
+/// The facts at a run's place, whatever its next step is.
+pub fn facts(run: &Run, world: &World, when: When) -> Facts {
+    world.facts(run, &step(Kind::FinalCheck, None, when))
+}
+
+/// True if another way may be ordered: no act is on its way, or nobody has begun to carry out what was instructed, or the run
+/// rests with its act in doubt or half done.
+pub fn may_be_ordered(run: &Run, world: &World) -> bool {
+    match run.phase {
+        Phase::Held(_) | Phase::InDoubt { .. } => true,
+        Phase::Ready | Phase::Waiting { .. } => run.act.is_none() || watch::is_untouched(run, world),
+        Phase::Acting | Phase::Finished(_) => false,
+    }
+}
+
+/// The event with which a run takes this way.
+pub fn order(run: &Run, world: &World, way: &Way, cause: Cause, note: Option<String>) -> Event {
+    let taken = |id: &str| run.plan.steps.iter().any(|step| step.id == id);
+    let prefixed = |id: &str| match id.split_once('.') {
+        // A later revision's steps are told apart from those of an earlier one.
+        Some((prefix, rest)) if run.revision > 0 => format!("{prefix}-{}.{rest}", run.revision + 1),
+        _ => id.to_owned(),
+    };
+    let steps = way.steps.iter().map(|step| Step { id: prefixed(&step.id), ..step.clone() }).collect::<Vec<_>>();
+    debug_assert!(!steps.iter().any(|step| taken(&step.id)), "a step's id is used once");
+    let seen = watch::surprises(run, world).into_iter().map(|failure| failure.message).collect();
+    Event::Revised { cause, goal: way.goal, note, steps, seen }
+}
+
+#[cfg(test)]
+mod tests;
