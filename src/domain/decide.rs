@@ -102,10 +102,12 @@ fn begin(run: &Run, world: &World) -> Next {
     let Some(step) = run.step() else { return end(run) };
     let violations = rules::violations(step, &world.facts(run, step));
     if let Some(evidence) = is_so(run, step, world).filter(|_| !run.acknowledged.is_empty()) {
-        return already(step, evidence, violations);
+        return already(run, step, evidence, violations);
     }
     if let Some(violation) = violations.into_iter().next() {
-        return hindered(run, step, violation, world);
+        // Done by hand and seen once: the second reading decides, also right after a restart.
+        let cure = if is_half_seen(run, step, world) { Cure::Reading } else { violation.cure };
+        return hindered(run, step, Violation { cure, ..violation }, world);
     }
     match step.kind {
         Kind::Confirm => ask(run, step),
@@ -133,11 +135,19 @@ fn is_so(run: &Run, step: &Step, world: &World) -> Option<Evidence> {
     }
 }
 
+/// An acknowledged update by hand that lacks only its second healthy reading.
+fn is_half_seen(run: &Run, step: &Step, world: &World) -> bool {
+    let Some(reading) = step.node.filter(|_| step.kind == Kind::Update).map(|node| &world.readings[node]) else { return false };
+    let there = reading.current.as_ref().is_some_and(|current| current.version == run.plan.to.version);
+    !run.acknowledged.is_empty() && there && !reading.healthy_twice()
+}
+
 /// What was done by hand, and acknowledged by a person, counts if no promise speaks against it. R3, R5 and R17 speak of the
-/// moment before the act and can't be asked any more.
-fn already(step: &Step, evidence: Evidence, violations: Vec<Violation>) -> Next {
-    let past = [Rule::R3, Rule::R5, Rule::R17];
-    match violations.into_iter().find(|violation| !past.contains(&violation.rule)) {
+/// moment before the act and can't be asked any more; nor can R4's age, where there is a backup.
+fn already(run: &Run, step: &Step, evidence: Evidence, violations: Vec<Violation>) -> Next {
+    let has_backup = step.kind == Kind::Update && step.node.is_some_and(|node| run.nodes[node].backup.is_some());
+    let is_past = |rule| matches!(rule, Rule::R3 | Rule::R5 | Rule::R17) || rule == Rule::R4 && has_backup;
+    match violations.into_iter().find(|violation| !is_past(violation.rule)) {
         Some(violation) => held_by_rule(&violation),
         None => done(step, evidence, true),
     }

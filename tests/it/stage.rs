@@ -20,7 +20,7 @@ use changeover::engine::hooks::{Hooks, Route};
 use changeover::engine::site::SiteEntry;
 use changeover::engine::site::SitePorts;
 use changeover::ports::{Clock, Journal};
-use changeover::simulator::faults::Planned;
+use changeover::simulator::faults::{Fault, Planned};
 use changeover::simulator::inprocess::{InProcessOptions, SimSite, VirtualClock};
 use changeover::simulator::world::{self, Truth, World, WorldOptions};
 use jiff::{SignedDuration, Timestamp};
@@ -179,6 +179,8 @@ impl Stage {
         for planned in world.faults.planned() {
             world.plan_fault(Planned { times: Some(0), node: None, act: None, ..planned });
         }
+        // One that was planned once is not planned any more, and its sync hangs still.
+        world.plan_fault(Planned { times: Some(0), ..Planned::for_ever(Fault::SyncStuck) });
     }
 
     /// Does something to the world right after the first record of this event and step is durable, and before anything else.

@@ -55,7 +55,11 @@ fn part(number: u64) {
     let mut ends = BTreeMap::<String, u64>::new();
     let mut failures = Vec::new();
     for seed in (first + number..first + count).step_by(PARTS as usize) {
-        match std::panic::catch_unwind(|| play(seed)) {
+        if std::env::var("LOUD").is_ok() { eprintln!("seed {seed}"); }
+        let began = std::time::Instant::now();
+        let played = std::panic::catch_unwind(|| play(seed));
+        if began.elapsed().as_secs() > 1 { println!("SLOW {seed} {:?}", began.elapsed()) }
+        match played {
             Ok(ending) => *ends.entry(ending.end).or_default() += 1,
             Err(why) => failures.push(format!("STORM={seed} {REPEAT}\n    {}", first_lines(why.as_ref()))),
         }
