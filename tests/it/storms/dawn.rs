@@ -28,7 +28,7 @@ impl Night {
                 return;
             }
             self.check_rest(&rest.run);
-            self.stage.pass(SignedDuration::from_mins(15)).await;
+            self.stage.pass(SignedDuration::from_mins(3)).await;
             self.mend().await;
             // It may have settled by itself meanwhile.
             if end(&self.run()).as_deref() == Some(rest.end.as_str()) {

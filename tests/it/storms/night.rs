@@ -117,10 +117,10 @@ impl Night {
     async fn stretch(&mut self) {
         if self.random.u8(..3) == 0 {
             let step = self.random.usize(..26);
-            let limit = self.now() + SignedDuration::from_hours(3 * 24);
+            let limit = self.now() + SignedDuration::from_hours(12);
             return self.live(limit, |run| run.position().is_none_or(|position| position >= step)).await;
         }
-        let limit = self.now() + span(&mut self.random, 0.2, 7200.0);
+        let limit = self.now() + span(&mut self.random, 0.2, 3600.0);
         self.live(limit, |_| false).await;
     }
 
@@ -152,7 +152,7 @@ impl Night {
 
     /// The daemon is dead for a while, and comes up again.
     pub async fn revive(&mut self) {
-        let down = span(&mut self.random, 0.1, 5400.0);
+        let down = span(&mut self.random, 0.1, 3600.0);
         self.tell(format!("the daemon is dead for {down:#}"));
         self.settle().await;
         self.stage.pass(down).await;

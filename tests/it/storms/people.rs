@@ -79,8 +79,8 @@ impl Night {
     fn draw_reaction(&mut self, about: Situation) -> Reaction {
         let rough = self.character.rough;
         let prompt = span(&mut self.random, 1.0, 900.0);
-        let late = span(&mut self.random, 900.0, 12.0 * 3600.0);
-        let delay = if self.random.u8(..5) == 0 { late } else { prompt };
+        let late = span(&mut self.random, 900.0, 6.0 * 3600.0);
+        let delay = if self.random.u8(..8) == 0 { late } else { prompt };
         let drawn = self.random.u8(..20);
         let what = match &about {
             Situation::Instruction(_) => match drawn {

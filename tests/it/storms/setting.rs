@@ -23,7 +23,7 @@ pub fn setting(random: &mut fastrand::Rng, start: Timestamp) -> Setting {
     let by_operator = random.u8(..3) == 0;
     let options = InProcessOptions { by_operator, remembers: random.bool(), cache_time, ..InProcessOptions::default() };
     let policy = Policy {
-        min_soak: SignedDuration::from_mins(pick(random, &[60, 240, 24 * 60])),
+        min_soak: SignedDuration::from_mins(pick(random, &[60, 60, 60, 120, 120, 240, 240, 24 * 60])),
         max_sync_age: SignedDuration::from_mins(pick(random, &[10, 10, 25])),
         max_backup_age: SignedDuration::from_hours(pick(random, &[6, 24])),
         max_unprotected: SignedDuration::from_hours(pick(random, &[4, 14 * 24])),
@@ -35,9 +35,9 @@ pub fn setting(random: &mut fastrand::Rng, start: Timestamp) -> Setting {
 
 /// Two windows, short or long, soon or days apart. What is too short for the plan is refused at the start, and booked generously.
 fn windows(random: &mut fastrand::Rng, start: Timestamp, soak: SignedDuration) -> (String, String) {
-    let from = start + SignedDuration::from_mins(pick(random, &[0, 0, 0, 90]));
+    let from = start + SignedDuration::from_mins(pick(random, &[0, 0, 0, 30]));
     let first = pick(random, &[100, 130, 240, 600]);
-    let second_from = from + SignedDuration::from_mins(100) + soak + SignedDuration::from_mins(pick(random, &[0, 120, 2880]));
+    let second_from = from + SignedDuration::from_mins(90) + soak + SignedDuration::from_mins(pick(random, &[0, 0, 0, 60, 60, 120, 120, 1440]));
     let second = pick(random, &[120, 180, 480]);
     (format!("{from} +{first}m"), format!("{second_from} +{second}m"))
 }

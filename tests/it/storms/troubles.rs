@@ -118,8 +118,8 @@ impl Night {
 
     /// A window of some kind: short, soon, or days away.
     pub fn some_window(&mut self) -> String {
-        let from = self.now() + jiff::SignedDuration::from_mins(pick(&mut self.random, &[0, 0, 0, 30, 2880]));
-        format!("{from} +{}m", pick(&mut self.random, &[5, 70, 150, 600]))
+        let from = self.now() + jiff::SignedDuration::from_mins(pick(&mut self.random, &[0, 0, 0, 0, 0, 0, 30, 1440]));
+        format!("{from} +{}m", pick(&mut self.random, &[5, 70, 150, 300]))
     }
 
     /// Somebody at the vendor's console, for whatever reason.
