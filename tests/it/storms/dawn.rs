@@ -21,6 +21,9 @@ impl Night {
     pub async fn dawn(&mut self) {
         self.tell("dawn");
         self.clear_up();
+        while self.is_updating() {
+            self.stage.pass(SignedDuration::from_mins(10)).await;
+        }
         for _ in 0..PATIENCE {
             let Some(rest) = self.rest().await else { continue };
             let kept = rest.run.hold().is_some_and(|hold| hold.code == "switched_back");
