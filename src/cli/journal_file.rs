@@ -15,9 +15,19 @@ use super::Failure;
 /// A record stays below 4 KiB in the store; a started run's plan is the longest.
 const LINE_BYTES: u64 = 1024 * 1024;
 
-/// The records of a file by run, each run's in the order of the file.
+/// What helps where a journal is damaged.
+pub const ANOTHER_COPY: &str = "compare with another copy: an export, `journal.log`, or what the daemon has";
+
+/// The records of one run in the order of the file, and the line of each.
+#[derive(Default)]
+pub struct Lines {
+    pub records: Vec<Record>,
+    pub numbers: Vec<u64>,
+}
+
+/// The records of a file by run.
 pub struct JournalFile {
-    pub runs: BTreeMap<RunId, Vec<Record>>,
+    pub runs: BTreeMap<RunId, Lines>,
     /// The last line has no end: a write that was cut off.
     pub torn: bool,
 }
@@ -38,10 +48,17 @@ pub fn read(path: &Path) -> Result<JournalFile, Failure> {
             break;
         }
         match record(&line) {
-            Ok(record) => found.runs.entry(record.run.clone()).or_default().push(record),
+            Ok(record) => {
+                let lines = found.runs.entry(record.run.clone()).or_default();
+                lines.records.push(record);
+                lines.numbers.push(number);
+            }
             // Only the very last line may be cut off; a longer one ends here too and is no record.
             Err(_) if line.last() != Some(&b'\n') && (line.len() as u64) < LINE_BYTES => found.torn = true,
-            Err(why) => return Err(Failure::new("damaged", format!("`{}`, line {number}: {why}", path.display()))),
+            Err(why) => {
+                let message = format!("`{}`, line {number}: {why}", path.display());
+                return Err(Failure::new("damaged", message).hint(ANOTHER_COPY));
+            }
         }
     }
     Ok(found)

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::domain::event::{Outcome, WaitingOn};
 use crate::domain::ids::NodeId;
-use crate::server::view::{Guide, Node, Status};
+use crate::server::view::{Guide, LeftUntouched, Node, Status, Untouched};
 
 use super::output;
 
@@ -25,6 +25,18 @@ pub fn of(status: &Status) -> String {
     page
 }
 
+/// The page of a run that the daemon's build can't fold.
+pub fn of_untouched(left: &LeftUntouched) -> String {
+    let Untouched { code, message, state, hint, open, .. } = &left.untouched;
+    let next = if *open { "person; the site takes no other run" } else { "nobody; it is finished" };
+    let facts = [("site", left.site.as_str()), ("why", message), ("next move", next), ("what helps", hint), ("state", state)];
+    // Writing into a string cannot fail.
+    facts.iter().fold(format!("run `{}`: left untouched ({code})\n", left.run), |mut page, (name, text)| {
+        let _ = writeln!(page, "  {name:<10} {text}");
+        page
+    })
+}
+
 /// One line: `waiting on a gate`, `held (sync_failed)`.
 pub fn standing(status: &Status) -> String {
     let detail = match (&status.held, status.outcome, status.waiting_on, status.gate) {
@@ -41,6 +53,10 @@ pub fn standing(status: &Status) -> String {
 
 fn facts(status: &Status) -> Vec<(&'static str, String)> {
     let mut facts = vec![("site", format!("{}, {}, {} to {}", status.site, status.procedure, status.from, status.to))];
+    facts.extend(status.not_driven.iter().flat_map(|why| {
+        let (message, hint) = (format!("since {}: {}", why.since, why.message), why.hint.clone());
+        [("not driven", message), ("what helps", hint)]
+    }));
     facts.extend(step(status));
     facts.extend(status.guide.iter().flat_map(guide));
     facts.extend(status.serving.map(|node| ("serving", format!("node {node}"))));

@@ -11,7 +11,6 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::config::{self, Settings};
 use crate::domain::action;
 use crate::domain::journal::Record;
-use crate::domain::machine;
 use crate::domain::procedure::Procedure;
 use crate::domain::run::Run as RunState;
 use crate::drivers::clock::{ScaledClock, SystemClock};
@@ -21,6 +20,7 @@ use crate::engine::fleet::Fleet;
 use crate::engine::hooks::Hooks;
 use crate::engine::outbox::{Outbox, OutboxStore, Surroundings};
 use crate::engine::recorder;
+use crate::engine::untouched::{self, Untouched};
 use crate::ports::{Clock, Journal, OutboxItem, StoreError};
 use crate::server::{self, Server};
 
@@ -87,7 +87,7 @@ async fn serve(settings: Settings, clock: Arc<dyn Clock>) -> Result<Exit, Failur
     ignore_file_size_signal()?;
     let opened = open(&settings).await?;
     let Opened { store, runs, outbox: mut pending, recovered } = opened;
-    let runs = fold(runs)?;
+    let (runs, left) = fold(runs)?;
     let store = Arc::new(store);
     let journal: Arc<dyn Journal> = store.clone();
     let WiredHooks { routes, alerts, all } = wiring::hooks(&settings, &journal).map_err(|error| not_wired(&error))?;
@@ -106,6 +106,7 @@ async fn serve(settings: Settings, clock: Arc<dyn Clock>) -> Result<Exit, Failur
 
     let api = server::Settings { socket: settings.api.socket.clone(), listen: settings.api.listen };
     let server = Server::bind(&api).await.map_err(|error| Failure::of("socket_taken", &error))?;
+    fleet.leave(left);
     fleet.take_over(runs);
     let ended = Arc::new(tokio::sync::OnceCell::new());
     let stop = stopped(around.clone(), ended.clone());
@@ -165,19 +166,17 @@ async fn open(settings: &Settings) -> Result<Opened, Failure> {
     })
 }
 
-/// Every run as the fold over its records. A run that this build can't fold keeps the daemon from starting: it may be open.
-fn fold(stored: Runs) -> Result<Vec<RunState>, Failure> {
-    let mut runs = Vec::new();
+/// Every run as the fold over its records, and those that this build can't fold: they are left alone, and the others go on.
+fn fold(stored: Runs) -> Result<(Vec<RunState>, Vec<Untouched>), Failure> {
+    let (mut runs, mut left) = (Vec::new(), Vec::new());
     for next in stored {
-        let (id, records) = next.map_err(|error| Failure::of("store_failed", &error))?;
-        let run = machine::replay(&records).map_err(|error| {
-            Failure::of("journal_unreadable", &error)
-                .state(format!("nothing was changed; run `{id}` stands where its journal says"))
-                .hint("start the build that wrote it, or look at it with `changeover journal verify --file`")
-        })?;
-        runs.push(run);
+        let (_, records) = next.map_err(|error| Failure::of("store_failed", &error))?;
+        match untouched::fold(&records) {
+            Ok(run) => runs.push(run),
+            Err(why) => left.extend(why.map(|why| *why)),
+        }
     }
-    Ok(runs)
+    Ok((runs, left))
 }
 
 /// Alerts of records that only `journal.log` had: their outbox items may be missing, so they are made again. What is older
@@ -191,7 +190,10 @@ async fn derived_again(store: &Store, recovered: &[Record], routes: &Hooks, now:
         let wanted =
             |record: &Record| record.at >= young && recovered.iter().any(|other| other.run == run && other.seq == record.seq);
         let records = store.records(&run, 0).map_err(|error| Failure::of("store_failed", &error))?;
-        items.extend(recorder::items_of(&records, routes, wanted).map_err(|error| Failure::of("journal_unreadable", &error))?);
+        match recorder::items_of(&records, routes, wanted) {
+            Ok(derived) => items.extend(derived),
+            Err(error) => tracing::error!(%run, "the alerts of its last records can't be made again: {error}"),
+        }
     }
     store.append(Vec::new(), items.clone(), true).await.map_err(|error| Failure::of("store_failed", &error))?;
     store.settle_recovered().await.map_err(|error| Failure::of("store_failed", &error))?;

@@ -29,6 +29,8 @@ impl Run for Status {
             output::raw(reply.text()?)?;
         } else if reply.read::<Value>()?["run"].is_null() {
             eprintln!("site `{what}` had no run yet");
+        } else if !reply.read::<Value>()?["untouched"].is_null() {
+            output::say(&page::of_untouched(&reply.read::<view::LeftUntouched>()?))?;
         } else {
             output::say(&page::of(&reply.read::<view::Status>()?))?;
         }

@@ -5,13 +5,13 @@ use serde::Serialize;
 
 use super::action::Kind;
 use super::event::{Event, Verdict, WaitingOn};
-use super::ids::NodeId;
+use super::ids::{NodeId, RunId};
 use super::journal::Record;
 use super::run::Run;
 use super::sheet;
 
 /// The alerts of the contract, and those that were added since.
-pub const NAMES: [&str; 15] = [
+pub const NAMES: [&str; 16] = [
     "sync_failed",
     "step_failed",
     "by_operator",
@@ -27,6 +27,7 @@ pub const NAMES: [&str; 15] = [
     "traffic_switched",
     "finished",
     "store_low",
+    "not_driven",
 ];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -102,6 +103,37 @@ pub fn of(before: &Run, run: &Run, record: &Record, event: &Event) -> Vec<Alert>
         },
     };
     sayings.into_iter().map(alert).collect()
+}
+
+/// Where in a journal an alert belongs that no record raises.
+pub struct Place<'a> {
+    pub run: &'a RunId,
+    /// The last record.
+    pub seq: u64,
+    pub step: Option<String>,
+    pub at: Timestamp,
+}
+
+/// A run that nobody drives: neither its steps nor its watch go on. `stands`: how things stand, and what to do.
+pub fn not_driven(place: Place<'_>, code: &str, summary: String, stands: (String, String)) -> Alert {
+    const KIND: &str = "not_driven";
+    let (id, (state, hint)) = (place.run, stands);
+    let data = AlertData {
+        id: format!("{id}/{}/{KIND}", place.seq),
+        site: id.site.clone(),
+        run: id.to_string(),
+        step: place.step,
+        node: None,
+        severity: Severity::Critical,
+        code: code.to_owned(),
+        summary,
+        expected: None,
+        found: None,
+        state,
+        hint,
+        seq: place.seq,
+    };
+    Alert { kind: KIND, timestamp: place.at, data }
 }
 
 fn node_of(before: &Run, event: &Event) -> Option<NodeId> {

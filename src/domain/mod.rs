@@ -18,6 +18,7 @@ pub mod machine;
 pub mod plan;
 pub mod procedure;
 pub mod proof;
+pub mod refold;
 pub mod rules;
 pub mod run;
 pub mod sheet;

@@ -15,11 +15,15 @@ use crate::domain::run::Run;
 use crate::domain::site::Site;
 use crate::domain::world::World;
 
+use super::untouched::{NotDriven, Untouched};
+
 /// A run as it stands, with what was last read.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
     pub run: Arc<Run>,
     pub world: Arc<World>,
+    /// Why this daemon does not drive the run, where it should.
+    pub not_driven: Option<Arc<NotDriven>>,
 }
 
 /// What `plan` and `start` are given. Texts are read by the engine, so that all errors speak alike.
@@ -137,8 +141,11 @@ pub trait Fleet: Send + Sync + 'static {
     /// Starts a run; returns once its first record is durable.
     fn start<'a>(&'a self, request: PlanRequest, actor: &'a str) -> BoxFuture<'a, Result<RunId, Problem>>;
 
-    /// All runs, oldest first.
+    /// All runs that could be folded, oldest first.
     fn runs(&self) -> Vec<Snapshot>;
+
+    /// The runs whose journal this build can't fold, by their names. Only [`Fleet::journal`] knows them too.
+    fn untouched(&self) -> Vec<Untouched>;
 
     fn run(&self, id: &RunId) -> Result<Snapshot, Problem>;
 

@@ -26,6 +26,7 @@ use super::package;
 use super::planning::{self, Draft};
 use super::runner::{Message, Order, Runner};
 use super::site::SiteEntry;
+use super::untouched::{self, Untouched};
 
 /// The hooks by name, for `alerts test`.
 pub type NamedHooks = Vec<(String, Arc<dyn Notifier>)>;
@@ -43,6 +44,8 @@ pub struct Fleet {
     procedures: BTreeMap<String, Procedure>,
     hooks: NamedHooks,
     runs: Mutex<BTreeMap<RunId, Kept>>,
+    /// The runs that this build can't fold, as the journal had them when the daemon came up.
+    untouched: Mutex<BTreeMap<RunId, Untouched>>,
     /// The loops of the runs. Dropped with the fleet: no loop outlives it, as none outlives the process.
     loops: Mutex<JoinSet<()>>,
     /// Held while a run of the site is being started, so that two starts can't pass each other.
@@ -54,7 +57,16 @@ impl Fleet {
         let starting = sites.iter().map(|entry| (entry.site.name.clone(), tokio::sync::Mutex::new(()))).collect();
         let sites = sites.into_iter().map(|entry| (entry.site.name.clone(), entry)).collect();
         let procedures = procedures.into_iter().map(|procedure| (procedure.name.clone(), procedure)).collect();
-        Arc::new(Self { around, sites, procedures, hooks, runs: Mutex::default(), loops: Mutex::default(), starting })
+        Arc::new(Self {
+            around,
+            sites,
+            procedures,
+            hooks,
+            runs: Mutex::default(),
+            untouched: Mutex::default(),
+            loops: Mutex::default(),
+            starting,
+        })
     }
 
     /// Takes over the runs that stood in the journal; those that are not finished go on by themselves.
@@ -64,12 +76,26 @@ impl Fleet {
         for run in runs {
             match self.sites.get(&run.id.site) {
                 Some(entry) => self.keep(run, Some(entry), true),
-                None => {
-                    tracing::error!(run = %run.id, "its site is not configured any more; the run is left as it is");
-                    self.keep(run, None, true);
-                }
+                None => self.keep(run, None, true),
             }
         }
+    }
+
+    /// Keeps runs that can't be folded in sight: nothing is written to them, and the site of an open one takes no other run.
+    pub fn leave(&self, runs: Vec<Untouched>) {
+        for left in runs {
+            tracing::error!(site = left.run.site, run = %left.run, open = left.open, "left untouched: {}", left.message);
+            if left.open {
+                let (around, id, alert) = (self.around.clone(), left.run.clone(), left.alert(self.around.clock.now()));
+                self.spawn(async move { untouched::raise(&around, &id, &alert).await });
+            }
+            self.lock_untouched().insert(left.run.clone(), left);
+        }
+    }
+
+    fn lock_untouched(&self) -> MutexGuard<'_, BTreeMap<RunId, Untouched>> {
+        // Every critical section is a plain map operation that leaves the map whole.
+        self.untouched.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn keep(&self, run: Run, entry: Option<&SiteEntry>, recovered: bool) {
@@ -79,12 +105,16 @@ impl Fleet {
             || World::new(run.last_at, false, jiff::SignedDuration::ZERO),
             |entry| entry.ports.world(self.around.clock.now()),
         );
-        let (publish, snapshot) = watch::channel(Snapshot { run: Arc::new(run), world: Arc::new(world) });
+        let (publish, snapshot) = watch::channel(Snapshot { run: Arc::new(run), world: Arc::new(world), not_driven: None });
         let (inbox, messages) = mpsc::channel(16);
         let publish = Arc::new(publish);
-        if let Some(entry) = entry.filter(|_| !over) {
-            let runner = Runner::new(self.around.clone(), entry.ports.clone(), publish.clone(), messages);
-            self.spawn(runner.drive(recovered));
+        match entry {
+            _ if over => {}
+            Some(entry) => {
+                let runner = Runner::new(self.around.clone(), entry.ports.clone(), publish.clone(), messages);
+                self.spawn(runner.drive(recovered));
+            }
+            None => self.spawn(site_gone(self.around.clone(), publish.clone())),
         }
         self.lock().insert(id, Kept { snapshot, publish, inbox });
     }
@@ -141,7 +171,8 @@ impl Fleet {
     }
 
     fn next_id(&self, site: &str) -> RunId {
-        let last = self.lock().keys().filter(|id| id.site == site).map(|id| id.number).max().unwrap_or(0);
+        let newest = |numbers: &mut dyn Iterator<Item = &RunId>| numbers.filter(|id| id.site == site).map(|id| id.number).max();
+        let last = newest(&mut self.lock().keys()).max(newest(&mut self.lock_untouched().keys())).unwrap_or(0);
         RunId { site: site.to_owned(), number: last + 1 }
     }
 
@@ -149,6 +180,9 @@ impl Fleet {
         let entry = self.site(&request.site)?;
         let Some(lock) = self.starting.get(&request.site) else { return Err(unknown(&request.site)) };
         let _one_at_a_time = lock.lock().await;
+        if let Some(left) = self.lock_untouched().values().find(|left| left.open && left.run.site == request.site) {
+            return Err(blocked_by(left));
+        }
         if let Some(open) = self.open_run(&request.site) {
             return Err(Problem::new(Kind::Conflict, "one_run", format!("site `{}` has a run already: `{open}`", request.site))
                 .because("R12 one_run: a site has at most one run")
@@ -195,15 +229,26 @@ impl Fleet {
     async fn pass_on(&self, id: &RunId, word: Word, actor: &str, seq: Option<u64>) -> Result<Snapshot, Problem> {
         let (inbox, snapshot) = {
             let runs = self.lock();
-            let kept = runs.get(id).ok_or_else(|| unknown_run(id))?;
+            let kept = runs.get(id).ok_or_else(|| self.no_run(id))?;
             (kept.inbox.clone(), kept.snapshot.clone())
         };
         let (reply, answer) = oneshot::channel();
         let order = Order { word, actor: actor.to_owned(), seq, reply };
         if inbox.send(Message::Order(Box::new(order))).await.is_err() {
-            return Err(not_driven(&snapshot.borrow().run));
+            return Err(not_driven(&snapshot.borrow()));
         }
-        answer.await.unwrap_or_else(|_| Err(not_driven(&snapshot.borrow().run)))
+        answer.await.unwrap_or_else(|_| Err(not_driven(&snapshot.borrow())))
+    }
+
+    /// There is no such run, or none that this build knows more of than its records.
+    fn no_run(&self, id: &RunId) -> Problem {
+        match self.lock_untouched().get(id) {
+            Some(left) => Problem::new(Kind::Conflict, left.code, format!("run `{id}` was left untouched"))
+                .because(left.message.clone())
+                .state(left.state())
+                .hint(left.hint()),
+            None => unknown_run(id),
+        }
     }
 }
 
@@ -215,9 +260,30 @@ fn unknown_run(id: &RunId) -> Problem {
     Problem::new(Kind::NotFound, "unknown_run", format!("there is no run `{id}`")).hint("see `changeover runs`")
 }
 
-fn not_driven(run: &Run) -> Problem {
-    let why = if run.is_finished() { "it is finished" } else { "this daemon does not drive it; see the log" };
-    Problem::new(Kind::Conflict, "not_in_this_phase", format!("run `{}` takes no word now", run.id)).because(why)
+fn not_driven(snapshot: &Snapshot) -> Problem {
+    let problem = Problem::new(Kind::Conflict, "not_in_this_phase", format!("run `{}` takes no word now", snapshot.run.id));
+    match &snapshot.not_driven {
+        _ if snapshot.run.is_finished() => problem.because("it is finished"),
+        Some(why) => problem.because(format!("this daemon does not drive it: {}", why.message)).hint(why.hint.clone()),
+        None => problem.because("this daemon does not drive it; see the log"),
+    }
+}
+
+/// R12: a run that this build can't read may be under way.
+fn blocked_by(left: &Untouched) -> Problem {
+    let (site, run) = (&left.run.site, &left.run);
+    Problem::new(Kind::Conflict, "one_run", format!("site `{site}` has a run that this build can't go on with: `{run}`"))
+        .because("R12 one_run: a site has at most one run")
+        .because(left.message.clone())
+        .state(left.state())
+        .hint(left.hint())
+}
+
+async fn site_gone(around: Arc<Around>, publish: Arc<watch::Sender<Snapshot>>) {
+    let site = publish.borrow().run.id.site.clone();
+    let message = format!("site `{site}` is not configured any more");
+    let hint = format!("put `{site}.toml` back and restart the daemon");
+    untouched::give_up(&around, &publish, "site_gone", message, hint).await;
 }
 
 impl api::Fleet for Fleet {
@@ -254,8 +320,12 @@ impl api::Fleet for Fleet {
         runs
     }
 
+    fn untouched(&self) -> Vec<Untouched> {
+        self.lock_untouched().values().cloned().collect()
+    }
+
     fn run(&self, id: &RunId) -> Result<Snapshot, Problem> {
-        self.lock().get(id).map(|kept| kept.snapshot.borrow().clone()).ok_or_else(|| unknown_run(id))
+        self.lock().get(id).map(|kept| kept.snapshot.borrow().clone()).ok_or_else(|| self.no_run(id))
     }
 
     fn newest(&self, site: &str) -> Result<Option<Snapshot>, Problem> {
@@ -278,7 +348,9 @@ impl api::Fleet for Fleet {
     }
 
     fn journal(&self, id: &RunId, after: u64) -> Result<Vec<Record>, Problem> {
-        api::Fleet::run(self, id)?;
+        if !self.lock_untouched().contains_key(id) {
+            api::Fleet::run(self, id)?;
+        }
         self.around.journal.records(id, after).map_err(|error| {
             Problem::new(Kind::Store, "store_failed", format!("the journal of run `{id}` could not be read"))
                 .because(error.to_string())
@@ -319,7 +391,10 @@ impl Undelivered for Fleet {
         Box::pin(async move {
             let event = Box::new(Event::Undelivered { id: item.id.clone(), hook: item.hook.clone(), message: why.to_owned() });
             let kept = self.lock().get(&item.run).map(|kept| (kept.inbox.clone(), kept.publish.clone()));
-            let Some((inbox, publish)) = kept else { return };
+            let Some((inbox, publish)) = kept else {
+                tracing::error!(run = %item.run, id = item.id, hook = item.hook, "an alert was given up after its last try: {why}");
+                return;
+            };
             let (recorded, wait) = oneshot::channel();
             if inbox.send(Message::Undelivered { event: event.clone(), recorded }).await.is_ok() && wait.await.is_ok() {
                 return;

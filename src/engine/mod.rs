@@ -16,6 +16,7 @@ pub mod recorder;
 pub mod retry;
 pub mod runner;
 pub mod site;
+pub mod untouched;
 mod words;
 
 use std::path::PathBuf;

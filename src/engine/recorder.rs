@@ -15,6 +15,7 @@ use crate::ports::{OutboxItem, StoreError};
 use super::Around;
 use super::api::Snapshot;
 use super::hooks::Hooks;
+use super::untouched;
 
 /// A run, its journal's end, and those who watch it.
 pub struct Recorder {
@@ -55,7 +56,7 @@ impl Recorder {
     async fn keep(&mut self, next: Run, entry: Entry, event: &Event, commands: &[Command]) -> Result<(), StoreError> {
         let record = Record::at_place(&next.id, self.run.seq + 1, &self.run.head, entry);
         let next = Run { seq: record.seq, last_at: record.at, head: record.hash.clone(), ..next };
-        let mut items = self.around.hooks.alerts(&next, &alert::of(&self.run, &next, &record, event));
+        let mut items = self.around.hooks.alerts(&next.id, &alert::of(&self.run, &next, &record, event));
         if commands.contains(&Command::Export) {
             items.extend(self.around.hooks.exports(&next, record.at));
         }
@@ -84,6 +85,11 @@ impl Recorder {
         self.published.send_modify(|snapshot| snapshot.world = world);
     }
 
+    /// Gives the run up in this process: shows and tells it.
+    pub async fn give_up(&self, code: &'static str, message: String, hint: String) {
+        untouched::give_up(&self.around, &self.published, code, message, hint).await;
+    }
+
     pub fn snapshot(&self) -> Snapshot {
         self.published.borrow().clone()
     }
@@ -99,7 +105,7 @@ pub fn items_of(records: &[Record], hooks: &Hooks, wanted: impl Fn(&Record) -> b
         let before = machine::replay(&records[..index])?;
         let after = machine::replay(&records[..=index])?;
         let Ok(event) = Event::from_parts(&record.event, &record.data) else { continue };
-        items.extend(hooks.alerts(&after, &alert::of(&before, &after, record, &event)));
+        items.extend(hooks.alerts(&after.id, &alert::of(&before, &after, record, &event)));
         let exports = machine::next(&before, &event, record.at).is_ok_and(|(_, commands)| commands.contains(&Command::Export));
         if exports {
             items.extend(hooks.exports(&after, record.at));

@@ -44,7 +44,24 @@ pub enum Message {
 }
 
 /// The run goes no further in this process.
-pub struct Stopped;
+#[derive(Debug)]
+pub enum Stopped {
+    /// Nor does anything else: the process ends, or the journal can't be written.
+    WithAll,
+    /// A bug of ours; the other runs go on.
+    Alone { code: &'static str, message: String },
+}
+
+impl Stopped {
+    /// A task that carried out a piece of work ended without a result.
+    fn ended(error: tokio::task::JoinError) -> Self {
+        if error.is_panic() {
+            Self::Alone { code: "bug", message: format!("a part of it broke off: {error}") }
+        } else {
+            Self::WithAll
+        }
+    }
+}
 
 /// One run, driven.
 pub struct Runner {
@@ -75,9 +92,19 @@ impl Runner {
     /// Whatever is not the rest between looks is boxed, since most runs rest most of the time: a thousand of these futures take
     /// 0.6 MiB, and took 7.7.
     pub async fn drive(mut self, recovered: bool) {
-        if Box::pin(self.look()).await.is_err() || recovered && self.recover().await.is_err() || self.go().await.is_err() {
-            tracing::error!(run = %self.run().id, "the run goes no further in this process");
+        match self.drive_on(recovered).await {
+            Ok(()) => {}
+            Err(Stopped::WithAll) => tracing::error!(run = %self.run().id, "the run goes no further in this process"),
+            Err(Stopped::Alone { code, message }) => Box::pin(self.recorder.give_up(code, message, hint(self.run()))).await,
         }
+    }
+
+    async fn drive_on(&mut self, recovered: bool) -> Result<(), Stopped> {
+        Box::pin(self.look()).await?;
+        if recovered {
+            self.recover().await?;
+        }
+        self.go().await
     }
 
     pub fn run(&self) -> &Arc<Run> {
@@ -170,11 +197,11 @@ impl Runner {
         loop {
             tokio::select! {
                 biased;
-                done = &mut work => return done.map_err(|_| Stopped),
+                done = &mut work => return done.map_err(Stopped::ended),
                 message = self.inbox.recv() => match message {
                     Some(message) => Box::pin(self.hear(message)).await?,
                     // The fleet is gone: the process ends.
-                    None => return Err(Stopped),
+                    None => return Err(Stopped::WithAll),
                 },
             }
         }
@@ -189,9 +216,9 @@ impl Runner {
             let seen = loop {
                 tokio::select! {
                     biased;
-                    done = &mut work => return done.map_err(|_| Stopped),
-                    seen = &mut watching => break seen.map_err(|_| Stopped)?,
-                    message = self.inbox.recv() => Box::pin(self.hear(message.ok_or(Stopped)?)).await?,
+                    done = &mut work => return done.map_err(Stopped::ended),
+                    seen = &mut watching => break seen.map_err(Stopped::ended)?,
+                    message = self.inbox.recv() => Box::pin(self.hear(message.ok_or(Stopped::WithAll)?)).await?,
                 }
             };
             self.take(seen);
@@ -228,7 +255,7 @@ impl Runner {
         tokio::select! {
             () = clock.sleep_until(wake) => Ok(None),
             // None: the fleet is gone, the process ends.
-            message = self.inbox.recv() => message.map(Some).ok_or(Stopped),
+            message = self.inbox.recv() => message.map(Some).ok_or(Stopped::WithAll),
         }
     }
 
@@ -265,7 +292,7 @@ impl Runner {
                 let stopped = answer.as_ref().err().is_some_and(|problem| problem.code == words::STORE_FAILED);
                 // A person who no longer waits for the answer has still been heard.
                 let _ = reply.send(answer);
-                if stopped { Err(Stopped) } else { Ok(()) }
+                if stopped { Err(Stopped::WithAll) } else { Ok(()) }
             }
             Message::Undelivered { event, recorded } => {
                 self.record(&event, "an alert was given up after its last try", "daemon").await?;
@@ -283,13 +310,10 @@ impl Runner {
             Err(RecordError::Store(error)) => {
                 tracing::error!(run = %self.run().id, "{error}; nothing further is sent");
                 self.around.fatal.notify_one();
-                Err(Stopped)
+                Err(Stopped::WithAll)
             }
-            Err(RecordError::Illegal(error)) => {
-                // The machine's table and what decides disagree: a bug of ours. Stop this run rather than guess.
-                tracing::error!(run = %self.run().id, "{error}");
-                Err(Stopped)
-            }
+            // The machine's table and what decides disagree: a bug of ours. Stop this run rather than guess.
+            Err(RecordError::Illegal(error)) => Err(Stopped::Alone { code: "illegal_event", message: error.to_string() }),
         }
     }
 
@@ -303,9 +327,17 @@ impl Runner {
         for (event, wanted) in events {
             if wanted && self.recorder.record(&event, &message, "daemon").await.is_err() {
                 self.around.fatal.notify_one();
-                return Err(Stopped);
+                return Err(Stopped::WithAll);
             }
         }
         Ok(Vec::new())
     }
+}
+
+/// What helps a run that a bug stopped.
+fn hint(run: &Run) -> String {
+    format!(
+        "restart the daemon: the run goes on from record {}; if it stops again, go on by hand (`changeover status {}`) and report it with `changeover journal export`",
+        run.seq, run.id
+    )
 }

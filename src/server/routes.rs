@@ -16,7 +16,7 @@ use crate::engine::api::{Fleet, PlanRequest, Word};
 use super::answer::{Answer, Refused, json as answer, lines, ok};
 use super::guard::guard;
 use super::input::{Actor, After, ConfirmBody, HoldBody, Id, Input, Name, ResumeBody, SwitchBackBody, required, short};
-use super::view::{AlertTests, Checks, NoRun, Plan, Runs, SiteView, Sites, Started, Status};
+use super::view::{AlertTests, Checks, LeftUntouched, NoRun, Plan, Runs, SiteView, Sites, Started, Status};
 
 /// Where a request came in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,7 +63,12 @@ async fn check(State(fleet): Shared, Name(site): Name) -> Answer {
 }
 
 async fn newest(State(fleet): Shared, Name(site): Name) -> Answer {
-    match fleet.newest(&site)? {
+    let newest = fleet.newest(&site)?;
+    let number = newest.as_ref().map_or(0, |snapshot| snapshot.run.id.number);
+    if let Some(left) = fleet.untouched().iter().rfind(|left| left.run.site == site && left.run.number > number) {
+        return ok(&LeftUntouched::from(left));
+    }
+    match newest {
         Some(snapshot) => ok(&Status::full(&snapshot, fleet.now())),
         None => ok(&NoRun { site, run: None }),
     }
@@ -80,11 +85,15 @@ async fn start(State(fleet): Shared, Actor(actor): Actor, Input(request): Input<
 
 async fn runs(State(fleet): Shared) -> Answer {
     let now = fleet.now();
-    ok(&Runs { runs: fleet.runs().iter().map(|snapshot| Status::brief(snapshot, now)).collect() })
+    let runs = fleet.runs().iter().map(|snapshot| Status::brief(snapshot, now)).collect();
+    ok(&Runs { runs, untouched: fleet.untouched().iter().map(LeftUntouched::from).collect() })
 }
 
 async fn run(State(fleet): Shared, Id(id): Id) -> Answer {
-    ok(&Status::full(&fleet.run(&id)?, fleet.now()))
+    match fleet.untouched().iter().find(|left| left.run == id) {
+        Some(left) => ok(&LeftUntouched::from(left)),
+        None => ok(&Status::full(&fleet.run(&id)?, fleet.now())),
+    }
 }
 
 async fn journal(State(fleet): Shared, Id(id): Id, After(after): After) -> Answer {

@@ -14,6 +14,7 @@ mod dns;
 mod docs;
 mod exec;
 mod faults;
+mod journals;
 #[cfg(feature = "test-kill")]
 mod kill;
 mod layering;
@@ -35,6 +36,7 @@ mod sync_failures;
 mod telephone;
 mod tokens;
 mod troubles;
+mod untouched;
 mod vendor;
 mod whole_runs;
 mod windows;

@@ -114,10 +114,15 @@ impl Stage {
 
     /// The daemon dies and comes up again: a new fleet on the same journal and the same world.
     pub fn restart(&mut self) {
+        self.restart_with(self.journal.runs());
+    }
+
+    /// As [`Stage::restart`], with runs as somebody else folded them.
+    pub fn restart_with(&mut self, runs: Vec<Run>) {
         self.journal.live_again();
         let place = (self.folder.path().to_owned(), self.deaf.clone());
         self.fleet = fleet(&self.site, &self.clock, &self.journal, &self.setting.policy, place);
-        self.fleet.take_over(self.journal.runs());
+        self.fleet.take_over(runs);
     }
 
     pub fn request(&self, procedure: &str) -> PlanRequest {

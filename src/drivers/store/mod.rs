@@ -63,7 +63,7 @@ mod space;
 mod tree;
 mod worker;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -160,6 +160,7 @@ impl Store {
             heads: Arc::clone(&heads),
             outbox: known.outbox_chunks,
             reserve: Arc::clone(&reserve),
+            written: HashSet::new(),
             failed: None,
             #[cfg(feature = "test-kill")]
             kill,

@@ -1,6 +1,6 @@
 //! The one thread that writes: it takes what is queued, commits it as one group, then answers.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -94,6 +94,8 @@ pub(super) struct Worker {
     /// Into how many chunks each outbox item is cut.
     pub outbox: HashMap<Vec<u8>, u16>,
     pub reserve: Arc<Reserve>,
+    /// Runs that got a record since the opening.
+    pub written: HashSet<RunId>,
     /// The first error; it is final, since after a failed sync nobody knows what the disk holds.
     pub failed: Option<String>,
     #[cfg(feature = "test-kill")]
@@ -128,14 +130,34 @@ impl Worker {
             Some(why) => Err(why.clone()),
             None => self.commit_caught(group, &jobs),
         };
-        if let (Err(why), None) = (&result, &self.failed) {
-            tracing::error!(error = %why, "the journal could not be written; nothing further is taken");
-            self.failed = Some(why.clone());
+        if let Err(why) = &result {
+            self.fail(why);
         }
+        let mut loaded = Vec::new();
         for job in jobs {
+            if result.is_ok() {
+                loaded.extend(self.first_since_opening(&job));
+            }
             // A caller who went away needs no answer.
             let _ = job.reply.send(result.clone().map_err(StoreError::Failed));
         }
+        // What was answered is durable; a tree that can't be read any more takes nothing further.
+        if let Err(error) = loaded.iter().try_for_each(|key| self.tree.let_go(key)) {
+            self.fail(&sled_failed(error));
+        }
+    }
+
+    fn fail(&mut self, why: &str) {
+        if self.failed.is_none() {
+            tracing::error!(error = why, "the journal could not be written; nothing further is taken");
+            self.failed = Some(why.to_owned());
+        }
+    }
+
+    /// The keys of those records of a job that are the first of their runs since the opening: their pages were read for them.
+    fn first_since_opening(&mut self, job: &Job) -> Vec<Vec<u8>> {
+        let first = job.records.iter().filter(|record| self.written.insert(record.run.clone()));
+        first.map(|record| keys::chunk(&keys::record(&record.run, record.seq), 0)).collect()
     }
 
     /// Puts jobs together; one that is refused is answered here and left out.

@@ -6,6 +6,7 @@
 mod guide;
 mod plan;
 mod status;
+mod untouched;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -18,6 +19,7 @@ use crate::domain::site::Site;
 pub use guide::Guide;
 pub use plan::{Plan, PlanStep, Refusal};
 pub use status::{Hold, Node, NoticeRaised, Status, Step, Unprotected};
+pub use untouched::{LeftUntouched, NotDriven, Untouched};
 
 /// The sites of the daemon.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -85,6 +87,9 @@ pub struct Started {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Runs {
     pub runs: Vec<Status>,
+    /// Those whose journal this build can't fold.
+    #[serde(default)]
+    pub untouched: Vec<LeftUntouched>,
 }
 
 /// A site that had no run yet; `run` is `null`.

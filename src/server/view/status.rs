@@ -13,7 +13,7 @@ use crate::domain::site::Role;
 use crate::domain::world::World;
 use crate::engine::api::Snapshot;
 
-use super::Guide;
+use super::{Guide, NotDriven};
 
 /// Where a run stands.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -50,6 +50,9 @@ pub struct Status {
     /// A hold was asked for and takes effect at the next safe point.
     pub hold_requested: bool,
     pub notices: Vec<NoticeRaised>,
+    /// Why this daemon does not drive the run, where it should; neither its steps nor its watch go on then.
+    #[serde(default)]
+    pub not_driven: Option<NotDriven>,
     /// Why it stands there and what may be done; only in the status of one run, `null` in lists.
     pub guide: Option<Guide>,
 }
@@ -109,7 +112,8 @@ pub struct NoticeRaised {
 impl Status {
     /// A line of a list: without the guide.
     pub fn brief(snapshot: &Snapshot, now: Timestamp) -> Self {
-        Self::of(&snapshot.run, &snapshot.world, now)
+        let not_driven = snapshot.not_driven.as_deref().map(NotDriven::from);
+        Self { not_driven, ..Self::of(&snapshot.run, &snapshot.world, now) }
     }
 
     /// The status of one run.
@@ -152,6 +156,7 @@ impl Status {
             finished_at: run.finished_at,
             hold_requested: run.hold_requested,
             notices: run.notices.iter().map(|&(notice, node)| NoticeRaised { notice, node }).collect(),
+            not_driven: None,
             guide: None,
         }
     }

@@ -16,6 +16,7 @@ use changeover::domain::version::Target;
 use changeover::domain::window::Window;
 use changeover::domain::world::World;
 use changeover::engine::api::{Fleet, Kind as Refuse, PlanPreview, PlanRequest, Problem, Snapshot, Word};
+use changeover::engine::untouched::Untouched;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use jiff::{SignedDuration, Timestamp};
@@ -247,7 +248,7 @@ impl Fake {
 
 impl Kept {
     fn snapshot(&self) -> Snapshot {
-        Snapshot { run: Arc::new(self.run.clone()), world: Arc::new(self.world.clone()) }
+        Snapshot { run: Arc::new(self.run.clone()), world: Arc::new(self.world.clone()), not_driven: None }
     }
 }
 
@@ -299,6 +300,10 @@ impl Fleet for Fake {
 
     fn runs(&self) -> Vec<Snapshot> {
         self.lock().iter().map(Kept::snapshot).collect()
+    }
+
+    fn untouched(&self) -> Vec<Untouched> {
+        Vec::new()
     }
 
     fn run(&self, id: &RunId) -> Result<Snapshot, Problem> {

@@ -1,0 +1,109 @@
+//! Runs that this daemon keeps and does not drive, and why: people must see them, and hear of them once.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use tokio::sync::watch;
+
+use crate::domain::alert::{self, Alert};
+use crate::domain::ids::RunId;
+use crate::domain::journal::Record;
+use crate::domain::machine;
+use crate::domain::refold::{self, Cause};
+use crate::domain::run::Run;
+use crate::domain::sheet;
+
+use super::Around;
+use super::api::Snapshot;
+
+/// Why a run that can be folded goes no further in this process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotDriven {
+    /// `illegal_event`, `bug` or `site_gone`.
+    pub code: &'static str,
+    pub message: String,
+    pub since: Timestamp,
+    pub hint: String,
+}
+
+/// A run whose journal this build can't fold. Nothing is written to it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Untouched {
+    pub run: RunId,
+    /// `journal_unreadable`, or `damaged` where the chain is broken.
+    pub code: &'static str,
+    pub message: String,
+    /// The record that can't be followed, as its number.
+    pub unread: u64,
+    /// The journal's last record.
+    pub last: Record,
+    /// No record says that it is finished: its site takes no other run.
+    pub open: bool,
+    /// How the pair stood before the record that can't be followed.
+    pub state: Option<String>,
+}
+
+/// Folds a run's stored records.
+///
+/// # Errors
+/// The run as far as it can be known without the fold; `None` if there is no record at all.
+pub fn fold(records: &[Record]) -> Result<Run, Option<Box<Untouched>>> {
+    machine::replay(records).map_err(|error| {
+        let last = records.last()?.clone();
+        let place = refold::place(&error);
+        Some(Box::new(Untouched {
+            run: last.run.clone(),
+            code: Cause::of(&error).code(),
+            message: refold::sentence(&error),
+            unread: records.get(place).map_or(last.seq, |record| record.seq),
+            open: !records.iter().any(|record| record.event == "finished"),
+            state: refold::before(records, &error).map(|run| sheet::state(&run)),
+            last,
+        }))
+    })
+}
+
+impl Untouched {
+    /// What to do about it.
+    pub fn hint(&self) -> String {
+        match self.code {
+            "damaged" => "see the guide on restoring; `changeover journal export` still gives what is there".to_owned(),
+            _ => format!("start the build that wrote it; `changeover journal show {}` still works", self.run),
+        }
+    }
+
+    /// How things stand, as far as this build can tell.
+    pub fn state(&self) -> String {
+        let (seq, event, at) = (self.last.seq, &self.last.event, self.last.at);
+        let before = self.state.as_ref().map(|state| format!("; before record {}: {state}", self.unread)).unwrap_or_default();
+        format!("the run was left as it is at record {seq} (`{event}` at {at}){before}")
+    }
+
+    pub fn alert(&self, now: Timestamp) -> Alert {
+        let summary = format!("run `{}` can't be gone on with by this build: {}", self.run, self.message);
+        let place = alert::Place { run: &self.run, seq: self.last.seq, step: self.last.step.clone(), at: now };
+        alert::not_driven(place, self.code, summary, (self.state(), self.hint()))
+    }
+}
+
+/// Shows that a run is not driven, logs it, and raises the alert.
+pub async fn give_up(around: &Around, published: &watch::Sender<Snapshot>, code: &'static str, message: String, hint: String) {
+    let run = published.borrow().run.clone();
+    tracing::error!(site = run.id.site, run = %run.id, code, "the run goes no further in this process: {message}");
+    let since = around.clock.now();
+    let place = alert::Place { run: &run.id, seq: run.seq, step: run.step().map(|step| step.id.clone()), at: since };
+    let summary = format!("run `{}` is not driven any more: {message}", run.id);
+    let alert = alert::not_driven(place, code, summary, (sheet::state(&run), hint.clone()));
+    let not_driven = Arc::new(NotDriven { code, message, since, hint });
+    published.send_modify(|snapshot| snapshot.not_driven = Some(not_driven));
+    raise(around, &run.id, &alert).await;
+}
+
+/// Keeps an alert that belongs to no record, and hands it over for delivery.
+pub async fn raise(around: &Around, run: &RunId, alert: &Alert) {
+    let items = around.hooks.alerts(run, std::slice::from_ref(alert));
+    if let Err(error) = around.journal.append(Vec::new(), items.clone(), true).await {
+        tracing::error!(%run, "the alert is not kept: {error}");
+    }
+    around.push(items);
+}
