@@ -105,7 +105,9 @@ fn begin(run: &Run, world: &World) -> Next {
         return already(run, step, evidence, violations);
     }
     if let Some(violation) = violations.into_iter().next() {
-        return hindered(run, step, violation, world);
+        // Done by hand and seen once: the second reading decides, also right after a restart.
+        let cure = if is_half_seen(run, step, world) { Cure::Reading } else { violation.cure };
+        return hindered(run, step, Violation { cure, ..violation }, world);
     }
     match step.kind {
         Kind::Confirm => ask(run, step),
@@ -131,6 +133,13 @@ fn is_so(run: &Run, step: &Step, world: &World) -> Option<Evidence> {
         (Kind::EstablishFailover, Some(primary)) => proof::linked_by_hand(run, primary, world),
         _ => None,
     }
+}
+
+/// An acknowledged update by hand that lacks only its second healthy reading.
+fn is_half_seen(run: &Run, step: &Step, world: &World) -> bool {
+    let Some(reading) = step.node.filter(|_| step.kind == Kind::Update).map(|node| &world.readings[node]) else { return false };
+    let there = reading.current.as_ref().is_some_and(|current| current.version == run.plan.to.version);
+    !run.acknowledged.is_empty() && there && !reading.healthy_twice()
 }
 
 /// What was done by hand, and acknowledged by a person, counts if no promise speaks against it. R3, R5 and R17 speak of the

@@ -182,6 +182,19 @@ fn updated(run: &Run, node: NodeId, since: Timestamp, world: &World) -> Proof {
     }
 }
 
+/// A person began the update they were told of, and it failed: the node was silent for longer than any restart takes, and is back
+/// on its old version. The instruction must not stand as if nobody had begun.
+pub fn came_back(run: &Run, step: &Step, world: &World) -> Option<Failure> {
+    let (Kind::Update, Some(node), Some(act)) = (step.kind, step.node, run.act.as_ref()) else { return None };
+    let reading = &world.readings[node];
+    let (from, until) = reading.last_silence.filter(|(from, _)| *from >= act.since)?;
+    let silent = until.duration_since(from);
+    let current = reading.current.as_ref().filter(|current| current.version == run.plan.from.version)?;
+    let failed = silent > run.plan.policy.max_silence && reading.healthy_twice() && reading.proven_after(until);
+    let found = || format!("it was silent for {} min and runs {} still", silent.as_mins(), current.version);
+    failed.then(|| Failure::new("step_failed", format!("version {} on node `{node}`", run.plan.to.version), found()).at(node))
+}
+
 fn wrong_build(run: &Run, node: NodeId, found: Option<&str>) -> Option<Failure> {
     let (expected, found) = (run.target_build()?, found?);
     let failure =
@@ -284,9 +297,9 @@ fn opened(node: NodeId, act: &Act, world: &World) -> Proof {
     match reading.current.as_ref().filter(|_| reading.proven_after(act.since)).map(|current| current.takes_clients) {
         Some(None | Some(true)) if act.instruction.is_none() => Proof::Done(Evidence::seen("it is open to clients")),
         Some(Some(true)) if act.baseline.denied => Proof::Done(Evidence::seen("it is open to clients")),
-        Some(None | Some(true)) => {
-            not_yet(format!("a person's word at the gate `node_open`: whether node `{node}` takes clients can't be seen from here"))
-        }
+        Some(None | Some(true)) => not_yet(format!(
+            "a person's word at the gate `node_open`: whether node `{node}` takes clients can't be seen from here"
+        )),
         _ => not_yet(format!("node `{node}` to take clients")),
     }
 }
@@ -364,14 +377,26 @@ fn final_check(run: &Run, world: &World) -> Proof {
     if !NodeId::BOTH.into_iter().all(|node| world.readings[node].healthy_twice()) {
         return not_yet("two healthy readings of both nodes");
     }
-    let versions = world.readings.as_ref().map(|reading| reading.current.as_ref().map(|current| &current.version));
-    if versions.a != versions.b {
-        return not_yet("one version on both nodes");
-    }
     if world.has_traffic && world.traffic.target() != Some(primary) {
         return not_yet(format!("`{}` to lead to node `{primary}`; now: {}", run.plan.service, world.traffic.describe()));
     }
+    // Home is two equal versions and a service: a person may have acknowledged another version, or closed the door, meanwhile.
+    if let Some(failure) = unequal(world) {
+        return Proof::Failed(failure);
+    }
+    if world.readings[primary].current.as_ref().is_some_and(|observation| observation.takes_clients == Some(false)) {
+        return not_yet(format!("node `{primary}` to take a client for `{}`", run.plan.service));
+    }
     Proof::Done(Evidence::seen(format!("linked, both healthy on {}, node `{primary}` serves", run.plan.to.version)))
+}
+
+/// The versions of both nodes, if they differ.
+fn unequal(world: &World) -> Option<Failure> {
+    let [a, b] = NodeId::BOTH.map(|node| world.readings[node].current.as_ref());
+    let (a, b) = (a?, b?);
+    let differ = a.version != b.version || a.build.is_some() && b.build.is_some() && a.build != b.build;
+    let found = || format!("node `a` runs {}, node `b` {}", a.version, b.version);
+    differ.then(|| Failure::new("wrong_version", "equal versions and builds on both nodes", found()))
 }
 
 /// True if the readings prove that an act in doubt had no effect, so that it may be repeated without harm.

@@ -22,6 +22,8 @@ pub struct Reading {
     pub error: Option<String>,
     /// Since when looks have failed without a break.
     pub silent_since: Option<Timestamp>,
+    /// The last silence that ended: its first failed look, and the answer after it.
+    pub last_silence: Option<(Timestamp, Timestamp)>,
     /// The first of the readings, without a break, that agree with the current one in every fact that proofs use.
     steady_since: Option<Timestamp>,
     steady_count: u32,
@@ -41,7 +43,8 @@ impl Reading {
         match answer {
             Ok(observation) => self.answered(observation),
             Err(error) => {
-                *self = Self { error: Some(error), silent_since: Some(self.silent_since.unwrap_or(now)), ..Self::default() };
+                let (silent_since, last_silence) = (Some(self.silent_since.unwrap_or(now)), self.last_silence);
+                *self = Self { error: Some(error), silent_since, last_silence, ..Self::default() };
             }
         }
     }
@@ -55,9 +58,9 @@ impl Reading {
         while self.syncs.len() > SYNCS_KEPT {
             self.syncs.pop_front();
         }
+        self.last_silence = self.silent_since.take().map(|since| (since, observation.at)).or(self.last_silence);
         self.current = Some(observation);
         self.error = None;
-        self.silent_since = None;
     }
 
     /// True if two readings, the later of which is the current one and more than the cache time after the earlier, both show a

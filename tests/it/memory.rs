@@ -30,6 +30,7 @@ pub struct MemoryJournal {
     /// Only the reserve is left: what is not essential is refused.
     pub low: AtomicBool,
     died: Notify,
+    recorded: Notify,
     witnesses: Mutex<Vec<Witness>>,
 }
 
@@ -41,6 +42,11 @@ impl MemoryJournal {
     /// Returns once the process has died.
     pub async fn died(&self) {
         self.died.notified().await;
+    }
+
+    /// Returns once something was recorded, or at once if that was since the last call. For one caller at a time.
+    pub async fn recorded(&self) {
+        self.recorded.notified().await;
     }
 
     pub fn live_again(&self) {
@@ -85,6 +91,7 @@ impl Journal for MemoryJournal {
                 std::future::pending::<()>().await;
             }
             records.into_iter().for_each(|record| self.keep(record));
+            self.recorded.notify_one();
             self.outbox.lock().unwrap().extend(outbox);
             if self.dies(false, last) {
                 self.died.notify_one();

@@ -2,16 +2,17 @@
 //! journal in memory, and a person who answers gates and does what instructions say.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
 use changeover::domain::event::{Event, Verdict};
 use changeover::domain::ids::{NodeId, PerNode, RunId};
-use changeover::domain::journal::Record;
+use changeover::domain::journal::{Record, hex};
 use changeover::domain::procedure::{BUILT_IN, Procedure};
 use changeover::domain::run::{Phase, Run};
 use changeover::domain::site::{Node, Policy, Role, Site};
+use changeover::domain::step::Step;
 use changeover::engine::Around;
 use changeover::engine::api::{Fleet as _, PlanRequest, Problem, Snapshot, Word};
 use changeover::engine::fleet::Fleet;
@@ -19,15 +20,18 @@ use changeover::engine::hooks::{Hooks, Route};
 use changeover::engine::site::SiteEntry;
 use changeover::engine::site::SitePorts;
 use changeover::ports::{Clock, Journal};
-use changeover::simulator::faults::Planned;
+use changeover::simulator::faults::{Fault, Planned};
 use changeover::simulator::inprocess::{InProcessOptions, SimSite, VirtualClock};
 use changeover::simulator::world::{self, Truth, World, WorldOptions};
 use jiff::{SignedDuration, Timestamp};
+use sha2::{Digest, Sha256};
 
 use crate::memory::MemoryJournal;
 use crate::telephone::Telephone;
 
 pub const SITE: &str = "support";
+pub const START: &str = "2026-11-22T01:00:00Z";
+pub const TO: &str = "24.2.1";
 pub const PROCEDURES: [&str; 2] = ["in-place", "role-swap"];
 
 /// What a stage is built from.
@@ -88,13 +92,13 @@ impl Stage {
     }
 
     pub fn set(setting: Setting) -> Self {
-        let start: Timestamp = "2026-11-22T01:00:00Z".parse().unwrap();
+        let start: Timestamp = START.parse().unwrap();
         let clock = Arc::new(VirtualClock::new(start));
         let options =
-            WorldOptions { seed: setting.seed, ..WorldOptions::new(start, "24.1.1".parse().unwrap(), "24.2.1".parse().unwrap()) };
+            WorldOptions { seed: setting.seed, ..WorldOptions::new(start, "24.1.1".parse().unwrap(), TO.parse().unwrap()) };
         let site = SimSite::new(World::new(options), clock.clone(), setting.options);
         let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("base.nss"), b"a package").unwrap();
+        lay_package(folder.path());
         let journal = Arc::new(MemoryJournal::default());
         let (deaf, mad) = (Arc::<AtomicBool>::default(), Arc::<AtomicBool>::default());
         let line = Telephone { inner: site.traffic(), deaf: deaf.clone(), mad: mad.clone() };
@@ -126,7 +130,7 @@ impl Stage {
     pub fn request(&self, procedure: &str) -> PlanRequest {
         PlanRequest {
             site: SITE.to_owned(),
-            to: "24.2.1".to_owned(),
+            to: TO.to_owned(),
             package: self.folder.path().join("base.nss"),
             procedure: Some(procedure.to_owned()),
             first: Some(self.setting.first.clone()),
@@ -135,7 +139,11 @@ impl Stage {
     }
 
     pub async fn start(&self, procedure: &str) -> RunId {
-        self.fleet.start(self.request(procedure), "olga").await.unwrap_or_else(|problem| panic!("{problem:?}"))
+        self.try_start(procedure).await.unwrap_or_else(|problem| panic!("{problem:?}"))
+    }
+
+    pub async fn try_start(&self, procedure: &str) -> Result<RunId, Problem> {
+        self.fleet.start(self.request(procedure), "olga").await
     }
 
     pub async fn word(&self, id: &RunId, word: Word) -> Result<Snapshot, Problem> {
@@ -178,6 +186,8 @@ impl Stage {
         for planned in world.faults.planned() {
             world.plan_fault(Planned { times: Some(0), node: None, act: None, ..planned });
         }
+        // One that was planned once is not planned any more, and its sync hangs still.
+        world.plan_fault(Planned { times: Some(0), ..Planned::for_ever(Fault::SyncStuck) });
     }
 
     /// Does something to the world right after the first record of this event and step is durable, and before anything else.
@@ -339,14 +349,23 @@ impl Stage {
         let run = self.run(id);
         let step = run.step().unwrap();
         let node = step.node.unwrap_or(run.plan.primary);
-        let known = self.carried_out.lock().unwrap().contains(&number);
-        let done = known || self.site.current().perform(step.kind.name(), node, None).is_ok();
-        if done {
-            self.carried_out.lock().unwrap().insert(number);
-        }
+        let done = self.has_carried_out(number) || self.carry_out(number, step, node);
         // A box that does not answer is tried again a little later.
         let patience = if done { SignedDuration::from_hours(12) } else { SignedDuration::from_mins(5) };
         let _ = self.within(id, patience, |run| !still(run) || end(run).is_some()).await;
+    }
+
+    pub fn has_carried_out(&self, number: u32) -> bool {
+        self.carried_out.lock().unwrap().contains(&number)
+    }
+
+    /// Does what an instruction says. False if the box does not take it.
+    pub fn carry_out(&self, number: u32, step: &Step, node: NodeId) -> bool {
+        let done = self.site.current().perform(step.kind.name(), node, None).is_ok();
+        if done {
+            self.carried_out.lock().unwrap().insert(number);
+        }
+        done
     }
 
     pub fn records(&self, id: &RunId) -> Vec<Record> {
@@ -392,6 +411,16 @@ pub fn end(run: &Run) -> Option<String> {
         Phase::Held(hold) => Some(hold.code.clone()),
         Phase::InDoubt { .. } => Some("in_doubt".to_owned()),
         _ => None,
+    }
+}
+
+/// The operator's file, and the run's own copy of it: copying it would wait for the disk at every start.
+fn lay_package(folder: &Path) {
+    let content = b"a package";
+    let staged = folder.join("packages").join(hex(&Sha256::digest(content)));
+    std::fs::create_dir_all(&staged).unwrap();
+    for place in [folder.join("base.nss"), staged.join("base.nss")] {
+        std::fs::write(place, content).unwrap();
     }
 }
 

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{MAX_TRIES, Next, act, begun, done, held, held_by_rule, hindered, record, renew, rest};
 use crate::domain::action::{Kind, Repeat};
-use crate::domain::event::{Event, WaitingOn};
+use crate::domain::event::{Baseline, Event, WaitingOn};
 use crate::domain::facts::Link;
 use crate::domain::proof::{self, Failure, Proof};
 use crate::domain::rules::{self, Cure, Violation};
@@ -37,10 +37,7 @@ pub fn settle(run: &Run, world: &World) -> Next {
             let given_up = !proof::keeps_its_act(step, &failure);
             held(failure, given_up)
         }
-        Proof::SyncAgain(baseline) => record(
-            begun(run, step, world, Some(*baseline)),
-            "R1 fresh_sync: it is not known whether the node states a sync's start or its end, so a second one is asked for",
-        ),
+        Proof::SyncAgain(baseline) => sync_again(run, step, world, *baseline),
         Proof::NotYet(what) => unsettled(run, step, act, world, what),
     }
 }
@@ -55,6 +52,9 @@ pub fn instructed(run: &Run, world: &World) -> Next {
         settled => settled,
     };
     let (Next::Rest { .. }, Some(step)) = (&settled, run.step()) else { return settled };
+    if let Some(failure) = proof::came_back(run, step, world) {
+        return held(failure, true);
+    }
     let Some(violation) = rules::violations(step, &world.facts(run, step)).into_iter().next() else { return settled };
     match violation.cure {
         Cure::Reading if watch::is_in_trouble(world) => {
@@ -64,6 +64,18 @@ pub fn instructed(run: &Run, world: &World) -> Next {
         Cure::Reading | Cure::Time => settled,
         Cure::Renew(kind, node) => renew(run, &violation, kind, node),
         Cure::Person => held_by_rule(&violation),
+    }
+}
+
+/// The second sync that R1 asks for, under the rules of every act: between the two a person may have booked another window.
+fn sync_again(run: &Run, step: &Step, world: &World, baseline: Baseline) -> Next {
+    match rules::violations(step, &world.facts(run, step)).into_iter().next() {
+        Some(Violation { cure: Cure::Reading, .. }) => rest(None),
+        Some(violation) => hindered(run, step, violation, world),
+        None => record(
+            begun(run, step, world, Some(baseline)),
+            "R1 fresh_sync: it is not known whether the node states a sync's start or its end, so a second one is asked for",
+        ),
     }
 }
 

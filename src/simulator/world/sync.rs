@@ -87,12 +87,18 @@ impl World {
         };
         self.tickets += 1;
         let id = self.tickets;
-        let begun = if fault == Some(Fault::SyncEarly) { self.now - EARLY } else { self.now };
+        let begun = if fault == Some(Fault::SyncEarly) { self.early(from) } else { self.now };
         let settings = self.nodes[from].settings;
         self.sync = Some(SyncJob { id, from, to, begun, settings, fault, then_primary: None });
         if fault != Some(Fault::SyncStuck) {
             self.schedule(length, Effect::SyncEnds { job: id });
         }
+    }
+
+    /// When a `sync-early` sync began: not before the one before it ended, since a pair does one after the other.
+    fn early(&self, from: NodeId) -> Timestamp {
+        let ended = self.nodes[from].last_sync.as_ref().map(|last| last.at);
+        ended.map_or(self.now - EARLY, |ended| ended.max(self.now - EARLY))
     }
 
     /// The first sync of a swap of roles by API: begun at once, with the swap after a good end.

@@ -24,7 +24,8 @@ fn rests(step: &Step) -> bool {
     step.kind != changeover::domain::action::Kind::Preflight
 }
 
-pub const OF_FAULTS: &[Sometimes] = &[at_every_step("doubted", acts), at_every_step("held", rests), at_every_step("resumed", rests)];
+pub const OF_FAULTS: &[Sometimes] =
+    &[at_every_step("doubted", acts), at_every_step("held", rests), at_every_step("resumed", rests)];
 pub const OF_CRASHES: &[Sometimes] = &[at_every_step("recovered", rests)];
 pub const OF_WORDS: &[Sometimes] = &[
     at_every_step("hold_requested", rests),
@@ -46,7 +47,8 @@ pub fn check(scenario: &Scenario, found: &Found, wanted: &[Sometimes]) {
     }
     for Sometimes { event, at } in wanted {
         let steps = scenario.plan.steps.iter().enumerate().filter(|(_, step)| at(step));
-        let never = steps.filter(|(index, _)| !found.taken.iter().any(|taken| taken.event == *event && taken.step == Some(*index)));
+        let never =
+            steps.filter(|(index, _)| !found.taken.iter().any(|taken| taken.event == *event && taken.step == Some(*index)));
         missing.extend(never.map(|(_, step)| format!("`{event}` at `{}`", step.id)));
     }
     assert!(missing.is_empty(), "{}: never reached: {missing:#?}; ends: {:?}", scenario.name, found.ends);
