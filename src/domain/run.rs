@@ -84,6 +84,8 @@ pub struct NodeRecord {
     pub served_until: Option<Timestamp>,
     pub closed_at: Option<Timestamp>,
     pub extracted_at: Option<Timestamp>,
+    /// How many records the last extraction held, where the driver tells.
+    pub extracted_records: Option<u64>,
     /// When it was last changed (linked, unlinked, updated).
     pub touched_at: Option<Timestamp>,
     pub verified_at: Option<Timestamp>,

@@ -346,16 +346,20 @@ pub fn may_be_ordered(run: &Run, world: &World) -> bool {
     }
 }
 
-/// The event with which a run takes this way.
-pub fn order(run: &Run, world: &World, way: &Way, cause: Cause, note: Option<String>) -> Event {
-    let taken = |id: &str| run.plan.steps.iter().any(|step| step.id == id);
+/// The way's steps with the ids that they get in this run.
+pub fn steps(run: &Run, way: &Way) -> Vec<Step> {
+    // A later revision's steps are told apart from those of an earlier one; the plan of an adopted run is a way itself.
+    let number = run.revision + 1 + u32::from(run.plan.adopted.is_some());
     let prefixed = |id: &str| match id.split_once('.') {
-        // A later revision's steps are told apart from those of an earlier one.
-        Some((prefix, rest)) if run.revision > 0 => format!("{prefix}-{}.{rest}", run.revision + 1),
+        Some((prefix, rest)) if number > 1 => format!("{prefix}-{number}.{rest}"),
         _ => id.to_owned(),
     };
-    let steps = way.steps.iter().map(|step| Step { id: prefixed(&step.id), ..step.clone() }).collect::<Vec<_>>();
-    debug_assert!(!steps.iter().any(|step| taken(&step.id)), "a step's id is used once");
+    way.steps.iter().map(|step| Step { id: prefixed(&step.id), ..step.clone() }).collect()
+}
+
+/// The event with which a run takes this way.
+pub fn order(run: &Run, world: &World, way: &Way, cause: Cause, note: Option<String>) -> Event {
+    let steps = steps(run, way);
     let seen = watch::surprises(run, world).into_iter().map(|failure| failure.message).collect();
     Event::Revised { cause, goal: way.goal, note, steps, seen }
 }

@@ -8,11 +8,12 @@ use jiff::Timestamp;
 
 use crate::domain::checks::Check;
 use crate::domain::event::Verdict;
-use crate::domain::ids::RunId;
+use crate::domain::ids::{NodeId, RunId};
 use crate::domain::journal::Record;
 use crate::domain::plan::{Plan, Refusal};
 use crate::domain::run::Run;
 use crate::domain::site::Site;
+use crate::domain::way_home::Found;
 use crate::domain::world::World;
 
 /// A run as it stands, with what was last read.
@@ -20,6 +21,16 @@ use crate::domain::world::World;
 pub struct Snapshot {
     pub run: Arc<Run>,
     pub world: Arc<World>,
+}
+
+/// The ways that lead home from where a run stands.
+#[derive(Clone, Debug)]
+pub struct WaysFound {
+    /// The run, and the readings that the ways were found by.
+    pub snapshot: Snapshot,
+    pub found: Found,
+    /// Why no way may be ordered now.
+    pub not_now: Option<String>,
 }
 
 /// What `plan` and `start` are given. Texts are read by the engine, so that all errors speak alike.
@@ -67,6 +78,31 @@ pub enum Word {
     SwitchBack {
         note: String,
     },
+    /// Take the way home. With the ids of the steps that were shown: a conflict if the way is another by now.
+    Abort {
+        way: Option<Vec<String>>,
+        note: Option<String>,
+    },
+    /// End the run without touching anything.
+    Close {
+        state: String,
+        note: String,
+    },
+    /// A box was replaced, and the site's file has the new identity.
+    ReplaceNode {
+        node: NodeId,
+        identity: String,
+        note: Option<String>,
+    },
+}
+
+/// A box that was replaced.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Replaced {
+    pub node: NodeId,
+    pub identity: String,
+    pub note: Option<String>,
+    pub seq: Option<u64>,
 }
 
 /// The kind of a refusal; the server makes an HTTP status of it.
@@ -156,6 +192,15 @@ pub trait Fleet: Send + Sync + 'static {
         actor: &'a str,
         seq: Option<u64>,
     ) -> BoxFuture<'a, Result<Snapshot, Problem>>;
+
+    /// The ways home from where a run stands: fresh readings, nothing changed.
+    fn ways<'a>(&'a self, id: &'a RunId) -> BoxFuture<'a, Result<WaysFound, Problem>>;
+
+    /// A box of the site's open run was replaced.
+    ///
+    /// # Errors
+    /// `Conflict` without an open run: then the site's file is all that must be changed.
+    fn replace_node<'a>(&'a self, site: &'a str, replaced: Replaced, actor: &'a str) -> BoxFuture<'a, Result<Snapshot, Problem>>;
 
     /// The records of a run with a number above `after`, in order.
     fn journal(&self, id: &RunId, after: u64) -> Result<Vec<Record>, Problem>;

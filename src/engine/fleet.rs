@@ -10,22 +10,23 @@ use tokio::task::JoinSet;
 
 use crate::domain::checks::{self, Check};
 use crate::domain::event::Event;
-use crate::domain::ids::RunId;
+use crate::domain::ids::{NodeId, RunId};
 use crate::domain::journal::{Entry, Record};
 use crate::domain::machine;
 use crate::domain::procedure::Procedure;
-use crate::domain::run::Run;
+use crate::domain::run::{Phase, Run};
 use crate::domain::site::Site;
 use crate::domain::world::World;
 use crate::ports::{Notifier, OutboxItem, StoreError};
 
 use super::Around;
-use super::api::{self, Kind, PlanPreview, PlanRequest, Problem, Snapshot, Word};
+use super::api::{self, Kind, PlanPreview, PlanRequest, Problem, Replaced, Snapshot, WaysFound, Word};
 use super::outbox::Undelivered;
 use super::package;
 use super::planning::{self, Draft};
 use super::runner::{Message, Order, Runner};
 use super::site::SiteEntry;
+use super::words;
 
 /// The hooks by name, for `alerts test`.
 pub type NamedHooks = Vec<(String, Arc<dyn Notifier>)>;
@@ -183,7 +184,7 @@ impl Fleet {
         let code = match error {
             StoreError::Failed(_) => {
                 self.around.fatal.notify_one();
-                super::words::STORE_FAILED
+                words::STORE_FAILED
             }
             StoreError::OnlyReserve { .. } => "store_low",
         };
@@ -205,6 +206,60 @@ impl Fleet {
         }
         answer.await.unwrap_or_else(|_| Err(not_driven(&snapshot.borrow().run)))
     }
+}
+
+impl Fleet {
+    /// By fresh readings, unless an act is busy with a node right now: then by the last ones.
+    async fn find_ways(&self, id: &RunId) -> Result<WaysFound, Problem> {
+        let Snapshot { run, world } = api::Fleet::run(self, id)?;
+        let entry = self.sites.get(&id.site).filter(|_| !run.is_finished() && run.phase != Phase::Acting);
+        let world = match entry {
+            Some(entry) => Arc::new(self.look(entry).await),
+            None => world,
+        };
+        Ok(words::home::ways(run, world))
+    }
+
+    /// A replaced box: the site's file must have its identity, as every driver answers to that one only, and no other node may.
+    async fn take_replaced(&self, site: &str, replaced: Replaced, actor: &str) -> Result<Snapshot, Problem> {
+        let entry = self.site(site)?;
+        let Replaced { node, identity, note, seq } = replaced;
+        self.is_free(site, node, &identity)?;
+        let configured = &entry.site.nodes[node].identity;
+        let has_it = *configured == identity;
+        let Some(open) = self.open_run(site) else { return Err(no_open_run(site, node, has_it)) };
+        if !has_it {
+            return Err(Problem::new(
+                Kind::Conflict,
+                "not_in_the_sites_file",
+                format!("node `{node}` of site `{site}` was not replaced"),
+            )
+            .because(format!("the site's file, as the daemon read it at its start, says that it is box {configured}"))
+            .hint(format!(
+                "put `identity = \"{identity}\"` into `[nodes.{node}]` of the site's file, restart the daemon, then repeat this"
+            )));
+        }
+        self.pass_on(&open, Word::ReplaceNode { node, identity, note }, actor, seq).await
+    }
+
+    /// R12: a box belongs to one node of one site.
+    fn is_free(&self, site: &str, node: NodeId, identity: &str) -> Result<(), Problem> {
+        let nodes = self.sites.values().flat_map(|entry| NodeId::BOTH.map(|node| (&entry.site, node)));
+        let mut owners = nodes.filter(|(owner, of)| owner.nodes[*of].identity == identity && (owner.name != site || *of != node));
+        let Some((owner, of)) = owners.next() else { return Ok(()) };
+        Err(Problem::new(Kind::Conflict, "identity_taken", format!("node `{node}` of site `{site}` was not replaced"))
+            .because(format!("R12 one_run: box {identity} is node `{of}` of site `{}`", owner.name)))
+    }
+}
+
+/// Without an open run nothing keeps the old identity but the site's file.
+fn no_open_run(site: &str, node: NodeId, has_it: bool) -> Problem {
+    let problem =
+        Problem::new(Kind::Conflict, "no_open_run", format!("site `{site}` has no open run, so none keeps the old box"));
+    if has_it {
+        return problem.because("the site's file has this identity already").hint("nothing is left to do");
+    }
+    problem.hint(format!("put the new identity into `[nodes.{node}]` of the site's file and restart the daemon; that is all"))
 }
 
 fn unknown(site: &str) -> Problem {
@@ -275,6 +330,14 @@ impl api::Fleet for Fleet {
         seq: Option<u64>,
     ) -> BoxFuture<'a, Result<Snapshot, Problem>> {
         Box::pin(self.pass_on(id, word, actor, seq))
+    }
+
+    fn ways<'a>(&'a self, id: &'a RunId) -> BoxFuture<'a, Result<WaysFound, Problem>> {
+        Box::pin(self.find_ways(id))
+    }
+
+    fn replace_node<'a>(&'a self, site: &'a str, replaced: Replaced, actor: &'a str) -> BoxFuture<'a, Result<Snapshot, Problem>> {
+        Box::pin(self.take_replaced(site, replaced, actor))
     }
 
     fn journal(&self, id: &RunId, after: u64) -> Result<Vec<Record>, Problem> {

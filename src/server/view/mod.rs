@@ -6,6 +6,7 @@
 mod guide;
 mod plan;
 mod status;
+mod way;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -18,6 +19,7 @@ use crate::domain::site::Site;
 pub use guide::Guide;
 pub use plan::{Plan, PlanStep, Refusal};
 pub use status::{Hold, Node, NoticeRaised, Status, Step, Unprotected};
+pub use way::{Left, Promise, Way, WayStep, Ways};
 
 /// The sites of the daemon.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

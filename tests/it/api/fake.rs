@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use changeover::domain::action::{Gate, Kind};
 use changeover::domain::checks::{self, Check};
-use changeover::domain::event::{Baseline, Event, Evidence, FileEvidence, Outcome, Verdict, WaitingOn};
+use changeover::domain::event::{Baseline, Cause, Event, Evidence, FileEvidence, Outcome, Verdict, WaitingOn};
 use changeover::domain::ids::{NodeId, PerNode, RunId};
 use changeover::domain::journal::{Entry, Record};
 use changeover::domain::machine;
@@ -13,9 +13,10 @@ use changeover::domain::procedure::Procedure;
 use changeover::domain::run::Run;
 use changeover::domain::site::{Node, Observation, Policy, Role, Site, SyncFact, TrafficAnswer, TrafficLook};
 use changeover::domain::version::Target;
+use changeover::domain::way_home;
 use changeover::domain::window::Window;
 use changeover::domain::world::World;
-use changeover::engine::api::{Fleet, Kind as Refuse, PlanPreview, PlanRequest, Problem, Snapshot, Word};
+use changeover::engine::api::{Fleet, Kind as Refuse, PlanPreview, PlanRequest, Problem, Replaced, Snapshot, WaysFound, Word};
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use jiff::{SignedDuration, Timestamp};
@@ -226,6 +227,18 @@ impl Fake {
         self.sites().into_iter().find(|site| site.name == name).ok_or_else(unknown)
     }
 
+    fn abort(&self, id: &RunId, shown: Option<Vec<String>>, note: Option<String>) -> Result<Event, Problem> {
+        let Snapshot { run, world } = self.run(id)?;
+        let found = way_home::of_run(&run, &world);
+        let none = || Problem::new(Refuse::Refused, "no_way_home", "no way leads home");
+        let way = found.ways.first().ok_or_else(none)?;
+        let ids: Vec<String> = way_home::steps(&run, way).into_iter().map(|step| step.id).collect();
+        if shown.is_some_and(|shown| shown != ids) {
+            return Err(Problem::new(Refuse::Conflict, "way_changed", "the way home has changed"));
+        }
+        Ok(way_home::order(&run, &world, way, Cause::Abort, note))
+    }
+
     fn event(&self, id: &RunId, word: Word) -> Result<Event, Problem> {
         let open = self.run(id)?.run.open_gate();
         let shut = |name: &str| Problem::new(Refuse::NotFound, "unknown_gate", format!("gate `{name}` is not open"));
@@ -241,6 +254,9 @@ impl Fake {
                 Event::Resumed { first: None, second }
             }
             Word::SwitchBack { note } => Event::SwitchBackOrdered { note },
+            Word::Abort { way, note } => self.abort(id, way, note)?,
+            Word::Close { state, note } => Event::Closed { state, note, undone: vec!["soak.confirm".to_owned()] },
+            Word::ReplaceNode { node, identity, note } => Event::NodeReplaced { node, identity, note },
         })
     }
 }
@@ -325,6 +341,27 @@ impl Fleet for Fake {
             }
             let event = self.event(id, word)?;
             self.record(id, event, actor)
+        }
+        .boxed()
+    }
+
+    fn ways<'a>(&'a self, id: &'a RunId) -> BoxFuture<'a, Result<WaysFound, Problem>> {
+        async move {
+            let snapshot = self.run(id)?;
+            let found = way_home::of_run(&snapshot.run, &snapshot.world);
+            let may = way_home::may_be_ordered(&snapshot.run, &snapshot.world);
+            Ok(WaysFound { snapshot, found, not_now: (!may).then(|| "an act is under way".to_owned()) })
+        }
+        .boxed()
+    }
+
+    fn replace_node<'a>(&'a self, site: &'a str, replaced: Replaced, actor: &'a str) -> BoxFuture<'a, Result<Snapshot, Problem>> {
+        async move {
+            let Replaced { node, identity, note, seq } = replaced;
+            let open = self.newest(site)?.filter(|snapshot| !snapshot.run.is_finished());
+            let open =
+                open.ok_or_else(|| Problem::new(Refuse::Conflict, "no_open_run", format!("site `{site}` has no open run")))?;
+            self.command(&open.run.id, Word::ReplaceNode { node, identity, note }, actor, seq).await
         }
         .boxed()
     }
