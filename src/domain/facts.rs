@@ -248,7 +248,7 @@ impl Facts {
             Kind::Confirm => match step.gate {
                 Some(Gate::Production) => self.confirmed = true,
                 Some(Gate::AutomaticFailoverOff) => self.autopilot_off = true,
-                Some(Gate::SyncStatus | Gate::NodeClosed) | None => {}
+                Some(Gate::SyncStatus | Gate::NodeClosed | Gate::NodeOpen) | None => {}
             },
             Kind::Soak => self.soaked = true,
             Kind::EstablishFailover => {
@@ -289,6 +289,8 @@ impl Facts {
         let target = self.target.clone();
         let facts = &mut self.nodes[node];
         facts.version = Some(target);
+        // The build that it will show is not the one that it showed.
+        facts.build = None;
         facts.proven = false;
         facts.verified = false;
         facts.extracted = false;

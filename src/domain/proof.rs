@@ -277,11 +277,17 @@ fn closed(node: NodeId, act: &Act, world: &World) -> Proof {
     }
 }
 
+/// Takes clients, where that can be seen. A standby takes none whatever happens: there the taken order counts, or a person's word.
 fn opened(node: NodeId, act: &Act, world: &World) -> Proof {
     let reading = &world.readings[node];
-    match reading.current.as_ref().filter(|_| reading.proven_after(act.since)) {
-        Some(current) if current.takes_clients != Some(false) => Proof::Done(Evidence::seen("it is open to clients")),
-        _ => not_yet(format!("node `{node}` to take clients")),
+    let Some(current) = reading.current.as_ref().filter(|_| reading.proven_after(act.since)) else {
+        return not_yet(format!("a reading of node `{node}` that is younger than the order"));
+    };
+    match current.takes_clients {
+        Some(true) => Proof::Done(Evidence::seen("it is open to clients")),
+        Some(false) if current.role != Role::Standby => not_yet(format!("node `{node}` to take clients")),
+        _ if act.accepted => Proof::Done(Evidence::seen("the order was taken; whether it takes clients can't be tried")),
+        _ => not_yet(format!("a person's word at the gate `node_open`: whether node `{node}` is open can't be tried")),
     }
 }
 

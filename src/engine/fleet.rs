@@ -153,7 +153,9 @@ impl Fleet {
         if let Some(open) = self.open_run(&request.site) {
             return Err(Problem::new(Kind::Conflict, "one_run", format!("site `{}` has a run already: `{open}`", request.site))
                 .because("R12 one_run: a site has at most one run")
-                .hint(format!("look at it with `changeover status {open}`")));
+                .hint(format!(
+                    "look at it with `changeover status {open}`; if it is not to go on, end it with `changeover close {open} --as STATE --note …`"
+                )));
         }
         let (draft, world) = self.draft(&request).await?;
         planning::must_pass(&entry.site, &checks::of_site(&entry.site, &world))?;

@@ -75,6 +75,8 @@ impl Runner {
     /// Whatever is not the rest between looks is boxed, since most runs rest most of the time: a thousand of these futures take
     /// 0.6 MiB, and took 7.7.
     pub async fn drive(mut self, recovered: bool) {
+        // A closed run that looks on was not interrupted by anything.
+        let recovered = recovered && !self.run().is_finished();
         if Box::pin(self.look()).await.is_err() || recovered && self.recover().await.is_err() || self.go().await.is_err() {
             tracing::error!(run = %self.run().id, "the run goes no further in this process");
         }

@@ -1,10 +1,12 @@
 //! One integration binary, a module per subject.
 
+mod abort;
 mod alerts;
 mod api;
 mod audit;
 mod beyondtrust;
 mod cli;
+mod close;
 mod config;
 mod contract;
 mod crashes;

@@ -88,9 +88,12 @@ fn observation(node: NodeId) -> Observation {
 fn world(silent: bool) -> World {
     let mut world = World::new(START, true, SignedDuration::from_secs(10));
     for node in NodeId::BOTH {
-        let answer =
-            if silent && node == NodeId::B { Err("no answer from 192.0.2.20".to_owned()) } else { Ok(observation(node)) };
-        world.readings[node].take(answer, START);
+        // Twice: that is what health is told from.
+        for _ in 0..2 {
+            let silent = silent && node == NodeId::B;
+            let answer = if silent { Err("no answer from 192.0.2.20".to_owned()) } else { Ok(observation(node)) };
+            world.readings[node].take(answer, START);
+        }
     }
     let answer = TrafficAnswer {
         server: "ns1".to_owned(),
