@@ -56,7 +56,7 @@ fn shown(status: &Status) -> String {
     if let Some(guide) = &status.guide {
         text.push_str(&format!("state: {}\n", guide.state));
         let lines = guide.must_not.iter().map(|line| format!("  - {line}\n"));
-        text.push_str(&format!("by hand nobody must:\n{}", lines.collect::<String>()));
+        text.push_str(&format!("by hand:\n{}", lines.collect::<String>()));
     }
     if status.unprotected.since.is_some() {
         text.push_str("the pair is without failover: an alert goes out now, and its end is told once the pair is seen linked\n");

@@ -276,7 +276,9 @@ pub fn hint_of(code: &str, run: &Run) -> String {
             "decide on the way on: `changeover switch-back {id} --note …` where traffic was moved, or keep the version and `changeover resume {id}`"
         ),
         "switched_back" => {
-            "the pair is at rest; see what may be done by hand and what must not be in `changeover status`".to_owned()
+            format!(
+                "the pair is at rest; `changeover abort {id}` looks for the way home from here, `changeover close {id} --as STATE --note …` ends the run"
+            )
         }
         "node_unreachable" if run.hold().is_none() => {
             "look at the node and the way to it; the run goes on by itself once it answers".to_owned()

@@ -33,7 +33,12 @@ async fn assert_closed(stage: &Stage, id: &RunId, before: &Run, case: &str) {
     stage.pass(SignedDuration::from_mins(20)).await;
     // Told at once; and again when an act that was under way has linked the pair, or a break that was never came.
     let linked = stage.truth().linked && unprotected;
-    assert_eq!(count(stage, "unprotected_too_long"), usize::from(unprotected) + usize::from(linked), "{case}\n{}", stage.story(id));
+    assert_eq!(
+        count(stage, "unprotected_too_long"),
+        usize::from(unprotected) + usize::from(linked),
+        "{case}\n{}",
+        stage.story(id)
+    );
     assert!(unprotected || stage.truth().linked, "{case}: nobody watches\n{}", stage.story(id));
 }
 
