@@ -4,6 +4,7 @@
 //! ours. Imports: everything of ours.
 
 mod abort;
+mod adopt;
 mod alerts;
 mod ask;
 mod check;
@@ -73,6 +74,7 @@ enum Command {
     SwitchBack(switch_back::SwitchBack),
     Abort(abort::Abort),
     Close(close::Close),
+    Adopt(adopt::Adopt),
     #[command(subcommand)]
     Node(node::Node),
     #[command(subcommand)]
@@ -103,6 +105,7 @@ impl Command {
             Self::SwitchBack(command) => command,
             Self::Abort(command) => command,
             Self::Close(command) => command,
+            Self::Adopt(command) => command,
             Self::Node(command) => command.as_run(),
             Self::Journal(command) => command.as_run(),
             Self::Procedures(command) => command.as_run(),

@@ -358,7 +358,7 @@ pub fn may_be_ordered(run: &Run, world: &World) -> bool {
 /// The way's steps with the ids that they get in this run.
 pub fn steps(run: &Run, way: &Way) -> Vec<Step> {
     // A later revision's steps are told apart from those of an earlier one; the plan of an adopted run is a way itself.
-    let number = run.revision + 1 + u32::from(run.plan.adopted.is_some());
+    let number = run.revision + 1 + u32::from(run.plan.adopted.is_some() && !run.plan.steps.is_empty());
     let prefixed = |id: &str| match id.split_once('.') {
         Some((prefix, rest)) if number > 1 => format!("{prefix}-{number}.{rest}"),
         _ => id.to_owned(),

@@ -96,6 +96,46 @@ pub enum Word {
     },
 }
 
+/// What `adopt` is given. Files are paths on the daemon's machine.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AdoptRequest {
+    /// The node whose data are kept, by name or identity; required while the pair is not linked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub survivor: Option<String>,
+    /// The version that was under way; by default the newer of both.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub package: Option<PathBuf>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub backup_a: Option<PathBuf>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub backup_b: Option<PathBuf>,
+    /// Since when either node may have data that the other lacks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
+    /// The person vouches that the target is accepted in production.
+    pub accepted: bool,
+    /// The window of an update on the way.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub second: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+    /// The ids of the steps that were shown: a conflict if they are others by now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub way: Option<Vec<String>>,
+}
+
+/// A pair as it was found, and the run that would take it over.
+#[derive(Clone, Debug)]
+pub struct AdoptPreview {
+    pub site: Site,
+    pub world: Arc<World>,
+    /// The run without its steps, with the ways that were found; or why there is none.
+    pub drafted: Result<(Run, Found), Problem>,
+}
+
 /// A box that was replaced.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Replaced {
@@ -192,6 +232,12 @@ pub trait Fleet: Send + Sync + 'static {
         actor: &'a str,
         seq: Option<u64>,
     ) -> BoxFuture<'a, Result<Snapshot, Problem>>;
+
+    /// What `adopt` would do with a site: fresh readings, nothing changed.
+    fn adoption<'a>(&'a self, site: &'a str, request: AdoptRequest) -> BoxFuture<'a, Result<AdoptPreview, Problem>>;
+
+    /// Starts a run from what is observed; returns once its first record is durable.
+    fn adopt<'a>(&'a self, site: &'a str, request: AdoptRequest, actor: &'a str) -> BoxFuture<'a, Result<RunId, Problem>>;
 
     /// The ways home from where a run stands: fresh readings, nothing changed.
     fn ways<'a>(&'a self, id: &'a RunId) -> BoxFuture<'a, Result<WaysFound, Problem>>;

@@ -29,6 +29,7 @@ pub const LINGER: Duration = Duration::from_millis(500);
 pub fn answer_time(path: &str) -> Duration {
     match path.trim_start_matches("/api/v1/") {
         "plans" | "runs" => Duration::from_secs(15 * 60),
+        path if path.ends_with("/adopt") || path.ends_with("/adopt/plan") => Duration::from_secs(15 * 60),
         path if reads_appliances(path) || path == "alerts/test" => Duration::from_secs(120),
         _ => Duration::from_secs(30),
     }

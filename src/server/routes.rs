@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::domain::event::Verdict;
 use crate::domain::ids::RunId;
-use crate::engine::api::{Fleet, PlanRequest, Replaced, Word};
+use crate::engine::api::{AdoptRequest, Fleet, PlanRequest, Replaced, Word};
 
 use super::answer::{Answer, Refused, json as answer, lines, ok};
 use super::guard::guard;
@@ -19,7 +19,7 @@ use super::input::{
     AbortBody, Actor, After, CloseBody, ConfirmBody, HoldBody, Id, Input, Name, ReplaceBody, ResumeBody, SiteNode,
     SwitchBackBody, required, short,
 };
-use super::view::{AlertTests, Checks, NoRun, Plan, Runs, SiteView, Sites, Started, Status, Ways};
+use super::view::{Adoption, AlertTests, Checks, NoRun, Plan, Runs, SiteView, Sites, Started, Status, Ways};
 
 /// Where a request came in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +49,8 @@ pub fn router(fleet: Arc<dyn Fleet>, door: Door) -> Router {
         .route("/runs/{id}/way", get(way))
         .route("/runs/{id}/abort", post(abort))
         .route("/runs/{id}/close", post(close))
+        .route("/sites/{site}/adopt", post(adopt))
+        .route("/sites/{site}/adopt/plan", post(adoption))
         .route("/sites/{site}/nodes/{node}/replace", post(replace_node))
         .route("/alerts/test", post(test_alerts));
     Router::new()
@@ -128,6 +130,16 @@ async fn abort(State(fleet): Shared, Id(id): Id, Actor(actor): Actor, Input(body
 async fn close(State(fleet): Shared, Id(id): Id, Actor(actor): Actor, Input(body): Input<CloseBody>) -> Answer {
     let note = required(body.note, "why is the run ended, and who goes on?")?;
     tell(&*fleet, &id, Word::Close { state: body.state, note }, &actor, body.seq).await
+}
+
+async fn adoption(State(fleet): Shared, Name(site): Name, Input(request): Input<AdoptRequest>) -> Answer {
+    ok(&Adoption::from(fleet.adoption(&site, request).await?))
+}
+
+async fn adopt(State(fleet): Shared, Name(site): Name, Actor(actor): Actor, Input(request): Input<AdoptRequest>) -> Answer {
+    let request = AdoptRequest { note: short(request.note)?, ..request };
+    let run = fleet.adopt(&site, request, &actor).await?;
+    Ok(answer(StatusCode::CREATED, &Started { run }))
 }
 
 async fn replace_node(

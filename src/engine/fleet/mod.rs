@@ -1,5 +1,7 @@
 //! All sites and runs of one daemon: starts runs, finds them, passes people's words on. A site has one run at most (R12).
 
+mod home;
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -10,17 +12,20 @@ use tokio::task::JoinSet;
 
 use crate::domain::checks::{self, Check};
 use crate::domain::event::Event;
-use crate::domain::ids::{NodeId, RunId};
+use crate::domain::ids::RunId;
 use crate::domain::journal::{Entry, Record};
 use crate::domain::machine;
+use crate::domain::plan::Plan;
 use crate::domain::procedure::Procedure;
-use crate::domain::run::{Phase, Run};
+use crate::domain::run::Run;
 use crate::domain::site::Site;
 use crate::domain::world::World;
 use crate::ports::{Notifier, OutboxItem, StoreError};
 
 use super::Around;
-use super::api::{self, Kind, PlanPreview, PlanRequest, Problem, Replaced, Snapshot, WaysFound, Word};
+use super::api::{
+    self, AdoptPreview, AdoptRequest, Kind, PlanPreview, PlanRequest, Problem, Replaced, Snapshot, WaysFound, Word,
+};
 use super::outbox::Undelivered;
 use super::package;
 use super::planning::{self, Draft};
@@ -141,6 +146,16 @@ impl Fleet {
         runs.iter().find(|(id, kept)| id.site == site && !kept.snapshot.borrow().run.is_finished()).map(|(id, _)| id.clone())
     }
 
+    /// R12: a site has at most one run.
+    fn no_open_run(&self, site: &str) -> Result<(), Problem> {
+        let Some(open) = self.open_run(site) else { return Ok(()) };
+        Err(Problem::new(Kind::Conflict, "one_run", format!("site `{site}` has a run already: `{open}`"))
+            .because("R12 one_run: a site has at most one run")
+            .hint(format!(
+                "look at it with `changeover status {open}`; if it is not to go on, end it with `changeover close {open} --as STATE --note …`"
+            )))
+    }
+
     fn next_id(&self, site: &str) -> RunId {
         let last = self.lock().keys().filter(|id| id.site == site).map(|id| id.number).max().unwrap_or(0);
         RunId { site: site.to_owned(), number: last + 1 }
@@ -150,26 +165,24 @@ impl Fleet {
         let entry = self.site(&request.site)?;
         let Some(lock) = self.starting.get(&request.site) else { return Err(unknown(&request.site)) };
         let _one_at_a_time = lock.lock().await;
-        if let Some(open) = self.open_run(&request.site) {
-            return Err(Problem::new(Kind::Conflict, "one_run", format!("site `{}` has a run already: `{open}`", request.site))
-                .because("R12 one_run: a site has at most one run")
-                .hint(format!(
-                    "look at it with `changeover status {open}`; if it is not to go on, end it with `changeover close {open} --as STATE --note …`"
-                )));
-        }
+        self.no_open_run(&request.site)?;
         let (draft, world) = self.draft(&request).await?;
         planning::must_pass(&entry.site, &checks::of_site(&entry.site, &world))?;
         planning::must_not_be_refused(&entry.site, &draft.refusals)?;
-        package::stage(self.around.state.clone(), draft.plan.package.clone())
-            .await
-            .map_err(|error| Problem::new(Kind::Store, "package_not_staged", error))?;
-        self.record_start(entry, draft, actor).await
+        self.stage(&draft.plan).await?;
+        self.record_start(entry, draft.plan, actor).await
     }
 
-    async fn record_start(&self, entry: &SiteEntry, draft: Draft, actor: &str) -> Result<RunId, Problem> {
+    /// The run's own copy of the package.
+    async fn stage(&self, plan: &Plan) -> Result<(), Problem> {
+        let staged = package::stage(self.around.state.clone(), plan.package.clone()).await;
+        staged.map_err(|error| Problem::new(Kind::Store, "package_not_staged", error))
+    }
+
+    async fn record_start(&self, entry: &SiteEntry, plan: Plan, actor: &str) -> Result<RunId, Problem> {
         let id = self.next_id(&entry.site.name);
         let at = self.around.clock.now();
-        let plan = Box::new(draft.plan);
+        let plan = Box::new(plan);
         let reason = format!("procedure `{}` from {} to {}", plan.procedure, plan.from, plan.to);
         let event = Event::Started { plan: plan.clone() };
         let (name, data) = event.to_parts();
@@ -208,60 +221,6 @@ impl Fleet {
         }
         answer.await.unwrap_or_else(|_| Err(not_driven(&snapshot.borrow().run)))
     }
-}
-
-impl Fleet {
-    /// By fresh readings, unless an act is busy with a node right now: then by the last ones.
-    async fn find_ways(&self, id: &RunId) -> Result<WaysFound, Problem> {
-        let Snapshot { run, world } = api::Fleet::run(self, id)?;
-        let entry = self.sites.get(&id.site).filter(|_| !run.is_finished() && run.phase != Phase::Acting);
-        let world = match entry {
-            Some(entry) => Arc::new(self.look(entry).await),
-            None => world,
-        };
-        Ok(words::home::ways(run, world))
-    }
-
-    /// A replaced box: the site's file must have its identity, as every driver answers to that one only, and no other node may.
-    async fn take_replaced(&self, site: &str, replaced: Replaced, actor: &str) -> Result<Snapshot, Problem> {
-        let entry = self.site(site)?;
-        let Replaced { node, identity, note, seq } = replaced;
-        self.is_free(site, node, &identity)?;
-        let configured = &entry.site.nodes[node].identity;
-        let has_it = *configured == identity;
-        let Some(open) = self.open_run(site) else { return Err(no_open_run(site, node, has_it)) };
-        if !has_it {
-            return Err(Problem::new(
-                Kind::Conflict,
-                "not_in_the_sites_file",
-                format!("node `{node}` of site `{site}` was not replaced"),
-            )
-            .because(format!("the site's file, as the daemon read it at its start, says that it is box {configured}"))
-            .hint(format!(
-                "put `identity = \"{identity}\"` into `[nodes.{node}]` of the site's file, restart the daemon, then repeat this"
-            )));
-        }
-        self.pass_on(&open, Word::ReplaceNode { node, identity, note }, actor, seq).await
-    }
-
-    /// R12: a box belongs to one node of one site.
-    fn is_free(&self, site: &str, node: NodeId, identity: &str) -> Result<(), Problem> {
-        let nodes = self.sites.values().flat_map(|entry| NodeId::BOTH.map(|node| (&entry.site, node)));
-        let mut owners = nodes.filter(|(owner, of)| owner.nodes[*of].identity == identity && (owner.name != site || *of != node));
-        let Some((owner, of)) = owners.next() else { return Ok(()) };
-        Err(Problem::new(Kind::Conflict, "identity_taken", format!("node `{node}` of site `{site}` was not replaced"))
-            .because(format!("R12 one_run: box {identity} is node `{of}` of site `{}`", owner.name)))
-    }
-}
-
-/// Without an open run nothing keeps the old identity but the site's file.
-fn no_open_run(site: &str, node: NodeId, has_it: bool) -> Problem {
-    let problem =
-        Problem::new(Kind::Conflict, "no_open_run", format!("site `{site}` has no open run, so none keeps the old box"));
-    if has_it {
-        return problem.because("the site's file has this identity already").hint("nothing is left to do");
-    }
-    problem.hint(format!("put the new identity into `[nodes.{node}]` of the site's file and restart the daemon; that is all"))
 }
 
 fn unknown(site: &str) -> Problem {
@@ -332,6 +291,14 @@ impl api::Fleet for Fleet {
         seq: Option<u64>,
     ) -> BoxFuture<'a, Result<Snapshot, Problem>> {
         Box::pin(self.pass_on(id, word, actor, seq))
+    }
+
+    fn adoption<'a>(&'a self, site: &'a str, request: AdoptRequest) -> BoxFuture<'a, Result<AdoptPreview, Problem>> {
+        Box::pin(self.preview_adoption(site, request))
+    }
+
+    fn adopt<'a>(&'a self, site: &'a str, request: AdoptRequest, actor: &'a str) -> BoxFuture<'a, Result<RunId, Problem>> {
+        Box::pin(self.begin_adopted(site, request, actor))
     }
 
     fn ways<'a>(&'a self, id: &'a RunId) -> BoxFuture<'a, Result<WaysFound, Problem>> {
