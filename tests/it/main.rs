@@ -25,6 +25,7 @@ mod named;
 mod nodes;
 mod out_of_band;
 mod people;
+mod replace;
 mod rules;
 mod runs;
 mod simulator;

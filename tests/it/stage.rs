@@ -63,8 +63,10 @@ pub struct Stage {
     /// The name can't be read or moved.
     pub deaf: Arc<AtomicBool>,
     pub folder: tempfile::TempDir,
-    /// The instructions that the person has carried out.
-    carried_out: Mutex<BTreeSet<u32>>,
+    /// The site's file, as the daemon reads it at its next start.
+    pub identities: Mutex<PerNode<String>>,
+    /// The instructions that the person has carried out, by run.
+    carried_out: Mutex<BTreeSet<(u32, u32)>>,
     /// What a person did without an instruction: verb, node, time.
     pub by_hand: Mutex<Vec<(String, NodeId, Timestamp)>>,
     /// When trouble began: what was ordered in that very moment could not know of it.
@@ -94,7 +96,8 @@ impl Stage {
         std::fs::write(folder.path().join("base.nss"), b"a package").unwrap();
         let journal = Arc::new(MemoryJournal::default());
         let deaf = Arc::new(AtomicBool::new(false));
-        let fleet = fleet(&site, &clock, &journal, &setting.policy, (folder.path().to_owned(), deaf.clone()));
+        let file = (setting.policy.clone(), PerNode::new(world::identity_of));
+        let fleet = fleet(&site, &clock, &journal, file, (folder.path().to_owned(), deaf.clone()));
         Self {
             deaf,
             site,
@@ -103,6 +106,7 @@ impl Stage {
             fleet,
             setting,
             folder,
+            identities: Mutex::new(PerNode::new(world::identity_of)),
             carried_out: Mutex::default(),
             by_hand: Mutex::default(),
             trouble_at: Arc::default(),
@@ -113,7 +117,8 @@ impl Stage {
     pub fn restart(&mut self) {
         self.journal.live_again();
         let place = (self.folder.path().to_owned(), self.deaf.clone());
-        self.fleet = fleet(&self.site, &self.clock, &self.journal, &self.setting.policy, place);
+        let file = (self.setting.policy.clone(), self.identities.lock().unwrap().clone());
+        self.fleet = fleet(&self.site, &self.clock, &self.journal, file, place);
         self.fleet.take_over(self.journal.runs());
     }
 
@@ -337,6 +342,7 @@ impl Stage {
         let run = self.run(id);
         let step = run.step().unwrap();
         let node = step.node.unwrap_or(run.plan.primary);
+        let number = (id.number, number);
         let known = self.carried_out.lock().unwrap().contains(&number);
         let done = known || self.site.current().perform(step.kind.name(), node, None).is_ok();
         if done {
@@ -401,13 +407,12 @@ fn fleet(
     site: &SimSite,
     clock: &Arc<VirtualClock>,
     journal: &Arc<MemoryJournal>,
-    policy: &Policy,
+    file: (Policy, PerNode<String>),
     place: (PathBuf, Arc<AtomicBool>),
 ) -> Arc<Fleet> {
-    let (state, deaf) = place;
-    let identities = NodeId::BOTH.map(world::identity_of);
+    let ((state, deaf), (policy, identities)) = (place, file);
     let addresses = ["127.0.1.1".parse().unwrap(), "127.0.1.2".parse().unwrap()];
-    let node = |node: NodeId| Node { identity: identities[node.index()].clone(), address: addresses[node.index()] };
+    let node = |node: NodeId| Node { identity: identities[node].clone(), address: addresses[node.index()] };
     let ports = SitePorts {
         nodes: PerNode { a: Arc::new(site.appliance(NodeId::A)), b: Arc::new(site.appliance(NodeId::B)) },
         traffic: vec![Arc::new(Telephone { inner: site.traffic(), deaf })],
@@ -417,7 +422,7 @@ fn fleet(
         service: "support.example.com".to_owned(),
         procedure: Some("role-swap".to_owned()),
         nodes: PerNode::new(node),
-        policy: policy.clone(),
+        policy,
     };
     let hooks =
         Hooks { alerts: vec![Route { hook: "ops".to_owned(), events: vec!["*".to_owned()] }], exports: vec!["safe".to_owned()] };

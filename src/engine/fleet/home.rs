@@ -70,7 +70,7 @@ impl Fleet {
         let Replaced { node, identity, note, seq } = replaced;
         self.is_free(site, node, &identity)?;
         let configured = &entry.site.nodes[node].identity;
-        let has_it = *configured == identity;
+        let has_it = same(configured, &identity);
         let Some(open) = self.open_run(site) else { return Err(no_open_run(site, node, has_it)) };
         if !has_it {
             return Err(Problem::new(
@@ -83,13 +83,16 @@ impl Fleet {
                 "put `identity = \"{identity}\"` into `[nodes.{node}]` of the site's file, restart the daemon, then repeat this"
             )));
         }
+        // As the file has it: that is what the driver answers to.
+        let identity = configured.clone();
         self.pass_on(&open, Word::ReplaceNode { node, identity, note }, actor, seq).await
     }
 
     /// R12: a box belongs to one node of one site.
     fn is_free(&self, site: &str, node: NodeId, identity: &str) -> Result<(), Problem> {
         let nodes = self.sites.values().flat_map(|entry| NodeId::BOTH.map(|node| (&entry.site, node)));
-        let mut owners = nodes.filter(|(owner, of)| owner.nodes[*of].identity == identity && (owner.name != site || *of != node));
+        let mut owners =
+            nodes.filter(|(owner, of)| same(&owner.nodes[*of].identity, identity) && (owner.name != site || *of != node));
         let Some((owner, of)) = owners.next() else { return Ok(()) };
         Err(Problem::new(Kind::Conflict, "identity_taken", format!("node `{node}` of site `{site}` was not replaced"))
             .because(format!("R12 one_run: box {identity} is node `{of}` of site `{}`", owner.name)))
@@ -104,4 +107,10 @@ fn no_open_run(site: &str, node: NodeId, has_it: bool) -> Problem {
         return problem.because("the site's file has this identity already").hint("nothing is left to do");
     }
     problem.hint(format!("put the new identity into `[nodes.{node}]` of the site's file and restart the daemon; that is all"))
+}
+
+/// One identity, whatever its letters' case and the braces around a GUID.
+fn same(a: &str, b: &str) -> bool {
+    let plain = |text: &str| text.trim_matches(['{', '}']).to_lowercase();
+    plain(a) == plain(b)
 }
