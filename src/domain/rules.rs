@@ -256,9 +256,7 @@ fn no_gap(step: &Step, facts: &Facts) -> Verdict {
     let left = facts.survivor.other();
     let node = &facts.nodes[left];
     if !node.closed {
-        // A box that was replaced since is closed as the old one was.
-        let cure = Cure::Renew(Kind::Quiesce, Some(left));
-        return broken(Rule::R9, format!("node `{left}` closed to clients"), "it is open", cure);
+        return broken(Rule::R9, format!("node `{left}` closed to clients"), "it is open", Cure::Person);
     }
     if !node.extracted {
         let expected = format!("the session data of node `{left}` extracted directly before");

@@ -222,8 +222,8 @@ impl World {
     /// Another box takes a node's place: on this version, in no relationship, open, and without any data.
     pub fn replace_box(&mut self, node: NodeId, identity: &str, target: &Target) {
         self.throw_out(node);
-        self.revisions += 1;
-        let settings = Settings { revision: self.revisions, changed_on: node, changed_at: self.now };
+        // A new box has no settings that could be lost.
+        let settings = self.nodes[node.other()].settings;
         self.nodes[node] = SimNode::new(identity.to_owned(), target, Role::Standalone, settings);
         (self.sync, self.sync_waiting, self.first_sync_pending) = (None, None, false);
         self.links += 1;

@@ -169,6 +169,43 @@ fn close_shows_what_is_left_undone_and_asks() {
     assert_eq!(last(&daemon).0, "closed");
 }
 
+#[test]
+fn adopt_shows_both_nodes_and_the_way_and_asks() {
+    let daemon = Daemon::start();
+    let left = ask(&daemon, &["adopt", "quiet"]);
+    assert_eq!((left.code, left.stdout.as_str()), (1, ""), "{left:?}");
+    for part in
+        ["site `quiet`: no relationship on either node\n", "error: nobody said whose data are kept\n", "hint: name the node\n"]
+    {
+        assert!(left.stderr.contains(part), "{part:?}: {}", left.stderr);
+    }
+    let order = ["adopt", "quiet", "--survivor", "a", "--backup", "b=/backups/b.nsb", "--accepted"];
+    let left = ask(&daemon, &order);
+    assert_eq!((left.code, left.stdout.as_str()), (1, ""), "{left:?}");
+    for part in [
+        "                 node a       node b\n",
+        "  identity       appliance-a  appliance-b\n",
+        "  sessions       1            1\n",
+        "  last sync      none told    none told\n",
+        "  named          yes          no\n",
+        "from 24.1.1 to 24.2.1; the data of node a are kept\n",
+        "the way home: home (linked, equal, serving), about ",
+        "  home.establish_failover.a  irreversible  5m  ",
+        "  a step of it can't be undone\n",
+        "error: this starts a run that takes over site `quiet`; repeat with `--yes` to do it\n",
+    ] {
+        assert!(left.stderr.contains(part), "{part:?}: {}", left.stderr);
+    }
+    let left = ask(&daemon, &with(&order, &["--yes"]));
+    assert_eq!((left.code, left.stdout.as_str()), (0, "quiet-1\n"), "{left:?}");
+    let left = ask(&daemon, &with(&order, &["--yes", "--json"]));
+    assert_eq!((left.code, left.stdout.as_str()), (0, "{\"run\":\"quiet-1\"}\n"), "{left:?}");
+    let left = on_a_terminal(&daemon, &order, "y\n");
+    assert_eq!(left.code, 0, "{left:?}");
+    let left = ask(&daemon, &["adopt", "quiet", "--backup", "/backups/b.nsb"]);
+    assert_eq!(left.code, 2, "{left:?}");
+}
+
 /// `script` (bsdutils, on every Debian) gives the command a terminal.
 fn on_a_terminal(daemon: &Daemon, args: &[&str], typed: &str) -> Left {
     let quoted: Vec<String> = args.iter().map(|arg| format!("'{arg}'")).collect();
