@@ -3,9 +3,13 @@
 //! Data go to stdout, talk and errors to stderr. Exit codes: 0 done, 1 understood but not met, 2 a wrong command line or a bug of
 //! ours. Imports: everything of ours.
 
+mod abort;
+mod adopt;
 mod alerts;
+mod ask;
 mod check;
 mod client;
+mod close;
 mod config;
 mod confirm;
 mod demo;
@@ -15,6 +19,7 @@ mod journal;
 mod journal_file;
 mod logging;
 mod machine;
+mod node;
 mod order;
 mod output;
 mod page;
@@ -32,6 +37,7 @@ mod status;
 mod switch_back;
 mod verify;
 mod watch;
+mod way;
 mod wiring;
 
 use std::path::PathBuf;
@@ -68,6 +74,11 @@ enum Command {
     Hold(hold::Hold),
     Resume(resume::Resume),
     SwitchBack(switch_back::SwitchBack),
+    Abort(abort::Abort),
+    Close(close::Close),
+    Adopt(adopt::Adopt),
+    #[command(subcommand)]
+    Node(node::Node),
     #[command(subcommand)]
     Journal(journal::Journal),
     #[command(subcommand)]
@@ -96,6 +107,10 @@ impl Command {
             Self::Hold(command) => command,
             Self::Resume(command) => command,
             Self::SwitchBack(command) => command,
+            Self::Abort(command) => command,
+            Self::Close(command) => command,
+            Self::Adopt(command) => command,
+            Self::Node(command) => command.as_run(),
             Self::Journal(command) => command.as_run(),
             Self::Procedures(command) => command.as_run(),
             Self::Machine(command) => command.as_run(),

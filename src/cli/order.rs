@@ -47,12 +47,12 @@ impl Order {
     }
 }
 
-fn absolute(path: &Path) -> Result<PathBuf, Failure> {
-    std::path::absolute(path).map_err(|error| Failure::of("bad_input", &error).because(format!("package `{}`", path.display())))
+pub fn absolute(path: &Path) -> Result<PathBuf, Failure> {
+    std::path::absolute(path).map_err(|error| Failure::of("bad_input", &error).because(format!("file `{}`", path.display())))
 }
 
 /// Refuses early what the daemon would refuse; the daemon gets the text itself.
-fn target(text: &str) -> Result<String, String> {
+pub fn target(text: &str) -> Result<String, String> {
     text.parse::<Target>().map(|_| text.to_owned()).map_err(|error| error.to_string())
 }
 

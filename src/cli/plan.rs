@@ -70,7 +70,7 @@ fn steps(plan: &view::Plan) -> String {
     output::table(&rows)
 }
 
-fn impact(impact: Impact) -> &'static str {
+pub fn impact(impact: Impact) -> &'static str {
     match impact {
         Impact::None => "none",
         Impact::Load => "load",

@@ -1,7 +1,5 @@
 //! `changeover switch-back RUN`: a person orders traffic back, after seeing what was written on the node being left (R7).
 
-use std::io::{BufRead as _, IsTerminal as _, Read as _};
-
 use clap::Args;
 use serde_json::json;
 
@@ -9,7 +7,7 @@ use crate::domain::ids::NodeId;
 use crate::server::view::Status;
 
 use super::client::{Client, body};
-use super::{Daemon, Exit, Failure, Format, Run, hold, output};
+use super::{Daemon, Exit, Failure, Format, Run, ask, hold, output};
 
 /// Order traffic back to the node that it was taken from
 #[derive(Args)]
@@ -66,16 +64,7 @@ fn shown(status: &Status) -> String {
 /// Asks on the terminal; the answer counts for the record that was shown.
 fn asked(status: &Status) -> Result<u64, Failure> {
     let node: NodeId = status.survivor.other();
-    if !std::io::stdin().is_terminal() {
-        let message = format!("this moves the service of site `{}` to node {node}; repeat with `--yes` to do it", status.site);
-        return Err(Failure::new("not_confirmed", message).state("nothing was changed"));
-    }
-    eprint!("move the service to node {node}? [y/N] ");
-    let mut answer = String::new();
-    let read = std::io::stdin().lock().take(64).read_line(&mut answer);
-    read.map_err(|error| Failure::of("not_confirmed", &error))?;
-    if matches!(answer.trim(), "y" | "Y" | "yes") {
-        return Ok(status.seq);
-    }
-    Err(Failure::new("not_confirmed", "not confirmed").state("nothing was changed"))
+    let what = format!("this moves the service of site `{}` to node {node}", status.site);
+    ask::sure(&what, &format!("move the service to node {node}?"))?;
+    Ok(status.seq)
 }

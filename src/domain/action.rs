@@ -289,7 +289,8 @@ pub enum Gate {
     /// R9: the node is closed to clients. Opens only while a person closes it, for closings that the daemon can't see because
     /// it is let through itself (a firewall rule).
     NodeClosed,
-    /// R7: the node is open to clients again. Opens only while a person opens it, where the daemon can't see it.
+    /// The node is open to clients again. Opens only while a person opens it, for openings that the daemon can't see: a standby
+    /// takes no client whatever happens, and not every driver can try.
     NodeOpen,
 }
 
@@ -319,7 +320,7 @@ impl Gate {
             Self::AutomaticFailoverOff => "is automatic failover switched off on both nodes (/login > Management > Failover)?",
             Self::SyncStatus => "does this exact sync status text mean a good sync?",
             Self::NodeClosed => "is the node closed to all clients but the daemon?",
-            Self::NodeOpen => "is the node open to all clients again?",
+            Self::NodeOpen => "is the node open to clients again?",
         }
     }
 }

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::action::Kind;
-use super::event::{Event, Verdict, WaitingOn};
+use super::event::{Event, Notice, Verdict, WaitingOn};
 use super::ids::{NodeId, RunId};
 use super::journal::Record;
 use super::run::Run;
@@ -170,6 +170,7 @@ fn sayings(before: &Run, run: &Run, record: &Record, event: &Event) -> Vec<Sayin
         | Event::Resumed { .. }
         | Event::SwitchBackOrdered { .. }
         | Event::Revised { .. }
+        | Event::NodeReplaced { .. }
             if instruction(before).is_some() && run.act.is_none() =>
         {
             withdrawn(before, run, record)
@@ -196,9 +197,13 @@ fn sayings(before: &Run, run: &Run, record: &Record, event: &Event) -> Vec<Sayin
             let summary = format!("`{}` leads to node `{}` on every server", run.plan.service, run.survivor);
             vec![say("traffic_switched", Severity::Info, summary, "watch the service; clients follow as their caches expire")]
         }
-        Event::Finished { .. } | Event::Closed { .. } => {
+        Event::Noticed { notice: Notice::UnprotectedTooLong, raised: false, message, .. } => {
+            vec![say("unprotected_too_long", Severity::Info, message.clone(), "nothing is left to do")]
+        }
+        Event::Finished { .. } => {
             vec![say("finished", Severity::Info, format!("run `{id}` is finished"), sheet::may(run).join("; "))]
         }
+        Event::Closed { state, undone, .. } => closed(before, run, state, undone),
         _ => Vec::new(),
     }
 }
@@ -213,6 +218,19 @@ fn withdrawn(before: &Run, run: &Run, record: &Record) -> Vec<Saying> {
     let summary = format!("instruction {number} is withdrawn, do not carry it out: {}", record.reason);
     let hint = format!("another instruction follows once it may be done (`changeover status {}`)", run.id);
     vec![say("by_operator", Severity::Warning, summary, hint)]
+}
+
+/// A run that was ended without an act: in which state, what was not done, and an instruction that is out no more.
+fn closed(before: &Run, run: &Run, state: &str, undone: &[String]) -> Vec<Saying> {
+    let mut summary = format!("run `{}` was closed by a person as `{state}`", run.id);
+    if let Some(first) = undone.first() {
+        summary.push_str(&format!("; {} steps are undone, from `{first}` on", undone.len()));
+    }
+    if let Some(number) = instruction(before) {
+        summary.push_str(&format!("; instruction {number} is withdrawn, do not carry it out"));
+    }
+    let hint = format!("{}; do not: {}", sheet::may(run).join("; "), sheet::must_not(run).join("; "));
+    vec![say("finished", Severity::Info, summary, hint)]
 }
 
 /// A hold: the alert of its cause, where it has one, then `held`.
@@ -248,6 +266,18 @@ fn cause(code: &str) -> Option<&'static str> {
     }
 }
 
+/// The ways on from harbour, each a person's decision.
+fn harbour(run: &Run) -> String {
+    let (id, left) = (&run.id, run.survivor.other());
+    let accept = match run.open_gate() {
+        Some(gate) => format!("if the new version is good in production: `changeover confirm {id} {gate}`, "),
+        None => String::new(),
+    };
+    format!(
+        "{accept}then, or once node `{left}` is put right (vendor, new image), `changeover abort {id}` looks for the way home again; or end the run: `changeover close {id} --as STATE --note …`"
+    )
+}
+
 /// What helps, by the code of a hold or notice.
 pub fn hint_of(code: &str, run: &Run) -> String {
     let id = &run.id;
@@ -278,12 +308,21 @@ pub fn hint_of(code: &str, run: &Run) -> String {
             "decide on the way on: `changeover switch-back {id} --note …` where traffic was moved, or keep the version and `changeover resume {id}`"
         ),
         "switched_back" => {
-            "the pair is at rest; see what may be done by hand and what must not be in `changeover status`".to_owned()
+            format!(
+                "the pair is at rest; `changeover abort {id}` looks for the way home from here, `changeover close {id} --as STATE --note …` ends the run"
+            )
         }
         "node_unreachable" if run.hold().is_none() => {
             "look at the node and the way to it; the run goes on by itself once it answers".to_owned()
         }
+        "harbour" => harbour(run),
+        "node_replaced" => {
+            format!("look at both nodes (`changeover status {id}`), {resume}, or take the way home: `changeover abort {id}`")
+        }
         "operator" => format!("`changeover resume {id}` when it may go on"),
+        "unprotected_too_long" if run.is_finished() => {
+            format!("link the pair by hand, or have another run take it over: `changeover adopt {}`", run.id.site)
+        }
         "unprotected_too_long" => "end the unprotected time: finish window two".to_owned(),
         "stray_session" => "find out who still reaches the node that does not serve, and how (by address?)".to_owned(),
         "window_closing" => format!("what does not begin in time waits for another window: `changeover resume {id} --window …`"),

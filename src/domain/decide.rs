@@ -177,14 +177,20 @@ fn end(run: &Run) -> Next {
 /// A run that was closed unprotected: its alert stands until the pair is seen linked.
 fn watch_closed(run: &Run, world: &World) -> Next {
     let raised = run.has_notice(Notice::UnprotectedTooLong, None);
-    let linked = matches!(world.link(), Link::Linked { .. });
+    let linked = matches!(world.link(), Link::Linked { .. }) && is_past_closing(run, world);
     let (is_so, message) = match (raised, linked) {
         (false, _) => (true, "the run was closed while the pair is without failover"),
-        (true, true) => (false, "the pair is linked"),
+        (true, true) => (false, "the pair is linked: the time without failover of the closed run is over"),
         (true, false) => return rest(None),
     };
     let event = Event::Noticed { notice: Notice::UnprotectedTooLong, node: None, raised: is_so, message: message.to_owned() };
     record(event, message)
+}
+
+/// Readings that show the pair as it is since the run was closed, and not as it was before a break that was under way then.
+fn is_past_closing(run: &Run, world: &World) -> bool {
+    let Some(from) = run.finished_at.map(|closed| closed + run.plan.expected(Kind::BreakFailover)) else { return false };
+    NodeId::BOTH.into_iter().all(|node| world.readings[node].current.as_ref().is_some_and(|read| read.is_after(from)))
 }
 
 /// A rule stands against the step: wait for what time or a reading cures, renew what lapsed, else hold.
@@ -207,7 +213,7 @@ fn held_by_rule(violation: &Violation) -> Next {
 
 fn wait_for_time(run: &Run, step: &Step) -> Next {
     let (on, until) = match run.windows.of(step.when) {
-        Some(window) if step.when != When::Window2 || run.soaked => (WaitingOn::Window, Some(window.from)),
+        Some(window) if step.when != When::Window2 || run.soaked || run.is_ordered() => (WaitingOn::Window, Some(window.from)),
         _ => (WaitingOn::Soak, run.soak_from.map(|from| from + run.plan.policy.min_soak)),
     };
     wait(run, on, until, format!("`{}` waits for its time", step.id))

@@ -301,6 +301,8 @@ impl Facts {
         let target = self.target.clone();
         let facts = &mut self.nodes[node];
         facts.version = Some(target);
+        // The build that it will show is not the one that it showed.
+        facts.build = None;
         facts.proven = false;
         facts.verified = false;
         facts.extracted = false;

@@ -45,6 +45,19 @@ impl fmt::Display for NodeId {
     }
 }
 
+/// A text that names no node.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no node; there are `a` and `b`")]
+pub struct NotANode(String);
+
+impl FromStr for NodeId {
+    type Err = NotANode;
+
+    fn from_str(name: &str) -> Result<Self, NotANode> {
+        Self::BOTH.into_iter().find(|node| node.as_str() == name).ok_or_else(|| NotANode(name.to_owned()))
+    }
+}
+
 /// A pair of values, one for each node.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PerNode<T> {

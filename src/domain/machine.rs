@@ -126,7 +126,7 @@ pub fn begin(id: RunId, plan: Box<Plan>, actor: &str, at: Timestamp) -> Run {
 /// A pair taken over as it was found: what a person vouches for stands where else the journal's evidence would.
 fn adopt(mut run: Run, adoption: Adoption, at: Timestamp) -> Run {
     run.survivor = adoption.survivor;
-    run.broken_at = adoption.broken.then_some(at);
+    run.broken_at = adoption.broken.then(|| adoption.since.unwrap_or(at).min(at));
     run.verdict = adoption.accepted.then_some(super::event::Verdict::Accept);
     run.soaked = adoption.accepted;
     run.way = Some(adoption.goal);

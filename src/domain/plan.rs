@@ -83,6 +83,9 @@ pub struct Adoption {
     pub survivor: NodeId,
     /// Failover was broken when the pair was found.
     pub broken: bool,
+    /// Since when either node may have data that the other lacks, as far as it is known: the last sync, or the break.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
     /// Nodes that ran the target already.
     pub updated: PerNode<bool>,
     /// Backups of before, checked when the run began.

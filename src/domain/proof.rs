@@ -291,16 +291,21 @@ fn closed(node: NodeId, act: &Act, world: &World) -> Proof {
 }
 
 /// Takes clients. Where a person opens it, that proves something only if it was seen to take none before: the daemon may be let
-/// in where clients are not.
+/// in where clients are not. A standby takes none whatever happens: there the taken order counts, or a person's word.
 fn opened(node: NodeId, act: &Act, world: &World) -> Proof {
     let reading = &world.readings[node];
-    match reading.current.as_ref().filter(|_| reading.proven_after(act.since)).map(|current| current.takes_clients) {
-        Some(None | Some(true)) if act.instruction.is_none() => Proof::Done(Evidence::seen("it is open to clients")),
-        Some(Some(true)) if act.baseline.denied => Proof::Done(Evidence::seen("it is open to clients")),
-        Some(None | Some(true)) => not_yet(format!(
+    let Some(current) = reading.current.as_ref().filter(|_| reading.proven_after(act.since)) else {
+        return not_yet(format!("a reading of node `{node}` that is younger than the order"));
+    };
+    let ordered = act.instruction.is_none();
+    match current.takes_clients {
+        None | Some(true) if ordered => Proof::Done(Evidence::seen("it is open to clients")),
+        Some(true) if act.baseline.denied => Proof::Done(Evidence::seen("it is open to clients")),
+        Some(false) if current.role != Role::Standby => not_yet(format!("node `{node}` to take clients")),
+        Some(false) if act.accepted => Proof::Done(Evidence::seen("the order was taken; a standby takes no client")),
+        _ => not_yet(format!(
             "a person's word at the gate `node_open`: whether node `{node}` takes clients can't be seen from here"
         )),
-        _ => not_yet(format!("node `{node}` to take clients")),
     }
 }
 

@@ -84,6 +84,8 @@ pub struct NodeRecord {
     pub served_until: Option<Timestamp>,
     pub closed_at: Option<Timestamp>,
     pub extracted_at: Option<Timestamp>,
+    /// How many records the last extraction held, where the driver tells.
+    pub extracted_records: Option<u64>,
     /// When it was last changed (linked, unlinked, updated).
     pub touched_at: Option<Timestamp>,
     pub verified_at: Option<Timestamp>,
@@ -185,8 +187,16 @@ impl Run {
             (Phase::Waiting { on: WaitingOn::Operator, .. }, Some(step)) if step.kind == Kind::Quiesce => Some(Gate::NodeClosed),
             (Phase::Waiting { on: WaitingOn::Operator, .. }, Some(step)) if step.kind == Kind::Reopen => Some(Gate::NodeOpen),
             (Phase::Held(hold), _) if hold.code == "sync_status_unknown" => Some(Gate::SyncStatus),
+            // At harbour the way on may be a person's word on the version that one node runs.
+            (Phase::Held(hold), _) if hold.code == "harbour" && self.lacks_acceptance() => Some(Gate::Production),
             _ => None,
         }
+    }
+
+    /// A node runs the target, and no person has accepted it in production.
+    fn lacks_acceptance(&self) -> bool {
+        let updated = NodeId::BOTH.into_iter().any(|node| self.nodes[node].updated);
+        updated && !matches!(self.verdict, Some(Verdict::Accept | Verdict::AcceptEarly))
     }
 
     /// True if a person ordered the present steps to restore service or failover.

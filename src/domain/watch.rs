@@ -203,7 +203,7 @@ pub fn is_untouched(run: &Run, world: &World) -> bool {
 
 /// Whether the readings tell that a person has begun this by hand.
 pub fn shows_its_begin(kind: Kind) -> bool {
-    matches!(kind, Kind::Update | Kind::BreakFailover | Kind::Quiesce | Kind::EstablishFailover)
+    matches!(kind, Kind::Update | Kind::BreakFailover | Kind::Quiesce | Kind::Reopen | Kind::EstablishFailover)
 }
 
 /// A sign that a person has begun what was asked: the box is silent, updating or updated, or the link is on its way.
@@ -221,8 +221,9 @@ fn has_begun(run: &Run, world: &World) -> bool {
         }),
         (Kind::BreakFailover, _) => moved(PerNode::new(|node| if node == primary { Role::Primary } else { Role::Standby })),
         (Kind::EstablishFailover, _) => moved(PerNode::new(|_| Role::Standalone)),
-        (Kind::Quiesce, Some(node)) => {
-            world.readings[node].current.as_ref().is_some_and(|observation| observation.takes_clients == Some(false))
+        (Kind::Quiesce | Kind::Reopen, Some(node)) => {
+            let effect = Some(step.kind == Kind::Reopen);
+            world.readings[node].current.as_ref().is_some_and(|observation| observation.takes_clients == effect)
         }
         _ => false,
     }

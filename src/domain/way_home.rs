@@ -13,6 +13,7 @@ use super::facts::{Facts, Known, Link};
 use super::ids::NodeId;
 use super::rules::{self, Rule, Violation};
 use super::run::{Phase, Run};
+use super::site::Role;
 use super::step::Step;
 use super::version::Version;
 use super::watch;
@@ -74,6 +75,7 @@ pub fn find(facts: &Facts, when: When) -> Found {
     let mut search = Search::new(start.clone(), when);
     while let Some((cost, facts, steps)) = search.next() {
         let Some(goal) = goal(&facts) else { continue };
+        let steps = [steps, opened_at(goal, &facts, when)].concat();
         let way = Way { goal, cost, leaves_behind: left_behind(&start, &facts), steps: named(goal, steps, when) };
         let new = !ways.iter().any(|known| known.goal == way.goal);
         if new {
@@ -167,6 +169,12 @@ fn against_home(facts: &Facts, when: When) -> Vec<Violation> {
 fn step(kind: Kind, node: Option<NodeId>, when: When) -> Step {
     let gate = (kind == Kind::Confirm).then_some(Gate::AutomaticFailoverOff);
     Step { id: String::new(), when, kind, node: node.filter(|_| gate.is_none()), gate }
+}
+
+/// At home the standby must be able to take over: what was closed on the way is opened once the link is proven.
+fn opened_at(goal: Goal, facts: &Facts, when: When) -> Vec<Step> {
+    let closed = NodeId::BOTH.into_iter().filter(|&node| goal == Goal::Home && facts.nodes[node].closed);
+    closed.map(|node| step(Kind::Reopen, Some(node), when)).collect()
 }
 
 /// The steps with their ids; a way that updates keeps to window two, and home is proven by the final check.
@@ -297,7 +305,6 @@ fn moves(facts: &Facts, when: When, kinds: &[Kind]) -> Vec<Step> {
 
 /// The node on which a link is broken: the primary, or the one that still reports a relationship.
 fn linked_node(facts: &Facts) -> NodeId {
-    use super::site::Role;
     let has = |role: Role| NodeId::BOTH.into_iter().find(|&node| facts.nodes[node].role == Some(role));
     has(Role::Primary).or(has(Role::Standby)).unwrap_or(facts.survivor)
 }
@@ -310,7 +317,9 @@ fn is_useful(step: &Step, facts: &Facts) -> bool {
     match step.kind {
         Kind::Verify => {
             let accepted = of.version.as_ref().is_some_and(|version| *version == facts.start || *version == facts.target);
-            well && accepted && !of.denied && !(of.verified && of.proven) && facts.link == Link::Broken
+            // The other may be unreadable: what serves here is proven all the same.
+            let apart = matches!(facts.link, Link::Broken | Link::Unknown) && of.role != Some(Role::Standby);
+            well && accepted && !of.denied && !(of.verified && of.proven) && apart
         }
         Kind::Backup => well && !of.backed_up,
         Kind::Quiesce => well && !of.closed,
@@ -368,19 +377,23 @@ pub fn may_be_ordered(run: &Run, world: &World) -> bool {
     }
 }
 
-/// The event with which a run takes this way.
-pub fn order(run: &Run, world: &World, way: &Way, cause: Cause, note: Option<String>) -> Event {
-    let taken = |id: &str| run.plan.steps.iter().any(|step| step.id == id);
+/// The way's steps with the ids that they get in this run.
+pub fn steps(run: &Run, way: &Way) -> Vec<Step> {
+    // A later revision's steps are told apart from those of an earlier one; the plan of an adopted run is a way itself.
+    let number = run.revision + 1 + u32::from(run.plan.adopted.is_some() && !run.plan.steps.is_empty());
     let prefixed = |id: &str| match id.split_once('.') {
-        // A later revision's steps are told apart from those of an earlier one.
-        Some((prefix, rest)) if run.revision > 0 => format!("{prefix}-{}.{rest}", run.revision + 1),
+        Some((prefix, rest)) if number > 1 => format!("{prefix}-{number}.{rest}"),
         _ => id.to_owned(),
     };
-    let steps = way.steps.iter().map(|step| Step { id: prefixed(&step.id), ..step.clone() }).collect::<Vec<_>>();
-    debug_assert!(!steps.iter().any(|step| taken(&step.id)), "a step's id is used once");
-    // The act under way is given up with the order: what it has changed already was shown too.
-    let without = Run { act: None, ..run.clone() };
-    let seen = watch::surprises(&without, world).into_iter().map(|failure| failure.message).collect();
+    way.steps.iter().map(|step| Step { id: prefixed(&step.id), ..step.clone() }).collect()
+}
+
+/// The event with which a run takes this way.
+pub fn order(run: &Run, world: &World, way: &Way, cause: Cause, note: Option<String>) -> Event {
+    let steps = steps(run, way);
+    // Without the act under way, which the revision gives up: what it explained is a surprise from then on.
+    let bare = Run { act: None, ..run.clone() };
+    let seen = watch::surprises(&bare, world).into_iter().map(|failure| failure.message).collect();
     Event::Revised { cause, goal: way.goal, note, steps, seen }
 }
 

@@ -222,6 +222,10 @@ impl World {
     /// While failover is broken: the survivor takes clients, and the node that traffic was taken from did until then.
     fn was_written(&self, run: &Run, node: NodeId) -> bool {
         let Some(broken) = run.unprotected_since() else { return false };
+        // Nobody knows what was written on a pair that was taken over unlinked.
+        if run.plan.adopted.as_ref().is_some_and(|adoption| adoption.broken) {
+            return true;
+        }
         let served = run.nodes[node].served_until.is_some_and(|until| until >= broken);
         node == run.survivor || served || self.is_stray(run, node)
     }

@@ -8,11 +8,12 @@ use jiff::Timestamp;
 
 use crate::domain::checks::Check;
 use crate::domain::event::Verdict;
-use crate::domain::ids::RunId;
+use crate::domain::ids::{NodeId, RunId};
 use crate::domain::journal::Record;
 use crate::domain::plan::{Plan, Refusal};
 use crate::domain::run::Run;
 use crate::domain::site::Site;
+use crate::domain::way_home::Found;
 use crate::domain::world::World;
 
 use super::untouched::{NotDriven, Untouched};
@@ -24,6 +25,16 @@ pub struct Snapshot {
     pub world: Arc<World>,
     /// Why this daemon does not drive the run, where it should.
     pub not_driven: Option<Arc<NotDriven>>,
+}
+
+/// The ways that lead home from where a run stands.
+#[derive(Clone, Debug)]
+pub struct WaysFound {
+    /// The run, and the readings that the ways were found by.
+    pub snapshot: Snapshot,
+    pub found: Found,
+    /// Why no way may be ordered now.
+    pub not_now: Option<String>,
 }
 
 /// What `plan` and `start` are given. Texts are read by the engine, so that all errors speak alike.
@@ -71,6 +82,71 @@ pub enum Word {
     SwitchBack {
         note: String,
     },
+    /// Take the way home. With the ids of the steps that were shown: a conflict if the way is another by now.
+    Abort {
+        way: Option<Vec<String>>,
+        note: Option<String>,
+    },
+    /// End the run without touching anything.
+    Close {
+        state: String,
+        note: String,
+    },
+    /// A box was replaced, and the site's file has the new identity.
+    ReplaceNode {
+        node: NodeId,
+        identity: String,
+        note: Option<String>,
+    },
+}
+
+/// What `adopt` is given. Files are paths on the daemon's machine.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AdoptRequest {
+    /// The node whose data are kept, by name or identity; required while the pair is not linked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub survivor: Option<String>,
+    /// The version that was under way; by default the newer of both.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub package: Option<PathBuf>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub backup_a: Option<PathBuf>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub backup_b: Option<PathBuf>,
+    /// Since when either node may have data that the other lacks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
+    /// The person vouches that the target is accepted in production.
+    pub accepted: bool,
+    /// The window of an update on the way.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub second: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+    /// The ids of the steps that were shown: a conflict if they are others by now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub way: Option<Vec<String>>,
+}
+
+/// A pair as it was found, and the run that would take it over.
+#[derive(Clone, Debug)]
+pub struct AdoptPreview {
+    pub site: Site,
+    pub world: Arc<World>,
+    /// The run without its steps, with the ways that were found; or why there is none.
+    pub drafted: Result<(Run, Found), Problem>,
+}
+
+/// A box that was replaced.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Replaced {
+    pub node: NodeId,
+    pub identity: String,
+    pub note: Option<String>,
+    pub seq: Option<u64>,
 }
 
 /// The kind of a refusal; the server makes an HTTP status of it.
@@ -163,6 +239,21 @@ pub trait Fleet: Send + Sync + 'static {
         actor: &'a str,
         seq: Option<u64>,
     ) -> BoxFuture<'a, Result<Snapshot, Problem>>;
+
+    /// What `adopt` would do with a site: fresh readings, nothing changed.
+    fn adoption<'a>(&'a self, site: &'a str, request: AdoptRequest) -> BoxFuture<'a, Result<AdoptPreview, Problem>>;
+
+    /// Starts a run from what is observed; returns once its first record is durable.
+    fn adopt<'a>(&'a self, site: &'a str, request: AdoptRequest, actor: &'a str) -> BoxFuture<'a, Result<RunId, Problem>>;
+
+    /// The ways home from where a run stands: fresh readings, nothing changed.
+    fn ways<'a>(&'a self, id: &'a RunId) -> BoxFuture<'a, Result<WaysFound, Problem>>;
+
+    /// A box of the site's open run was replaced.
+    ///
+    /// # Errors
+    /// `Conflict` without an open run: then the site's file is all that must be changed.
+    fn replace_node<'a>(&'a self, site: &'a str, replaced: Replaced, actor: &'a str) -> BoxFuture<'a, Result<Snapshot, Problem>>;
 
     /// The records of a run with a number above `after`, in order.
     fn journal(&self, id: &RunId, after: u64) -> Result<Vec<Record>, Problem>;

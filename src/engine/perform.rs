@@ -135,9 +135,16 @@ pub fn intent(run: &Run) -> Option<Intent> {
     })
 }
 
+/// Where nobody knows when a pair that was taken over had synced last: a month holds every update that was left half-done.
+const LONGEST_UNKNOWN: SignedDuration = SignedDuration::from_hours(30 * 24);
+
 /// What was written since the last good sync: from a little before it, as clocks differ and a sync takes time.
 fn data_since(run: &Run) -> Timestamp {
-    let synced = run.sync.as_ref().map_or(run.started_at, |sync| sync.sync.at.min(sync.proven_at));
+    let synced = match (&run.sync, &run.plan.adopted) {
+        (Some(sync), _) => sync.sync.at.min(sync.proven_at),
+        (None, Some(adoption)) => adoption.since.unwrap_or(run.started_at - LONGEST_UNKNOWN),
+        (None, None) => run.started_at,
+    };
     synced - SignedDuration::from_hours(1)
 }
 

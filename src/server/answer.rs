@@ -35,9 +35,15 @@ impl Refused {
 
     /// The body and status, with the id that the daemon's log has too.
     pub fn with_id(self, request_id: &str) -> Response {
+        let status = self.status;
+        json(status, &self.view(Some(request_id.to_owned())))
+    }
+
+    /// The body alone.
+    pub fn view(self, request_id: Option<String>) -> ErrorView {
         let Problem { kind: _, code, message, causes, state, hint } = *self.problem;
         let (state, hint) = (state.map(String::from), hint.map(String::from));
-        json(self.status, &ErrorView { code, message, request_id: Some(request_id.to_owned()), causes, state, hint })
+        ErrorView { code, message, request_id, causes, state, hint }
     }
 }
 

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::domain::event::Verdict;
-use crate::domain::ids::RunId;
+use crate::domain::ids::{NodeId, NotANode, RunId};
 
 use super::answer::Refused;
 use super::limits;
@@ -143,6 +143,46 @@ pub struct SwitchBackBody {
     pub seq: Option<u64>,
 }
 
+/// The body of `abort`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AbortBody {
+    /// The ids of the steps that were shown.
+    pub way: Option<Vec<String>>,
+    pub note: Option<String>,
+    pub seq: Option<u64>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CloseBody {
+    pub state: String,
+    pub note: String,
+    pub seq: Option<u64>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReplaceBody {
+    pub identity: String,
+    pub note: Option<String>,
+    pub seq: Option<u64>,
+}
+
+/// A site and one of its nodes in the path.
+pub struct SiteNode(pub String, pub NodeId);
+
+impl<S: Send + Sync> FromRequestParts<S> for SiteNode {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refused> {
+        let path = Path::<(String, String)>::from_request_parts(parts, state).await;
+        let Path((site, node)) = path.map_err(|error| Refused::bad_input(error.body_text()))?;
+        let unknown = |error: NotANode| Refused::new(StatusCode::NOT_FOUND, "unknown_node", error.to_string());
+        node.parse().map(|node| Self(site, node)).map_err(unknown)
+    }
+}
+
 /// A note that fits into a record.
 pub fn short(note: Option<String>) -> Result<Option<String>, Refused> {
     match note {
@@ -154,12 +194,9 @@ pub fn short(note: Option<String>) -> Result<Option<String>, Refused> {
 }
 
 /// A note that says something.
-pub fn required(note: String) -> Result<String, Refused> {
+pub fn required(note: String, why: &str) -> Result<String, Refused> {
     match short(Some(note))? {
         Some(note) if !note.trim().is_empty() => Ok(note),
-        _ => {
-            let message = "a note is required: why is traffic ordered back?";
-            Err(Refused::new(StatusCode::BAD_REQUEST, "note_missing", message))
-        }
+        _ => Err(Refused::new(StatusCode::BAD_REQUEST, "note_missing", format!("a note is required: {why}"))),
     }
 }

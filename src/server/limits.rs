@@ -29,7 +29,13 @@ pub const LINGER: Duration = Duration::from_millis(500);
 pub fn answer_time(path: &str) -> Duration {
     match path.trim_start_matches("/api/v1/") {
         "plans" | "runs" => Duration::from_secs(15 * 60),
-        path if path.ends_with("/check") || path == "alerts/test" => Duration::from_secs(120),
+        path if path.ends_with("/adopt") || path.ends_with("/adopt/plan") => Duration::from_secs(15 * 60),
+        path if reads_appliances(path) || path == "alerts/test" => Duration::from_secs(120),
         _ => Duration::from_secs(30),
     }
+}
+
+/// Checks, and what is judged by fresh readings.
+fn reads_appliances(path: &str) -> bool {
+    ["/check", "/way", "/abort"].iter().any(|end| path.ends_with(end))
 }

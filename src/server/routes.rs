@@ -11,12 +11,15 @@ use serde_json::json;
 
 use crate::domain::event::Verdict;
 use crate::domain::ids::RunId;
-use crate::engine::api::{Fleet, PlanRequest, Word};
+use crate::engine::api::{AdoptRequest, Fleet, PlanRequest, Replaced, Word};
 
 use super::answer::{Answer, Refused, json as answer, lines, ok};
 use super::guard::guard;
-use super::input::{Actor, After, ConfirmBody, HoldBody, Id, Input, Name, ResumeBody, SwitchBackBody, required, short};
-use super::view::{AlertTests, Checks, LeftUntouched, NoRun, Plan, Runs, SiteView, Sites, Started, Status};
+use super::input::{
+    AbortBody, Actor, After, CloseBody, ConfirmBody, HoldBody, Id, Input, Name, ReplaceBody, ResumeBody, SiteNode,
+    SwitchBackBody, required, short,
+};
+use super::view::{Adoption, AlertTests, Checks, LeftUntouched, NoRun, Plan, Runs, SiteView, Sites, Started, Status, Ways};
 
 /// Where a request came in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +46,12 @@ pub fn router(fleet: Arc<dyn Fleet>, door: Door) -> Router {
         .route("/runs/{id}/hold", post(hold))
         .route("/runs/{id}/resume", post(resume))
         .route("/runs/{id}/switch-back", post(switch_back))
+        .route("/runs/{id}/way", get(way))
+        .route("/runs/{id}/abort", post(abort))
+        .route("/runs/{id}/close", post(close))
+        .route("/sites/{site}/adopt", post(adopt))
+        .route("/sites/{site}/adopt/plan", post(adoption))
+        .route("/sites/{site}/nodes/{node}/replace", post(replace_node))
         .route("/alerts/test", post(test_alerts));
     Router::new()
         .nest("/api/v1", api)
@@ -115,8 +124,42 @@ async fn resume(State(fleet): Shared, Id(id): Id, Actor(actor): Actor, Input(bod
 }
 
 async fn switch_back(State(fleet): Shared, Id(id): Id, Actor(actor): Actor, Input(body): Input<SwitchBackBody>) -> Answer {
-    let word = Word::SwitchBack { note: required(body.note)? };
+    let word = Word::SwitchBack { note: required(body.note, "why is traffic ordered back?")? };
     tell(&*fleet, &id, word, &actor, body.seq).await
+}
+
+async fn way(State(fleet): Shared, Id(id): Id) -> Answer {
+    ok(&Ways::of(&fleet.ways(&id).await?))
+}
+
+async fn abort(State(fleet): Shared, Id(id): Id, Actor(actor): Actor, Input(body): Input<AbortBody>) -> Answer {
+    tell(&*fleet, &id, Word::Abort { way: body.way, note: short(body.note)? }, &actor, body.seq).await
+}
+
+async fn close(State(fleet): Shared, Id(id): Id, Actor(actor): Actor, Input(body): Input<CloseBody>) -> Answer {
+    let note = required(body.note, "why is the run ended, and who goes on?")?;
+    tell(&*fleet, &id, Word::Close { state: body.state, note }, &actor, body.seq).await
+}
+
+async fn adoption(State(fleet): Shared, Name(site): Name, Input(request): Input<AdoptRequest>) -> Answer {
+    ok(&Adoption::from(fleet.adoption(&site, request).await?))
+}
+
+async fn adopt(State(fleet): Shared, Name(site): Name, Actor(actor): Actor, Input(request): Input<AdoptRequest>) -> Answer {
+    let request = AdoptRequest { note: short(request.note)?, ..request };
+    let run = fleet.adopt(&site, request, &actor).await?;
+    Ok(answer(StatusCode::CREATED, &Started { run }))
+}
+
+async fn replace_node(
+    State(fleet): Shared,
+    SiteNode(site, node): SiteNode,
+    Actor(actor): Actor,
+    Input(body): Input<ReplaceBody>,
+) -> Answer {
+    let replaced = Replaced { node, identity: body.identity, note: short(body.note)?, seq: body.seq };
+    let snapshot = fleet.replace_node(&site, replaced, &actor).await?;
+    Ok(answer(StatusCode::ACCEPTED, &Status::full(&snapshot, fleet.now())))
 }
 
 /// A person's word, answered with where the run stands after it.

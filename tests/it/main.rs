@@ -1,10 +1,13 @@
 //! One integration binary, a module per subject.
 
+mod abort;
+mod adopt;
 mod alerts;
 mod api;
 mod audit;
 mod beyondtrust;
 mod cli;
+mod close;
 mod config;
 mod contract;
 mod crashes;
@@ -27,6 +30,7 @@ mod nodes;
 mod out_of_band;
 mod people;
 mod prove;
+mod replace;
 mod rules;
 mod runs;
 mod simulator;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
+use changeover::domain::action::Kind;
 use changeover::domain::event::{Event, Verdict};
 use changeover::domain::ids::{NodeId, PerNode, RunId};
 use changeover::domain::journal::{Record, hex};
@@ -70,8 +71,10 @@ pub struct Stage {
     /// Whoever asks where the name leads breaks off: a bug in a driver.
     pub mad: Arc<AtomicBool>,
     pub folder: tempfile::TempDir,
-    /// The instructions that the person has carried out.
-    carried_out: Mutex<BTreeSet<u32>>,
+    /// The site's file, as the daemon reads it at its next start.
+    pub identities: Mutex<PerNode<String>>,
+    /// The instructions that the person has carried out, by run.
+    carried_out: Mutex<BTreeSet<(u32, u32)>>,
     /// What a person did without an instruction: verb, node, time.
     pub by_hand: Mutex<Vec<(String, NodeId, Timestamp)>>,
     /// When trouble began: what was ordered in that very moment could not know of it.
@@ -102,7 +105,8 @@ impl Stage {
         let journal = Arc::new(MemoryJournal::default());
         let (deaf, mad) = (Arc::<AtomicBool>::default(), Arc::<AtomicBool>::default());
         let line = Telephone { inner: site.traffic(), deaf: deaf.clone(), mad: mad.clone() };
-        let fleet = fleet(&site, &clock, &journal, &setting, (folder.path().to_owned(), line));
+        let file = (&setting, PerNode::new(world::identity_of));
+        let fleet = fleet(&site, &clock, &journal, file, (folder.path().to_owned(), line));
         Self {
             deaf,
             mad,
@@ -112,6 +116,7 @@ impl Stage {
             fleet,
             setting,
             folder,
+            identities: Mutex::new(PerNode::new(world::identity_of)),
             carried_out: Mutex::default(),
             by_hand: Mutex::default(),
             trouble_at: Arc::default(),
@@ -123,7 +128,8 @@ impl Stage {
         self.journal.live_again();
         let line = Telephone { inner: self.site.traffic(), deaf: self.deaf.clone(), mad: self.mad.clone() };
         let place = (self.folder.path().to_owned(), line);
-        self.fleet = fleet(&self.site, &self.clock, &self.journal, &self.setting, place);
+        let file = (&self.setting, self.identities.lock().unwrap().clone());
+        self.fleet = fleet(&self.site, &self.clock, &self.journal, file, place);
         self.fleet.take_over(self.journal.runs());
     }
 
@@ -143,6 +149,10 @@ impl Stage {
     }
 
     pub async fn try_start(&self, procedure: &str) -> Result<RunId, Problem> {
+        self.fleet.start(self.request(procedure), "olga").await
+    }
+
+    pub async fn fleet_start(&self, procedure: &str) -> Result<RunId, Problem> {
         self.fleet.start(self.request(procedure), "olga").await
     }
 
@@ -349,21 +359,25 @@ impl Stage {
         let run = self.run(id);
         let step = run.step().unwrap();
         let node = step.node.unwrap_or(run.plan.primary);
-        let done = self.has_carried_out(number) || self.carry_out(number, step, node);
+        let done = self.has_carried_out(id, number) || self.carry_out(id, number, step, node);
+        // Nobody sees from outside that a standby was opened: the person says so.
+        if done && step.kind == Kind::Reopen && self.site.current().node(node).role == Role::Standby {
+            self.accept(id, Some("node_open")).await.unwrap_or_else(|problem| panic!("{problem:?}"));
+        }
         // A box that does not answer is tried again a little later.
         let patience = if done { SignedDuration::from_hours(12) } else { SignedDuration::from_mins(5) };
         let _ = self.within(id, patience, |run| !still(run) || end(run).is_some()).await;
     }
 
-    pub fn has_carried_out(&self, number: u32) -> bool {
-        self.carried_out.lock().unwrap().contains(&number)
+    pub fn has_carried_out(&self, id: &RunId, number: u32) -> bool {
+        self.carried_out.lock().unwrap().contains(&(id.number, number))
     }
 
     /// Does what an instruction says. False if the box does not take it.
-    pub fn carry_out(&self, number: u32, step: &Step, node: NodeId) -> bool {
+    pub fn carry_out(&self, id: &RunId, number: u32, step: &Step, node: NodeId) -> bool {
         let done = self.site.current().perform(step.kind.name(), node, None).is_ok();
         if done {
-            self.carried_out.lock().unwrap().insert(number);
+            self.carried_out.lock().unwrap().insert((id.number, number));
         }
         done
     }
@@ -428,13 +442,12 @@ fn fleet(
     site: &SimSite,
     clock: &Arc<VirtualClock>,
     journal: &Arc<MemoryJournal>,
-    setting: &Setting,
+    file: (&Setting, PerNode<String>),
     place: (PathBuf, Telephone),
 ) -> Arc<Fleet> {
-    let (state, line) = place;
-    let identities = NodeId::BOTH.map(world::identity_of);
+    let ((state, line), (setting, identities)) = (place, file);
     let addresses = ["127.0.1.1".parse().unwrap(), "127.0.1.2".parse().unwrap()];
-    let node = |node: NodeId| Node { identity: identities[node.index()].clone(), address: addresses[node.index()] };
+    let node = |node: NodeId| Node { identity: identities[node].clone(), address: addresses[node.index()] };
     let ports = SitePorts {
         nodes: PerNode { a: Arc::new(site.appliance(NodeId::A)), b: Arc::new(site.appliance(NodeId::B)) },
         traffic: vec![Arc::new(line)],

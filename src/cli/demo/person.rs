@@ -10,6 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::domain::action::{Gate, Kind};
 use crate::domain::event::{Verdict, WaitingOn};
 use crate::domain::ids::NodeId;
+use crate::domain::site::Role;
 use crate::server::view::Status;
 
 use super::tales::Manner;
@@ -33,6 +34,7 @@ pub enum Deed {
     },
     Resume,
     SwitchBack,
+    Abort,
 }
 
 /// What the person knows of a box beside the run's status: by looking at it.
@@ -61,6 +63,7 @@ impl Person {
     /// What there is to do now.
     pub fn next(&self, status: &Status, sight: Sight, now: Timestamp) -> Option<Deed> {
         match (status.phase.as_str(), status.waiting_on) {
+            ("waiting", Some(WaitingOn::Operator)) if self.has_had_enough(status) => Some(Deed::Abort),
             ("waiting", Some(WaitingOn::Operator)) => self.by_hand(status),
             ("waiting", Some(WaitingOn::Gate)) => status.gate.map(|gate| self.answer(gate)),
             ("waiting", Some(WaitingOn::Soak)) if self.manner == Manner::SwitchesBack => second_thoughts(status, now),
@@ -83,7 +86,21 @@ impl Person {
         let step = status.step.as_ref()?;
         let instruction = status.instruction?;
         let done = self.done.contains(&(step.id.clone(), step.attempt));
+        // Nobody sees from outside that a standby was opened, so the person says so.
+        if done && step.action == Kind::Reopen && status.nodes[step.node?].role == Some(Role::Standby) {
+            return Some(Deed::Confirm {
+                gate: Gate::NodeOpen,
+                verdict: Verdict::Accept,
+                note: "the firewall lets clients in again",
+            });
+        }
         (!done).then_some(Deed::Hands { kind: step.action, node: step.node?, instruction })
+    }
+
+    /// Has come to the step at which this person gives the run up.
+    fn has_had_enough(&self, status: &Status) -> bool {
+        let here = status.step.as_ref().map(|step| step.id.as_str());
+        matches!(self.manner, Manner::AbortsAt(step) if here == Some(step))
     }
 
     fn answer(&self, gate: Gate) -> Deed {

@@ -189,6 +189,7 @@ impl Play {
                 word("confirm", json!({ "gate": gate, "verdict": verdict, "note": note, "seq": seq }))
             }
             Deed::Resume => word("resume", json!({ "seq": seq })),
+            Deed::Abort => word("abort", json!({ "note": "the vendor called the package back", "seq": seq })),
             Deed::SwitchBack => word("switch-back", json!({ "note": "the help desk gets complaints", "seq": seq })),
         }
     }

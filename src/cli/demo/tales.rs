@@ -51,6 +51,8 @@ pub enum Manner {
     Rejects,
     /// Orders traffic back some hours into the soak.
     SwitchesBack,
+    /// Orders the way home when the run has come to this step.
+    AbortsAt(&'static str),
     /// Looks at a box whose update is in doubt, and lets the run try again once the box answers.
     ResumesDoubt,
     /// Accepts the sync status text that the run does not know.
@@ -99,6 +101,10 @@ const fn succeeds(alerts: &'static [&'static str]) -> Ending {
 
 const fn held(code: &'static str, failover: Failover, alerts: &'static [&'static str]) -> Ending {
     Ending { outcome: "held", code: Some(code), failover, resumed: 0, alerts }
+}
+
+const fn aborted(alerts: &'static [&'static str]) -> Ending {
+    Ending { outcome: "aborted", code: None, failover: Failover::On, resumed: 0, alerts }
 }
 
 const fn tale(name: &'static str, what: &'static str, moment: Moment, twist: Twist, ending: Ending) -> Tale {
@@ -196,6 +202,28 @@ pub static TALES: &[Tale] = &[
             Moment::Start,
             Twist::Nothing,
             held("switched_back", Failover::Off, &["traffic_switched", "held"]),
+        )
+    },
+    Tale {
+        manner: Manner::AbortsAt("window-1.update.b"),
+        only: Some("role-swap"),
+        ..tale(
+            "abort-early",
+            "failover is broken and nothing updated yet when the vendor calls the package back; the way leads home",
+            Moment::Start,
+            Twist::Nothing,
+            aborted(&["by_operator", "finished"]),
+        )
+    },
+    Tale {
+        manner: Manner::AbortsAt("window-1.drain.a"),
+        only: Some("role-swap"),
+        ..tale(
+            "abort",
+            "node b is updated already when the vendor calls the package back; the way leads to harbour, node a goes on serving",
+            Moment::Start,
+            Twist::Nothing,
+            held("harbour", Failover::Off, &["by_operator", "held"]),
         )
     },
     tale(

@@ -152,7 +152,10 @@ fn effect(run: &mut Run, step: &Step, evidence: &Evidence, at: Timestamp) -> Vec
         Kind::Verify => record.verified_at = Some(at),
         Kind::Quiesce => record.closed_at = Some(at),
         Kind::Reopen => record.closed_at = None,
-        Kind::ExtractData => record.extracted_at = Some(at),
+        Kind::ExtractData => {
+            record.extracted_at = Some(at);
+            record.extracted_records = records_of(evidence);
+        }
         Kind::SwitchTraffic => {
             record.served_until = None;
             run.nodes[node.other()].served_until = Some(at);
@@ -179,6 +182,13 @@ fn touch_both(run: &mut Run, at: Timestamp) {
 fn first_file(evidence: &Evidence) -> Option<crate::domain::event::FileEvidence> {
     match evidence {
         Evidence::Files { files, .. } => files.first().cloned(),
+        _ => None,
+    }
+}
+
+fn records_of(evidence: &Evidence) -> Option<u64> {
+    match evidence {
+        Evidence::Files { records, .. } => *records,
         _ => None,
     }
 }

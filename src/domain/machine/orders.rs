@@ -127,6 +127,11 @@ pub fn replaced(run: &mut Run, node: NodeId, identity: &str, at: Timestamp) {
 
 /// The end without an act. Unprotected, the run looks on until somebody has linked the pair.
 pub fn closed(run: &mut Run, at: Timestamp) -> Vec<Command> {
+    // The break may have its effect yet: it counts until the readings say otherwise.
+    if let Some(act) = run.act.as_ref().filter(|_| run.is_at(Kind::BreakFailover)) {
+        run.broken_at = run.broken_at.or(Some(act.since));
+        run.protected_at = None;
+    }
     run.act = None;
     run.hold_requested = false;
     run.finished_at = Some(at);

@@ -36,7 +36,8 @@ fn after_the_break_home_is_the_link_from_the_survivor() {
     assert_eq!(*goal, Goal::Home);
     assert_eq!(
         steps,
-        &["home.quiesce.b", "home.extract_data.b", "home.establish_failover.a", "home.final_check"].map(str::to_owned),
+        &["home.quiesce.b", "home.extract_data.b", "home.establish_failover.a", "home.reopen.b", "home.final_check"]
+            .map(str::to_owned),
         "{found:#?}"
     );
 }

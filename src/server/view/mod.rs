@@ -3,10 +3,12 @@
 //!
 //! Absent facts are `null`, never left out. Imports: engine and domain only.
 
+mod adopt;
 mod guide;
 mod plan;
 mod status;
 mod untouched;
+mod way;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -16,10 +18,12 @@ use crate::domain::ids::{NodeId, PerNode, RunId};
 use crate::domain::journal::Record;
 use crate::domain::site::Site;
 
+pub use adopt::{Adoption, Listing};
 pub use guide::Guide;
 pub use plan::{Plan, PlanStep, Refusal};
 pub use status::{Hold, Node, NoticeRaised, Status, Step, Unprotected};
 pub use untouched::{LeftUntouched, NotDriven, Untouched};
+pub use way::{Left, Promise, Way, WayStep, Ways};
 
 /// The sites of the daemon.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

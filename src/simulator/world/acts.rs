@@ -6,7 +6,7 @@ use crate::domain::ids::NodeId;
 use crate::domain::site::Role;
 use crate::domain::version::{Target, Version};
 
-use super::node::{Installation, build_of, merges_sessions, version_text};
+use super::node::{Installation, SimNode, build_of, merges_sessions, version_text};
 use super::{Effect, Settings, UpdateDone, World};
 use crate::simulator::faults::Fault;
 
@@ -217,6 +217,18 @@ impl World {
         self.revisions += 1;
         self.nodes[node].settings = Settings { revision: self.revisions, changed_on: node, changed_at: self.now };
         Ok(())
+    }
+
+    /// Another box takes a node's place: on this version, in no relationship, open, and without any data.
+    pub fn replace_box(&mut self, node: NodeId, identity: &str, target: &Target) {
+        self.throw_out(node);
+        // A new box has no settings that could be lost.
+        let settings = self.nodes[node.other()].settings;
+        self.nodes[node] = SimNode::new(identity.to_owned(), target, Role::Standalone, settings);
+        (self.sync, self.sync_waiting, self.first_sync_pending) = (None, None, false);
+        self.links += 1;
+        self.note(Some(node), "replaced", format!("box {identity} stands there now"));
+        self.settle();
     }
 
     /// `set_failover_role`: swaps the roles of a linked pair, at once or after a good sync. Everybody is thrown out first.

@@ -4,18 +4,21 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use changeover::domain::action::{Gate, Kind};
 use changeover::domain::checks::{self, Check};
-use changeover::domain::event::{Baseline, Event, Evidence, FileEvidence, Outcome, Verdict, WaitingOn};
+use changeover::domain::event::{Baseline, Cause, Event, Evidence, FileEvidence, Goal, Outcome, Verdict, WaitingOn};
 use changeover::domain::ids::{NodeId, PerNode, RunId};
 use changeover::domain::journal::{Entry, Record};
 use changeover::domain::machine;
-use changeover::domain::plan::{Order, Package, Plan, Refusal, Windows};
+use changeover::domain::plan::{Adoption, Order, Package, Plan, Refusal, Windows};
 use changeover::domain::procedure::Procedure;
 use changeover::domain::run::Run;
 use changeover::domain::site::{Node, Observation, Policy, Role, Site, SyncFact, TrafficAnswer, TrafficLook};
 use changeover::domain::version::Target;
+use changeover::domain::way_home::{self, Found};
 use changeover::domain::window::Window;
 use changeover::domain::world::World;
-use changeover::engine::api::{Fleet, Kind as Refuse, PlanPreview, PlanRequest, Problem, Snapshot, Word};
+use changeover::engine::api::{
+    AdoptPreview, AdoptRequest, Fleet, Kind as Refuse, PlanPreview, PlanRequest, Problem, Replaced, Snapshot, WaysFound, Word,
+};
 use changeover::engine::untouched::Untouched;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
@@ -88,9 +91,12 @@ fn observation(node: NodeId) -> Observation {
 fn world(silent: bool) -> World {
     let mut world = World::new(START, true, SignedDuration::from_secs(10));
     for node in NodeId::BOTH {
-        let answer =
-            if silent && node == NodeId::B { Err("no answer from 192.0.2.20".to_owned()) } else { Ok(observation(node)) };
-        world.readings[node].take(answer, START);
+        // Twice: that is what health is told from.
+        for _ in 0..2 {
+            let silent = silent && node == NodeId::B;
+            let answer = if silent { Err("no answer from 192.0.2.20".to_owned()) } else { Ok(observation(node)) };
+            world.readings[node].take(answer, START);
+        }
     }
     let answer = TrafficAnswer {
         server: "ns1".to_owned(),
@@ -100,6 +106,18 @@ fn world(silent: bool) -> World {
         found: "192.0.2.10".to_owned(),
     };
     world.traffic.take(vec![Ok(TrafficLook { at: START, answers: vec![answer], serving_identity: None })]);
+    world
+}
+
+/// As [`world`], without failover.
+fn unlinked() -> World {
+    let mut world = world(false);
+    for node in NodeId::BOTH {
+        for _ in 0..2 {
+            let seen = Observation { role: Role::Standalone, last_sync: None, ..observation(node) };
+            world.readings[node].take(Ok(seen), START);
+        }
+    }
     world
 }
 
@@ -222,9 +240,48 @@ impl Fake {
         Ok(PlanPreview { site: site.name, times: plan.times(START), refusals, plan })
     }
 
+    /// A run that takes an unlinked pair over from node `a`.
+    fn adopted(&self, site: &str, world: &World) -> Result<(Run, Found), Problem> {
+        let request = PlanRequest {
+            site: site.to_owned(),
+            to: "24.2.1".to_owned(),
+            package: "/packages/24.2.1.bin".into(),
+            procedure: None,
+            first: None,
+            second: None,
+        };
+        let mut plan = self.preview(request)?.plan;
+        plan.steps.clear();
+        plan.adopted = Some(Adoption {
+            survivor: NodeId::A,
+            broken: true,
+            since: None,
+            updated: PerNode::default(),
+            backups: PerNode::default(),
+            accepted: false,
+            goal: Goal::Home,
+            note: String::new(),
+        });
+        let run = machine::begin(RunId { site: site.to_owned(), number: 1 }, Box::new(plan), "alice", START);
+        let found = way_home::of_run(&run, world);
+        Ok((run, found))
+    }
+
     fn site(&self, name: &str) -> Result<Site, Problem> {
         let unknown = || Problem::new(Refuse::NotFound, "unknown_site", format!("there is no site `{name}`"));
         self.sites().into_iter().find(|site| site.name == name).ok_or_else(unknown)
+    }
+
+    fn abort(&self, id: &RunId, shown: Option<Vec<String>>, note: Option<String>) -> Result<Event, Problem> {
+        let Snapshot { run, world, .. } = self.run(id)?;
+        let found = way_home::of_run(&run, &world);
+        let none = || Problem::new(Refuse::Refused, "no_way_home", "no way leads home");
+        let way = found.ways.first().ok_or_else(none)?;
+        let ids: Vec<String> = way_home::steps(&run, way).into_iter().map(|step| step.id).collect();
+        if shown.is_some_and(|shown| shown != ids) {
+            return Err(Problem::new(Refuse::Conflict, "way_changed", "the way home has changed"));
+        }
+        Ok(way_home::order(&run, &world, way, Cause::Abort, note))
     }
 
     fn event(&self, id: &RunId, word: Word) -> Result<Event, Problem> {
@@ -242,6 +299,9 @@ impl Fake {
                 Event::Resumed { first: None, second }
             }
             Word::SwitchBack { note } => Event::SwitchBackOrdered { note },
+            Word::Abort { way, note } => self.abort(id, way, note)?,
+            Word::Close { state, note } => Event::Closed { state, note, undone: vec!["soak.confirm".to_owned()] },
+            Word::ReplaceNode { node, identity, note } => Event::NodeReplaced { node, identity, note },
         })
     }
 }
@@ -330,6 +390,50 @@ impl Fleet for Fake {
             }
             let event = self.event(id, word)?;
             self.record(id, event, actor)
+        }
+        .boxed()
+    }
+
+    fn adoption<'a>(&'a self, site: &'a str, request: AdoptRequest) -> BoxFuture<'a, Result<AdoptPreview, Problem>> {
+        async move {
+            let (world, survivor) = (unlinked(), request.survivor.is_some());
+            let none = Problem::new(Refuse::Refused, "no_survivor", "nobody said whose data are kept").hint("name the node");
+            let drafted = if survivor { Ok(self.adopted(site, &world)?) } else { Err(none) };
+            Ok(AdoptPreview { site: self.site(site)?, world: Arc::new(world), drafted })
+        }
+        .boxed()
+    }
+
+    fn adopt<'a>(&'a self, site: &'a str, request: AdoptRequest, _: &'a str) -> BoxFuture<'a, Result<RunId, Problem>> {
+        async move {
+            self.ready()?;
+            let (run, found) = self.adopted(site, &unlinked())?;
+            let ids: Vec<String> = found.ways[0].steps.iter().map(|step| step.id.clone()).collect();
+            if request.way.is_some_and(|shown| shown != ids) {
+                return Err(Problem::new(Refuse::Conflict, "way_changed", "the way home has changed"));
+            }
+            Ok(run.id)
+        }
+        .boxed()
+    }
+
+    fn ways<'a>(&'a self, id: &'a RunId) -> BoxFuture<'a, Result<WaysFound, Problem>> {
+        async move {
+            let snapshot = self.run(id)?;
+            let found = way_home::of_run(&snapshot.run, &snapshot.world);
+            let may = way_home::may_be_ordered(&snapshot.run, &snapshot.world);
+            Ok(WaysFound { snapshot, found, not_now: (!may).then(|| "an act is under way".to_owned()) })
+        }
+        .boxed()
+    }
+
+    fn replace_node<'a>(&'a self, site: &'a str, replaced: Replaced, actor: &'a str) -> BoxFuture<'a, Result<Snapshot, Problem>> {
+        async move {
+            let Replaced { node, identity, note, seq } = replaced;
+            let open = self.newest(site)?.filter(|snapshot| !snapshot.run.is_finished());
+            let open =
+                open.ok_or_else(|| Problem::new(Refuse::Conflict, "no_open_run", format!("site `{site}` has no open run")))?;
+            self.command(&open.run.id, Word::ReplaceNode { node, identity, note }, actor, seq).await
         }
         .boxed()
     }

@@ -62,6 +62,27 @@ fn each_word_is_recorded_with_its_arguments_and_actor() {
             "switch_back_ordered",
             json!({ "note": "bad colours" }),
         ),
+        (
+            "gate",
+            &["close", "support-1", "--as", "by hand", "--note", "the vendor goes on", "--yes"],
+            "closed",
+            json!({ "state": "by hand", "note": "the vendor goes on", "undone": ["soak.confirm"] }),
+        ),
+        (
+            "held",
+            &["node", "replace", "support", "b", "--identity", "box-2", "--note", "new hardware"],
+            "node_replaced",
+            json!({ "node": "b", "identity": "box-2", "note": "new hardware" }),
+        ),
+        (
+            "held",
+            &["abort", "support-1", "--note", "called back", "--yes"],
+            "revised",
+            json!({
+                "cause": "abort", "goal": { "kind": "home" }, "note": "called back", "seen": [],
+                "steps": [{ "id": "home.final_check", "when": "window-1", "kind": "final_check" }],
+            }),
+        ),
     ];
     for (what, args, event, data) in cases {
         for json in [&["--json"][..], &[]] {
@@ -103,6 +124,86 @@ fn switch_back_shows_what_was_written_and_asks() {
     let left = on_a_terminal(&daemon, &order, "y\n");
     assert_eq!(left.code, 0, "{left:?}");
     assert_eq!(last(&daemon), ("switch_back_ordered".to_owned(), user(), json!({ "note": "bad colours" })));
+}
+
+#[test]
+fn abort_shows_the_way_and_asks() {
+    let daemon = Daemon::start();
+    led_to(&daemon.fake, "held");
+    let left = ask(&daemon, &["abort", "support-1"]);
+    assert_eq!((left.code, left.stdout.as_str()), (1, ""), "{left:?}");
+    for part in [
+        "run `support-1` at record ",
+        "the way home: home (linked, equal, serving), about 1m\n",
+        "  home.final_check  none  1m  Check that the pair is linked, equal, healthy and serving\n",
+        "  it leaves no data behind\n",
+        "error: this gives run `support-1` up and leads site `support` home; repeat with `--yes` to do it\n",
+    ] {
+        assert!(left.stderr.contains(part), "{part:?}: {}", left.stderr);
+    }
+    assert_eq!(last(&daemon).0, "held");
+    assert_eq!(on_a_terminal(&daemon, &["abort", "support-1"], "n\n").code, 1);
+    assert_eq!(last(&daemon).0, "held");
+    assert_eq!(on_a_terminal(&daemon, &["abort", "support-1"], "y\n").code, 0);
+    assert_eq!(last(&daemon).0, "revised");
+}
+
+#[test]
+fn close_shows_what_is_left_undone_and_asks() {
+    let daemon = Daemon::start();
+    led_to(&daemon.fake, "gate");
+    let order = ["close", "support-1", "--as", "by hand", "--note", "the vendor goes on"];
+    let left = ask(&daemon, &order);
+    assert_eq!((left.code, left.stdout.as_str()), (1, ""), "{left:?}");
+    for part in [
+        "run `support-1` ends as it stands; nothing is touched\n",
+        "undone: 11 of 24 steps, from `soak.confirm` on\n",
+        "do not establish failover from node `a`",
+        "the pair is without failover: an alert goes out now, and its end is told once the pair is seen linked\n",
+        "error: this ends run `support-1` as it stands; repeat with `--yes` to do it\n",
+    ] {
+        assert!(left.stderr.contains(part), "{part:?}: {}", left.stderr);
+    }
+    assert_eq!(last(&daemon).0, "waited");
+    assert_eq!(on_a_terminal(&daemon, &order, "y\n").code, 0);
+    assert_eq!(last(&daemon).0, "closed");
+}
+
+#[test]
+fn adopt_shows_both_nodes_and_the_way_and_asks() {
+    let daemon = Daemon::start();
+    let left = ask(&daemon, &["adopt", "quiet"]);
+    assert_eq!((left.code, left.stdout.as_str()), (1, ""), "{left:?}");
+    for part in
+        ["site `quiet`: no relationship on either node\n", "error: nobody said whose data are kept\n", "hint: name the node\n"]
+    {
+        assert!(left.stderr.contains(part), "{part:?}: {}", left.stderr);
+    }
+    let order = ["adopt", "quiet", "--survivor", "a", "--backup", "b=/backups/b.nsb", "--accepted"];
+    let left = ask(&daemon, &order);
+    assert_eq!((left.code, left.stdout.as_str()), (1, ""), "{left:?}");
+    for part in [
+        "                 node a       node b\n",
+        "  identity       appliance-a  appliance-b\n",
+        "  sessions       1            1\n",
+        "  last sync      none told    none told\n",
+        "  named          yes          no\n",
+        "from 24.1.1 to 24.2.1; the data of node a are kept\n",
+        "the way home: home (linked, equal, serving), about ",
+        "  home.establish_failover.a  irreversible  5m  ",
+        "  a step of it can't be undone\n",
+        "error: this starts a run that takes over site `quiet`; repeat with `--yes` to do it\n",
+    ] {
+        assert!(left.stderr.contains(part), "{part:?}: {}", left.stderr);
+    }
+    let left = ask(&daemon, &with(&order, &["--yes"]));
+    assert_eq!((left.code, left.stdout.as_str()), (0, "quiet-1\n"), "{left:?}");
+    let left = ask(&daemon, &with(&order, &["--yes", "--json"]));
+    assert_eq!((left.code, left.stdout.as_str()), (0, "{\"run\":\"quiet-1\"}\n"), "{left:?}");
+    let left = on_a_terminal(&daemon, &order, "y\n");
+    assert_eq!(left.code, 0, "{left:?}");
+    let left = ask(&daemon, &["adopt", "quiet", "--backup", "/backups/b.nsb"]);
+    assert_eq!(left.code, 2, "{left:?}");
 }
 
 /// `script` (bsdutils, on every Debian) gives the command a terminal.

@@ -163,10 +163,10 @@ impl Night {
             let other = node.other();
             return self.hand(thing, (verb(&step), other), |world| world.perform(step.kind.name(), other, None));
         }
-        if self.stage.has_carried_out(number) {
+        if self.stage.has_carried_out(&run.id, number) {
             return;
         }
-        let done = self.stage.carry_out(number, &step, node);
+        let done = self.stage.carry_out(&run.id, number, &step, node);
         self.tell(format!("instruction {number} ({}) carried out: {done}", step.id));
         if matches!(what, Way::Blindly) && self.random.bool() {
             // Once more, to be sure.

@@ -1,10 +1,13 @@
 //! People's words to a run: what is taken in which phase, and how a refusal is said.
 
+pub mod home;
+
 use jiff::Timestamp;
 
 use crate::domain::action::{Gate, Kind as Action, When};
 use crate::domain::decide::{Next, decide};
 use crate::domain::event::{Event, Verdict, WaitingOn};
+use crate::domain::ids::NodeId;
 use crate::domain::rules;
 use crate::domain::run::{Phase, Run};
 use crate::domain::sheet;
@@ -29,6 +32,9 @@ pub async fn take(runner: &mut Runner, word: Word, actor: &str, seq: Option<u64>
         Word::Hold => hold(runner.run())?,
         Word::Resume { window } => resume(runner.run(), window.as_deref(), runner.world.now)?,
         Word::SwitchBack { note } => switch_back(runner.run(), note)?,
+        Word::Abort { way, note } => home::abort(runner, way, note).await?,
+        Word::Close { state, note } => home::close(runner.run(), state, note)?,
+        Word::ReplaceNode { node, identity, note } => replace_node(runner.run(), node, identity, note)?,
     };
     record(runner, &event, &why, actor).await?;
     if event == (Event::HoldRequested {})
@@ -202,6 +208,21 @@ fn switch_back(run: &Run, note: String) -> Result<(Event, String), Problem> {
     }
     let to = run.survivor.other();
     Ok((Event::SwitchBackOrdered { note }, format!("R7 serves_first: a person orders traffic back to node `{to}`")))
+}
+
+/// A replaced box. That the site's file has it too is the fleet's to check.
+fn replace_node(run: &Run, node: NodeId, identity: String, note: Option<String>) -> Result<(Event, String), Problem> {
+    let known = &run.plan.nodes[node].identity;
+    if *known == identity {
+        return Err(Problem::new(
+            Kind::Conflict,
+            "same_box",
+            format!("node `{node}` of run `{}` is box {identity} already", run.id),
+        )
+        .state(sheet::state(run)));
+    }
+    let why = format!("R13 known_box: node `{node}` is box {identity} from now on, not {known}");
+    Ok((Event::NodeReplaced { node, identity, note }, why))
 }
 
 /// The sentence that goes with an act's answer.

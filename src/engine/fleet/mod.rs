@@ -1,5 +1,7 @@
 //! All sites and runs of one daemon: starts runs, finds them, passes people's words on. A site has one run at most (R12).
 
+mod home;
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -13,6 +15,7 @@ use crate::domain::event::Event;
 use crate::domain::ids::RunId;
 use crate::domain::journal::{Entry, Record};
 use crate::domain::machine;
+use crate::domain::plan::Plan;
 use crate::domain::procedure::Procedure;
 use crate::domain::run::Run;
 use crate::domain::site::Site;
@@ -20,13 +23,16 @@ use crate::domain::world::World;
 use crate::ports::{Notifier, OutboxItem, StoreError};
 
 use super::Around;
-use super::api::{self, Kind, PlanPreview, PlanRequest, Problem, Snapshot, Word};
+use super::api::{
+    self, AdoptPreview, AdoptRequest, Kind, PlanPreview, PlanRequest, Problem, Replaced, Snapshot, WaysFound, Word,
+};
 use super::outbox::Undelivered;
 use super::package;
 use super::planning::{self, Draft};
 use super::runner::{Message, Order, Runner};
 use super::site::SiteEntry;
 use super::untouched::{self, Untouched};
+use super::words;
 
 /// The hooks by name, for `alerts test`.
 pub type NamedHooks = Vec<(String, Arc<dyn Notifier>)>;
@@ -170,6 +176,19 @@ impl Fleet {
         runs.iter().find(|(id, kept)| id.site == site && !kept.snapshot.borrow().run.is_finished()).map(|(id, _)| id.clone())
     }
 
+    /// R12: a site has at most one run.
+    fn no_open_run(&self, site: &str) -> Result<(), Problem> {
+        if let Some(left) = self.lock_untouched().values().find(|left| left.open && left.run.site == site) {
+            return Err(left.blocks_its_site());
+        }
+        let Some(open) = self.open_run(site) else { return Ok(()) };
+        Err(Problem::new(Kind::Conflict, "one_run", format!("site `{site}` has a run already: `{open}`"))
+            .because("R12 one_run: a site has at most one run")
+            .hint(format!(
+                "look at it with `changeover status {open}`; if it is not to go on, end it with `changeover close {open} --as STATE --note …`"
+            )))
+    }
+
     fn next_id(&self, site: &str) -> RunId {
         let newest = |numbers: &mut dyn Iterator<Item = &RunId>| numbers.filter(|id| id.site == site).map(|id| id.number).max();
         let last = newest(&mut self.lock().keys()).max(newest(&mut self.lock_untouched().keys())).unwrap_or(0);
@@ -180,27 +199,24 @@ impl Fleet {
         let entry = self.site(&request.site)?;
         let Some(lock) = self.starting.get(&request.site) else { return Err(unknown(&request.site)) };
         let _one_at_a_time = lock.lock().await;
-        if let Some(left) = self.lock_untouched().values().find(|left| left.open && left.run.site == request.site) {
-            return Err(left.blocks_its_site());
-        }
-        if let Some(open) = self.open_run(&request.site) {
-            return Err(Problem::new(Kind::Conflict, "one_run", format!("site `{}` has a run already: `{open}`", request.site))
-                .because("R12 one_run: a site has at most one run")
-                .hint(format!("look at it with `changeover status {open}`")));
-        }
+        self.no_open_run(&request.site)?;
         let (draft, world) = self.draft(&request).await?;
         planning::must_pass(&entry.site, &checks::of_site(&entry.site, &world))?;
         planning::must_not_be_refused(&entry.site, &draft.refusals)?;
-        package::stage(self.around.state.clone(), draft.plan.package.clone())
-            .await
-            .map_err(|error| Problem::new(Kind::Store, "package_not_staged", error))?;
-        self.record_start(entry, draft, actor).await
+        self.stage(&draft.plan).await?;
+        self.record_start(entry, draft.plan, actor).await
     }
 
-    async fn record_start(&self, entry: &SiteEntry, draft: Draft, actor: &str) -> Result<RunId, Problem> {
+    /// The run's own copy of the package.
+    async fn stage(&self, plan: &Plan) -> Result<(), Problem> {
+        let staged = package::stage(self.around.state.clone(), plan.package.clone()).await;
+        staged.map_err(|error| Problem::new(Kind::Store, "package_not_staged", error))
+    }
+
+    async fn record_start(&self, entry: &SiteEntry, plan: Plan, actor: &str) -> Result<RunId, Problem> {
         let id = self.next_id(&entry.site.name);
         let at = self.around.clock.now();
-        let plan = Box::new(draft.plan);
+        let plan = Box::new(plan);
         let reason = format!("procedure `{}` from {} to {}", plan.procedure, plan.from, plan.to);
         let event = Event::Started { plan: plan.clone() };
         let (name, data) = event.to_parts();
@@ -217,7 +233,7 @@ impl Fleet {
         let code = match error {
             StoreError::Failed(_) => {
                 self.around.fatal.notify_one();
-                super::words::STORE_FAILED
+                words::STORE_FAILED
             }
             StoreError::OnlyReserve { .. } => "store_low",
         };
@@ -316,6 +332,22 @@ impl api::Fleet for Fleet {
         seq: Option<u64>,
     ) -> BoxFuture<'a, Result<Snapshot, Problem>> {
         Box::pin(self.pass_on(id, word, actor, seq))
+    }
+
+    fn adoption<'a>(&'a self, site: &'a str, request: AdoptRequest) -> BoxFuture<'a, Result<AdoptPreview, Problem>> {
+        Box::pin(self.preview_adoption(site, request))
+    }
+
+    fn adopt<'a>(&'a self, site: &'a str, request: AdoptRequest, actor: &'a str) -> BoxFuture<'a, Result<RunId, Problem>> {
+        Box::pin(self.begin_adopted(site, request, actor))
+    }
+
+    fn ways<'a>(&'a self, id: &'a RunId) -> BoxFuture<'a, Result<WaysFound, Problem>> {
+        Box::pin(self.find_ways(id))
+    }
+
+    fn replace_node<'a>(&'a self, site: &'a str, replaced: Replaced, actor: &'a str) -> BoxFuture<'a, Result<Snapshot, Problem>> {
+        Box::pin(self.take_replaced(site, replaced, actor))
     }
 
     fn journal(&self, id: &RunId, after: u64) -> Result<Vec<Record>, Problem> {

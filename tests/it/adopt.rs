@@ -1,0 +1,188 @@
+//! A pair that somebody else left half-way: taken over at every step of a foreign run, with what a person vouches for.
+
+use changeover::domain::event::Goal;
+use changeover::domain::ids::{NodeId, RunId};
+use changeover::engine::api::{AdoptRequest, Fleet as _, Kind, Problem};
+use changeover::simulator::faults::{Fault, Planned};
+use jiff::SignedDuration;
+
+use crate::abort::{assert_ended, order};
+use crate::close::close;
+use crate::memory::Death;
+use crate::stage::{PROCEDURES, SITE, Setting, Stage};
+
+/// Everything that a careful person would give; the node that the name leads to is the survivor.
+fn request(stage: &Stage) -> AdoptRequest {
+    AdoptRequest {
+        survivor: stage.truth().leads_to.map(|node| node.to_string()),
+        package: Some(stage.folder.path().join("base.nss")),
+        accepted: true,
+        second: Some("now +6h".to_owned()),
+        note: Some("left by another tool".to_owned()),
+        ..AdoptRequest::default()
+    }
+}
+
+async fn adopt(stage: &Stage, request: AdoptRequest) -> Result<RunId, Problem> {
+    stage.fleet.adopt(SITE, request, "olga").await
+}
+
+/// A pair as a run of ours left it after this record, an hour later: what was under way has ended.
+async fn left_after(procedure: &str, seq: u64, setting: Setting) -> Option<Stage> {
+    let stage = Stage::set(setting);
+    let id = stage.start(procedure).await;
+    let run = stage.until_seq(&id, seq).await;
+    if run.is_finished() || stage.word(&id, close()).await.is_err() {
+        return None;
+    }
+    stage.pass(SignedDuration::from_hours(1)).await;
+    Some(stage)
+}
+
+async fn at_each_record(procedure: &str, setting: Setting) {
+    let stage = Stage::set(setting.clone());
+    let id = stage.start(procedure).await;
+    stage.to_rest(&id).await;
+    let (mut home, mut harbour, mut well) = (0, 0, 0);
+    for seq in 1..stage.records(&id).len() as u64 {
+        let case = format!("{procedure}: left after record {seq}");
+        let Some(stage) = left_after(procedure, seq, setting.clone()).await else { continue };
+        let asked = request(&stage);
+        let preview = stage.fleet.adoption(SITE, asked.clone()).await.unwrap();
+        let id = match adopt(&stage, asked).await {
+            Ok(id) => id,
+            Err(problem) => {
+                assert_eq!(problem.code, "nothing_to_adopt", "{case}: {problem:?} {:?}", stage.truth().nodes);
+                assert!(stage.truth().linked && preview.drafted.is_err(), "{case}");
+                well += 1;
+                continue;
+            }
+        };
+        assert_eq!(id.number, 2, "{case}");
+        let way = preview.drafted.unwrap().1.ways.remove(0);
+        let rest = stage.to_rest(&id).await;
+        assert_ended(&stage, &id, &way, &rest, &case);
+        *(if way.goal == Goal::Home { &mut home } else { &mut harbour }) += 1;
+    }
+    eprintln!("{procedure}: {home} home, {harbour} at harbour, {well} were well");
+    assert!(home >= 10 && well >= 5, "{procedure}: {home} home, {harbour} at harbour, {well} were well");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_in_place_update_is_adopted_at_each_record() {
+    at_each_record(PROCEDURES[0], Setting::default()).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_role_swap_is_adopted_at_each_record() {
+    at_each_record(PROCEDURES[1], Setting::default()).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_role_swap_by_hand_is_adopted_at_each_record() {
+    at_each_record(PROCEDURES[1], Setting::by_operator()).await;
+}
+
+/// What is missing or speaks against it is named, and nothing is started.
+#[tokio::test(start_paused = true)]
+async fn what_a_person_must_say_is_asked_for() {
+    let stage = left_after("role-swap", 34, Setting::default()).await.unwrap();
+    let full = request(&stage);
+    let file = |name: &str, text: &str| {
+        let path = stage.folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        Some(path)
+    };
+    let bare = AdoptRequest { accepted: true, ..AdoptRequest::default() };
+    let cases = [
+        (bare.clone(), Kind::Refused, "no_survivor"),
+        (AdoptRequest { survivor: Some("c".to_owned()), ..bare.clone() }, Kind::NotFound, "unknown_node"),
+        (AdoptRequest { survivor: full.survivor.clone(), ..bare.clone() }, Kind::Refused, "no_package"),
+        (AdoptRequest { second: None, ..full.clone() }, Kind::Refused, "no_window"),
+        (AdoptRequest { second: Some("soon".to_owned()), ..full.clone() }, Kind::BadInput, "bad_window"),
+        (AdoptRequest { to: Some("new".to_owned()), ..full.clone() }, Kind::BadInput, "bad_version"),
+        (AdoptRequest { to: Some("25.1.1".to_owned()), ..full.clone() }, Kind::Refused, "known_path"),
+        (AdoptRequest { package: Some("base.nss".into()), ..full.clone() }, Kind::BadInput, "bad_package"),
+        (AdoptRequest { backup_a: Some("/nowhere".into()), ..full.clone() }, Kind::BadInput, "bad_backup"),
+        (AdoptRequest { backup_b: file("empty.nsb", ""), ..full.clone() }, Kind::BadInput, "bad_backup"),
+        (AdoptRequest { way: Some(vec!["home.other".to_owned()]), ..full.clone() }, Kind::Conflict, "way_changed"),
+    ];
+    for (request, kind, code) in cases {
+        let problem = adopt(&stage, request.clone()).await.unwrap_err();
+        assert_eq!((problem.kind, problem.code.as_str()), (kind, code), "{request:?}: {problem:?}");
+    }
+    assert_eq!(stage.fleet.runs().len(), 1);
+    // By identity, with a backup of before.
+    let identity = stage.truth().nodes.b.identity.clone();
+    let id = adopt(&stage, AdoptRequest { survivor: Some(identity), backup_b: file("b.nsb", "settings"), ..full.clone() })
+        .await
+        .unwrap();
+    let run = stage.run(&id);
+    assert_eq!((run.survivor, run.nodes.b.backup.as_ref().unwrap().1.bytes), (NodeId::B, 8));
+    let busy = adopt(&stage, full).await.unwrap_err();
+    assert_eq!((busy.code.as_str(), busy.hint.unwrap().contains("changeover close support-2")), ("one_run", true));
+}
+
+/// R10: without the person's word for the version the way ends at harbour, where the word may be given.
+#[tokio::test(start_paused = true)]
+async fn r10_without_acceptance_an_adopted_pair_is_left_at_harbour() {
+    let stage = left_after("role-swap", 34, Setting::default()).await.unwrap();
+    let id = adopt(&stage, AdoptRequest { accepted: false, ..request(&stage) }).await.unwrap();
+    let rest = stage.to_rest(&id).await;
+    assert_eq!(rest.end, "harbour", "{}", stage.story(&id));
+    stage.accept(&id, Some("production")).await.unwrap();
+    let way = order(&stage, &id).await.unwrap_or_else(|(_, problem)| panic!("{problem:?}\n{}", stage.story(&id)));
+    assert_eq!(way.goal, Goal::Home);
+    let rest = stage.to_rest(&id).await;
+    assert_ended(&stage, &id, &way, &rest, "accepted at harbour");
+}
+
+/// The other node is dead: the pair is taken over at harbour, and home is found once it is back.
+#[tokio::test(start_paused = true)]
+async fn a_pair_with_a_dead_node_is_adopted_at_harbour() {
+    let stage = left_after("role-swap", 34, Setting::default()).await.unwrap();
+    stage.fault(Planned::for_ever(Fault::NodeSilent).on(NodeId::A));
+    stage.pass(SignedDuration::from_mins(10)).await;
+    let id = adopt(&stage, request(&stage)).await.unwrap();
+    assert_eq!(stage.to_rest(&id).await.end, "harbour", "{}", stage.story(&id));
+    stage.mend();
+    stage.pass(SignedDuration::from_mins(10)).await;
+    let found = stage.fleet.ways(&id).await.unwrap();
+    assert!(!found.found.ways.is_empty(), "{:?}", found.found);
+    stage.fault(Planned::for_ever(Fault::WrongBox).on(NodeId::A));
+    stage.word(&id, close()).await.unwrap();
+    stage.pass(SignedDuration::from_mins(10)).await;
+    assert_eq!(adopt(&stage, request(&stage)).await.unwrap_err().code, "wrong_box");
+}
+
+/// An adopted run is a run: the daemon dies after each record, and the end is the same.
+#[tokio::test(start_paused = true)]
+async fn an_adopted_run_survives_a_restart_after_each_record() {
+    let stage = left_after("role-swap", 34, Setting::default()).await.unwrap();
+    let id = adopt(&stage, request(&stage)).await.unwrap();
+    stage.to_rest(&id).await;
+    for seq in 2..stage.run(&id).seq {
+        let case = format!("after record {seq}");
+        let mut stage = left_after("role-swap", 34, Setting::default()).await.unwrap();
+        let asked = request(&stage);
+        let way = stage.fleet.adoption(SITE, asked.clone()).await.unwrap().drafted.unwrap().1.ways.remove(0);
+        stage.journal.die(Death::After(seq));
+        let id = RunId { site: SITE.to_owned(), number: 2 };
+        let whole = async {
+            let _ = adopt(&stage, asked).await;
+            stage.to_rest(&id).await
+        };
+        tokio::select! {
+            biased;
+            () = stage.journal.died() => {}
+            rest = whole => panic!("{case}: it never died: {rest:?}"),
+        }
+        stage.restart();
+        let mut rest = stage.to_rest(&id).await;
+        if rest.end == "in_doubt" {
+            stage.resume(&id).await.unwrap();
+            rest = stage.to_rest(&id).await;
+        }
+        assert_ended(&stage, &id, &way, &rest, &case);
+    }
+}
