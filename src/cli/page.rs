@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::domain::event::{Outcome, WaitingOn};
 use crate::domain::ids::NodeId;
-use crate::server::view::{Guide, Node, Status};
+use crate::server::view::{Guide, Node, Status, StopHere, WayStep};
 
 use super::output;
 
@@ -43,6 +43,7 @@ fn facts(status: &Status) -> Vec<(&'static str, String)> {
     let mut facts = vec![("site", format!("{}, {}, {} to {}", status.site, status.procedure, status.from, status.to))];
     facts.extend(step(status));
     facts.extend(status.guide.iter().flat_map(guide));
+    facts.extend(status.way.iter().flat_map(way));
     facts.extend(status.serving.map(|node| ("serving", format!("node {node}"))));
     facts.push(("failover", failover(status)));
     facts.push(("node a", node(&status.nodes[NodeId::A])));
@@ -70,6 +71,39 @@ fn step(status: &Status) -> Option<(&'static str, String)> {
 fn guide(guide: &Guide) -> [(&'static str, String); 3] {
     let Guide { why, whose_move, unblocks, .. } = guide;
     [("why", why.clone()), ("next move", whose_move.clone()), ("what helps", unblocks.clone())]
+}
+
+/// If it stops here: where the way leads, how long it takes, what it loses, and what stands against going home.
+fn way(way: &StopHere) -> Vec<(&'static str, String)> {
+    let steps: Vec<String> = way.steps.iter().map(way_step).collect();
+    let path = match (&way.goal, steps.is_empty()) {
+        (None, _) => ", whatever is done by rule: a person decides".to_owned(),
+        (Some(_), true) => ", nothing is to be done".to_owned(),
+        (Some(_), false) => format!(" in {}: {}", output::seconds(way.expected_seconds), steps.join(", ")),
+    };
+    let last = if way.point_of_no_return { "; the next step is the point of no return" } else { "" };
+    let mut lines = vec![("stop here", format!("{}{path}{}{last}", way.end(), left_behind(way)))];
+    lines.extend(
+        way.not_home
+            .iter()
+            .map(|against| ("not home", format!("{}: expected {}, found {}", against.rule, against.expected, against.found))),
+    );
+    lines
+}
+
+/// `extract_data b`
+pub fn way_step(step: &WayStep) -> String {
+    let node = step.node.map(|node| format!(" {node}")).unwrap_or_default();
+    let gate = step.gate.map(|gate| format!(" {gate}")).unwrap_or_default();
+    format!("{}{node}{gate}", step.action)
+}
+
+/// What a way loses, in words.
+pub fn left_behind(way: &StopHere) -> String {
+    let Some(left) = &way.leaves_behind else { return String::new() };
+    let since = left.since.map_or_else(|| "since the break".to_owned(), |since| format!("since {since}"));
+    let sessions = left.sessions.map(|sessions| format!(", {sessions} sessions are open there")).unwrap_or_default();
+    format!("; leaves behind what was written on node {} {since}{sessions}", left.node)
 }
 
 fn failover(status: &Status) -> String {

@@ -104,7 +104,7 @@ fn agree(run: &Folded, status: &Status) -> Result<(), Failure> {
     let world = World::new(run.last_at, false, SignedDuration::ZERO);
     let folded = Status::of(run, &world, run.last_at);
     // What was read from the boxes and how long ago the break was belong to the moment of the status.
-    let shown = Status { serving: folded.serving, nodes: folded.nodes.clone(), guide: None, ..status.clone() };
+    let shown = Status { serving: folded.serving, nodes: folded.nodes.clone(), guide: None, way: None, ..status.clone() };
     let shown = Status {
         unprotected: crate::server::view::Unprotected { seconds: folded.unprotected.seconds, ..shown.unprotected },
         ..shown

@@ -23,6 +23,7 @@ pub mod run;
 pub mod sheet;
 pub mod site;
 pub mod step;
+pub mod stop_here;
 pub mod version;
 pub mod watch;
 pub mod way_home;

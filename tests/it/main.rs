@@ -28,6 +28,7 @@ mod simulator;
 mod space;
 mod stage;
 mod starts;
+mod stop_here;
 mod store;
 mod storms;
 mod switch_back;

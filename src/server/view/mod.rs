@@ -6,6 +6,7 @@
 mod guide;
 mod plan;
 mod status;
+mod stop_here;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -18,6 +19,7 @@ use crate::domain::site::Site;
 pub use guide::Guide;
 pub use plan::{Plan, PlanStep, Refusal};
 pub use status::{Hold, Node, NoticeRaised, Status, Step, Unprotected};
+pub use stop_here::{Against, LeftBehind, StopHere, WayStep};
 
 /// The sites of the daemon.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -89,6 +89,8 @@ fn world(silent: bool) -> World {
     for node in NodeId::BOTH {
         let answer =
             if silent && node == NodeId::B { Err("no answer from 192.0.2.20".to_owned()) } else { Ok(observation(node)) };
+        // Twice: what was seen once proves no health.
+        world.readings[node].take(answer.clone(), START);
         world.readings[node].take(answer, START);
     }
     let answer = TrafficAnswer {
@@ -218,7 +220,7 @@ impl Fake {
         };
         let plan = Plan::new(&procedure, &site, order);
         let refusals: Vec<Refusal> = plan.refusals(&site, None, START, true);
-        Ok(PlanPreview { site: site.name, times: plan.times(START), refusals, plan })
+        Ok(PlanPreview { site: site.name, times: plan.times(START), refusals, plan, movable: true })
     }
 
     fn site(&self, name: &str) -> Result<Site, Problem> {
