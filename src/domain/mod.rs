@@ -8,7 +8,9 @@
 
 pub mod action;
 pub mod alert;
+pub mod by_hand;
 pub mod checks;
+pub mod console;
 pub mod decide;
 pub mod event;
 pub mod facts;

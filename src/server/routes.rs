@@ -16,7 +16,7 @@ use crate::engine::api::{Fleet, PlanRequest, Word};
 use super::answer::{Answer, Refused, json as answer, lines, ok};
 use super::guard::guard;
 use super::input::{Actor, After, ConfirmBody, HoldBody, Id, Input, Name, ResumeBody, SwitchBackBody, required, short};
-use super::view::{AlertTests, Checks, NoRun, Plan, Runs, SiteView, Sites, Started, Status};
+use super::view::{AlertTests, ByHand, Checks, NoRun, Plan, Runs, SiteView, Sites, Started, Status};
 
 /// Where a request came in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,9 +35,11 @@ pub fn router(fleet: Arc<dyn Fleet>, door: Door) -> Router {
         .route("/sites", get(sites))
         .route("/sites/{site}/check", get(check))
         .route("/sites/{site}/status", get(newest))
+        .route("/sites/{site}/by-hand", get(newest_by_hand))
         .route("/plans", post(plan))
         .route("/runs", get(runs).post(start))
         .route("/runs/{id}", get(run))
+        .route("/runs/{id}/by-hand", get(by_hand))
         .route("/runs/{id}/journal", get(journal))
         .route("/runs/{id}/confirm", post(confirm))
         .route("/runs/{id}/hold", post(hold))
@@ -69,6 +71,13 @@ async fn newest(State(fleet): Shared, Name(site): Name) -> Answer {
     }
 }
 
+async fn newest_by_hand(State(fleet): Shared, Name(site): Name) -> Answer {
+    match fleet.newest(&site)? {
+        Some(snapshot) => ok(&ByHand::from(&snapshot)),
+        None => ok(&NoRun { site, run: None }),
+    }
+}
+
 async fn plan(State(fleet): Shared, Input(request): Input<PlanRequest>) -> Answer {
     ok(&Plan::from(fleet.plan(request).await?))
 }
@@ -85,6 +94,10 @@ async fn runs(State(fleet): Shared) -> Answer {
 
 async fn run(State(fleet): Shared, Id(id): Id) -> Answer {
     ok(&Status::full(&fleet.run(&id)?, fleet.now()))
+}
+
+async fn by_hand(State(fleet): Shared, Id(id): Id) -> Answer {
+    ok(&ByHand::from(&fleet.run(&id)?))
 }
 
 async fn journal(State(fleet): Shared, Id(id): Id, After(after): After) -> Answer {

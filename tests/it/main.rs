@@ -4,6 +4,7 @@ mod alerts;
 mod api;
 mod audit;
 mod beyondtrust;
+mod by_hand;
 mod cli;
 mod config;
 mod contract;

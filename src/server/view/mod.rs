@@ -3,6 +3,7 @@
 //!
 //! Absent facts are `null`, never left out. Imports: engine and domain only.
 
+mod by_hand;
 mod guide;
 mod plan;
 mod status;
@@ -16,6 +17,7 @@ use crate::domain::ids::{NodeId, PerNode, RunId};
 use crate::domain::journal::Record;
 use crate::domain::site::Site;
 
+pub use by_hand::ByHand;
 pub use guide::Guide;
 pub use plan::{Plan, PlanStep, Refusal};
 pub use status::{Hold, Node, NoticeRaised, Status, Step, Unprotected};
