@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::domain::event::{Outcome, WaitingOn};
 use crate::domain::ids::NodeId;
-use crate::server::view::{Guide, Node, Status, StopHere, WayStep};
+use crate::server::view::{Doubt, Guide, Node, Status, StopHere, WayStep};
 
 use super::output;
 
@@ -68,9 +68,18 @@ fn step(status: &Status) -> Option<(&'static str, String)> {
     Some(("step", format!("{} of {}, {}{attempt}{doing}", step.number, step.of, step.id)))
 }
 
-fn guide(guide: &Guide) -> [(&'static str, String); 3] {
+fn guide(guide: &Guide) -> Vec<(&'static str, String)> {
     let Guide { why, whose_move, unblocks, .. } = guide;
-    [("why", why.clone()), ("next move", whose_move.clone()), ("what helps", unblocks.clone())]
+    let mut lines = vec![("why", why.clone()), ("next move", whose_move.clone()), ("what helps", unblocks.clone())];
+    lines.extend(guide.doubt.iter().flat_map(doubt));
+    lines
+}
+
+/// What is read to settle it, and both continuations.
+fn doubt(doubt: &Doubt) -> [(&'static str, String); 3] {
+    let next = doubt.next_look.map(|at| format!(", next at {at}")).unwrap_or_default();
+    let reads = format!("{}{next}, in doubt since {}", doubt.reads, doubt.since);
+    [("reads", reads), ("if done", doubt.if_done.clone()), ("if not", doubt.if_not.clone())]
 }
 
 /// If it stops here: where the way leads, how long it takes, what it loses, and what stands against going home.

@@ -17,7 +17,7 @@ use super::run::{Phase, Run};
 use super::step::Step;
 use super::watch;
 use super::world::World;
-pub use settle::{after_restart, may_be_sent_again};
+pub use settle::{after_restart, may_be_sent_again, pause_until};
 use settle::{instructed, settle};
 
 /// The answer: an event to record, or a rest until something changes.

@@ -12,6 +12,7 @@ pub mod by_hand;
 pub mod checks;
 pub mod console;
 pub mod decide;
+pub mod doubt;
 pub mod event;
 pub mod facts;
 pub mod ids;

@@ -157,11 +157,13 @@ pub struct World {
     pub has_traffic: bool,
     /// How long a switch of traffic whose answer was lost may still take effect.
     pub settling: SignedDuration,
+    /// When everything is read next, if nothing happens before.
+    pub next_look: Option<Timestamp>,
 }
 
 impl World {
     pub fn new(now: Timestamp, has_traffic: bool, settling: SignedDuration) -> Self {
-        Self { now, readings: PerNode::default(), traffic: TrafficReading::default(), has_traffic, settling }
+        Self { now, readings: PerNode::default(), traffic: TrafficReading::default(), has_traffic, settling, next_look: None }
     }
 
     pub fn link(&self) -> Link {

@@ -13,6 +13,7 @@ mod daemon;
 mod demo;
 mod dns;
 mod docs;
+mod doubt;
 mod exec;
 mod faults;
 #[cfg(feature = "test-kill")]

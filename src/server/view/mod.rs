@@ -18,7 +18,7 @@ use crate::domain::journal::Record;
 use crate::domain::site::Site;
 
 pub use by_hand::ByHand;
-pub use guide::Guide;
+pub use guide::{Doubt, Guide};
 pub use plan::{Plan, PlanStep, Refusal};
 pub use status::{Hold, Node, NoticeRaised, Status, Step, Unprotected};
 pub use stop_here::{Against, LeftBehind, StopHere, WayStep};

@@ -116,7 +116,11 @@ impl Status {
 
     /// The status of one run.
     pub fn full(snapshot: &Snapshot, now: Timestamp) -> Self {
-        Self { guide: Some(Guide::of(&snapshot.run)), way: StopHere::of_run(snapshot), ..Self::brief(snapshot, now) }
+        Self {
+            guide: Some(Guide::of(&snapshot.run, &snapshot.world)),
+            way: StopHere::of_run(snapshot),
+            ..Self::brief(snapshot, now)
+        }
     }
 
     /// From a run and what was read; `now` is the end of an unprotected time that goes on.
