@@ -71,6 +71,7 @@ fn step(status: &Status) -> Option<(&'static str, String)> {
 fn guide(guide: &Guide) -> Vec<(&'static str, String)> {
     let Guide { why, whose_move, unblocks, .. } = guide;
     let mut lines = vec![("why", why.clone()), ("next move", whose_move.clone()), ("what helps", unblocks.clone())];
+    lines.extend(guide.differs.iter().map(|differs| ("differs", differs.clone())));
     lines.extend(guide.doubt.iter().flat_map(doubt));
     lines
 }

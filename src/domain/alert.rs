@@ -210,7 +210,7 @@ fn cause(code: &str) -> Option<&'static str> {
             Some("step_failed")
         }
         "window_missed" => Some("window_missed"),
-        "role_conflict" => Some("role_conflict"),
+        "role_conflict" | "both_standby" => Some("role_conflict"),
         "node_unreachable" => Some("node_unreachable"),
         _ => None,
     }
@@ -236,8 +236,14 @@ pub fn hint_of(code: &str, run: &Run) -> String {
             format!("book another window: `changeover resume {id} --window \"2026-11-22T02:00[Europe/Berlin] +4h\"`")
         }
         "role_conflict" => {
-            format!("break the link on both nodes now (/login > Management > Failover), look at the data, {resume}")
+            format!(
+                "break the link on both nodes now (/login > Management > Failover), look at the data as docs/guides/both-primary.md says, {resume}"
+            )
         }
+        "both_standby" => format!(
+            "nobody serves: make node `{}` primary at its own page (/login > Management > Failover > Become Primary), {resume}",
+            run.survivor
+        ),
         "out_of_band" => {
             format!("somebody changed the pair; look at it, {resume}: what is already so counts if no rule speaks against it")
         }

@@ -57,6 +57,10 @@ pub fn decide(run: &Run, world: &World) -> Next {
     if run.phase == Phase::Acting {
         return rest(None);
     }
+    // The middle of a change of roles: it is over in a moment, or a person's.
+    if let Some(until) = watch::role_change_until(run, world) {
+        return rest(Some(until));
+    }
     if let Some(failure) = watch::surprise(run, world) {
         return held(failure, watch::is_untouched(run, world));
     }

@@ -25,6 +25,8 @@ pub struct Reading {
     /// The first of the readings, without a break, that agree with the current one in every fact that proofs use.
     steady_since: Option<Timestamp>,
     steady_count: u32,
+    /// The first of the readings, without a break, that show the current role.
+    role_since: Option<Timestamp>,
     /// Good readings without a break.
     healthy_count: u32,
     /// The last syncs that were read, with the time of the reading, newest last. Kept apart from the facts that must agree: a
@@ -50,6 +52,8 @@ impl Reading {
         let steady = self.current.as_ref().is_some_and(|before| agree(before, &observation));
         self.steady_since = self.steady_since.filter(|_| steady).or(Some(observation.at));
         self.steady_count = if steady { self.steady_count.saturating_add(1) } else { 1 };
+        let same_role = self.role() == Some(observation.role);
+        self.role_since = self.role_since.filter(|_| same_role).or(Some(observation.at));
         self.healthy_count = if well(&observation) { self.healthy_count.saturating_add(1) } else { 0 };
         self.syncs.extend(observation.last_sync.clone().map(|sync| (observation.at, sync)));
         while self.syncs.len() > SYNCS_KEPT {
@@ -87,6 +91,11 @@ impl Reading {
 
     pub fn role(&self) -> Option<Role> {
         self.current.as_ref().map(|observation| observation.role)
+    }
+
+    /// Since when this role is read without a break.
+    pub fn role_since(&self) -> Option<Timestamp> {
+        self.role_since
     }
 
     pub fn sync(&self) -> Option<&SyncFact> {
@@ -129,6 +138,12 @@ impl TrafficReading {
         let mut targets = self.looks.iter().map(|look| look.as_ref().ok().and_then(TrafficLook::target));
         let first = targets.next()??;
         targets.all(|target| target == Some(first)).then_some(first)
+    }
+
+    /// True if some answer names this node.
+    pub fn names(&self, node: NodeId) -> bool {
+        let mut answers = self.looks.iter().flatten().flat_map(|look| &look.answers);
+        answers.any(|answer| answer.target == Some(node))
     }
 
     /// What was seen, for messages.

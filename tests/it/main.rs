@@ -5,6 +5,7 @@ mod api;
 mod audit;
 mod beyondtrust;
 mod by_hand;
+mod changes;
 mod cli;
 mod config;
 mod contract;

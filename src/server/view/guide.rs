@@ -7,7 +7,7 @@ use crate::domain::action::Gate;
 use crate::domain::event::WaitingOn;
 use crate::domain::run::{Phase, Run};
 use crate::domain::world::World;
-use crate::domain::{alert, doubt, sheet};
+use crate::domain::{alert, doubt, sheet, watch};
 
 /// The page that an operator needs at night.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -23,6 +23,8 @@ pub struct Guide {
     /// What may and must not be done by hand now.
     pub may: Vec<String>,
     pub must_not: Vec<String>,
+    /// What is not as the plan has it, from what was last read.
+    pub differs: Vec<String>,
     /// While the run is in doubt: what is read, and both continuations.
     pub doubt: Option<Doubt>,
 }
@@ -58,6 +60,7 @@ impl Guide {
             state: sheet::state(run),
             may: sheet::may(run),
             must_not: sheet::must_not(run),
+            differs: if run.is_finished() { Vec::new() } else { watch::differences(run, world) },
             doubt: doubt::of(run, world).map(Doubt::from),
         }
     }
