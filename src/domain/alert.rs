@@ -259,7 +259,10 @@ pub fn hint_of(code: &str, run: &Run) -> String {
         }
         "operator" => format!("`changeover resume {id}` when it may go on"),
         "unprotected_too_long" => "end the unprotected time: finish window two".to_owned(),
-        "stray_session" => "find out who still reaches the node that does not serve, and how (by address?)".to_owned(),
+        "stray_session" => format!(
+            "close node `{}` to clients, and find out who still reaches it, and how (by address, by an old DNS answer?)",
+            run.survivor.other()
+        ),
         "window_closing" => format!("what does not begin in time waits for another window: `changeover resume {id} --window …`"),
         "store_low" => {
             "free space on the disk of the state folder; only holds, the way home and switch-backs are taken meanwhile".to_owned()

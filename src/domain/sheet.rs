@@ -24,7 +24,8 @@ pub fn state(run: &Run) -> String {
         Some(_) => format!("the name leads to node `{serving}`, which is closed to clients"),
         None => format!("node `{serving}` serves"),
     };
-    format!("{link}; {serves}; {}; {}", versions[0], versions[1])
+    let stray = stray(run).map(|stray| format!("; {stray}")).unwrap_or_default();
+    format!("{link}; {serves}; {}; {}{stray}", versions[0], versions[1])
 }
 
 /// The hold of a run whose link is half there, the wrong way round, or claimed by both nodes.
@@ -51,12 +52,13 @@ pub fn may(run: &Run) -> Vec<String> {
         }
         return lines;
     }
-    let mut lines = match run.nodes[kept].closed_at {
+    let mut lines: Vec<String> = unclosed(run).into_iter().collect();
+    lines.extend(match run.nodes[kept].closed_at {
         Some(_) => {
             vec![format!("open node `{kept}` to clients again: nobody serves while it is closed and the name leads to it")]
         }
         None => vec![format!("leave it as it is: node `{kept}` serves, without failover")],
-    };
+    });
     let (kept_version, left_version) = (run.expected_version(kept).version, run.expected_version(left).version);
     if kept_version == left_version {
         lines.push(format!(
@@ -70,6 +72,23 @@ pub fn may(run: &Run) -> Vec<String> {
         lines.push(format!("finish: in a window, update node `{kept}` to {target} while node `{left}` can serve, then establish failover from node `{kept}`"));
     }
     lines
+}
+
+/// Traffic was taken from a node that nobody has closed: what comes first whenever it can be reached.
+fn unclosed(run: &Run) -> Option<String> {
+    let left = run.survivor.other();
+    let record = &run.nodes[left];
+    let open = record.served_until.is_some() && record.closed_at.is_none();
+    open.then(|| format!("close node `{left}` to clients before anything else is done with it: traffic was taken from it, and old DNS answers may still lead there; then extract its session data"))
+}
+
+/// What was written on one node alone and is in no file yet, from the journal alone.
+fn stray(run: &Run) -> Option<String> {
+    let left = run.survivor.other();
+    let record = &run.nodes[left];
+    let (from, until) = (run.unprotected_since()?, record.served_until?);
+    let kept = record.closed_at.is_some() && record.extracted_at >= record.closed_at;
+    (!kept && until >= from).then(|| format!("what was written on node `{left}` since {from} is there alone"))
 }
 
 /// What must not be done by hand now.

@@ -206,13 +206,18 @@ fn unreachable(run: &Run, node: NodeId, world: &World) -> Option<Event> {
     raise(run, Notice::NodeUnreachable, Some(node), silent, format!("node `{node}`: {why}"))
 }
 
-/// R16: new sessions on the node that does not serve, from the first window's end on.
+/// R16: new sessions on the node that does not serve, from the first window's end on; and a node that traffic was taken from and
+/// that takes clients again, once the run rests or has closed it: until then the run itself is about to close it.
 fn stray_session(run: &Run, node: NodeId, world: &World) -> Option<Event> {
     let soaking = run.soak_from.is_some();
     let current = world.readings[node].current.as_ref()?;
-    let stray = soaking && world.is_stray(run, node);
-    let message = format!("node `{node}` does not serve and has {} sessions", current.sessions.unwrap_or(0));
-    raise(run, Notice::StraySession, Some(node), stray, message)
+    let rests = run.hold().is_some() || run.nodes[node].closed_at.is_some();
+    let back = rests && world.is_back_open(run, node);
+    let stray = (soaking || rests && run.nodes[node].served_until.is_some()) && world.is_stray(run, node);
+    let (users, sessions) = (current.users.unwrap_or(0), current.sessions.unwrap_or(0));
+    let open = if back { ", can take clients" } else { "" };
+    let message = format!("node `{node}` does not serve{open} and has {sessions} sessions and {users} users");
+    raise(run, Notice::StraySession, Some(node), stray || back, message)
 }
 
 /// While the run is held nothing more can hold it, and while an act is on its way nothing may come between; but a role conflict

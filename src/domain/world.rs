@@ -222,7 +222,8 @@ impl World {
             healthy: reading.healthy_twice(),
             proven: since_touched(record.verified_at) && record.closed_at.is_none(),
             verified: since_touched(record.verified_at),
-            closed: record.closed_at.is_some(),
+            // What takes clients is not closed, whatever was recorded: a box that restarted may have forgotten it.
+            closed: record.closed_at.is_some() && !takes(current),
             denied,
             backed_up: self.backup_counts(run, node),
             extracted: since_touched(record.extracted_at)
@@ -231,6 +232,16 @@ impl World {
             stray: self.is_stray(run, node),
             written: self.was_written(run, node),
         }
+    }
+
+    /// R16: traffic was taken from this node, and yet it can take clients: it came back open, or its closing did not last.
+    pub fn is_back_open(&self, run: &Run, node: NodeId) -> bool {
+        let own = |observation: &&Observation| observation.identity == run.plan.nodes[node].identity;
+        let current = self.readings[node].current.as_ref().filter(own);
+        let taken = node != run.survivor && run.unprotected_since().is_some() && run.nodes[node].served_until.is_some();
+        let unsure =
+            run.nodes[node].closed_at.is_none() && current.is_some_and(|observation| observation.takes_clients.is_none());
+        taken && (takes(current) || unsure)
     }
 
     /// While failover is broken: the survivor takes clients, and the node that traffic was taken from did until then.
@@ -283,4 +294,8 @@ impl World {
             WindowFact::TooShort
         }
     }
+}
+
+fn takes(current: Option<&Observation>) -> bool {
+    current.is_some_and(|observation| observation.takes_clients == Some(true))
 }

@@ -7,6 +7,7 @@ mod beyondtrust;
 mod by_hand;
 mod changes;
 mod cli;
+mod comes_back;
 mod config;
 mod contract;
 mod crashes;
