@@ -255,7 +255,9 @@ pub fn hint_of(code: &str, run: &Run) -> String {
             "the pair is at rest; see what may be done by hand and what must not be in `changeover status`".to_owned()
         }
         "node_unreachable" if run.hold().is_none() => {
-            "look at the node and the way to it; the run goes on by itself once it answers".to_owned()
+            format!(
+                "look at the node and the way to it; the run goes on by itself once it answers; what leads on without it: `changeover status {id}`"
+            )
         }
         "operator" => format!("`changeover resume {id}` when it may go on"),
         "unprotected_too_long" => "end the unprotected time: finish window two".to_owned(),

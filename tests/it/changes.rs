@@ -2,17 +2,23 @@
 //! stands, it is noticed, named and held, and nothing disruptive is done by us afterwards.
 
 use changeover::domain::action::Kind;
+use changeover::domain::alert;
+use changeover::domain::decide::{Next, decide};
+use changeover::domain::event::{Baseline, Event, Notice};
 use changeover::domain::ids::{NodeId, RunId};
+use changeover::domain::machine;
 use changeover::domain::procedure::Procedure;
-use changeover::domain::run::Run;
-use changeover::domain::site::Role;
+use changeover::domain::run::{Phase, Run};
+use changeover::domain::site::{Observation, Role};
 use changeover::domain::version::Target;
 use changeover::domain::watch;
+use changeover::domain::world::World as Readings;
 use changeover::engine::api::{Fleet as _, Snapshot};
 use changeover::simulator::faults::{Fault, Planned};
 use changeover::simulator::world::{SwapRole, World};
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
+use crate::api::fake::Fake;
 use crate::stage::{PROCEDURES, Setting, Stage, end};
 
 const A: NodeId = NodeId::A;
@@ -195,4 +201,81 @@ async fn whatever_is_changed_out_of_band_in_place_is_noticed_named_and_held() {
 #[tokio::test(start_paused = true)]
 async fn whatever_is_changed_out_of_band_in_a_role_swap_is_noticed_named_and_held() {
     all(PROCEDURES[1]).await;
+}
+
+/// A world in which both nodes were read as this role from `since` on, every half minute until `now`.
+fn read_as(run: &Run, roles: [Role; 2], since: Timestamp, now: Timestamp) -> Readings {
+    let mut world = Readings::new(now, true, SignedDuration::ZERO);
+    let mut at = since;
+    while at <= now {
+        for node in NodeId::BOTH {
+            let Target { version, build } = run.expected_version(node);
+            let observation = Observation {
+                at,
+                identity: run.plan.nodes[node].identity.clone(),
+                version,
+                build,
+                role: roles[node.index()],
+                healthy: true,
+                updating: false,
+                last_sync: None,
+                users: None,
+                sessions: None,
+                as_of: Some(at),
+                may_be_old: SignedDuration::ZERO,
+                clock_skew: None,
+                takes_clients: None,
+            };
+            world.readings[node].take(Ok(observation), at);
+        }
+        at += SignedDuration::from_secs(30);
+    }
+    world
+}
+
+/// Two standbys are the middle of a change of roles for two minutes, whatever the step; then nobody serves, and a person is
+/// called. No word makes it good.
+#[test]
+fn both_standby_is_awaited_for_a_moment_and_then_held() {
+    for step in ["prepare.backup.a", "window-1.confirm", "window-1.force_sync.b", "window-1.break_failover.a", "soak.confirm"] {
+        let fake = Fake::default();
+        let id = fake.run_at(step);
+        let run = fake.run(&id).unwrap().run;
+        let (since, standby) = (run.last_at + SignedDuration::from_mins(10), [Role::Standby; 2]);
+        let later = |secs: i64| since + SignedDuration::from_secs(secs);
+        let rest = Next::Rest { until: Some(since + watch::BOTH_STANDBY_LIMIT) };
+        assert_eq!(decide(&run, &read_as(&run, standby, since, later(90))), rest, "{step}");
+        let next = decide(&run, &read_as(&run, standby, since, later(120)));
+        let Next::Record { event: event @ Event::Held { .. }, why } = &next else { panic!("{step}: {next:?}") };
+        assert!(matches!(event, Event::Held { code, .. } if code == "both_standby"), "{step}: {event:?}");
+        assert!(why.contains("nobody serves"), "{step}: {why}");
+        let (held, _) = machine::next(&run, event, later(120)).unwrap();
+        assert!(alert::hint_of("both_standby", &held).contains("make node `"), "{step}");
+        let (resumed, _) = machine::next(&held, &Event::Resumed { first: None, second: None }, later(180)).unwrap();
+        let again = decide(&resumed, &read_as(&run, standby, since, later(180)));
+        assert!(
+            matches!(&again, Next::Record { event: Event::Held { code, .. }, .. } if code == "both_standby"),
+            "{step}: {again:?}"
+        );
+    }
+}
+
+/// Two primaries are told while an act is on its way, once, and that it is over.
+#[test]
+fn both_primary_is_told_at_once_while_an_act_is_on_its_way() {
+    let fake = Fake::default();
+    let id = fake.run_at("window-1.update.b");
+    fake.push(&id, Event::StepBegun { attempt: 1, baseline: Baseline::default() });
+    let run = fake.run(&id).unwrap().run;
+    assert_eq!(run.phase, Phase::Acting);
+    let now = run.last_at + SignedDuration::from_mins(10);
+    let next = decide(&run, &read_as(&run, [Role::Primary; 2], now, now));
+    let Next::Record { event, .. } = next else { panic!("{next:?}") };
+    assert!(matches!(event, Event::Noticed { notice: Notice::RoleConflict, raised: true, .. }), "{event:?}");
+    let (told, _) = machine::next(&run, &event, now).unwrap();
+    assert_eq!(decide(&told, &read_as(&run, [Role::Primary; 2], now, now)), Next::Rest { until: None });
+    let next = decide(&told, &read_as(&run, [Role::Standalone; 2], now, now));
+    let Next::Record { event, .. } = next else { panic!("{next:?}") };
+    assert!(matches!(event, Event::Noticed { notice: Notice::RoleConflict, raised: false, .. }), "{event:?}");
+    assert!(alert::hint_of("role_conflict", &told).contains("docs/guides/both-primary.md"));
 }

@@ -18,6 +18,7 @@ mod docs;
 mod doubt;
 mod exec;
 mod faults;
+mod hand_resume;
 #[cfg(feature = "test-kill")]
 mod kill;
 mod layering;
