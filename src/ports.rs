@@ -11,7 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::ids::{NodeId, RunId};
 use crate::domain::journal::Record;
-use crate::domain::site::{Observation, TrafficLook};
+use crate::domain::site::{Hands, Observation, TrafficLook};
 use crate::domain::version::Target;
 
 /// A recorded intention to act. `key` is the same when the same intent is repeated after a crash.
@@ -151,6 +151,11 @@ pub trait Appliance: Send + Sync {
 
     /// The facts of this node may be this old; polls faster than that learn nothing new.
     fn cache_time(&self) -> SignedDuration;
+
+    /// How a person does by hand what this driver does, for the day on which no daemon is there.
+    fn hands(&self) -> Hands {
+        Hands::Unknown
+    }
 }
 
 /// One way in which traffic reaches the serving node: a zone, a view, a balancer.

@@ -36,7 +36,9 @@ pub fn taken(reply: &Reply, format: &Format) -> Result<Exit, Failure> {
         output::raw(reply.text()?)?;
     } else {
         let status: view::Status = reply.read()?;
-        output::say(&format!("run `{}`: {}", status.run, page::standing(&status)))?;
+        let differs = status.guide.iter().flat_map(|guide| &guide.differs);
+        let differs: String = differs.map(|differs| format!("\nnot as the plan has it: {differs}")).collect();
+        output::say(&format!("run `{}`: {}{differs}", status.run, page::standing(&status)))?;
     }
     Ok(Exit::Done)
 }

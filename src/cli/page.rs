@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::domain::event::{Outcome, WaitingOn};
 use crate::domain::ids::NodeId;
-use crate::server::view::{Guide, LeftUntouched, Node, Status, Untouched};
+use crate::server::view::{Doubt, Guide, LeftUntouched, Node, Status, StopHere, Untouched, WayStep};
 
 use super::output;
 
@@ -59,6 +59,7 @@ fn facts(status: &Status) -> Vec<(&'static str, String)> {
     }));
     facts.extend(step(status));
     facts.extend(status.guide.iter().flat_map(guide));
+    facts.extend(status.way.iter().flat_map(way));
     facts.extend(status.serving.map(|node| ("serving", format!("node {node}"))));
     facts.push(("failover", failover(status)));
     facts.push(("node a", node(&status.nodes[NodeId::A])));
@@ -83,9 +84,53 @@ fn step(status: &Status) -> Option<(&'static str, String)> {
     Some(("step", format!("{} of {}, {}{attempt}{doing}", step.number, step.of, step.id)))
 }
 
-fn guide(guide: &Guide) -> [(&'static str, String); 3] {
+fn guide(guide: &Guide) -> Vec<(&'static str, String)> {
     let Guide { why, whose_move, unblocks, .. } = guide;
-    [("why", why.clone()), ("next move", whose_move.clone()), ("what helps", unblocks.clone())]
+    let mut lines = vec![("why", why.clone()), ("next move", whose_move.clone()), ("what helps", unblocks.clone())];
+    lines.extend(guide.differs.iter().map(|differs| ("differs", differs.clone())));
+    lines.extend(guide.doubt.iter().flat_map(doubt));
+    lines
+}
+
+/// What is read to settle it, and both continuations.
+fn doubt(doubt: &Doubt) -> [(&'static str, String); 3] {
+    let next = doubt.next_look.map(|at| format!(", next at {at}")).unwrap_or_default();
+    let reads = format!("{}{next}, in doubt since {}", doubt.reads, doubt.since);
+    [("reads", reads), ("if done", doubt.if_done.clone()), ("if not", doubt.if_not.clone())]
+}
+
+/// If it stops here: where the way leads, how long it takes, what it loses, and what stands against going home.
+fn way(way: &StopHere) -> Vec<(&'static str, String)> {
+    let steps: Vec<String> = way.steps.iter().map(way_step).collect();
+    let path = match (&way.goal, steps.is_empty()) {
+        (None, _) => ", whatever is done by rule: a person decides".to_owned(),
+        (Some(_), true) => ", nothing is to be done".to_owned(),
+        (Some(_), false) => format!(" in {}: {}", output::seconds(way.expected_seconds), steps.join(", ")),
+    };
+    let last = if way.point_of_no_return { "; the next step is the point of no return" } else { "" };
+    let mut lines = vec![("stop here", format!("{}{path}{}{last}", way.end(), left_behind(way)))];
+    lines.extend(
+        way.not_home
+            .iter()
+            .map(|against| ("not home", format!("{}: expected {}, found {}", against.rule, against.expected, against.found))),
+    );
+    lines
+}
+
+/// `extract_data b`
+pub fn way_step(step: &WayStep) -> String {
+    let node = step.node.map(|node| format!(" {node}")).unwrap_or_default();
+    let gate = step.gate.map(|gate| format!(" {gate}")).unwrap_or_default();
+    format!("{}{node}{gate}", step.action)
+}
+
+/// What a way loses, in words.
+pub fn left_behind(way: &StopHere) -> String {
+    let Some(left) = &way.leaves_behind else { return String::new() };
+    let since = left.since.map_or_else(|| "since the break".to_owned(), |since| format!("since {since}"));
+    let from = left.known_from.as_deref().unwrap_or_default();
+    let sessions = left.sessions.map(|sessions| format!(", {sessions} sessions by the last {from}")).unwrap_or_default();
+    format!("; leaves behind what was written on node {} {since}{sessions}", left.node)
 }
 
 fn failover(status: &Status) -> String {

@@ -5,11 +5,11 @@ use std::fmt::Write as _;
 use clap::Args;
 
 use crate::domain::action::Impact;
-use crate::server::view;
+use crate::server::view::{self, StopHere};
 
 use super::client::Client;
 use super::order::Order;
-use super::{Daemon, Exit, Failure, Format, Run, output};
+use super::{Daemon, Exit, Failure, Format, Run, output, page};
 
 /// Show the plan of a run: its steps with times and impact, and what speaks against it; touches nothing
 #[derive(Args)]
@@ -29,7 +29,7 @@ impl Run for Plan {
         if self.format.json {
             output::raw(reply.text()?)?;
         } else {
-            output::say(&page(&plan))?;
+            output::say(&text(&plan))?;
         }
         Ok(if plan.refusals.is_empty() { Exit::Done } else { Exit::NotMet })
     }
@@ -39,35 +39,74 @@ impl Run for Plan {
     }
 }
 
-fn page(plan: &view::Plan) -> String {
-    let mut page = format!("plan for site `{}`: {}, {} to {}\n", plan.site, plan.procedure, plan.from, plan.to);
+fn text(plan: &view::Plan) -> String {
+    let mut text = format!("plan for site `{}`: {}, {} to {}\n", plan.site, plan.procedure, plan.from, plan.to);
     let package = &plan.package;
     // Writing into a string cannot fail.
-    let _ = writeln!(page, "package  {} ({} bytes, SHA-256 {})", package.path.display(), package.bytes, package.sha256);
+    let _ = writeln!(text, "package  {} ({} bytes, SHA-256 {})", package.path.display(), package.bytes, package.sha256);
     for (name, window) in [("window 1", &plan.windows.first), ("window 2", &plan.windows.second)] {
         if let Some(window) = window {
-            let _ = writeln!(page, "{name} {}", output::window(window));
+            let _ = writeln!(text, "{name} {}", output::window(window));
         }
     }
-    let _ = write!(page, "\n{}", steps(plan));
+    let ways = distinct(plan);
+    let _ = write!(text, "\n{}", steps(plan, &ways));
+    text.push_str(&legend(&ways));
     if !plan.refusals.is_empty() {
-        page.push_str("\nnot to be started as it is:\n");
+        text.push_str("\nnot to be started as it is:\n");
     }
     for refusal in &plan.refusals {
         let step = refusal.step.as_ref().map(|step| format!(" at `{step}`")).unwrap_or_default();
-        let _ = writeln!(page, "  {}{step}: {}", refusal.rule, refusal.message);
+        let _ = writeln!(text, "  {}{step}: {}", refusal.rule, refusal.message);
     }
-    page
+    text
 }
 
-fn steps(plan: &view::Plan) -> String {
-    let head = ["AT", "STEP", "IMPACT", "TAKES", "WHAT"].map(str::to_owned).to_vec();
+fn steps(plan: &view::Plan, ways: &[&StopHere]) -> String {
+    let head = ["AT", "STEP", "IMPACT", "TAKES", "IF YOU STOP HERE", "WHAT"].map(str::to_owned).to_vec();
     let row = |step: &view::PlanStep| {
         let at = step.at.map_or_else(|| "-".to_owned(), |at| at.to_string());
-        vec![at, step.id.clone(), impact(step.impact).to_owned(), output::seconds(step.expected_seconds), step.sentence.clone()]
+        let stop = step.stop_here.as_ref().map(|stop| stop_here(stop, ways)).unwrap_or_default();
+        let takes = output::seconds(step.expected_seconds);
+        vec![at, step.id.clone(), impact(step.impact).to_owned(), takes, stop, step.sentence.clone()]
     };
     let rows: Vec<Vec<String>> = std::iter::once(head).chain(plan.steps.iter().map(row)).collect();
     output::table(&rows)
+}
+
+/// The ways that the plan's steps have, each once; their numbers count from 1.
+fn distinct(plan: &view::Plan) -> Vec<&StopHere> {
+    let mut ways: Vec<&StopHere> = Vec::new();
+    for stop in plan.steps.iter().filter_map(|step| step.stop_here.as_ref()) {
+        if !stop.steps.is_empty() && !ways.iter().any(|way| is_same(way, stop)) {
+            ways.push(stop);
+        }
+    }
+    ways
+}
+
+fn is_same(way: &StopHere, other: &StopHere) -> bool {
+    way.steps == other.steps && way.leaves_behind == other.leaves_behind
+}
+
+/// `home [2], 9m`; `no return`: the step begun, only a person's decision leads home.
+fn stop_here(stop: &StopHere, ways: &[&StopHere]) -> String {
+    let number = ways.iter().position(|way| is_same(way, stop)).map(|index| format!(" [{}]", index + 1)).unwrap_or_default();
+    let takes = if stop.steps.is_empty() { String::new() } else { format!(", {}", output::seconds(stop.expected_seconds)) };
+    let last = if stop.point_of_no_return { "; NO RETURN" } else { "" };
+    format!("{}{number}{takes}{last}", stop.end())
+}
+
+/// What the numbers stand for.
+fn legend(ways: &[&StopHere]) -> String {
+    let mut legend = String::from("\nif you stop:\n");
+    for (index, way) in ways.iter().enumerate() {
+        let steps: Vec<String> = way.steps.iter().map(page::way_step).collect();
+        // Writing into a string cannot fail.
+        let _ = writeln!(legend, "  [{}] {}: {}{}", index + 1, way.end(), steps.join(", "), page::left_behind(way));
+    }
+    legend.push_str("  NO RETURN: the step can't be undone, and once it is done only a person's decision leads home\n");
+    legend
 }
 
 pub fn impact(impact: Impact) -> &'static str {

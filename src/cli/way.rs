@@ -55,12 +55,13 @@ fn steps(way: &Way) -> String {
 }
 
 fn left(left: Option<&Left>) -> String {
-    let Some(Left { node, sessions, known_from }) = left else {
+    let Some(Left { node, since, sessions, known_from }) = left else {
         return "it leaves no data behind".to_owned();
     };
     let count = sessions.map_or_else(|| "not told".to_owned(), |sessions| sessions.to_string());
     let from = known_from.as_ref().map(|from| format!(" (by the last {from})")).unwrap_or_default();
-    format!("it leaves behind what was written on node {node} since the break: sessions {count}{from}, and its settings")
+    let since = since.map_or_else(|| "the break".to_owned(), |since| since.to_string());
+    format!("it leaves behind what was written on node {node} since {since}: sessions {count}{from}, and its settings")
 }
 
 fn promises(promises: &[Promise]) -> String {

@@ -260,7 +260,7 @@ fn cause(code: &str) -> Option<&'static str> {
             Some("step_failed")
         }
         "window_missed" => Some("window_missed"),
-        "role_conflict" => Some("role_conflict"),
+        "role_conflict" | "both_standby" => Some("role_conflict"),
         "node_unreachable" => Some("node_unreachable"),
         _ => None,
     }
@@ -298,8 +298,14 @@ pub fn hint_of(code: &str, run: &Run) -> String {
             format!("book another window: `changeover resume {id} --window \"2026-11-22T02:00[Europe/Berlin] +4h\"`")
         }
         "role_conflict" => {
-            format!("break the link on both nodes now (/login > Management > Failover), look at the data, {resume}")
+            format!(
+                "break the link on both nodes now (/login > Management > Failover), look at the data as docs/guides/both-primary.md says, {resume}"
+            )
         }
+        "both_standby" => format!(
+            "nobody serves: make node `{}` primary at its own page (/login > Management > Failover > Become Primary), {resume}",
+            run.survivor
+        ),
         "out_of_band" => {
             format!("somebody changed the pair; look at it, {resume}: what is already so counts if no rule speaks against it")
         }
@@ -313,7 +319,9 @@ pub fn hint_of(code: &str, run: &Run) -> String {
             )
         }
         "node_unreachable" if run.hold().is_none() => {
-            "look at the node and the way to it; the run goes on by itself once it answers".to_owned()
+            format!(
+                "look at the node and the way to it; the run goes on by itself once it answers; what leads on without it: `changeover status {id}`"
+            )
         }
         "harbour" => harbour(run),
         "node_replaced" => {
@@ -324,7 +332,10 @@ pub fn hint_of(code: &str, run: &Run) -> String {
             format!("link the pair by hand, or have another run take it over: `changeover adopt {}`", run.id.site)
         }
         "unprotected_too_long" => "end the unprotected time: finish window two".to_owned(),
-        "stray_session" => "find out who still reaches the node that does not serve, and how (by address?)".to_owned(),
+        "stray_session" => format!(
+            "close node `{}` to clients, and find out who still reaches it, and how (by address, by an old DNS answer?)",
+            run.survivor.other()
+        ),
         "window_closing" => format!("what does not begin in time waits for another window: `changeover resume {id} --window …`"),
         "store_low" => {
             "free space on the disk of the state folder; only holds, the way home and switch-backs are taken meanwhile".to_owned()

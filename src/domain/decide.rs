@@ -17,7 +17,7 @@ use super::run::{Phase, Run};
 use super::step::Step;
 use super::watch;
 use super::world::World;
-pub use settle::{after_restart, may_be_sent_again};
+pub use settle::{after_restart, may_be_sent_again, pause_until};
 use settle::{instructed, settle};
 
 /// The answer: an event to record, or a rest until something changes.
@@ -56,6 +56,10 @@ pub fn decide(run: &Run, world: &World) -> Next {
     // An act is on its way: its answer comes next, and nothing may come between.
     if run.phase == Phase::Acting {
         return rest(None);
+    }
+    // The middle of a change of roles: it is over in a moment, or a person's.
+    if let Some(until) = watch::role_change_until(run, world) {
+        return rest(Some(until));
     }
     if let Some(failure) = watch::surprise(run, world) {
         return held(failure, watch::is_untouched(run, world));

@@ -8,8 +8,11 @@
 
 pub mod action;
 pub mod alert;
+pub mod by_hand;
 pub mod checks;
+pub mod console;
 pub mod decide;
+pub mod doubt;
 pub mod event;
 pub mod facts;
 pub mod ids;
@@ -25,6 +28,7 @@ pub mod run;
 pub mod sheet;
 pub mod site;
 pub mod step;
+pub mod stop_here;
 pub mod stops;
 pub mod version;
 pub mod watch;

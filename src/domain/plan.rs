@@ -10,7 +10,7 @@ use super::event::{FileEvidence, Goal};
 use super::ids::{NodeId, PerNode};
 use super::procedure::Procedure;
 use super::rules::Rule;
-use super::site::{Node, Policy, Site};
+use super::site::{Hands, Node, Policy, Site};
 use super::step::Step;
 use super::version::{Target, Version};
 use super::window::Window;
@@ -63,6 +63,9 @@ pub struct Plan {
     pub service: String,
     /// The pair's identities and addresses as they were when the run began (R13).
     pub nodes: PerNode<Node>,
+    /// How a person does what the daemon can't do any more: the sheet that leaves this host must tell it without the site file.
+    #[serde(default, skip_serializing_if = "untold")]
+    pub hands: PerNode<Hands>,
     pub policy: Policy,
     pub from: Target,
     pub to: Target,
@@ -74,6 +77,10 @@ pub struct Plan {
     /// The run takes over a pair as it is found, half-way through an update.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub adopted: Option<Adoption>,
+}
+
+fn untold(hands: &PerNode<Hands>) -> bool {
+    hands.a.is_unknown() && hands.b.is_unknown()
 }
 
 /// What a person vouches for when a pair is taken over as it is found; no journal tells it.
@@ -131,6 +138,7 @@ impl Plan {
             procedure: procedure.name.clone(),
             service: site.service.clone(),
             nodes: site.nodes.clone(),
+            hands: PerNode::default(),
             policy: site.policy.clone(),
             from,
             to,

@@ -167,10 +167,12 @@ fn updated(run: &Run, node: NodeId, since: Timestamp, world: &World) -> Proof {
     }
     let target = &run.plan.to.version;
     if current.version != *target {
-        if current.version == run.plan.from.version || !reading.proven_after(since) {
+        let as_before = current.version == run.plan.from.version && !is_foreign(run, current.build.as_deref());
+        if as_before || !reading.proven_after(since) {
             return not_yet(format!("version {target} on node `{node}`; it shows {}", current.version));
         }
-        let found = format!("version {}", current.version);
+        let build = current.build.as_ref().map(|build| format!(", build {build}")).unwrap_or_default();
+        let found = format!("version {}{build}", current.version);
         return Proof::Failed(Failure::new("wrong_version", format!("version {target} on node `{node}`"), found).at(node));
     }
     if !reading.proven_after(since) || !reading.healthy_twice() {
@@ -193,6 +195,12 @@ pub fn came_back(run: &Run, step: &Step, world: &World) -> Option<Failure> {
     let failed = silent > run.plan.policy.max_silence && reading.healthy_twice() && reading.proven_after(until);
     let found = || format!("it was silent for {} min and runs {} still", silent.as_mins(), current.version);
     failed.then(|| Failure::new("step_failed", format!("version {} on node `{node}`", run.plan.to.version), found()).at(node))
+}
+
+/// On the version that it had before, but a build that it did not have: something else was installed.
+fn is_foreign(run: &Run, build: Option<&str>) -> bool {
+    let before = run.plan.from.build.as_deref();
+    before.is_some() && build.is_some() && before != build
 }
 
 fn wrong_build(run: &Run, node: NodeId, found: Option<&str>) -> Option<Failure> {

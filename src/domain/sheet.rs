@@ -3,8 +3,11 @@
 
 use std::fmt::Write as _;
 
+use super::by_hand::{self, Course};
 use super::ids::NodeId;
 use super::run::{Hold, Phase, Run};
+use super::window::format_duration;
+use super::world::World;
 
 /// One sentence on the pair, from the journal alone.
 pub fn state(run: &Run) -> String {
@@ -21,11 +24,12 @@ pub fn state(run: &Run) -> String {
         Some(_) => format!("the name leads to node `{serving}`, which is closed to clients"),
         None => format!("node `{serving}` serves"),
     };
-    format!("{link}; {serves}; {}; {}", versions[0], versions[1])
+    let stray = stray(run).map(|stray| format!("; {stray}")).unwrap_or_default();
+    format!("{link}; {serves}; {}; {}{stray}", versions[0], versions[1])
 }
 
 /// The hold of a run whose link is half there, the wrong way round, or claimed by both nodes.
-fn link_trouble(run: &Run) -> Option<&Hold> {
+pub fn link_trouble(run: &Run) -> Option<&Hold> {
     run.hold().filter(|hold| matches!(hold.code.as_str(), "half_broken" | "half_established" | "role_conflict"))
 }
 
@@ -48,12 +52,13 @@ pub fn may(run: &Run) -> Vec<String> {
         }
         return lines;
     }
-    let mut lines = match run.nodes[kept].closed_at {
+    let mut lines: Vec<String> = unclosed(run).into_iter().collect();
+    lines.extend(match run.nodes[kept].closed_at {
         Some(_) => {
             vec![format!("open node `{kept}` to clients again: nobody serves while it is closed and the name leads to it")]
         }
         None => vec![format!("leave it as it is: node `{kept}` serves, without failover")],
-    };
+    });
     let (kept_version, left_version) = (run.expected_version(kept).version, run.expected_version(left).version);
     if kept_version == left_version {
         lines.push(format!(
@@ -67,6 +72,23 @@ pub fn may(run: &Run) -> Vec<String> {
         lines.push(format!("finish: in a window, update node `{kept}` to {target} while node `{left}` can serve, then establish failover from node `{kept}`"));
     }
     lines
+}
+
+/// Traffic was taken from a node that nobody has closed: what comes first whenever it can be reached.
+fn unclosed(run: &Run) -> Option<String> {
+    let left = run.survivor.other();
+    let record = &run.nodes[left];
+    let open = record.served_until.is_some() && record.closed_at.is_none();
+    open.then(|| format!("close node `{left}` to clients before anything else is done with it: traffic was taken from it, and old DNS answers may still lead there; then extract its session data"))
+}
+
+/// What was written on one node alone and is in no file yet, from the journal alone.
+fn stray(run: &Run) -> Option<String> {
+    let left = run.survivor.other();
+    let record = &run.nodes[left];
+    let (from, until) = (run.unprotected_since()?, record.served_until?);
+    let kept = record.closed_at.is_some() && record.extracted_at >= record.closed_at;
+    (!kept && until >= from).then(|| format!("what was written on node `{left}` since {from} is there alone"))
 }
 
 /// What must not be done by hand now.
@@ -98,9 +120,33 @@ pub fn must_not(run: &Run) -> Vec<String> {
     lines
 }
 
-/// The whole sheet, as text that can be printed and followed without the daemon.
-pub fn text(run: &Run) -> String {
+/// The whole sheet, as text that can be printed and followed without the daemon. With a world it is about what was read, else
+/// about what the journal says.
+pub fn text(run: &Run, world: Option<&World>) -> String {
     let mut sheet = String::new();
+    head(&mut sheet, run, world);
+    section(&mut sheet, "By hand you may", &may(run));
+    section(&mut sheet, "By hand you must not", &must_not(run));
+    let believed;
+    let world = match world {
+        Some(world) => world,
+        None => {
+            believed = by_hand::believed(run);
+            &believed
+        }
+    };
+    let courses = by_hand::courses(run, world);
+    if !courses.is_empty() {
+        section(&mut sheet, "Before anything is done by hand", &before(run));
+    }
+    for course in &courses {
+        put_course(&mut sheet, course);
+    }
+    sheet
+}
+
+/// Which run, how it stands, and where its boxes are.
+fn head(sheet: &mut String, run: &Run, world: Option<&World>) {
     // Writing into a string cannot fail.
     let _ = writeln!(sheet, "Run {} of site {} ({} to {})", run.id, run.id.site, run.plan.from, run.plan.to);
     let _ = writeln!(sheet, "As of {}, record {}", run.last_at, run.seq);
@@ -108,25 +154,69 @@ pub fn text(run: &Run) -> String {
     for node in NodeId::BOTH {
         let facts = &run.plan.nodes[node];
         let keep = if node == run.survivor { "its data are kept (survivor)" } else { "its data are not kept" };
-        let _ = writeln!(
-            sheet,
-            "Node {node}: {} at {}, version {}, {keep}",
-            facts.identity,
-            facts.address,
-            run.expected_version(node)
-        );
+        let version = run.expected_version(node);
+        let _ = writeln!(sheet, "Node {node}: {} at {}, version {version}, {keep}", facts.identity, facts.address);
+        if let Some(world) = world {
+            let _ = writeln!(sheet, "  {}", read(world, node));
+        }
         if let Some((at, file)) = &run.nodes[node].backup {
             let _ = writeln!(sheet, "  backup of {at}: {} (SHA-256 {})", file.path.display(), file.sha256);
         }
     }
+    let package = &run.plan.package;
+    let _ = writeln!(sheet, "Package: {} (SHA-256 {})", package.path.display(), package.sha256);
     let next = run.step().map_or_else(|| "none".to_owned(), |step| format!("{}: {}", step.id, step.sentence()));
     let _ = writeln!(sheet, "Next step of the plan: {next}");
     if let Phase::Held(hold) = &run.phase {
         let _ = writeln!(sheet, "Held: {} ({})", hold.message, hold.code);
     }
-    section(&mut sheet, "By hand you may", &may(run));
-    section(&mut sheet, "By hand you must not", &must_not(run));
-    sheet
+}
+
+/// What a node showed when it was last read.
+fn read(world: &World, node: NodeId) -> String {
+    let reading = &world.readings[node];
+    match &reading.current {
+        Some(seen) => {
+            let well = if seen.healthy { "healthy" } else { "not healthy" };
+            let busy = if seen.updating { ", updating" } else { "" };
+            format!("read at {}: {}, {}, {well}{busy}", seen.at, seen.role.as_str(), seen.version)
+        }
+        None => format!("not read: {}", reading.error.as_deref().unwrap_or("no look yet")),
+    }
+}
+
+/// What comes before the first act: nobody else acts, nothing is under way, and the boxes are those meant.
+fn before(run: &Run) -> Vec<String> {
+    let mut lines = vec![
+        format!("stop the daemon, or hold the run (`changeover hold {}`): two pairs of hands are one too many", run.id),
+        "see that things are as stated above; if they are not, go by what the boxes show and by what must not be done".to_owned(),
+        "before each act see that the box is the one named, by its identity, at its own address".to_owned(),
+        "go to the next act only after the check of the one before; write down time and result of each".to_owned(),
+    ];
+    if let (Some(step), Some(act)) = (run.step(), &run.act) {
+        lines.insert(1, format!("`{}` was ordered at {} and may be under way: see what became of it first", step.id, act.since));
+    }
+    lines
+}
+
+/// One way on, its acts numbered.
+fn put_course(sheet: &mut String, course: &Course) {
+    // Writing into a string cannot fail.
+    let _ = writeln!(sheet, "{}, {} expected:", course.title, format_duration(course.expected));
+    for against in &course.against {
+        let _ = writeln!(sheet, "  against it now: {against}");
+    }
+    if course.acts.is_empty() && course.against.is_empty() {
+        let _ = writeln!(sheet, "  nothing is to be done");
+    }
+    for (index, act) in course.acts.iter().enumerate() {
+        let _ = writeln!(sheet, "  {}. {}", index + 1, act.sentence);
+        let never = act.text.never.iter().map(|line| format!("DO NOT {line}"));
+        let check = std::iter::once(format!("CHECK: {}", act.text.seen));
+        for line in act.text.steps.iter().cloned().chain(never).chain(check) {
+            let _ = writeln!(sheet, "     {line}");
+        }
+    }
 }
 
 fn section(sheet: &mut String, title: &str, lines: &[String]) {

@@ -50,6 +50,25 @@ pub struct Node {
     pub address: IpAddr,
 }
 
+/// How a person does at a box what is else done through its driver.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Hands {
+    /// At the vendor's pages, at this address.
+    Console { url: String },
+    /// With this program; the action's name is its last argument.
+    Program { program: Vec<String> },
+    /// The driver does not tell.
+    #[default]
+    Unknown,
+}
+
+impl Hands {
+    pub fn is_unknown(&self) -> bool {
+        *self == Self::Unknown
+    }
+}
+
 impl Site {
     /// The node whose address this is.
     pub fn node_at(&self, address: IpAddr) -> Option<NodeId> {

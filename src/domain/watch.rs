@@ -24,14 +24,36 @@ pub fn surprises(run: &Run, world: &World) -> Vec<Failure> {
     failures.into_iter().flatten().collect()
 }
 
-/// A person has seen exactly this and resumed the run. Two primaries, and a link towards the survivor, no word makes good.
+/// What is not as the plan has it, in words for the person who lets the run go on.
+pub fn differences(run: &Run, world: &World) -> Vec<String> {
+    let place = |failure: &Failure| failure.node.map(|node| format!("node `{node}`: ")).unwrap_or_default();
+    surprises(run, world).iter().map(|failure| format!("{}{}", place(failure), failure.message)).collect()
+}
+
+/// In a change of roles done by hand both nodes are standby for some seconds, and readings may be a minute old: for so long it is
+/// awaited. Nobody serves meanwhile, so a person is called soon after.
+pub const BOTH_STANDBY_LIMIT: SignedDuration = SignedDuration::from_mins(2);
+
+/// Until when two standbys are awaited as the middle of a change of roles; `None` if it is not so, or no longer.
+pub fn role_change_until(run: &Run, world: &World) -> Option<Timestamp> {
+    let until = both_standby_since(world)? + BOTH_STANDBY_LIMIT;
+    (!run.is_finished() && world.now < until).then_some(until)
+}
+
+fn both_standby_since(world: &World) -> Option<Timestamp> {
+    let since = |node: NodeId| world.readings[node].role_since();
+    (world.link() == Link::BothStandby).then(|| since(NodeId::A).max(since(NodeId::B)))?
+}
+
+/// A person has seen exactly this and resumed the run. Two primaries, two standbys, and a link towards the survivor, no word
+/// makes good.
 fn is_acknowledged(run: &Run, failure: &Failure, world: &World) -> bool {
     let harmful = match world.link() {
-        Link::BothPrimary => true,
+        Link::BothPrimary | Link::BothStandby => true,
         Link::Linked { primary } => run.unprotected_since().is_some() && primary != run.survivor,
         _ => false,
     };
-    let link = failure.code == "role_conflict";
+    let link = matches!(failure.code, "role_conflict" | "both_standby");
     // What a person ordered to break the link, or to move on with it broken, must be able to go on.
     let mended = run.way.is_some() && run.step().is_some_and(|step| step.kind == Kind::BreakFailover);
     !(link && harmful && !mended) && run.acknowledged.contains(&failure.message)
@@ -53,6 +75,14 @@ fn wrong_link(run: &Run, world: &World) -> Option<Failure> {
     if link == Link::BothPrimary {
         return Some(proof::both_primary());
     }
+    if link == Link::BothStandby {
+        return role_change_until(run, world).is_none().then(both_standby);
+    }
+    // While a link is to be broken it may be there still, but not the other way round; what a person ordered mends that too.
+    let planned = Link::Linked { primary: run.plan.primary };
+    if run.is_at(Kind::BreakFailover) && !run.is_ordered() && matches!(link, Link::Linked { .. }) && link != planned {
+        return Some(Failure::new("role_conflict", planned.describe(), link.describe()));
+    }
     if link == Link::Unknown
         || run.is_at(Kind::BreakFailover)
         || run.is_at(Kind::EstablishFailover)
@@ -70,6 +100,11 @@ fn wrong_link(run: &Run, world: &World) -> Option<Failure> {
     }
     let code = if matches!(link, Link::Linked { .. }) { "role_conflict" } else { "out_of_band" };
     Some(Failure::new(code, Link::Linked { primary }.describe(), link.describe()))
+}
+
+fn both_standby() -> Failure {
+    let found = "both nodes standby: nobody serves, and it is more than a moment in a change of roles";
+    Failure::new("both_standby", "one primary", found)
 }
 
 /// R8: while failover is broken any relationship is one that nobody planned.
@@ -110,15 +145,20 @@ fn wrong_version(run: &Run, node: NodeId, world: &World) -> Option<Failure> {
     (current.version != expected.version || !same_build).then(failure)
 }
 
-/// The service's name leads to the node that should not serve.
+/// The service's name leads to the node that should not serve, on every server or on some.
 fn wrong_traffic(run: &Run, world: &World) -> Option<Failure> {
     let moving = run.is_at(Kind::SwitchTraffic);
-    let target = world.traffic.target()?;
-    if moving || target == run.serving() || world.traffic.steady_count < 2 {
-        return None;
-    }
+    let traffic = &world.traffic;
+    let elsewhere = match traffic.target() {
+        Some(target) => (target != run.serving()).then_some("it leads"),
+        // Before and while we move it ourselves the servers need not agree.
+        None if run.step().is_some_and(|step| step.kind == Kind::SwitchTraffic) => None,
+        None => traffic.names(run.serving().other()).then_some("on some servers it leads"),
+    };
+    let how = elsewhere.filter(|_| !moving && traffic.steady_count >= 2)?;
     let expected = format!("`{}` leading to node `{}`", run.plan.service, run.serving());
-    Some(Failure::new("out_of_band", expected, format!("it leads to node `{target}`: {}", world.traffic.describe())))
+    let found = format!("{how} to node `{}`: {}", run.serving().other(), traffic.describe());
+    Some(Failure::new("out_of_band", expected, found))
 }
 
 /// What people must be told now, or that it is over.
@@ -127,7 +167,7 @@ pub fn notice(run: &Run, world: &World) -> Option<Event> {
         .or_else(|| window_closing(run, world))
         .or_else(|| NodeId::BOTH.into_iter().find_map(|node| unreachable(run, node, world)))
         .or_else(|| NodeId::BOTH.into_iter().find_map(|node| stray_session(run, node, world)))
-        .or_else(|| role_conflict_while_held(run, world))
+        .or_else(|| role_conflict_untold(run, world))
 }
 
 fn raise(run: &Run, notice: Notice, node: Option<NodeId>, is_so: bool, message: impl Into<String>) -> Option<Event> {
@@ -166,21 +206,36 @@ fn unreachable(run: &Run, node: NodeId, world: &World) -> Option<Event> {
     raise(run, Notice::NodeUnreachable, Some(node), silent, format!("node `{node}`: {why}"))
 }
 
-/// R16: new sessions on the node that does not serve, from the first window's end on.
+/// R16: new sessions on the node that does not serve, from the first window's end on; and a node that traffic was taken from and
+/// that takes clients again, once the run rests or has closed it: until then the run itself is about to close it.
 fn stray_session(run: &Run, node: NodeId, world: &World) -> Option<Event> {
     let soaking = run.soak_from.is_some();
     let current = world.readings[node].current.as_ref()?;
-    let stray = soaking && world.is_stray(run, node);
-    let message = format!("node `{node}` does not serve and has {} sessions", current.sessions.unwrap_or(0));
-    raise(run, Notice::StraySession, Some(node), stray, message)
+    let rests = run.hold().is_some() || run.nodes[node].closed_at.is_some();
+    let back = rests && world.is_back_open(run, node);
+    let stray = (soaking || rests && run.nodes[node].served_until.is_some()) && world.is_stray(run, node);
+    let (users, sessions) = (current.users.unwrap_or(0), current.sessions.unwrap_or(0));
+    let open = if back { ", can take clients" } else { "" };
+    let message = format!("node `{node}` does not serve{open} and has {sessions} sessions and {users} users");
+    raise(run, Notice::StraySession, Some(node), stray || back, message)
 }
 
-/// While the run is held nothing more can hold it, but a role conflict must still be told.
-fn role_conflict_while_held(run: &Run, world: &World) -> Option<Event> {
-    let hold = run.hold()?;
-    let told = |failure: &Failure| hold.code == "role_conflict" || is_acknowledged(run, failure, world);
-    let failure = wrong_link(run, world).filter(|failure| failure.code == "role_conflict" && !told(failure))?;
-    raise(run, Notice::RoleConflict, None, true, failure.message)
+/// While the run is held nothing more can hold it, and while an act is on its way nothing may come between; but a role conflict
+/// is told at once, and that it is over.
+fn role_conflict_untold(run: &Run, world: &World) -> Option<Event> {
+    let failure = wrong_link(run, world)
+        .filter(|failure| matches!(failure.code, "role_conflict" | "both_standby") && !is_acknowledged(run, failure, world));
+    let Some(failure) = failure else {
+        let over = world.link() != Link::Unknown;
+        return over.then(|| raise(run, Notice::RoleConflict, None, false, "the roles are in conflict no more")).flatten();
+    };
+    let told = match &run.phase {
+        Phase::Held(hold) => hold.code == failure.code,
+        Phase::Acting => false,
+        // It holds the run, and that is told.
+        _ => true,
+    };
+    (!told).then(|| raise(run, Notice::RoleConflict, None, true, failure.message)).flatten()
 }
 
 /// A node silent for this long calls back a person who was instructed: some four looks, so that one lost answer does not, and

@@ -27,6 +27,8 @@ pub struct Reading {
     /// The first of the readings, without a break, that agree with the current one in every fact that proofs use.
     steady_since: Option<Timestamp>,
     steady_count: u32,
+    /// The first of the readings, without a break, that show the current role.
+    role_since: Option<Timestamp>,
     /// Good readings without a break.
     healthy_count: u32,
     /// The last syncs that were read, with the time of the reading, newest last. Kept apart from the facts that must agree: a
@@ -53,6 +55,8 @@ impl Reading {
         let steady = self.current.as_ref().is_some_and(|before| agree(before, &observation));
         self.steady_since = self.steady_since.filter(|_| steady).or(Some(observation.at));
         self.steady_count = if steady { self.steady_count.saturating_add(1) } else { 1 };
+        let same_role = self.role() == Some(observation.role);
+        self.role_since = self.role_since.filter(|_| same_role).or(Some(observation.at));
         self.healthy_count = if well(&observation) { self.healthy_count.saturating_add(1) } else { 0 };
         self.syncs.extend(observation.last_sync.clone().map(|sync| (observation.at, sync)));
         while self.syncs.len() > SYNCS_KEPT {
@@ -90,6 +94,11 @@ impl Reading {
 
     pub fn role(&self) -> Option<Role> {
         self.current.as_ref().map(|observation| observation.role)
+    }
+
+    /// Since when this role is read without a break.
+    pub fn role_since(&self) -> Option<Timestamp> {
+        self.role_since
     }
 
     pub fn sync(&self) -> Option<&SyncFact> {
@@ -134,6 +143,12 @@ impl TrafficReading {
         targets.all(|target| target == Some(first)).then_some(first)
     }
 
+    /// True if some answer names this node.
+    pub fn names(&self, node: NodeId) -> bool {
+        let mut answers = self.looks.iter().flatten().flat_map(|look| &look.answers);
+        answers.any(|answer| answer.target == Some(node))
+    }
+
     /// What was seen, for messages.
     pub fn describe(&self) -> String {
         let each = self.looks.iter().flat_map(|look| match look {
@@ -160,11 +175,13 @@ pub struct World {
     pub has_traffic: bool,
     /// How long a switch of traffic whose answer was lost may still take effect.
     pub settling: SignedDuration,
+    /// When everything is read next, if nothing happens before.
+    pub next_look: Option<Timestamp>,
 }
 
 impl World {
     pub fn new(now: Timestamp, has_traffic: bool, settling: SignedDuration) -> Self {
-        Self { now, readings: PerNode::default(), traffic: TrafficReading::default(), has_traffic, settling }
+        Self { now, readings: PerNode::default(), traffic: TrafficReading::default(), has_traffic, settling, next_look: None }
     }
 
     pub fn link(&self) -> Link {
@@ -208,7 +225,8 @@ impl World {
             healthy: reading.healthy_twice(),
             proven: since_touched(record.verified_at) && record.closed_at.is_none(),
             verified: since_touched(record.verified_at),
-            closed: record.closed_at.is_some(),
+            // What takes clients is not closed, whatever was recorded: a box that restarted may have forgotten it.
+            closed: record.closed_at.is_some() && !takes(current),
             denied,
             backed_up: self.backup_counts(run, node),
             extracted: since_touched(record.extracted_at)
@@ -217,6 +235,16 @@ impl World {
             stray: self.is_stray(run, node),
             written: self.was_written(run, node),
         }
+    }
+
+    /// R16: traffic was taken from this node, and yet it can take clients: it came back open, or its closing did not last.
+    pub fn is_back_open(&self, run: &Run, node: NodeId) -> bool {
+        let own = |observation: &&Observation| observation.identity == run.plan.nodes[node].identity;
+        let current = self.readings[node].current.as_ref().filter(own);
+        let taken = node != run.survivor && run.unprotected_since().is_some() && run.nodes[node].served_until.is_some();
+        let unsure =
+            run.nodes[node].closed_at.is_none() && current.is_some_and(|observation| observation.takes_clients.is_none());
+        taken && (takes(current) || unsure)
     }
 
     /// While failover is broken: the survivor takes clients, and the node that traffic was taken from did until then.
@@ -277,4 +305,8 @@ impl World {
             WindowFact::TooShort
         }
     }
+}
+
+fn takes(current: Option<&Observation>) -> bool {
+    current.is_some_and(|observation| observation.takes_clients == Some(true))
 }

@@ -123,6 +123,7 @@ pub fn draft(entry: &SiteEntry, id: RunId, parsed: &Parsed, world: &World, actor
         procedure: PROCEDURE.to_owned(),
         service: site.service.clone(),
         nodes: site.nodes.clone(),
+        hands: PerNode::new(|node| entry.ports.nodes[node].hands()),
         policy: site.policy.clone(),
         adopted: Some(adoption(parsed, survivor, (&from, &to), world)),
         from,

@@ -63,6 +63,8 @@ pub struct PlanPreview {
     /// When each step is expected to begin.
     pub times: Vec<Timestamp>,
     pub refusals: Vec<Refusal>,
+    /// The site's traffic can be moved through us.
+    pub movable: bool,
 }
 
 /// A person's word to a run.

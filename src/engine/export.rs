@@ -35,7 +35,7 @@ impl Exporter {
         let document = serde_json::json!({
             "type": EXPORT,
             "timestamp": item.since,
-            "data": { "id": item.id, "site": run.id.site, "run": run.id, "seq": last, "sheet": sheet::text(&run), "journal": records },
+            "data": { "id": item.id, "site": run.id.site, "run": run.id, "seq": last, "sheet": sheet::text(&run, None), "journal": records },
         });
         Ok(document.to_string())
     }

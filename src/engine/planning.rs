@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use crate::domain::action::When;
 use crate::domain::checks::{self, Check};
 use crate::domain::facts::Link;
-use crate::domain::ids::NodeId;
+use crate::domain::ids::{NodeId, PerNode};
 use crate::domain::plan::{Order, Package, PackageNote, Plan, Refusal, Windows};
 use crate::domain::procedure::Procedure;
 use crate::domain::site::{Observation, Site};
@@ -101,7 +101,8 @@ pub fn draft(
     let now = parsed.now;
     let from = start_version(site, primary, world)?;
     let order = Order { from, to: parsed.to, package, note: note.clone(), primary, windows: parsed.windows };
-    let plan = Plan::new(procedure, site, order);
+    let hands = PerNode::new(|node| entry.ports.nodes[node].hands());
+    let plan = Plan { hands, ..Plan::new(procedure, site, order) };
     let mut refusals = plan.refusals(site, note.as_ref(), now, world.has_traffic);
     refusals.extend(unequal(world));
     Ok(Draft { plan, refusals })

@@ -185,7 +185,10 @@ impl Runner {
     }
 
     fn take(&mut self, seen: Seen) {
-        seen.into_world(Arc::make_mut(&mut self.world), self.around.clock.now());
+        let (now, wait) = (self.around.clock.now(), self.poll_wait());
+        let world = Arc::make_mut(&mut self.world);
+        seen.into_world(world, now);
+        world.next_look = Some(now + wait);
         self.recorder.publish(self.world.clone());
     }
 

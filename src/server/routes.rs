@@ -19,7 +19,9 @@ use super::input::{
     AbortBody, Actor, After, CloseBody, ConfirmBody, HoldBody, Id, Input, Name, ReplaceBody, ResumeBody, SiteNode,
     SwitchBackBody, required, short,
 };
-use super::view::{Adoption, AlertTests, Checks, LeftUntouched, NoRun, Plan, Runs, SiteView, Sites, Started, Status, Ways};
+use super::view::{
+    Adoption, AlertTests, ByHand, Checks, LeftUntouched, NoRun, Plan, Runs, SiteView, Sites, Started, Status, Ways,
+};
 
 /// Where a request came in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,9 +40,11 @@ pub fn router(fleet: Arc<dyn Fleet>, door: Door) -> Router {
         .route("/sites", get(sites))
         .route("/sites/{site}/check", get(check))
         .route("/sites/{site}/status", get(newest))
+        .route("/sites/{site}/by-hand", get(newest_by_hand))
         .route("/plans", post(plan))
         .route("/runs", get(runs).post(start))
         .route("/runs/{id}", get(run))
+        .route("/runs/{id}/by-hand", get(by_hand))
         .route("/runs/{id}/journal", get(journal))
         .route("/runs/{id}/confirm", post(confirm))
         .route("/runs/{id}/hold", post(hold))
@@ -83,6 +87,13 @@ async fn newest(State(fleet): Shared, Name(site): Name) -> Answer {
     }
 }
 
+async fn newest_by_hand(State(fleet): Shared, Name(site): Name) -> Answer {
+    match fleet.newest(&site)? {
+        Some(snapshot) => ok(&ByHand::from(&snapshot)),
+        None => ok(&NoRun { site, run: None }),
+    }
+}
+
 async fn plan(State(fleet): Shared, Input(request): Input<PlanRequest>) -> Answer {
     ok(&Plan::from(fleet.plan(request).await?))
 }
@@ -103,6 +114,10 @@ async fn run(State(fleet): Shared, Id(id): Id) -> Answer {
         Some(left) => ok(&LeftUntouched::from(left)),
         None => ok(&Status::full(&fleet.run(&id)?, fleet.now())),
     }
+}
+
+async fn by_hand(State(fleet): Shared, Id(id): Id) -> Answer {
+    ok(&ByHand::from(&fleet.run(&id)?))
 }
 
 async fn journal(State(fleet): Shared, Id(id): Id, After(after): After) -> Answer {

@@ -81,7 +81,7 @@ fn sync_again(run: &Run, step: &Step, world: &World, baseline: Baseline) -> Next
 
 /// An act whose answer was lost is not sent again at once: 5 s after the first doubt, twice as long after each further one.
 /// A program that fails in an unclear way would else be run again and again within seconds.
-fn pause_until(run: &Run) -> Option<Timestamp> {
+pub fn pause_until(run: &Run) -> Option<Timestamp> {
     let Phase::InDoubt { since, .. } = run.phase else { return None };
     let doubts = run.at().map_or(1, |progress| progress.tries.clamp(1, MAX_TRIES));
     Some(since + SignedDuration::from_secs(5 << (doubts - 1)))

@@ -98,6 +98,10 @@ pub fn awaited_of(run: &Run) -> WaitingOn {
 
 fn noticed(run: &mut Run, key: (Notice, Option<NodeId>), raised: bool, at: Timestamp) {
     run.notices.retain(|known| *known != key);
+    // R9: what was extracted before is not all of it any more: neither when it begins nor when it is over.
+    if let (Notice::StraySession, Some(node)) = key {
+        run.nodes[node].extracted_at = None;
+    }
     if raised {
         run.notices.push(key);
     } else if run.is_watched() {

@@ -14,7 +14,7 @@ use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use crate::domain::ids::NodeId;
-use crate::domain::site::Observation;
+use crate::domain::site::{Hands, Observation};
 use crate::drivers::program::answer::{Nothing, Reply};
 use crate::drivers::program::{Call, Programs};
 use crate::ports::{ActAnswer, Appliance, Clock, Intent, NodeAct, ProducedFile, ReadError, Recall};
@@ -131,6 +131,10 @@ impl Appliance for Exec {
 
     fn act<'a>(&'a self, intent: &'a Intent, act: &'a NodeAct) -> BoxFuture<'a, ActAnswer> {
         self.perform(intent, act).boxed()
+    }
+
+    fn hands(&self) -> Hands {
+        Hands::Program { program: self.settings.program.clone() }
     }
 
     fn recall<'a>(&'a self, intent: &'a Intent) -> BoxFuture<'a, Recall> {

@@ -291,9 +291,9 @@ impl api::Fleet for Fleet {
 
     fn plan(&self, request: PlanRequest) -> BoxFuture<'_, Result<PlanPreview, Problem>> {
         Box::pin(async move {
-            let (draft, _) = self.draft(&request).await?;
+            let (draft, world) = self.draft(&request).await?;
             let times = draft.plan.times(self.around.clock.now());
-            Ok(PlanPreview { site: request.site, plan: draft.plan, times, refusals: draft.refusals })
+            Ok(PlanPreview { site: request.site, plan: draft.plan, times, refusals: draft.refusals, movable: world.has_traffic })
         })
     }
 

@@ -11,6 +11,7 @@ use crate::domain::ids::NodeId;
 use crate::domain::rules;
 use crate::domain::run::{Phase, Run};
 use crate::domain::sheet;
+use crate::domain::watch;
 use crate::domain::window::Window;
 use crate::ports::StoreError;
 
@@ -30,7 +31,12 @@ pub async fn take(runner: &mut Runner, word: Word, actor: &str, seq: Option<u64>
     let (event, why) = match word {
         Word::Confirm { gate, verdict, note } => confirm(runner, gate.as_deref(), verdict, note).await?,
         Word::Hold => hold(runner.run())?,
-        Word::Resume { window } => resume(runner.run(), window.as_deref(), runner.world.now)?,
+        Word::Resume { window } => {
+            // What was done by hand meanwhile is seen before the run goes on, not believed.
+            runner.look_now().await;
+            let (event, why) = resume(runner.run(), window.as_deref(), runner.world.now)?;
+            (event, differing(why, runner))
+        }
         Word::SwitchBack { note } => switch_back(runner.run(), note)?,
         Word::Abort { way, note } => home::abort(runner, way, note).await?,
         Word::Close { state, note } => home::close(runner.run(), state, note)?,
@@ -172,6 +178,12 @@ fn resume(run: &Run, window: Option<&str>, now: Timestamp) -> Result<(Event, Str
     let second = run.step().is_some_and(|step| step.when >= When::Soak);
     let (first, second) = if second { (None, window) } else { (window, None) };
     Ok((Event::Resumed { first, second }, "a person lets the run go on".to_owned()))
+}
+
+/// The reason of a resumption, with what is not as the plan has it.
+fn differing(why: String, runner: &Runner) -> String {
+    let differences = watch::differences(runner.run(), &runner.world);
+    if differences.is_empty() { why } else { format!("{why}; not as the plan has it: {}", differences.join("; ")) }
 }
 
 fn new_window(text: &str, now: Timestamp) -> Result<Window, Problem> {

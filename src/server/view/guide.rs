@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use crate::domain::action::Gate;
 use crate::domain::event::WaitingOn;
 use crate::domain::run::{Phase, Run};
-use crate::domain::{alert, sheet};
+use crate::domain::world::World;
+use crate::domain::{alert, doubt, sheet, watch};
 
 /// The page that an operator needs at night.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -22,10 +23,34 @@ pub struct Guide {
     /// What may and must not be done by hand now.
     pub may: Vec<String>,
     pub must_not: Vec<String>,
+    /// What is not as the plan has it, from what was last read.
+    pub differs: Vec<String>,
+    /// While the run is in doubt: what is read, and both continuations.
+    pub doubt: Option<Doubt>,
+}
+
+/// An act whose outcome is not known.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Doubt {
+    pub since: Timestamp,
+    pub message: String,
+    pub reads: String,
+    pub next_look: Option<Timestamp>,
+    /// Before this nobody concludes that the act had no effect; `null`: never from readings.
+    pub not_done_from: Option<Timestamp>,
+    pub if_done: String,
+    pub if_not: String,
+}
+
+impl From<doubt::Doubt> for Doubt {
+    fn from(doubt: doubt::Doubt) -> Self {
+        let doubt::Doubt { since, message, reads, next_look, not_done_from, if_done, if_not } = doubt;
+        Self { since, message, reads, next_look, not_done_from, if_done, if_not }
+    }
 }
 
 impl Guide {
-    pub fn of(run: &Run) -> Self {
+    pub fn of(run: &Run, world: &World) -> Self {
         let (why, whose_move, unblocks) = explain(run);
         Self {
             doing: run.step().map(|step| step.sentence()),
@@ -35,6 +60,8 @@ impl Guide {
             state: sheet::state(run),
             may: sheet::may(run),
             must_not: sheet::must_not(run),
+            differs: if run.is_finished() { Vec::new() } else { watch::differences(run, world) },
+            doubt: doubt::of(run, world).map(Doubt::from),
         }
     }
 }

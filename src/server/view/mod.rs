@@ -4,9 +4,11 @@
 //! Absent facts are `null`, never left out. Imports: engine and domain only.
 
 mod adopt;
+mod by_hand;
 mod guide;
 mod plan;
 mod status;
+mod stop_here;
 mod untouched;
 mod way;
 
@@ -19,9 +21,11 @@ use crate::domain::journal::Record;
 use crate::domain::site::Site;
 
 pub use adopt::{Adoption, Listing};
-pub use guide::Guide;
+pub use by_hand::ByHand;
+pub use guide::{Doubt, Guide};
 pub use plan::{Plan, PlanStep, Refusal};
 pub use status::{Hold, Node, NoticeRaised, Status, Step, Unprotected};
+pub use stop_here::StopHere;
 pub use untouched::{LeftUntouched, NotDriven, Untouched};
 pub use way::{Left, Promise, Way, WayStep, Ways};
 

@@ -7,7 +7,10 @@ use crate::domain::action::{Gate, Impact, Kind, When};
 use crate::domain::ids::NodeId;
 use crate::domain::plan::{self, Package, Windows};
 use crate::domain::step::Step;
+use crate::domain::stop_here;
 use crate::engine::api::PlanPreview;
+
+use super::StopHere;
 
 /// A plan before it is a run: its steps with times, and what speaks against it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -45,12 +48,18 @@ pub struct PlanStep {
     pub expected_seconds: i64,
     /// When it is expected to begin if the plan is started now.
     pub at: Option<Timestamp>,
+    /// What remains to be done if it does not begin.
+    pub stop_here: Option<StopHere>,
 }
 
 impl From<PlanPreview> for Plan {
     fn from(preview: PlanPreview) -> Self {
-        let PlanPreview { site, plan, times, refusals } = preview;
-        let steps = plan.steps.iter().enumerate().map(|(index, step)| PlanStep::new(&plan, step, times.get(index).copied()));
+        let PlanPreview { site, plan, times, refusals, movable } = preview;
+        let stops = stop_here::of_plan(&plan, movable);
+        let steps = plan.steps.iter().enumerate().map(|(index, step)| {
+            let stop_here = stops.get(index).map(|stop| StopHere::of_plan(stop, &plan));
+            PlanStep { stop_here, ..PlanStep::new(&plan, step, times.get(index).copied()) }
+        });
         Self {
             site,
             procedure: plan.procedure.clone(),
@@ -78,6 +87,7 @@ impl PlanStep {
             sentence: step.sentence(),
             expected_seconds: plan.expected(step.kind).as_secs(),
             at,
+            stop_here: None,
         }
     }
 }

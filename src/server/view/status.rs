@@ -13,7 +13,7 @@ use crate::domain::site::Role;
 use crate::domain::world::World;
 use crate::engine::api::Snapshot;
 
-use super::{Guide, NotDriven};
+use super::{Guide, NotDriven, StopHere};
 
 /// Where a run stands.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -55,6 +55,8 @@ pub struct Status {
     pub not_driven: Option<NotDriven>,
     /// Why it stands there and what may be done; only in the status of one run, `null` in lists.
     pub guide: Option<Guide>,
+    /// If it stops here, from what is observed; only in the status of one run that is not finished, else `null`.
+    pub way: Option<StopHere>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -118,7 +120,11 @@ impl Status {
 
     /// The status of one run.
     pub fn full(snapshot: &Snapshot, now: Timestamp) -> Self {
-        Self { guide: Some(Guide::of(&snapshot.run)), ..Self::brief(snapshot, now) }
+        Self {
+            guide: Some(Guide::of(&snapshot.run, &snapshot.world)),
+            way: StopHere::of_run(snapshot),
+            ..Self::brief(snapshot, now)
+        }
     }
 
     /// From a run and what was read; `now` is the end of an unprotected time that goes on.
@@ -158,6 +164,7 @@ impl Status {
             notices: run.notices.iter().map(|&(notice, node)| NoticeRaised { notice, node }).collect(),
             not_driven: None,
             guide: None,
+            way: None,
         }
     }
 }

@@ -64,6 +64,8 @@ pub struct WayStep {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Left {
     pub node: NodeId,
+    /// What was written there after this; `null` in a plan.
+    pub since: Option<Timestamp>,
     /// How many sessions are known; `null`: not told.
     pub sessions: Option<u64>,
     /// `extraction` or `reading`: where the number is from.
@@ -123,7 +125,7 @@ impl Way {
 }
 
 impl WayStep {
-    fn of(step: &Step, plan: &plan::Plan) -> Self {
+    pub fn of(step: &Step, plan: &plan::Plan) -> Self {
         Self {
             id: step.id.clone(),
             action: step.kind,
@@ -138,14 +140,20 @@ impl WayStep {
 
 impl Left {
     /// What is known of a node's sessions: the last extraction's records, else the last reading's count.
-    fn on(node: NodeId, run: &Run, world: &World) -> Self {
+    pub fn on(node: NodeId, run: &Run, world: &World) -> Self {
         let read = world.readings[node].current.as_ref().and_then(|observation| observation.sessions);
         let (sessions, known_from) = match (run.nodes[node].extracted_records, read) {
             (Some(records), _) => (Some(records), Some("extraction")),
             (None, Some(sessions)) => (Some(u64::from(sessions)), Some("reading")),
             (None, None) => (None, None),
         };
-        Self { node, sessions, known_from: known_from.map(str::to_owned) }
+        let since = run.sync.as_ref().map(|sync| sync.sync.at).or(run.broken_at);
+        Self { node, since, sessions, known_from: known_from.map(str::to_owned) }
+    }
+
+    /// In a plan nothing was written yet.
+    pub fn planned(node: NodeId) -> Self {
+        Self { node, since: None, sessions: None, known_from: None }
     }
 }
 

@@ -71,7 +71,10 @@ impl World {
     }
 
     fn log_in(&mut self, position: usize) -> SignedDuration {
-        let open = self.leads_to.filter(|&node| self.takes_clients(node) && !self.nodes[node].drained);
+        // A stray user's own cache may lead to where the name led before.
+        let cached = self.leads_to.map(NodeId::other).filter(|&node| position == 0 && self.faults.active(Fault::StrayUser, node));
+        let lets_in = |node: &NodeId| self.takes_clients(*node) && !self.nodes[*node].drained;
+        let open = cached.filter(lets_in).or(self.leads_to.filter(lets_in));
         let Some(node) = open else { return self.draw(10..=30) };
         self.users[position].seat = Some(Seat { node, since: self.now, session: None });
         self.draw(60..=1200)

@@ -237,7 +237,7 @@ impl Fake {
         };
         let plan = Plan::new(&procedure, &site, order);
         let refusals: Vec<Refusal> = plan.refusals(&site, None, START, true);
-        Ok(PlanPreview { site: site.name, times: plan.times(START), refusals, plan })
+        Ok(PlanPreview { site: site.name, times: plan.times(START), refusals, plan, movable: true })
     }
 
     /// A run that takes an unlinked pair over from node `a`.

@@ -20,6 +20,9 @@ fn json_is_one_object_on_the_last_line() {
         (&["status", "support"], &["run", "site", "phase", "step", "held", "serving", "nodes", "seq"]),
         (&["status", "support-1"], &["run", "site", "phase", "step", "held", "serving", "nodes", "seq"]),
         (&["status", "quiet"], &["site", "run"]),
+        (&["status", "support", "--by-hand"], &["run", "site", "seq", "state", "may", "must_not", "courses", "text"]),
+        (&["status", "support-1", "--by-hand"], &["run", "site", "seq", "state", "may", "must_not", "courses", "text"]),
+        (&["status", "quiet", "--by-hand"], &["site", "run"]),
         (&["journal", "show", "support-1"], &["run", "records"]),
         (&["journal", "verify", "support-1"], &["ok", "runs"]),
         (&["procedures", "list"], &["procedures"]),
@@ -51,6 +54,19 @@ fn a_plan_has_times_and_refusals_and_the_package_is_absolute() {
     assert_eq!(plan["package"], json!({ "path": "/p.bin", "sha256": "ab".repeat(32), "bytes": 123 }));
     assert_eq!(plan["windows"]["second"], json!({ "from": "2026-11-26T01:00:00Z", "to": "2026-11-26T05:00:00Z" }));
     let update = plan["steps"].as_array().unwrap().iter().find(|step| step["id"] == "window-1.update.b").unwrap();
+    let way_step = |action: &str, node: Option<&str>, sentence: &str| {
+        let id = format!("home.{action}{}", node.map(|node| format!(".{node}")).unwrap_or_default());
+        json!({ "id": id, "action": action, "node": node, "gate": null, "sentence": sentence })
+    };
+    let way = json!({
+        "goal": "home", "node": null, "expected_seconds": 540, "leaves_behind": null, "point_of_no_return": true, "not_home": [],
+        "steps": [
+            way_step("quiesce", Some("b"), "Close node `b` to clients"),
+            way_step("extract_data", Some("b"), "Extract the session data of node `b` and check the files"),
+            way_step("establish_failover", Some("a"), "Establish failover from node `a`, whose data survive, and prove the first sync"),
+            way_step("final_check", None, "Check that the pair is linked, equal, healthy and serving"),
+        ],
+    });
     for (key, value) in [
         ("when", json!("window-1")),
         ("action", json!("update")),
@@ -59,10 +75,18 @@ fn a_plan_has_times_and_refusals_and_the_package_is_absolute() {
         ("sentence", json!("Update node `b` to the target version")),
         ("expected_seconds", json!(3600)),
         ("at", json!("2026-11-22T01:13:00Z")),
+        ("stop_here", way),
     ] {
         assert_eq!(update[key], value, "{key}");
     }
 
+    let left = ask(&daemon, &with(&["plan"], &ORDER));
+    for part in [
+        "irreversible  1h     home [2], 9m; NO RETURN    Update node `b`",
+        "\n  [2] home: quiesce b, extract_data b, establish_failover a, final_check\n",
+    ] {
+        assert!(left.stdout.contains(part), "{part}\n{}", left.stdout);
+    }
     let left = ask(&daemon, &["plan", "support", "--to", "24.1", "--package", "p", "--json"]);
     assert_eq!(left.code, 1);
     assert_eq!(left.json()["refusals"][0]["rule"], "R5");
@@ -106,6 +130,7 @@ run `support-1`: held (sync_failed) since 2026-11-22T01:07:00Z
   why        the sync \u{fffd}[31mfailed
   next move  person
   what helps look at the failover page of both nodes, then `changeover resume support-1`: a new sync is asked for
+  stop here  home in 1m: final_check
   serving    node a
   failover   on
   node a     24.1.1 build 4711, primary, healthy, users 3, sessions 1, read 2026-11-22T01:00:00Z

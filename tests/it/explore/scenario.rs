@@ -97,6 +97,7 @@ pub fn plan(procedure: &str, steps: Vec<Step>) -> Plan {
         procedure: procedure.to_owned(),
         service: SERVICE.to_owned(),
         nodes: PerNode::new(node),
+        hands: PerNode::default(),
         policy: policy(),
         from: Target { version: version(Release::Start), build: None },
         to: Target { version: version(Release::Target), build: None },

@@ -33,8 +33,9 @@ use url::Url;
 use self::client::{Api, CallError};
 use self::health::{Health, People};
 use self::probe::Probe;
+use crate::domain::console;
 use crate::domain::ids::NodeId;
-use crate::domain::site::Observation;
+use crate::domain::site::{Hands, Observation};
 use crate::drivers::tls::{self, Names, TlsError, TlsTrust};
 use crate::ports::{ActAnswer, Appliance, Clock, Intent, NodeAct, ReadError, Recall};
 
@@ -90,12 +91,6 @@ pub struct BeyondTrust {
     api: Api,
     probe: Probe,
     clock: Arc<dyn Clock>,
-}
-
-/// What instructions say of the box.
-struct Facts {
-    users: Option<u32>,
-    sessions: Option<u32>,
 }
 
 impl BeyondTrust {
@@ -186,20 +181,20 @@ impl BeyondTrust {
             NodeAct::ExtractData { since, until, directory } => {
                 self.in_time(intent, self.extract(intent, *since, *until, directory)).await
             }
-            NodeAct::Drain { .. } | NodeAct::Quiesce => Ok(self.by_operator(act, self.facts().await.as_ref())),
-            _ => Ok(self.by_operator(act, None)),
+            NodeAct::Drain { .. } | NodeAct::Quiesce => Ok(self.by_operator(act, self.counts().await)),
+            _ => Ok(self.by_operator(act, console::People::default())),
         }
     }
 
-    fn by_operator(&self, act: &NodeAct, facts: Option<&Facts>) -> ActAnswer {
-        let instructions = instructions::lines(&self.settings, act, facts).unwrap_or_default();
+    fn by_operator(&self, act: &NodeAct, people: console::People) -> ActAnswer {
+        let instructions = instructions::lines(&self.settings, act, people).unwrap_or_default();
         ActAnswer::ByOperator { instructions }
     }
 
     /// For the counts in an instruction; the instruction is given also without them.
-    async fn facts(&self) -> Option<Facts> {
-        let people = self.people().await?;
-        Some(Facts { users: Some(people.users), sessions: people.sessions })
+    async fn counts(&self) -> console::People {
+        let people = self.people().await;
+        people.map(|people| console::People { users: Some(people.users), sessions: people.sessions }).unwrap_or_default()
     }
 
     async fn backup(&self, intent: &Intent, directory: &Path) -> Result<ActAnswer, CallError> {
@@ -283,6 +278,10 @@ impl Appliance for BeyondTrust {
         let action = intent.step.split('.').nth(1).unwrap_or("");
         let recall = if matches!(action, "backup" | "extract_data") { Recall::MayBeSent } else { Recall::NeverSent };
         Box::pin(std::future::ready(recall))
+    }
+
+    fn hands(&self) -> Hands {
+        Hands::Console { url: self.settings.url.to_string() }
     }
 
     fn cache_time(&self) -> SignedDuration {

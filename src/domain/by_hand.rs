@@ -1,0 +1,164 @@
+//! By hand: the exact procedure to go back or to finish without the daemon, from how things stand.
+//!
+//! Each act with the box's identity and address, in the terms of what stands behind the node (the vendor's pages, a program),
+//! what to check after it and what not to do. Pure: `status --by-hand` and the sheet that leaves this host print the same.
+
+mod acts;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::action::Kind;
+use super::console::Text;
+use super::event::Goal;
+use super::facts::Link;
+use super::ids::NodeId;
+use super::rules::{self, Violation};
+use super::run::Run;
+use super::sheet;
+use super::site::{Observation, Role, TrafficAnswer, TrafficLook};
+use super::step::Step;
+use super::stop_here;
+use super::way_home::{self, Way};
+use super::world::World;
+
+/// One way on: its acts in order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Course {
+    /// `To go home`, `To finish the plan`.
+    pub title: String,
+    pub expected: SignedDuration,
+    pub acts: Vec<Act>,
+    /// Promises that stand against it as things are now, each with what was expected and found.
+    pub against: Vec<String>,
+}
+
+/// One act of a course.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Act {
+    /// The step's id.
+    pub id: String,
+    pub sentence: String,
+    pub text: Text,
+}
+
+/// The way back and the way on, from what was read; none once there is nothing left to do.
+pub fn courses(run: &Run, world: &World) -> Vec<Course> {
+    if run.is_finished() && !run.is_watched() {
+        return Vec::new();
+    }
+    let found = way_home::of_run(run, world);
+    let mut courses = vec![back(run, world, found.ways.first(), &found.not_home)];
+    courses.extend(found.ways.get(1).map(|way| back(run, world, Some(way), &[])));
+    let ordered = run.way.is_some() && run.way == found.ways.first().map(|way| way.goal);
+    courses.extend(finish(run, world).filter(|_| !ordered && !run.is_finished()));
+    courses
+}
+
+fn back(run: &Run, world: &World, way: Option<&Way>, not_home: &[Violation]) -> Course {
+    let title = match way.map(|way| way.goal) {
+        Some(Goal::Home) => "To go home (both nodes linked, equal and serving)".to_owned(),
+        Some(Goal::Harbour { node }) => format!("To rest at harbour (node `{node}` serves alone, the other is left alone)"),
+        None => "No way back keeps every promise".to_owned(),
+    };
+    let left = way.and_then(|way| way.leaves_behind);
+    let title = left
+        .map_or_else(|| title.clone(), |node| format!("{title}; what was written on node `{node}` since the break stays behind"));
+    let steps = way.map(|way| way.steps.as_slice()).unwrap_or_default();
+    let expected = way.map_or(SignedDuration::ZERO, |way| stop_here::expected(&run.plan, way));
+    Course { title, expected, acts: acts_of(run, world, steps), against: not_home.iter().map(against).collect() }
+}
+
+/// The plan's steps that are not done.
+fn finish(run: &Run, world: &World) -> Option<Course> {
+    let position = run.position()?;
+    let steps = &run.plan.steps[position..];
+    let first = &steps[0];
+    let title = if run.is_ordered() { "To finish what was ordered" } else { "To finish the plan" };
+    let violations = rules::violations(first, &world.facts(run, first));
+    let expected = steps.iter().map(|step| run.plan.expected(step.kind)).fold(SignedDuration::ZERO, |sum, time| sum + time);
+    Some(Course {
+        title: title.to_owned(),
+        expected,
+        acts: acts_of(run, world, steps),
+        against: violations.iter().map(against).collect(),
+    })
+}
+
+fn acts_of(run: &Run, world: &World, steps: &[Step]) -> Vec<Act> {
+    // What an act before has changed, the next one finds.
+    let mut then = run.clone();
+    let act = |step: &Step| {
+        let text = acts::text(&then, world, step);
+        if let (Kind::Update, Some(node)) = (step.kind, step.node) {
+            then.nodes[node].updated = true;
+        }
+        Act { id: step.id.clone(), sentence: step.sentence(), text }
+    };
+    steps.iter().map(act).collect()
+}
+
+fn against(violation: &Violation) -> String {
+    format!("{}: expected {}, found {}", violation.rule, violation.expected, violation.found)
+}
+
+/// The pair as the journal alone has it, for the sheet that is read where no daemon is: everything went as recorded.
+pub fn believed(run: &Run) -> World {
+    let moves = run.plan.steps.iter().any(|step| step.kind == Kind::SwitchTraffic);
+    let mut world = World::new(run.last_at, moves, SignedDuration::ZERO);
+    for node in NodeId::BOTH {
+        // Twice: what was seen once proves no health.
+        for _ in 0..2 {
+            world.readings[node].take(Ok(observation(run, node)), run.last_at);
+        }
+    }
+    let answer = TrafficAnswer {
+        server: "the journal".to_owned(),
+        name: run.plan.service.clone(),
+        target: Some(run.serving()),
+        ttl: None,
+        found: run.plan.nodes[run.serving()].address.to_string(),
+    };
+    world.traffic.take(vec![Ok(TrafficLook { at: run.last_at, answers: vec![answer], serving_identity: None })]);
+    world
+}
+
+fn observation(run: &Run, node: NodeId) -> Observation {
+    let expected = run.expected_version(node);
+    Observation {
+        at: run.last_at,
+        identity: run.plan.nodes[node].identity.clone(),
+        version: expected.version,
+        build: expected.build,
+        role: role(run, node),
+        healthy: true,
+        updating: false,
+        last_sync: run.sync.as_ref().map(|sync| sync.sync.clone()),
+        users: None,
+        sessions: None,
+        as_of: None,
+        may_be_old: SignedDuration::ZERO,
+        clock_skew: None,
+        takes_clients: None,
+    }
+}
+
+/// Where the link is in trouble one node still reports it: then it is broken before all else.
+fn role(run: &Run, node: NodeId) -> Role {
+    let link = match (sheet::link_trouble(run), run.unprotected_since(), run.protected_at) {
+        (Some(_), ..) => Link::Half,
+        (None, Some(_), _) => Link::Broken,
+        (None, None, Some(_)) => Link::Linked { primary: run.survivor },
+        (None, None, None) => Link::Linked { primary: run.plan.primary },
+    };
+    match link {
+        Link::Linked { primary } if primary == node => Role::Primary,
+        Link::Linked { .. } => Role::Standby,
+        Link::Half if node != run.survivor => Role::Standby,
+        _ => Role::Standalone,
+    }
+}
+
+/// When the data that a node must not lose begin: the last good sync.
+fn data_since(run: &Run) -> Timestamp {
+    run.sync.as_ref().map_or(run.started_at, |sync| sync.sync.at.min(sync.proven_at))
+}

@@ -1,0 +1,218 @@
+//! What a person does for each action, in the terms of what stands behind the node.
+
+use std::fmt::Display;
+
+use serde_json::{Value, json};
+
+use super::data_since;
+use crate::domain::action::{Gate, Kind};
+use crate::domain::console::{BoxAt, Boxes, People, Text};
+use crate::domain::ids::{NodeId, PerNode};
+use crate::domain::run::Run;
+use crate::domain::site::Hands;
+use crate::domain::step::Step;
+use crate::domain::world::World;
+
+/// What to do, what not, and what to check.
+pub fn text(run: &Run, world: &World, step: &Step) -> Text {
+    let node = step.node.unwrap_or(run.plan.primary);
+    let text = of_pair(run, step).or_else(|| match &run.plan.hands[node] {
+        Hands::Console { .. } => at_console(run, world, step, node),
+        Hands::Program { program } if step.kind != Kind::Confirm => Some(with_program(run, step, node, program)),
+        Hands::Program { .. } | Hands::Unknown => None,
+    });
+    text.unwrap_or_else(|| plainly(run, step, node))
+}
+
+fn lines(steps: &[&dyn Display], never: &[&dyn Display], seen: impl Into<String>) -> Text {
+    let told = |lines: &[&dyn Display]| lines.iter().map(ToString::to_string).collect();
+    Text { steps: told(steps), never: told(never), seen: seen.into() }
+}
+
+/// What is the same whatever stands behind the nodes: the name, a person's decisions, time, and looks at both.
+fn of_pair(run: &Run, step: &Step) -> Option<Text> {
+    Some(match (step.kind, step.gate) {
+        (Kind::SwitchTraffic, _) => switch_traffic(run, step.node?),
+        (Kind::Confirm, Some(Gate::Production)) => production(run),
+        (Kind::Soak, _) => soak(run),
+        (Kind::Preflight, _) => linked(run, run.plan.primary, "the pair is as the plan expects it"),
+        (Kind::CheckSync, _) => linked(run, run.plan.primary, "the last sync was good"),
+        (Kind::FinalCheck, _) => linked(run, run.survivor, "the first sync after establishing was good; the pair is home"),
+        _ => return None,
+    })
+}
+
+fn named(run: &Run, node: NodeId) -> String {
+    let facts = &run.plan.nodes[node];
+    format!("node `{node}`, box {} at {}", facts.identity, facts.address)
+}
+
+fn switch_traffic(run: &Run, to: NodeId) -> Text {
+    let (service, address) = (&run.plan.service, run.plan.nodes[to].address);
+    lines(
+        &[
+            &format!(
+                "Where the name `{service}` is kept (its zone, NAT or balancer; each view of it), let it lead to {address}."
+            ),
+            &format!("That is {}; it led to {}.", named(run, to), run.plan.nodes[to.other()].address),
+        ],
+        &[&"leave one view or server behind: whoever asks it goes on working on the other node"],
+        format!(
+            "each authoritative server answers {address} for `{service}`, and the box that answers at the name is {}.",
+            run.plan.nodes[to].identity
+        ),
+    )
+}
+
+fn production(run: &Run) -> Text {
+    lines(
+        &[
+            &format!("Decide, with those who work with it, whether {} is good in production.", run.plan.to),
+            &"If it is not, end here and go back.",
+        ],
+        &[&"go on because nobody has said anything"],
+        "a named person has said yes, and it is written down.",
+    )
+}
+
+fn soak(run: &Run) -> Text {
+    let until =
+        run.soak_from.map_or_else(|| "the agreed time is over".to_owned(), |from| (from + run.plan.policy.min_soak).to_string());
+    lines(
+        &[&format!("Keep watching the service until {until}.")],
+        &[&"update or link the other node meanwhile"],
+        "nobody has reported trouble with the new version.",
+    )
+}
+
+fn linked(run: &Run, primary: NodeId, what: &str) -> Text {
+    let other = primary.other();
+    lines(
+        &[
+            &format!("See that {} is primary, healthy and serves `{}`.", named(run, primary), run.plan.service),
+            &format!("See that {} is standby and healthy, and that both run the same version and build.", named(run, other)),
+        ],
+        &[&"mend by a sync what looks wrong: a sync replaces the standby's data"],
+        format!("{what}."),
+    )
+}
+
+/// At the vendor's pages.
+fn at_console(run: &Run, world: &World, step: &Step, node: NodeId) -> Option<Text> {
+    let boxes = boxes(run);
+    let current = world.readings[node].current.as_ref();
+    let people = People {
+        users: current.and_then(|observation| observation.users),
+        sessions: current.and_then(|observation| observation.sessions),
+    };
+    let package = &run.plan.package;
+    Some(match (step.kind, step.gate) {
+        (Kind::Backup, _) => boxes.backup(node),
+        (Kind::ForceSync, _) => boxes.force_sync(node.other(), node),
+        (Kind::BreakFailover, _) => boxes.break_failover(node),
+        (Kind::Update, _) => boxes.update(node, &package.path, &package.sha256, &run.plan.to),
+        (Kind::Verify, _) => boxes.verify(node, &run.expected_version(node)),
+        (Kind::Drain, _) => boxes.drain(node, "the next act", people),
+        (Kind::Quiesce, _) => boxes.quiesce(node, people),
+        (Kind::Reopen, _) => boxes.reopen(node),
+        (Kind::ExtractData, _) => boxes.extract_data(node, &data_since(run).to_string()),
+        (Kind::EstablishFailover, _) => boxes.establish_failover(node),
+        (Kind::Confirm, Some(Gate::AutomaticFailoverOff)) => boxes.automatic_failover_off(),
+        _ => return None,
+    })
+}
+
+fn boxes(run: &Run) -> Boxes {
+    let at = |node: NodeId| {
+        let facts = &run.plan.nodes[node];
+        let url = match &run.plan.hands[node] {
+            Hands::Console { url } => url.clone(),
+            _ if facts.address.is_ipv6() => format!("https://[{}]", facts.address),
+            _ => format!("https://{}", facts.address),
+        };
+        BoxAt { url, address: Some(facts.address), identity: facts.identity.clone() }
+    };
+    Boxes { service: run.plan.service.clone(), at: PerNode::new(at) }
+}
+
+/// With the program behind the node.
+fn with_program(run: &Run, step: &Step, node: NodeId, program: &[String]) -> Text {
+    let look = format!("`{} observe`", program.join(" "));
+    let asked = base(run, step, node);
+    if !step.kind.acts() {
+        return lines(
+            &[&format!("This is {}.", named(run, node)), &format!("Run {look} with this on standard input: {asked}")],
+            &[],
+            seen(run, step, node),
+        );
+    }
+    let verb = step.kind.name();
+    lines(
+        &[
+            &format!("This is {}: run {look} first; its `identity` must say so.", named(run, node)),
+            &format!("Run `{} {verb}` with this on standard input: {}", program.join(" "), input(run, step, node, asked)),
+            &"Exit 0: the order was taken; 10: refused; 11: never reached; 64: there is no such verb, do it at the box; anything else: not known.",
+        ],
+        &[&"run it a second time before the check below has shown that the first had no effect"],
+        format!("{} ({look} of both nodes tells)", seen(run, step, node)),
+    )
+}
+
+fn base(run: &Run, step: &Step, node: NodeId) -> Value {
+    json!({
+        "site": run.id.site, "node": node, "expect_identity": run.plan.nodes[node].identity, "run": run.id, "step": step.id,
+        "attempt": 1, "intent": format!("by-hand/{}/{}", run.id, step.id),
+    })
+}
+
+/// What the verb is given beside what every verb gets.
+fn input(run: &Run, step: &Step, node: NodeId, base: Value) -> Value {
+    let package = &run.plan.package;
+    let more = match step.kind {
+        Kind::Backup => json!({ "directory": "A NEW FOLDER" }),
+        Kind::ForceSync => json!({ "from": node.other(), "to": node }),
+        Kind::Update => json!({ "package": { "path": package.path, "sha256": package.sha256, "version": run.plan.to.version } }),
+        Kind::EstablishFailover => json!({ "primary": node, "standby": node.other() }),
+        Kind::Drain => json!({ "deadline": "THE TIME UNTIL WHICH USERS MAY LEAVE" }),
+        Kind::ExtractData => json!({ "since": data_since(run), "until": "NOW", "directory": "A NEW FOLDER" }),
+        _ => json!({}),
+    };
+    let mut whole = base;
+    if let (Some(whole), Value::Object(more)) = (whole.as_object_mut(), more) {
+        whole.extend(more);
+    }
+    whole
+}
+
+/// Where the driver does not tell how.
+fn plainly(run: &Run, step: &Step, node: NodeId) -> Text {
+    if step.kind == Kind::Confirm {
+        let nodes = NodeId::BOTH.map(|node| named(run, node)).join(" and ");
+        return lines(&[&format!("See that automatic failover is switched off on {nodes}.")], &[], seen(run, step, node));
+    }
+    lines(&[&format!("This is {}; do it there, in the way of that box.", named(run, node))], &[], seen(run, step, node))
+}
+
+/// What is seen once the action is done.
+fn seen(run: &Run, step: &Step, node: NodeId) -> String {
+    let other = node.other();
+    match step.kind {
+        Kind::Backup => "the file is there and not empty; note its SHA-256.".to_owned(),
+        Kind::ForceSync => format!("node `{other}`, the primary, shows a newer sync, and it was good."),
+        Kind::BreakFailover => "both nodes report no relationship.".to_owned(),
+        Kind::Update => format!("node `{node}` answers again, is healthy and runs {}.", run.plan.to),
+        Kind::Verify => format!(
+            "node `{node}` is healthy, twice, runs {} and takes a client unless it is closed on purpose.",
+            run.expected_version(node)
+        ),
+        Kind::Drain => format!("node `{node}` has no users and no sessions."),
+        Kind::Quiesce => format!("node `{node}` takes no client and has no session."),
+        Kind::Reopen => format!("node `{node}` takes a client for `{}`.", run.plan.service),
+        Kind::ExtractData => "the files are there, and hold the newest session of the box.".to_owned(),
+        Kind::EstablishFailover => {
+            format!("node `{node}` is primary, node `{other}` standby, and then node `{node}` shows a newer sync that was good.")
+        }
+        Kind::Confirm => "it is so on both nodes.".to_owned(),
+        Kind::Preflight | Kind::CheckSync | Kind::SwitchTraffic | Kind::Soak | Kind::FinalCheck => "it is so.".to_owned(),
+    }
+}

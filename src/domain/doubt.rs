@@ -1,0 +1,148 @@
+//! In doubt: what is not known, what is read to settle it, from when on "not done" may be concluded, and both continuations.
+//!
+//! Words for what [`super::decide`] does; the tests hold the two together.
+
+use jiff::Timestamp;
+
+use super::action::{Kind, Repeat};
+use super::decide;
+use super::facts::Link;
+use super::ids::NodeId;
+use super::run::{Act, Phase, Run};
+use super::step::Step;
+use super::world::World;
+
+/// An act whose outcome is not known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Doubt {
+    pub since: Timestamp,
+    /// Why it is not known.
+    pub message: String,
+    /// What is read, again and again.
+    pub reads: String,
+    /// When it is read next.
+    pub next_look: Option<Timestamp>,
+    /// Before this nobody concludes that the act had no effect; `None`: that is never concluded from readings.
+    pub not_done_from: Option<Timestamp>,
+    /// What follows if it took effect, and if it did not.
+    pub if_done: String,
+    pub if_not: String,
+}
+
+/// The doubt that a run is in.
+pub fn of(run: &Run, world: &World) -> Option<Doubt> {
+    let Phase::InDoubt { since, message } = &run.phase else { return None };
+    let (step, act) = (run.step()?, run.act.as_ref()?);
+    let not_done_from = not_done_from(run, step, act, world);
+    Some(Doubt {
+        since: *since,
+        message: message.clone(),
+        reads: reads(run, step),
+        next_look: world.next_look,
+        not_done_from,
+        if_done: format!("{}; {}", done(run, step, act), next(run)),
+        if_not: not_done(run, step, not_done_from),
+    })
+}
+
+/// The earliest moment at which readings may show that the act had no effect, so that it is repeated.
+fn not_done_from(run: &Run, step: &Step, act: &Act, world: &World) -> Option<Timestamp> {
+    let Phase::InDoubt { since, .. } = run.phase else { return None };
+    if step.kind.row().repeat != Repeat::Safe {
+        return None;
+    }
+    let effect = match step.kind {
+        Kind::ForceSync | Kind::BreakFailover | Kind::EstablishFailover => act.since + run.plan.expected(step.kind),
+        Kind::SwitchTraffic => act.since + world.settling,
+        Kind::Drain | Kind::Quiesce | Kind::Reopen => {
+            let node = step.node.unwrap_or(run.plan.primary);
+            since + world.readings[node].current.as_ref().map(|current| current.may_be_old).unwrap_or_default()
+        }
+        // Its files were not handed over: whatever lies there proves nothing.
+        _ => since,
+    };
+    Some(effect.max(decide::pause_until(run).unwrap_or(effect)))
+}
+
+fn node_of(run: &Run, step: &Step) -> NodeId {
+    step.node.unwrap_or(run.plan.primary)
+}
+
+fn reads(run: &Run, step: &Step) -> String {
+    let node = node_of(run, step);
+    match step.kind {
+        Kind::ForceSync => format!("time and status of the last sync on node `{}`, the primary", run.plan.primary),
+        Kind::BreakFailover | Kind::EstablishFailover => "the roles of both nodes".to_owned(),
+        Kind::Update => format!("version, build and health of node `{node}`; while it updates it is silent"),
+        Kind::Drain => format!("users and sessions of node `{node}`"),
+        Kind::Quiesce => format!("whether node `{node}` takes clients, and its sessions"),
+        Kind::Reopen => format!("whether node `{node}` takes clients"),
+        Kind::SwitchTraffic => format!("where every server leads `{}`", run.plan.service),
+        _ => "nothing: only its files would show it, and they were not handed over".to_owned(),
+    }
+}
+
+/// How it is seen that it took effect.
+fn done(run: &Run, step: &Step, act: &Act) -> String {
+    let node = node_of(run, step);
+    let target = &run.plan.to.version;
+    match step.kind {
+        Kind::ForceSync => match act.baseline.sync.as_ref() {
+            Some(before) => format!("a good sync newer than that of {} is shown in two readings", before.at),
+            None => "a good sync that began after it was asked for is shown in two readings".to_owned(),
+        },
+        Kind::BreakFailover => Link::Broken.describe(),
+        Kind::EstablishFailover => {
+            format!(
+                "{}, then a first good sync, awaited for {:#}",
+                Link::Linked { primary: node }.describe(),
+                run.plan.limit(step.kind)
+            )
+        }
+        Kind::Update => format!("node `{node}` is healthy on {target} in two readings"),
+        Kind::Drain => format!("node `{node}` has no users and no sessions"),
+        Kind::Quiesce => format!("node `{node}` takes no client and has no session"),
+        Kind::Reopen => format!("node `{node}` takes clients"),
+        Kind::SwitchTraffic => format!("every server leads to node `{node}`"),
+        _ => "that can't be seen".to_owned(),
+    }
+}
+
+/// What follows once it is proven.
+fn next(run: &Run) -> String {
+    let after = run.position().and_then(|index| run.plan.steps.get(index + 1));
+    after.map_or_else(
+        || "the step is done, and it is the last".to_owned(),
+        |step| format!("the step is done and `{}` follows", step.id),
+    )
+}
+
+/// What follows if it did not take effect.
+fn not_done(run: &Run, step: &Step, from: Option<Timestamp>) -> String {
+    let id = &run.id;
+    let again = |how: &str| {
+        let from = from.map(|from| format!("from {from} on ")).unwrap_or_default();
+        format!("{from}{how}; after {} tries the run is held", decide::MAX_TRIES)
+    };
+    match step.kind {
+        Kind::Update => format!(
+            "it is never sent again without a person: see at the box whether it is under way; if certainly not, `changeover resume {id}` orders it again"
+        ),
+        Kind::BreakFailover => {
+            let limit = run.plan.limit(step.kind);
+            again(&format!(
+                "it is ordered again if both nodes still show the link and every promise holds; one of the two alone, for {limit:#}, holds the run"
+            ))
+        }
+        Kind::EstablishFailover => {
+            let limit = run.plan.limit(step.kind);
+            again(&format!(
+                "it is ordered again if both nodes still show none and every promise holds; one of the two alone, for {limit:#}, holds the run"
+            ))
+        }
+        Kind::ForceSync => again("another one is asked for if the pair is still linked and shows no new sync"),
+        Kind::SwitchTraffic => again("it is ordered again if every server still leads to where it did"),
+        Kind::Backup | Kind::ExtractData => again("it is asked for again, into a folder of its own"),
+        _ => again("it is ordered again if a reading younger than the doubt does not show it"),
+    }
+}

@@ -1,0 +1,267 @@
+//! The procedure by hand: every act names its box, what to do in the terms of what stands behind the node, and what to check;
+//! and whoever follows it comes to where it says.
+
+use changeover::domain::action::Kind;
+use changeover::domain::by_hand::{self, Act, Course};
+use changeover::domain::ids::{NodeId, PerNode, RunId};
+use changeover::domain::run::Run;
+use changeover::domain::sheet;
+use changeover::domain::site::{Hands, Role};
+use changeover::engine::api::{Fleet as _, Word};
+use changeover::ports::{ActAnswer, Appliance as _, Intent, NodeAct};
+use jiff::{SignedDuration, Timestamp};
+
+use crate::api::fake::{Fake, led_to};
+use crate::stage::{PROCEDURES, Setting, Stage};
+
+fn hands(kind: &str, node: NodeId) -> Hands {
+    match kind {
+        "console" => Hands::Console { url: format!("https://{node}.example.com:8443/") },
+        "program" => Hands::Program { program: vec!["/opt/pair/ctl".to_owned(), node.to_string()] },
+        _ => Hands::Unknown,
+    }
+}
+
+/// A run of the role swap at this step, with hands of this kind at both nodes.
+fn at(step: &str, kind: &str) -> Run {
+    let fake = Fake::default();
+    let id = fake.run_at(step);
+    let mut run = (*fake.run(&id).unwrap().run).clone();
+    run.plan.hands = PerNode::new(|node| hands(kind, node));
+    run
+}
+
+fn steps() -> Vec<String> {
+    let run = at("prepare.preflight", "");
+    run.plan.steps.iter().map(|step| step.id.clone()).collect()
+}
+
+/// Each act's own words, beside identity and address of its box.
+fn words(kind: &str, act: &Act, of: Kind) -> Vec<String> {
+    let verb = of.name();
+    let page = match of {
+        Kind::ForceSync | Kind::BreakFailover | Kind::EstablishFailover => "/login > Management > Failover",
+        Kind::Update => "/appliance > Updates",
+        Kind::Backup => "/login > Management > Software",
+        _ => "",
+    };
+    match (kind, of) {
+        (_, Kind::Preflight | Kind::CheckSync | Kind::FinalCheck | Kind::SwitchTraffic) => vec!["support.example.com".to_owned()],
+        (_, Kind::Soak) => vec!["Keep watching".to_owned()],
+        (_, Kind::Confirm) if act.id.starts_with("soak") => vec!["24.2.1 is good in production".to_owned()],
+        (_, Kind::Confirm) => vec!["utomatic failover is".to_owned(), "appliance-b".to_owned()],
+        ("console", _) => vec![page.to_owned(), ".example.com:8443".to_owned()],
+        ("program", Kind::Verify) => vec!["`/opt/pair/ctl ".to_owned(), " observe`".to_owned()],
+        ("program", _) => vec![format!(" {verb}` with this on standard input: {{"), " observe`".to_owned(), act.id.clone()],
+        _ => vec!["do it there".to_owned()],
+    }
+}
+
+fn is_complete(kind: &str, run: &Run, act: &Act, of: Kind, node: Option<NodeId>) {
+    let text = [act.text.steps.join("\n"), act.text.never.join("\n"), act.text.seen.clone()].join("\n");
+    let case = format!("{kind} {}: {}\n{text}", act.id, act.sentence);
+    assert!(!act.text.steps.is_empty() && act.text.seen.len() > 5, "{case}");
+    assert!(
+        text.lines().all(|line| !line.is_empty() && !line.contains("..") && !line.contains("``")) || act.text.never.is_empty(),
+        "{case}"
+    );
+    for word in words(kind, act, of) {
+        assert!(text.contains(&word), "`{word}` is missing: {case}");
+    }
+    let Some(node) = node else { return };
+    let facts = &run.plan.nodes[node];
+    assert!(text.contains(&facts.identity) && text.contains(&facts.address.to_string()), "{case}");
+}
+
+#[test]
+fn every_act_names_its_box_what_to_do_and_what_to_check() {
+    for kind in ["console", "program", "unknown"] {
+        for step in steps() {
+            let run = at(&step, kind);
+            let world = by_hand::believed(&run);
+            let courses = by_hand::courses(&run, &world);
+            let (back, finish) = (courses.first().unwrap(), courses.last().unwrap());
+            assert!(back.title.starts_with("To ") && finish.title == "To finish the plan", "{step}: {courses:?}");
+            let here = run.position().unwrap();
+            let rest: Vec<&str> = run.plan.steps[here..].iter().map(|step| step.id.as_str()).collect();
+            assert_eq!(finish.acts.iter().map(|act| act.id.as_str()).collect::<Vec<_>>(), rest);
+            for (act, step) in finish.acts.iter().zip(&run.plan.steps[here..]) {
+                is_complete(kind, &run, act, step.kind, step.node);
+            }
+            for act in &back.acts {
+                let of: Kind = act.id.split('.').nth(1).unwrap().parse().unwrap();
+                is_complete(kind, &run, act, of, None);
+            }
+            let text = sheet::text(&run, None);
+            for course in &courses {
+                assert!(text.contains(&course.title), "{text}");
+                assert!(course.acts.iter().all(|act| text.contains(&act.text.seen)), "{text}");
+            }
+        }
+    }
+}
+
+/// The sheet that leaves the host is the same text as what `status --by-hand` prints, without what was read.
+#[test]
+fn one_text_for_the_sheet_and_for_the_command() {
+    let fake = Fake::default();
+    let id = led_to(&fake, "gate");
+    let snapshot = fake.run(&id).unwrap();
+    let believed = by_hand::believed(&snapshot.run);
+    let read = |line: &&str| !line.starts_with("  read at ");
+    let command = sheet::text(&snapshot.run, Some(&believed));
+    assert_eq!(command.lines().filter(read).collect::<Vec<_>>(), sheet::text(&snapshot.run, None).lines().collect::<Vec<_>>());
+    for part in [
+        "  - stop the daemon, or hold the run (`changeover hold support-1`): two pairs of hands are one too many\n",
+        "To rest at harbour (node `b` serves alone, the other is left alone), 0s expected:\n  against it now: R10 confirmed",
+        "To finish the plan, ",
+    ] {
+        assert!(command.contains(part), "{part}\n{command}");
+    }
+}
+
+/// What is over needs no hands; one that was closed unprotected does.
+#[test]
+fn a_finished_run_has_no_course() {
+    let fake = Fake::default();
+    let id = led_to(&fake, "finished");
+    let run = fake.run(&id).unwrap().run;
+    assert_eq!(by_hand::courses(&run, &by_hand::believed(&run)), []);
+    assert!(!sheet::text(&run, None).contains("Before anything is done by hand"));
+}
+
+#[test]
+fn the_text_of_an_update_at_the_console_and_with_a_program() {
+    let act = |kind: &str| {
+        let run = at("window-1.update.b", kind);
+        let courses = by_hand::courses(&run, &by_hand::believed(&run));
+        courses.last().unwrap().acts[0].text.steps.clone()
+    };
+    assert_eq!(
+        act("program"),
+        [
+            "This is node `b`, box appliance-b at 192.0.2.20: run `/opt/pair/ctl b observe` first; its `identity` must say so.".to_owned(),
+            format!(
+                "Run `/opt/pair/ctl b update` with this on standard input: {}",
+                serde_json::json!({
+                    "site": "support", "node": "b", "expect_identity": "appliance-b", "run": "support-1",
+                    "step": "window-1.update.b", "attempt": 1, "intent": "by-hand/support-1/window-1.update.b",
+                    "package": { "path": "/packages/24.2.1.bin", "sha256": "ab".repeat(32), "version": "24.2.1" },
+                })
+            ),
+            "Exit 0: the order was taken; 10: refused; 11: never reached; 64: there is no such verb, do it at the box; anything else: not known.".to_owned(),
+        ]
+    );
+    assert_eq!(
+        act("console")[..2],
+        [
+            format!("Take the package /packages/24.2.1.bin from the machine of this run; its SHA-256 must be {}.", "ab".repeat(32)),
+            "Open https://b.example.com:8443/appliance > Updates as the box's administrator: this is node `b` at https://b.example.com:8443/ (192.0.2.20, GUID appliance-b).".to_owned(),
+        ]
+    );
+}
+
+/// A person who follows a course act by act, and waits for what each says to check.
+async fn follow(stage: &Stage, run: &Run, course: &Course) {
+    for act in &course.acts {
+        let of: Kind = act.id.split('.').nth(1).unwrap().parse().unwrap();
+        let node = act.id.split('.').nth(2).map(|node| if node == "a" { NodeId::A } else { NodeId::B });
+        let node = node.unwrap_or(run.plan.primary);
+        match of {
+            Kind::SwitchTraffic => stage.site.current().set_leads_to(Some(node)),
+            Kind::Backup | Kind::ExtractData => save(stage, run, of, node).await,
+            Kind::Soak => stage.pass(SignedDuration::from_hours(24)).await,
+            Kind::Drain | Kind::Confirm | Kind::Verify | Kind::Preflight | Kind::CheckSync | Kind::FinalCheck => {}
+            _ => {
+                let done = stage.site.current().perform(of.name(), node, Some(run.plan.to.clone()));
+                done.unwrap_or_else(|refusal| panic!("{}: {refusal}\n{:#?}", act.id, course));
+            }
+        }
+        let wait = if of == Kind::Update { 90 } else { 10 };
+        stage.pass(SignedDuration::from_mins(wait)).await;
+    }
+}
+
+async fn save(stage: &Stage, run: &Run, of: Kind, node: NodeId) {
+    let directory = stage.folder.path().join(format!("hand-{}", stage.clock_now().as_second()));
+    let since = run.sync.as_ref().map_or(run.started_at, |sync| sync.sync.at) - SignedDuration::from_hours(1);
+    let extract = NodeAct::ExtractData { since, until: stage.clock_now(), directory: directory.clone() };
+    let act = if of == Kind::Backup { NodeAct::Backup { directory } } else { extract };
+    let intent = Intent {
+        site: run.id.site.clone(),
+        run: run.id.clone(),
+        step: "by.hand".to_owned(),
+        attempt: 1,
+        key: format!("by-hand/{}", stage.clock_now()),
+        since: stage.clock_now(),
+        limit: SignedDuration::from_hours(1),
+    };
+    let answer = stage.site.appliance(node).act(&intent, &act).await;
+    assert!(matches!(answer, ActAnswer::Accepted { .. }), "{answer:?}");
+}
+
+/// A run that was held at the first safe point from this step on, and what was read of it.
+async fn held_at(procedure: &str, step: &str) -> (Stage, RunId) {
+    // Long windows: a step's time plays no part here.
+    let setting = Setting { first: "now +20h".to_owned(), second: "2026-11-24T01:00:00Z +40h".to_owned(), ..Setting::default() };
+    let stage = Stage::set(setting);
+    let id = stage.start(procedure).await;
+    stage.until_step(&id, step).await;
+    stage.word(&id, Word::Hold).await.unwrap();
+    stage.until(&id, |run| run.hold().is_some()).await;
+    stage.pass(SignedDuration::from_mins(5)).await;
+    (stage, id)
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_follows_it_comes_to_where_it_says() {
+    for procedure in PROCEDURES {
+        let plan = changeover::domain::procedure::Procedure::built_in(procedure).unwrap().resolve(NodeId::A);
+        // The others are over within the moment in which they begin.
+        let waits = |kind: Kind| {
+            !matches!(
+                kind,
+                Kind::Preflight | Kind::CheckSync | Kind::Backup | Kind::ExtractData | Kind::SwitchTraffic | Kind::FinalCheck
+            )
+        };
+        for step in plan.into_iter().filter(|step| waits(step.kind)) {
+            for title in ["To go home", "To rest at harbour", "To finish"] {
+                let (stage, id) = held_at(procedure, &step.id).await;
+                let snapshot = stage.fleet.run(&id).unwrap();
+                let courses = by_hand::courses(&snapshot.run, &snapshot.world);
+                let Some(course) = courses.iter().find(|course| course.title.starts_with(title)) else { continue };
+                follow(&stage, &snapshot.run, course).await;
+                arrived(&stage, &snapshot.run, course, &format!("{procedure} {}: {title}", step.id));
+            }
+        }
+    }
+}
+
+fn arrived(stage: &Stage, run: &Run, course: &Course, case: &str) {
+    let truth = stage.truth();
+    let case = format!("{case}\n{course:#?}\n{}", stage.story(&run.id));
+    assert!(truth.broken_promises.is_empty(), "{:?} {case}", truth.broken_promises);
+    let serving = truth.serving.unwrap_or_else(|| panic!("nobody serves: {case}"));
+    if course.title.starts_with("To rest") {
+        assert!(!truth.linked, "{case}");
+        assert!(course.title.contains(&format!("node `{serving}`")), "{case}");
+        return;
+    }
+    assert!(truth.linked && truth.nodes[serving].role == Role::Primary && truth.leads_to == Some(serving), "{case}");
+    assert_eq!(truth.nodes.a.version, truth.nodes.b.version, "{case}");
+    if course.title.starts_with("To finish") {
+        assert_eq!(truth.nodes.a.version, "24.2.1", "{case}");
+    }
+    let lost = truth.events.iter().find(|event| event.what == "records-overwritten" || event.what == "settings-overwritten");
+    assert!(lost.is_none(), "{lost:?} {case}");
+}
+
+trait Now {
+    fn clock_now(&self) -> Timestamp;
+}
+
+impl Now for Stage {
+    fn clock_now(&self) -> Timestamp {
+        changeover::ports::Clock::now(&*self.clock)
+    }
+}
