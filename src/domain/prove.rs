@@ -54,6 +54,16 @@ pub struct Refusal {
     pub path: Vec<Passed>,
 }
 
+impl std::fmt::Display for Refusal {
+    /// The rule, where there is one, and the message; neither file, line nor path.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.rule {
+            Some(rule) => write!(f, "rule {rule}: {}", self.message),
+            None => f.write_str(&self.message),
+        }
+    }
+}
+
 /// One step on the way to a refusal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Passed {
@@ -133,7 +143,7 @@ impl Walk<'_> {
             let why = format!("expected {expected}, found {found}");
             match rule {
                 Some(rule) if !self.is_told(rule, &why) => {
-                    self.refuse(index, step, Some(rule), format!("step `{}` breaks {rule}: {why}", step.id));
+                    self.refuse(index, step, Some(rule), format!("step `{}`: {why}", step.id));
                 }
                 // What can't succeed after a broken promise may well succeed once that is mended.
                 None if self.lawful => self.refuse(index, step, None, format!("step `{}` can't be done: {why}", step.id)),
