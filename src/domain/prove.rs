@@ -165,9 +165,7 @@ impl Walk<'_> {
         for violation in rules::violations(&steps[index], &lapsed) {
             self.count(End::Lapsed);
             let Cure::Renew(kind, node) = violation.cure else { continue };
-            let gate = (kind == Kind::Confirm).then_some(Gate::AutomaticFailoverOff);
-            let proves = |step: &&Step| step.kind == kind && step.gate == gate && (node.is_none() || step.node == node);
-            let again = steps[..index].iter().rev().find(proves).map(|step| rules::violations(step, &lapsed));
+            let again = earlier(&steps[..index], &steps[index], kind, node).map(|step| rules::violations(step, &lapsed));
             // What lapsed together is renewed one after the other.
             let curable = |violation: &rules::Violation| matches!(violation.cure, Cure::Renew(..));
             if !again.is_some_and(|violations| violations.iter().all(curable)) {
@@ -227,6 +225,13 @@ impl Walk<'_> {
             self.proven.refusals.push(Refusal { line, rule, step: step.id.clone(), message, path });
         }
     }
+}
+
+/// The step that a run would go back to, to have this proven again; a word on automatic failover counts for its own part only.
+fn earlier<'s>(before: &'s [Step], step: &Step, kind: Kind, node: Option<NodeId>) -> Option<&'s Step> {
+    let gate = (kind == Kind::Confirm).then_some(Gate::AutomaticFailoverOff);
+    let part = |known: &Step| gate.is_none() || known.gate == gate && known.when == step.when;
+    before.iter().rev().find(|known| known.kind == kind && part(known) && (node.is_none() || known.node == node))
 }
 
 #[cfg(test)]
