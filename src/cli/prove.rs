@@ -110,9 +110,7 @@ fn accepted(file: &str, procedure: &Procedure, proven: &Proven) -> String {
 }
 
 fn refused(file: &str, refusal: &Refusal) -> String {
-    let Refusal { line, rule, message, path, .. } = refusal;
-    let rule = rule.map_or_else(String::new, |rule| format!("rule {rule}: "));
-    format!("{file}:{line}: {rule}{message}\n  path: {}\n", told(path))
+    format!("{file}:{}: {refusal}\n  path: {}\n", refusal.line, told(&refusal.path))
 }
 
 /// The steps in their order; those that were not simply done with what came of them.

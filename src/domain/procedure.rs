@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::action::{self, Gate, Kind, Parameter, When, Who};
 use super::ids::NodeId;
-use super::prove::{self, Refusal};
+use super::prove;
 use super::rules::Rule;
 use super::step::Step;
 
@@ -75,7 +75,10 @@ impl Procedure {
         let procedure = Self::read(origin, text)?;
         match prove::prove(&procedure).refusals.into_iter().next() {
             None => Ok(procedure),
-            Some(Refusal { line, rule, message, .. }) => Err(ProcedureError { origin: origin.to_owned(), line, message, rule }),
+            Some(refusal) => {
+                let (line, rule) = (refusal.line, refusal.rule);
+                Err(ProcedureError { origin: origin.to_owned(), line, message: refusal.to_string(), rule })
+            }
         }
     }
 

@@ -54,6 +54,16 @@ pub struct Refusal {
     pub path: Vec<Passed>,
 }
 
+impl std::fmt::Display for Refusal {
+    /// The rule, where there is one, and the message; neither file, line nor path.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.rule {
+            Some(rule) => write!(f, "rule {rule}: {}", self.message),
+            None => f.write_str(&self.message),
+        }
+    }
+}
+
 /// One step on the way to a refusal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Passed {
@@ -133,7 +143,7 @@ impl Walk<'_> {
             let why = format!("expected {expected}, found {found}");
             match rule {
                 Some(rule) if !self.is_told(rule, &why) => {
-                    self.refuse(index, step, Some(rule), format!("step `{}` breaks {rule}: {why}", step.id));
+                    self.refuse(index, step, Some(rule), format!("step `{}`: {why}", step.id));
                 }
                 // What can't succeed after a broken promise may well succeed once that is mended.
                 None if self.lawful => self.refuse(index, step, None, format!("step `{}` can't be done: {why}", step.id)),
@@ -155,9 +165,7 @@ impl Walk<'_> {
         for violation in rules::violations(&steps[index], &lapsed) {
             self.count(End::Lapsed);
             let Cure::Renew(kind, node) = violation.cure else { continue };
-            let gate = (kind == Kind::Confirm).then_some(Gate::AutomaticFailoverOff);
-            let proves = |step: &&Step| step.kind == kind && step.gate == gate && (node.is_none() || step.node == node);
-            let again = steps[..index].iter().rev().find(proves).map(|step| rules::violations(step, &lapsed));
+            let again = earlier(&steps[..index], &steps[index], kind, node).map(|step| rules::violations(step, &lapsed));
             // What lapsed together is renewed one after the other.
             let curable = |violation: &rules::Violation| matches!(violation.cure, Cure::Renew(..));
             if !again.is_some_and(|violations| violations.iter().all(curable)) {
@@ -217,6 +225,13 @@ impl Walk<'_> {
             self.proven.refusals.push(Refusal { line, rule, step: step.id.clone(), message, path });
         }
     }
+}
+
+/// The step that a run would go back to, to have this proven again; a word on automatic failover counts for its own part only.
+fn earlier<'s>(before: &'s [Step], step: &Step, kind: Kind, node: Option<NodeId>) -> Option<&'s Step> {
+    let gate = (kind == Kind::Confirm).then_some(Gate::AutomaticFailoverOff);
+    let part = |known: &Step| gate.is_none() || known.gate == gate && known.when == step.when;
+    before.iter().rev().find(|known| known.kind == kind && part(known) && (node.is_none() || known.node == node))
 }
 
 #[cfg(test)]

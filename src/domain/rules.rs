@@ -275,11 +275,11 @@ fn no_gap(step: &Step, facts: &Facts) -> Verdict {
     Ok(())
 }
 
-/// R10: window two never begins before a person has accepted the new version and the soak is over; and in no window and on no way
-/// that a person orders does the second node follow the first before.
+/// R10: window two never begins before a person has accepted the new version and the soak is over; and on no way that a person
+/// orders does the second node follow the first before.
 fn confirmed(step: &Step, facts: &Facts) -> Verdict {
     let updated = |node: NodeId| facts.nodes[node].version.as_ref() == Some(&facts.target);
-    let second = step.kind == Kind::Update && step.node.is_some_and(|node| updated(node.other()));
+    let second = facts.ordered && step.kind == Kind::Update && step.node.is_some_and(|node| updated(node.other()));
     if second && !facts.confirmed {
         return broken(Rule::R10, "the gate `production` accepted by a person", "it is open", Cure::Person);
     }

@@ -154,7 +154,7 @@ const RENEWED: [&str; 5] = [
 ];
 
 /// Wrong ones that nothing but the proof keeps from being run to their end.
-const ONLY_PROVED: [&str; 2] = ["confirmed-before-the-update", "confirmed-where-nobody-works"];
+const ONLY_PROVED: [&str; 3] = ["confirmed-before-the-update", "confirmed-where-nobody-works", "second-update-in-window-one"];
 
 /// Not run, since they would wait for ever: for an answer before there is a question, for a soak that nothing begins or ends.
 const ENDLESS: [&str; 3] = ["gate-that-opens-by-itself", "no-soak", "soak-in-window-one"];
@@ -218,6 +218,7 @@ async fn what_is_proved_at_random_runs_to_its_end() {
             wrong.extend(run(procedure).await.err().map(|story| format!("{case}: {story}")));
         }
     }
+    println!("{} different ones were proved", ran.len());
     assert!(wrong.is_empty(), "{} of {} proved ones: {}", wrong.len(), ran.len(), wrong.join("\n\n"));
     assert!(first.is_some() || ran.len() > 10, "only {} were proved", ran.len());
 }

@@ -24,9 +24,17 @@ fn need(rule: Option<Rule>, expected: impl Into<String>, found: impl Into<String
 
 /// Everything that the step lacks with these facts.
 pub fn of(step: &Step, facts: &Facts) -> Vec<Need> {
-    let asked: [fn(&Step, &Facts) -> Option<Need>; 7] =
-        [in_production, soaks_between, asked_gate, moves_on, moves_at_all, no_standby, as_planned];
+    let asked: [fn(&Step, &Facts) -> Option<Need>; 8] =
+        [accepted_first, in_production, soaks_between, asked_gate, moves_on, moves_at_all, no_standby, as_planned];
     asked.iter().filter_map(|lacks| lacks(step, facts)).collect()
+}
+
+/// R10: no document takes the second node after the first before the new version is accepted. At run time this is asked only of
+/// ways that a person orders: where somebody updated the wrong box by hand, the plan's own update may still follow.
+fn accepted_first(step: &Step, facts: &Facts) -> Option<Need> {
+    let node = step.node.filter(|_| step.kind == Kind::Update && step.when < When::Window2 && !facts.confirmed)?;
+    let second = facts.nodes[node.other()].version.as_ref() == Some(&facts.target);
+    second.then(|| need(Some(Rule::R10), "the gate `production` accepted by a person", "it is open"))
 }
 
 /// R10: the new version is judged in production, so it must be there: on the node that serves.
