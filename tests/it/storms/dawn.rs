@@ -106,8 +106,10 @@ impl Night {
             (_, Some(_)) => Some(run.survivor),
             _ => None,
         };
-        let under_way = run.step().is_some_and(|step| step.kind == Kind::EstablishFailover) && self.primary() == Some(run.survivor);
-        let breaking = run.step().is_some_and(|step| step.kind == Kind::BreakFailover) && self.roles() == (Role::Standalone, Role::Standalone);
+        let under_way =
+            run.step().is_some_and(|step| step.kind == Kind::EstablishFailover) && self.primary() == Some(run.survivor);
+        let breaking = run.step().is_some_and(|step| step.kind == Kind::BreakFailover)
+            && self.roles() == (Role::Standalone, Role::Standalone);
         if self.primary() == wanted && wanted.is_some() || under_way || breaking && run.act.is_some() {
             return;
         }

@@ -38,7 +38,8 @@ impl Oracle {
     pub fn watch(stage: &Stage) -> Self {
         let oracle = Self::default();
         let wrong = oracle.wrong.clone();
-        let mut witness = Witness { site: stage.site.clone(), trouble_at: stage.trouble_at.clone(), asked_at: None, vouched: false };
+        let mut witness =
+            Witness { site: stage.site.clone(), trouble_at: stage.trouble_at.clone(), asked_at: None, vouched: false };
         stage.journal.witness(move |record| {
             // A person may take any text for a good sync, also one that was none: from then on the data are their word.
             witness.vouched |= record.event == "confirmed" && record.data["gate"] == "sync_status";
@@ -77,7 +78,8 @@ impl Witness {
         let world = self.site.current();
         let (own, other) = (world.node(node), world.node(node.other()));
         let unlinked = own.role == Role::Standalone && other.role == Role::Standalone;
-        let leaves = |node: NodeId| world.leads_to() == Some(node) && world.takes_clients(node) && !world.takes_clients(node.other());
+        let leaves =
+            |node: NodeId| world.leads_to() == Some(node) && world.takes_clients(node) && !world.takes_clients(node.other());
         match kind {
             Kind::BreakFailover => self.broken_fresh(&world, node),
             Kind::Update if !unlinked => Some("R15: a node shows a relationship".to_owned()),
@@ -93,7 +95,8 @@ impl Witness {
     fn broken_fresh(&self, world: &World, primary: NodeId) -> Option<String> {
         let asked_at = self.asked_at.filter(|_| !self.vouched)?;
         let (own, other) = (world.node(primary), world.node(primary.other()));
-        let missing = own.records.values().filter(|record| record.start < asked_at && !other.records.contains_key(&record.serial));
+        let missing =
+            own.records.values().filter(|record| record.start < asked_at && !other.records.contains_key(&record.serial));
         let missing = missing.count();
         (missing > 0).then(|| format!("R1: {missing} records older than the asking are not on the standby"))
     }

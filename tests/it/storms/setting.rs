@@ -37,7 +37,8 @@ pub fn setting(random: &mut fastrand::Rng, start: Timestamp) -> Setting {
 fn windows(random: &mut fastrand::Rng, start: Timestamp, soak: SignedDuration) -> (String, String) {
     let from = start + SignedDuration::from_mins(pick(random, &[0, 0, 0, 30]));
     let first = pick(random, &[100, 130, 240, 600]);
-    let second_from = from + SignedDuration::from_mins(90) + soak + SignedDuration::from_mins(pick(random, &[0, 0, 0, 60, 60, 120, 120, 1440]));
+    let second_from =
+        from + SignedDuration::from_mins(90) + soak + SignedDuration::from_mins(pick(random, &[0, 0, 0, 60, 60, 120, 120, 1440]));
     let second = pick(random, &[120, 180, 480]);
     (format!("{from} +{first}m"), format!("{second_from} +{second}m"))
 }

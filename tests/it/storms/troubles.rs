@@ -97,7 +97,11 @@ impl Night {
         let lasts = span(&mut self.random, 3.0, 5400.0);
         self.tell(format!("{} for {lasts:#}", if disk { "only the reserve is left" } else { "no zone server answers" }));
         self.shake();
-        if disk { low.low.store(true, Ordering::SeqCst) } else { deaf.store(true, Ordering::SeqCst) }
+        if disk {
+            low.low.store(true, Ordering::SeqCst)
+        } else {
+            deaf.store(true, Ordering::SeqCst)
+        }
         let until = self.now() + lasts;
         self.live(until, |_| false).await;
         if disk { low.low.store(false, Ordering::SeqCst) } else { deaf.store(false, Ordering::SeqCst) }
