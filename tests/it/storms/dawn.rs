@@ -154,7 +154,7 @@ impl Night {
 
     fn mend_name(&mut self, run: &Run) {
         let leads = self.stage.site.current().leads_to();
-        if leads != Some(run.survivor) && !run.step().is_some_and(|step| step.kind == Kind::SwitchTraffic) {
+        if leads != Some(run.survivor) && run.step().is_none_or(|step| step.kind != Kind::SwitchTraffic) {
             let to = run.survivor;
             self.hand("mended", ("name", to), |world| {
                 world.set_leads_to(Some(to));
