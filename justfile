@@ -5,7 +5,7 @@ default:
 
 # Format, lints: what an editor shows.
 check:
-    cargo fmt --check && cargo clippy --all-targets --features test-kill -- -D warnings
+    cargo fmt --check && cargo clippy --all-targets --features test-kill,test-mutation -- -D warnings
 
 # All tests, or those whose name contains an argument.
 test *args:
@@ -13,11 +13,11 @@ test *args:
 
 # One module of the integration tests.
 it module:
-    cargo nextest run --features test-kill -E 'binary(it) & test(/^{{ module }}::/)'
+    cargo nextest run --features test-kill,test-mutation -E 'binary(it) & test(/^{{ module }}::/)'
 
 # Rewrites the generated parts of docs/ and other golden files; look at the diff.
 accept:
-    CHANGEOVER_ACCEPT=1 cargo nextest run --features test-kill -E 'test(/docs::|config::|reference/)'
+    CHANGEOVER_ACCEPT=1 cargo nextest run --features test-kill,test-mutation -E 'test(/docs::|config::|reference/)'
 
 # The library's own pages.
 docs:

@@ -14,11 +14,13 @@ mod hold;
 mod journal;
 mod journal_file;
 mod logging;
+mod machine;
 mod order;
 mod output;
 mod page;
 mod plan;
 mod procedures;
+mod prove;
 mod rebuild;
 mod reference;
 mod resume;
@@ -71,6 +73,8 @@ enum Command {
     #[command(subcommand)]
     Procedures(procedures::Procedures),
     #[command(subcommand)]
+    Machine(machine::Machine),
+    #[command(subcommand)]
     Config(config::Config),
     #[command(subcommand)]
     Alerts(alerts::Alerts),
@@ -94,6 +98,7 @@ impl Command {
             Self::SwitchBack(command) => command,
             Self::Journal(command) => command.as_run(),
             Self::Procedures(command) => command.as_run(),
+            Self::Machine(command) => command.as_run(),
             Self::Config(command) => command.as_run(),
             Self::Alerts(command) => command.as_run(),
         }

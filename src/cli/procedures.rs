@@ -1,4 +1,4 @@
-//! `changeover procedures list/show`: the documents that runs follow. Needs no daemon.
+//! `changeover procedures list/show/prove`: the documents that runs follow. Needs no daemon.
 
 use std::path::{Path, PathBuf};
 
@@ -8,6 +8,7 @@ use serde_json::json;
 use crate::domain::action::Gate;
 use crate::domain::procedure::Template;
 
+use super::prove::Prove;
 use super::wiring::{self, ProcedureDocument as Known};
 use super::{Exit, Failure, Format, Run, config, output};
 
@@ -16,6 +17,7 @@ use super::{Exit, Failure, Format, Run, config, output};
 pub enum Procedures {
     List(List),
     Show(Show),
+    Prove(Prove),
 }
 
 impl Procedures {
@@ -23,6 +25,7 @@ impl Procedures {
         match self {
             Self::List(command) => command,
             Self::Show(command) => command,
+            Self::Prove(command) => command,
         }
     }
 }

@@ -289,10 +289,12 @@ pub enum Gate {
     /// R9: the node is closed to clients. Opens only while a person closes it, for closings that the daemon can't see because
     /// it is let through itself (a firewall rule).
     NodeClosed,
+    /// R7: the node is open to clients again. Opens only while a person opens it, where the daemon can't see it.
+    NodeOpen,
 }
 
 impl Gate {
-    pub const ALL: [Self; 4] = [Self::Production, Self::AutomaticFailoverOff, Self::SyncStatus, Self::NodeClosed];
+    pub const ALL: [Self; 5] = [Self::Production, Self::AutomaticFailoverOff, Self::SyncStatus, Self::NodeClosed, Self::NodeOpen];
 
     pub fn name(self) -> &'static str {
         match self {
@@ -300,6 +302,7 @@ impl Gate {
             Self::AutomaticFailoverOff => "automatic_failover_off",
             Self::SyncStatus => "sync_status",
             Self::NodeClosed => "node_closed",
+            Self::NodeOpen => "node_open",
         }
     }
 
@@ -316,6 +319,7 @@ impl Gate {
             Self::AutomaticFailoverOff => "is automatic failover switched off on both nodes (/login > Management > Failover)?",
             Self::SyncStatus => "does this exact sync status text mean a good sync?",
             Self::NodeClosed => "is the node closed to all clients but the daemon?",
+            Self::NodeOpen => "is the node open to all clients again?",
         }
     }
 }

@@ -143,11 +143,16 @@ fn is_half_seen(run: &Run, step: &Step, world: &World) -> bool {
 }
 
 /// What was done by hand, and acknowledged by a person, counts if no promise speaks against it. R3, R5 and R17 speak of the
-/// moment before the act and can't be asked any more; nor can R4's age, where there is a backup.
+/// moment before the act and can't be asked any more; nor can R4 of an update whose backup has only grown old since, or R1 of a
+/// link that a person ordered to be broken.
 fn already(run: &Run, step: &Step, evidence: Evidence, violations: Vec<Violation>) -> Next {
-    let has_backup = step.kind == Kind::Update && step.node.is_some_and(|node| run.nodes[node].backup.is_some());
-    let is_past = |rule| matches!(rule, Rule::R3 | Rule::R5 | Rule::R17) || rule == Rule::R4 && has_backup;
-    match violations.into_iter().find(|violation| !is_past(violation.rule)) {
+    let past = |rule: Rule| match rule {
+        Rule::R3 | Rule::R5 | Rule::R17 => true,
+        Rule::R4 => step.kind == Kind::Update && step.node.is_some_and(|node| run.nodes[node].was_backed_up()),
+        Rule::R1 => run.is_ordered(),
+        _ => false,
+    };
+    match violations.into_iter().find(|violation| !past(violation.rule)) {
         Some(violation) => held_by_rule(&violation),
         None => done(step, evidence, true),
     }
@@ -236,8 +241,10 @@ fn wait_for_reading(run: &Run, step: &Step, violation: &Violation, world: &World
 fn renew(run: &Run, violation: &Violation, kind: Kind, node: Option<NodeId>) -> Next {
     let here = run.position().unwrap_or(0);
     let gate = (kind == Kind::Confirm).then_some(Gate::AutomaticFailoverOff);
-    let matches =
-        |step: &&Step| step.kind == kind && (node.is_none() || step.node == node) && (gate.is_none() || step.gate == gate);
+    // R17: a word counts for its own part only. Asked again in an earlier one, it would lapse again at once, without end.
+    let part = run.step().map(|step| step.when);
+    let asks = |step: &Step| gate.is_none() || step.gate == gate && Some(step.when) == part;
+    let matches = |step: &&Step| step.kind == kind && (node.is_none() || step.node == node) && asks(step);
     let linked = run.broken_at.is_none() || kind != Kind::ForceSync;
     let fresh = |step: &Step| run.progress_of(step).is_some_and(|progress| progress.tries < MAX_TRIES);
     match run.plan.steps[..here].iter().rev().find(matches).filter(|step| linked && fresh(step)) {
@@ -341,6 +348,7 @@ fn begun(run: &Run, step: &Step, world: &World, baseline: Option<Baseline>) -> E
         sync: world.readings[source].sync().filter(|_| wants_sync).cloned(),
         first_sync: None,
         traffic: world.traffic.target().filter(|_| step.kind == Kind::SwitchTraffic),
+        denied: step.kind == Kind::Reopen && step.node.is_some_and(|node| world.denies(node)),
     };
     Event::StepBegun { attempt: run.at().map_or(0, |progress| progress.attempts) + 1, baseline: baseline.unwrap_or_else(before) }
 }

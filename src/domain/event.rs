@@ -140,6 +140,9 @@ pub struct Baseline {
     /// Where the service's name led.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traffic: Option<NodeId>,
+    /// The node that is to be opened was seen to refuse clients: then that it takes them shows that it was opened.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub denied: bool,
 }
 
 /// What a finished step leaves for the rules and the report.

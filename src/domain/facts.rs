@@ -226,6 +226,7 @@ impl Facts {
             Kind::ForceSync => self.fresh_sync = true,
             Kind::BreakFailover => {
                 self.set_link(Link::Broken);
+                self.touched_both();
                 self.unprotected = true;
                 self.writes_to(self.serving);
             }
@@ -248,11 +249,12 @@ impl Facts {
             Kind::Confirm => match step.gate {
                 Some(Gate::Production) => self.confirmed = true,
                 Some(Gate::AutomaticFailoverOff) => self.autopilot_off = true,
-                Some(Gate::SyncStatus | Gate::NodeClosed) | None => {}
+                Some(Gate::SyncStatus | Gate::NodeClosed | Gate::NodeOpen) | None => {}
             },
             Kind::Soak => self.soaked = true,
             Kind::EstablishFailover => {
                 self.set_link(Link::Linked { primary: node });
+                self.touched_both();
                 self.unprotected = false;
                 self.nodes.a.written = false;
                 self.nodes.b.written = false;
@@ -262,11 +264,13 @@ impl Facts {
         self
     }
 
-    /// What the passing from one part of a procedure to the next takes away: by window two days have gone by, R17's
-    /// confirmation held for one window, and backups are older than any sensible `policy.max_backup_age` (R4).
+    /// What the passing from one part of a procedure to the next takes away: R17's confirmation holds for one part; by window
+    /// one a sync of the preparations is older than `policy.max_sync_age` (R1); by window two days have gone by, and backups are
+    /// older than any sensible `policy.max_backup_age` (R4).
     pub fn entering(mut self, when: When) -> Self {
+        self.autopilot_off = false;
+        self.fresh_sync = false;
         if when == When::Window2 {
-            self.autopilot_off = false;
             self.nodes.a.backed_up = false;
             self.nodes.b.backed_up = false;
         }
@@ -282,6 +286,14 @@ impl Facts {
                 Link::Linked { .. } => Role::Standby,
                 _ => Role::Standalone,
             });
+        }
+    }
+
+    /// What was proven of a node before its link was changed is proven no more.
+    fn touched_both(&mut self) {
+        for node in NodeId::BOTH {
+            let facts = &mut self.nodes[node];
+            (facts.proven, facts.verified, facts.extracted) = (false, false, false);
         }
     }
 

@@ -3,6 +3,7 @@
 //! Live running and replay after a crash are the same function. Which event comes next is [`super::decide`]'s business.
 
 mod apply;
+pub mod drawing;
 pub mod edges;
 mod orders;
 
@@ -159,12 +160,13 @@ pub fn phase_name(phase: &Phase) -> &'static str {
     PhaseKind::of(phase).name()
 }
 
-/// The table's word, and what it can't say: only an open gate is answered (`production` also while the soak goes on), and a
+/// The table's word, and what it can't say: a step begins and is done only where one is left, only an open gate is answered (`production` also while the soak goes on), and a
 /// finished run notices nothing but the end of the unprotected time that it was closed in.
 fn is_expected(run: &Run, event: &Event) -> bool {
     let fits = match event {
         Event::Confirmed { gate: Gate::Production, .. } if run.step().is_some_and(|step| step.kind == Kind::Soak) => true,
         Event::Confirmed { gate, .. } => run.open_gate() == Some(*gate),
+        Event::StepBegun { .. } | Event::StepDone { .. } => run.step().is_some(),
         Event::Noticed { notice, .. } if run.is_finished() => run.is_watched() && *notice == Notice::UnprotectedTooLong,
         _ => true,
     };

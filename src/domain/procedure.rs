@@ -1,16 +1,15 @@
 //! A procedure: the document that an operator reads, an ordered list of actions, each with its `when`.
 //!
-//! Loading a procedure proves its success path: its steps are run over the ideal pair, and a step that would break a
-//! promise is refused with the rule's id and the line in the file.
+//! Loading a procedure proves it ([`super::prove`]): a document whose steps break a promise, or can lead where no safe end is
+//! within reach, is refused with the rule's id and the line in the file.
 
 use serde::Deserialize;
 
 use super::action::{self, Gate, Kind, Parameter, When, Who};
-use super::facts::{Facts, Link};
 use super::ids::NodeId;
-use super::rules::{self, Rule};
+use super::prove::{self, Refusal};
+use super::rules::Rule;
 use super::step::Step;
-use super::version::Version;
 
 /// A loaded procedure; its steps name roles, not nodes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,9 +70,20 @@ impl Procedure {
     /// Reads and proves a document. `origin` names it in errors.
     ///
     /// # Errors
-    /// Bad TOML, an unknown action, key, role or gate, steps out of order, or a promise broken on the success path: the
-    /// first of them, with its line.
+    /// As [`Procedure::read`], or whatever [`prove`] has against it: the first of the refusals, with its line.
     pub fn load(origin: &str, text: &str) -> Result<Self, ProcedureError> {
+        let procedure = Self::read(origin, text)?;
+        match prove::prove(&procedure).refusals.into_iter().next() {
+            None => Ok(procedure),
+            Some(Refusal { line, rule, message, .. }) => Err(ProcedureError { origin: origin.to_owned(), line, message, rule }),
+        }
+    }
+
+    /// Reads a document without proving it.
+    ///
+    /// # Errors
+    /// Bad TOML, an unknown action, key, role or gate, or steps out of order: the first of them, with its line.
+    pub fn read(origin: &str, text: &str) -> Result<Self, ProcedureError> {
         let fail = |line, message: String| ProcedureError { origin: origin.to_owned(), line, message, rule: None };
         let document: Document = toml::from_str(text).map_err(|error| {
             let line = error.span().map_or(1, |span| line_of(text, span.start));
@@ -86,7 +96,6 @@ impl Procedure {
         }
         let procedure = Self { name: document.name, title: document.title, steps };
         procedure.in_order().map_err(|(line, message)| fail(line, message))?;
-        procedure.prove().map_err(|refusal| ProcedureError { origin: origin.to_owned(), ..refusal })?;
         Ok(procedure)
     }
 
@@ -126,40 +135,6 @@ impl Procedure {
             _ => Ok(()),
         }
     }
-
-    /// Runs the steps over the ideal pair.
-    fn prove(&self) -> Result<(), ProcedureError> {
-        let refusal = |line, message, rule| ProcedureError { origin: String::new(), line, message, rule };
-        let (start, target) = example_versions();
-        let mut facts = Facts::ideal(NodeId::A, start, target);
-        let mut when = When::Prepare;
-        for (step, template) in self.resolve(NodeId::A).iter().zip(&self.steps) {
-            if step.when != when {
-                when = step.when;
-                facts = facts.entering(when);
-            }
-            if let Some(violation) = rules::violations(step, &facts).into_iter().next() {
-                let message = format!(
-                    "step `{}` breaks {}: expected {}, found {}",
-                    step.id, violation.rule, violation.expected, violation.found
-                );
-                return Err(refusal(template.line, message, Some(violation.rule)));
-            }
-            facts = facts.after(step);
-        }
-        let last = self.steps.last().map_or(1, |step| step.line);
-        if matches!(facts.link, Link::Linked { .. }) {
-            return Ok(());
-        }
-        Err(refusal(last, "the procedure ends without failover; its last part needs `establish_failover`".to_owned(), None))
-    }
-}
-
-/// Any two versions in order; rules compare them only with each other.
-fn example_versions() -> (Version, Version) {
-    // Both texts are versions.
-    let read = |text: &str| text.parse().unwrap_or_else(|_| unreachable!("{text} is a version"));
-    (read("1"), read("2"))
 }
 
 fn template(document: StepDocument, line: usize) -> Result<Template, String> {

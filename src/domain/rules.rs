@@ -4,6 +4,9 @@
 //! and in the tests that walk through all states. R11 comes with rehearsal sites; R12 and R14 are kept by the fleet
 //! (one run a site), the store's lock and the order *record, then act*, and have no function over facts.
 
+#[cfg(feature = "test-mutation")]
+pub mod mutation;
+
 use super::action::{Gate, Impact, Kind, When};
 use super::facts::{Facts, Known, Link, WindowFact};
 use super::ids::NodeId;
@@ -106,7 +109,10 @@ const RULES: &[fn(&Step, &Facts) -> Verdict] = &[
 
 /// Every rule that `step` would break if it began with these facts, the weightiest first.
 pub fn violations(step: &Step, facts: &Facts) -> Vec<Violation> {
-    RULES.iter().filter_map(|rule| rule(step, facts).err()).collect()
+    let found = RULES.iter().filter_map(|rule| rule(step, facts).err());
+    #[cfg(feature = "test-mutation")]
+    let found = found.filter(|violation| !mutation::is_off(violation.rule));
+    found.collect()
 }
 
 /// R1: failover is broken only after a proven sync.
@@ -140,11 +146,15 @@ fn cure_of_unable(facts: &Facts, node: NodeId) -> Cure {
 /// R3: a disruptive act begins only inside its window and if its expected time still fits.
 fn in_window(step: &Step, facts: &Facts) -> Verdict {
     let bound = matches!(step.when, When::Window1 | When::Window2);
+    let disruptive = step.kind.impact() >= Impact::Disruptive;
+    if disruptive && !bound && !facts.ordered {
+        let found = format!("`when = \"{}\"`", step.when.as_str());
+        return broken(Rule::R3, format!("`{}` inside a window", step.kind), found, Cure::Person);
+    }
     // An update restores no service: ordered or not, it keeps to its window.
     if !bound || facts.ordered && step.kind != Kind::Update {
         return Ok(());
     }
-    let disruptive = step.kind.impact() >= Impact::Disruptive;
     match facts.window {
         WindowFact::NotYet => broken(Rule::R3, format!("{} has begun", step.when.as_str()), "it has not begun", Cure::Time),
         WindowFact::TooShort if disruptive => broken(
@@ -265,11 +275,11 @@ fn no_gap(step: &Step, facts: &Facts) -> Verdict {
     Ok(())
 }
 
-/// R10: window two never begins before a person has accepted the new version and the soak is over; and on no way that a person
-/// orders does the second node follow the first before.
+/// R10: window two never begins before a person has accepted the new version and the soak is over; and in no window and on no way
+/// that a person orders does the second node follow the first before.
 fn confirmed(step: &Step, facts: &Facts) -> Verdict {
     let updated = |node: NodeId| facts.nodes[node].version.as_ref() == Some(&facts.target);
-    let second = facts.ordered && step.kind == Kind::Update && step.node.is_some_and(|node| updated(node.other()));
+    let second = step.kind == Kind::Update && step.node.is_some_and(|node| updated(node.other()));
     if second && !facts.confirmed {
         return broken(Rule::R10, "the gate `production` accepted by a person", "it is open", Cure::Person);
     }

@@ -93,6 +93,13 @@ pub struct NodeRecord {
     pub build: Option<String>,
 }
 
+impl NodeRecord {
+    /// There is a backup of this run, taken after the node last served, however old.
+    pub fn was_backed_up(&self) -> bool {
+        self.backup.as_ref().is_some_and(|(at, _)| self.served_until.is_none_or(|until| *at >= until))
+    }
+}
+
 /// One execution of a plan.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Run {
@@ -176,6 +183,7 @@ impl Run {
         match (&self.phase, self.step()) {
             (Phase::Waiting { on: WaitingOn::Gate, .. }, Some(step)) => step.gate,
             (Phase::Waiting { on: WaitingOn::Operator, .. }, Some(step)) if step.kind == Kind::Quiesce => Some(Gate::NodeClosed),
+            (Phase::Waiting { on: WaitingOn::Operator, .. }, Some(step)) if step.kind == Kind::Reopen => Some(Gate::NodeOpen),
             (Phase::Held(hold), _) if hold.code == "sync_status_unknown" => Some(Gate::SyncStatus),
             _ => None,
         }

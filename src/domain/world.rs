@@ -197,7 +197,7 @@ impl World {
         let reading = &self.readings[node];
         let record = &run.nodes[node];
         let current = reading.current.as_ref();
-        let denied = current.is_some_and(|observation| observation.takes_clients == Some(false));
+        let denied = self.denies(node);
         let touched = record.touched_at;
         let since_touched = |at: Option<Timestamp>| at.is_some_and(|at| touched.is_none_or(|touched| at >= touched));
         NodeFacts {
@@ -224,6 +224,11 @@ impl World {
         let Some(broken) = run.unprotected_since() else { return false };
         let served = run.nodes[node].served_until.is_some_and(|until| until >= broken);
         node == run.survivor || served || self.is_stray(run, node)
+    }
+
+    /// Its last reading says that it takes no client.
+    pub fn denies(&self, node: NodeId) -> bool {
+        self.readings[node].current.as_ref().is_some_and(|observation| observation.takes_clients == Some(false))
     }
 
     fn known(&self, run: &Run, node: NodeId) -> Known {
@@ -253,9 +258,8 @@ impl World {
     /// R4: young enough, and taken after the node last served.
     fn backup_counts(&self, run: &Run, node: NodeId) -> bool {
         let record = &run.nodes[node];
-        let Some((at, _)) = &record.backup else { return false };
-        let young = self.now.duration_since(*at) <= run.plan.policy.max_backup_age;
-        young && record.served_until.is_none_or(|until| *at >= until)
+        let age = record.backup.as_ref().map(|(at, _)| self.now.duration_since(*at));
+        record.was_backed_up() && age.is_some_and(|age| age <= run.plan.policy.max_backup_age)
     }
 
     fn window(&self, run: &Run, step: &Step) -> WindowFact {

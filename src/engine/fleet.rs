@@ -112,9 +112,9 @@ impl Fleet {
             _ if over => {}
             Some(entry) => {
                 let runner = Runner::new(self.around.clone(), entry.ports.clone(), publish.clone(), messages);
-                self.spawn(runner.drive(recovered));
+                self.spawn(untouched::guarded(self.around.clone(), publish.clone(), runner.drive(recovered)));
             }
-            None => self.spawn(site_gone(self.around.clone(), publish.clone())),
+            None => self.spawn(untouched::site_gone(self.around.clone(), publish.clone())),
         }
         self.lock().insert(id, Kept { snapshot, publish, inbox });
     }
@@ -181,7 +181,7 @@ impl Fleet {
         let Some(lock) = self.starting.get(&request.site) else { return Err(unknown(&request.site)) };
         let _one_at_a_time = lock.lock().await;
         if let Some(left) = self.lock_untouched().values().find(|left| left.open && left.run.site == request.site) {
-            return Err(blocked_by(left));
+            return Err(left.blocks_its_site());
         }
         if let Some(open) = self.open_run(&request.site) {
             return Err(Problem::new(Kind::Conflict, "one_run", format!("site `{}` has a run already: `{open}`", request.site))
@@ -235,18 +235,15 @@ impl Fleet {
         let (reply, answer) = oneshot::channel();
         let order = Order { word, actor: actor.to_owned(), seq, reply };
         if inbox.send(Message::Order(Box::new(order))).await.is_err() {
-            return Err(not_driven(&snapshot.borrow()));
+            return Err(untouched::takes_no_word(&snapshot.borrow()));
         }
-        answer.await.unwrap_or_else(|_| Err(not_driven(&snapshot.borrow())))
+        answer.await.unwrap_or_else(|_| Err(untouched::takes_no_word(&snapshot.borrow())))
     }
 
     /// There is no such run, or none that this build knows more of than its records.
     fn no_run(&self, id: &RunId) -> Problem {
         match self.lock_untouched().get(id) {
-            Some(left) => Problem::new(Kind::Conflict, left.code, format!("run `{id}` was left untouched"))
-                .because(left.message.clone())
-                .state(left.state())
-                .hint(left.hint()),
+            Some(left) => left.takes_no_word(),
             None => unknown_run(id),
         }
     }
@@ -258,32 +255,6 @@ fn unknown(site: &str) -> Problem {
 
 fn unknown_run(id: &RunId) -> Problem {
     Problem::new(Kind::NotFound, "unknown_run", format!("there is no run `{id}`")).hint("see `changeover runs`")
-}
-
-fn not_driven(snapshot: &Snapshot) -> Problem {
-    let problem = Problem::new(Kind::Conflict, "not_in_this_phase", format!("run `{}` takes no word now", snapshot.run.id));
-    match &snapshot.not_driven {
-        _ if snapshot.run.is_finished() => problem.because("it is finished"),
-        Some(why) => problem.because(format!("this daemon does not drive it: {}", why.message)).hint(why.hint.clone()),
-        None => problem.because("this daemon does not drive it; see the log"),
-    }
-}
-
-/// R12: a run that this build can't read may be under way.
-fn blocked_by(left: &Untouched) -> Problem {
-    let (site, run) = (&left.run.site, &left.run);
-    Problem::new(Kind::Conflict, "one_run", format!("site `{site}` has a run that this build can't go on with: `{run}`"))
-        .because("R12 one_run: a site has at most one run")
-        .because(left.message.clone())
-        .state(left.state())
-        .hint(left.hint())
-}
-
-async fn site_gone(around: Arc<Around>, publish: Arc<watch::Sender<Snapshot>>) {
-    let site = publish.borrow().run.id.site.clone();
-    let message = format!("site `{site}` is not configured any more");
-    let hint = format!("put `{site}.toml` back and restart the daemon");
-    untouched::give_up(&around, &publish, "site_gone", message, hint).await;
 }
 
 impl api::Fleet for Fleet {

@@ -101,7 +101,8 @@ impl Runner {
 
     async fn drive_on(&mut self, recovered: bool) -> Result<(), Stopped> {
         Box::pin(self.look()).await?;
-        if recovered {
+        // A closed run that is only watched is over: nothing was taken over of it.
+        if recovered && !self.run().is_finished() {
             self.recover().await?;
         }
         self.go().await

@@ -1,7 +1,9 @@
 //! Runs that this daemon keeps and does not drive, and why: people must see them, and hear of them once.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
+use futures_util::FutureExt as _;
 use jiff::Timestamp;
 use tokio::sync::watch;
 
@@ -14,7 +16,7 @@ use crate::domain::run::Run;
 use crate::domain::sheet;
 
 use super::Around;
-use super::api::Snapshot;
+use super::api::{Kind, Problem, Snapshot};
 
 /// Why a run that can be folded goes no further in this process.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,7 +39,7 @@ pub struct Untouched {
     pub unread: u64,
     /// The journal's last record.
     pub last: Record,
-    /// No record says that it is finished: its site takes no other run.
+    /// No record says that it is finished or closed: its site takes no other run.
     pub open: bool,
     /// How the pair stood before the record that can't be followed.
     pub state: Option<String>,
@@ -56,7 +58,7 @@ pub fn fold(records: &[Record]) -> Result<Run, Option<Box<Untouched>>> {
             code: Cause::of(&error).code(),
             message: refold::sentence(&error),
             unread: records.get(place).map_or(last.seq, |record| record.seq),
-            open: !records.iter().any(|record| record.event == "finished"),
+            open: !records.iter().any(|record| matches!(record.event.as_str(), "finished" | "closed")),
             state: refold::before(records, &error).map(|run| sheet::state(&run)),
             last,
         }))
@@ -79,6 +81,24 @@ impl Untouched {
         format!("the run was left as it is at record {seq} (`{event}` at {at}){before}")
     }
 
+    /// R12: it may be under way, so that its site takes no other run.
+    pub fn blocks_its_site(&self) -> Problem {
+        let (site, run) = (&self.run.site, &self.run);
+        let message = format!("site `{site}` has a run that this build can't go on with: `{run}`");
+        Problem::new(Kind::Conflict, "one_run", message)
+            .because("R12 one_run: a site has at most one run")
+            .because(self.message.clone())
+            .state(self.state())
+            .hint(self.hint())
+    }
+
+    pub fn takes_no_word(&self) -> Problem {
+        Problem::new(Kind::Conflict, self.code, format!("run `{}` was left untouched", self.run))
+            .because(self.message.clone())
+            .state(self.state())
+            .hint(self.hint())
+    }
+
     pub fn alert(&self, now: Timestamp) -> Alert {
         let summary = format!("run `{}` can't be gone on with by this build: {}", self.run, self.message);
         let place = alert::Place { run: &self.run, seq: self.last.seq, step: self.last.step.clone(), at: now };
@@ -97,6 +117,33 @@ pub async fn give_up(around: &Around, published: &watch::Sender<Snapshot>, code:
     let not_driven = Arc::new(NotDriven { code, message, since, hint });
     published.send_modify(|snapshot| snapshot.not_driven = Some(not_driven));
     raise(around, &run.id, &alert).await;
+}
+
+/// Drives a run, and tells where a bug breaks its loop off.
+pub async fn guarded(around: Arc<Around>, published: Arc<watch::Sender<Snapshot>>, drive: impl Future<Output = ()> + Send) {
+    // What the loop held is gone with it; what others see of the run is its last published state, which is whole.
+    if AssertUnwindSafe(drive).catch_unwind().await.is_err() {
+        let hint = format!("restart the daemon, and report it with its log (`changeover status {}`)", published.borrow().run.id);
+        Box::pin(give_up(&around, &published, "bug", "its loop broke off".to_owned(), hint)).await;
+    }
+}
+
+/// A run whose site is no longer configured is shown and left alone.
+pub async fn site_gone(around: Arc<Around>, published: Arc<watch::Sender<Snapshot>>) {
+    let site = published.borrow().run.id.site.clone();
+    let message = format!("site `{site}` is not configured any more");
+    let hint = format!("put `{site}.toml` back and restart the daemon");
+    give_up(&around, &published, "site_gone", message, hint).await;
+}
+
+/// Why a run that can be folded takes no word.
+pub fn takes_no_word(snapshot: &Snapshot) -> Problem {
+    let problem = Problem::new(Kind::Conflict, "not_in_this_phase", format!("run `{}` takes no word now", snapshot.run.id));
+    match &snapshot.not_driven {
+        _ if snapshot.run.is_finished() => problem.because("it is finished"),
+        Some(why) => problem.because(format!("this daemon does not drive it: {}", why.message)).hint(why.hint.clone()),
+        None => problem.because("this daemon does not drive it; see the log"),
+    }
 }
 
 /// Keeps an alert that belongs to no record, and hands it over for delivery.

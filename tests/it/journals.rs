@@ -2,7 +2,7 @@
 //!
 //! `tests/fixtures/journals/README.md` says how they are recorded, and why none is ever changed or deleted.
 
-mod scenes;
+pub mod scenes;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -42,12 +42,14 @@ pub struct Setting {
     pub first: String,
     pub second: String,
     pub seed: u64,
+    /// Procedures beside the built-in ones.
+    pub own: Vec<Procedure>,
 }
 
 impl Default for Setting {
     fn default() -> Self {
         let (first, second) = ("now +4h".to_owned(), "2026-11-23T07:00:00Z +4h".to_owned());
-        Self { options: InProcessOptions::default(), policy: Policy::default(), first, second, seed: 1 }
+        Self { options: InProcessOptions::default(), policy: Policy::default(), first, second, seed: 1, own: Vec::new() }
     }
 }
 
@@ -65,6 +67,8 @@ pub struct Stage {
     pub setting: Setting,
     /// The name can't be read or moved.
     pub deaf: Arc<AtomicBool>,
+    /// Whoever asks where the name leads breaks off: a bug in a driver.
+    pub mad: Arc<AtomicBool>,
     pub folder: tempfile::TempDir,
     /// The instructions that the person has carried out.
     carried_out: Mutex<BTreeSet<u32>>,
@@ -96,10 +100,12 @@ impl Stage {
         let folder = tempfile::tempdir().unwrap();
         lay_package(folder.path());
         let journal = Arc::new(MemoryJournal::default());
-        let deaf = Arc::new(AtomicBool::new(false));
-        let fleet = fleet(&site, &clock, &journal, &setting.policy, (folder.path().to_owned(), deaf.clone()));
+        let (deaf, mad) = (Arc::<AtomicBool>::default(), Arc::<AtomicBool>::default());
+        let line = Telephone { inner: site.traffic(), deaf: deaf.clone(), mad: mad.clone() };
+        let fleet = fleet(&site, &clock, &journal, &setting, (folder.path().to_owned(), line));
         Self {
             deaf,
+            mad,
             site,
             clock,
             journal,
@@ -114,15 +120,11 @@ impl Stage {
 
     /// The daemon dies and comes up again: a new fleet on the same journal and the same world.
     pub fn restart(&mut self) {
-        self.restart_with(self.journal.runs());
-    }
-
-    /// As [`Stage::restart`], with runs as somebody else folded them.
-    pub fn restart_with(&mut self, runs: Vec<Run>) {
         self.journal.live_again();
-        let place = (self.folder.path().to_owned(), self.deaf.clone());
-        self.fleet = fleet(&self.site, &self.clock, &self.journal, &self.setting.policy, place);
-        self.fleet.take_over(runs);
+        let line = Telephone { inner: self.site.traffic(), deaf: self.deaf.clone(), mad: self.mad.clone() };
+        let place = (self.folder.path().to_owned(), line);
+        self.fleet = fleet(&self.site, &self.clock, &self.journal, &self.setting, place);
+        self.fleet.take_over(self.journal.runs());
     }
 
     pub fn request(&self, procedure: &str) -> PlanRequest {
@@ -426,28 +428,29 @@ fn fleet(
     site: &SimSite,
     clock: &Arc<VirtualClock>,
     journal: &Arc<MemoryJournal>,
-    policy: &Policy,
-    place: (PathBuf, Arc<AtomicBool>),
+    setting: &Setting,
+    place: (PathBuf, Telephone),
 ) -> Arc<Fleet> {
-    let (state, deaf) = place;
+    let (state, line) = place;
     let identities = NodeId::BOTH.map(world::identity_of);
     let addresses = ["127.0.1.1".parse().unwrap(), "127.0.1.2".parse().unwrap()];
     let node = |node: NodeId| Node { identity: identities[node.index()].clone(), address: addresses[node.index()] };
     let ports = SitePorts {
         nodes: PerNode { a: Arc::new(site.appliance(NodeId::A)), b: Arc::new(site.appliance(NodeId::B)) },
-        traffic: vec![Arc::new(Telephone { inner: site.traffic(), deaf })],
+        traffic: vec![Arc::new(line)],
     };
     let site = Site {
         name: SITE.to_owned(),
         service: "support.example.com".to_owned(),
         procedure: Some("role-swap".to_owned()),
         nodes: PerNode::new(node),
-        policy: policy.clone(),
+        policy: setting.policy.clone(),
     };
     let hooks =
         Hooks { alerts: vec![Route { hook: "ops".to_owned(), events: vec!["*".to_owned()] }], exports: vec!["safe".to_owned()] };
     let around = Arc::new(Around::new(journal.clone(), clock.clone(), hooks, state));
-    let procedures = BUILT_IN.iter().map(|(name, text)| Procedure::load(name, text).unwrap()).collect();
+    let built_in = BUILT_IN.iter().map(|(name, text)| Procedure::load(name, text).unwrap());
+    let procedures = built_in.chain(setting.own.iter().cloned()).collect();
     let entry = SiteEntry { site, ports, first: None, second: None };
     Fleet::new(around, vec![entry], procedures, Vec::new())
 }

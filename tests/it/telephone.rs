@@ -14,6 +14,7 @@ use jiff::SignedDuration;
 pub struct Telephone {
     pub inner: SimTraffic,
     pub deaf: Arc<AtomicBool>,
+    pub mad: Arc<AtomicBool>,
 }
 
 impl Telephone {
@@ -24,6 +25,7 @@ impl Telephone {
 
 impl Traffic for Telephone {
     fn look(&self) -> BoxFuture<'_, Result<TrafficLook, ReadError>> {
+        assert!(!self.mad.load(Ordering::SeqCst), "the zone is mad");
         if self.is_deaf() {
             return Box::pin(async { Err(ReadError::Transient("no server answers".to_owned())) });
         }

@@ -1,11 +1,12 @@
 //! A journal that this build can't fold: its run is left as it is and shown, and the runs of other sites go on.
 
 use std::path::Path;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
+use changeover::domain::event::{Event, Notice};
 use changeover::domain::ids::RunId;
 use changeover::domain::journal::{Entry, Record};
-use changeover::domain::run::Phase;
 use changeover::drivers::store::{Options, Store};
 use changeover::engine::api::{Fleet as _, Word};
 use changeover::engine::untouched::{Untouched, fold};
@@ -213,25 +214,20 @@ fn wait(daemon: &mut Daemon, seen: impl Fn(&Daemon) -> bool) {
     }
 }
 
-/// What decides and the machine's table disagree: the run is given up in this process, shown, told once, and can be taken over
-/// again; nothing is recorded or sent meanwhile.
+/// A part of a run's loop breaks off: the run is given up in this process, shown, told once, and can be taken over again;
+/// nothing is recorded or sent meanwhile.
 #[tokio::test(start_paused = true)]
-async fn an_illegal_event_is_shown_and_told() {
+async fn a_run_that_a_bug_stops_is_shown_and_told() {
     let mut stage = Stage::new();
     let id = stage.start("role-swap").await;
-    let run = stage.until_step(&id, "soak.confirm").await;
-    let mut wrong = (*run).clone();
-    for progress in &mut wrong.progress {
-        progress.done_at = Some(run.last_at);
-    }
-    wrong.phase = Phase::InDoubt { since: run.last_at, message: "a fold with a bug".to_owned() };
-    stage.restart_with(vec![wrong]);
+    stage.until_step(&id, "soak.confirm").await;
+    stage.mad.store(true, Ordering::SeqCst);
     let mut watch = stage.fleet.watch(&id).unwrap();
     let seen = watch.wait_for(|snapshot| snapshot.not_driven.is_some()).await.unwrap().clone();
     let why = seen.not_driven.clone().unwrap();
-    assert!(why.code == "illegal_event" && why.message.contains("event `finished` is not expected there"), "{why:?}");
+    assert!(why.code == "bug" && why.message.contains("the zone is mad"), "{why:?}");
     let status = Status::full(&seen, stage.clock.now());
-    assert_eq!(status.not_driven.as_ref().map(|why| why.code.as_str()), Some("illegal_event"));
+    assert_eq!(status.not_driven.as_ref().map(|why| why.code.as_str()), Some("bug"));
     let records = stage.records(&id).len();
     let problem = stage.word(&id, Word::Hold).await.unwrap_err();
     assert!(problem.causes[0].contains("does not drive it") && problem.hint.is_some(), "{problem:?}");
@@ -240,6 +236,40 @@ async fn an_illegal_event_is_shown_and_told() {
     stage.pass(SignedDuration::from_hours(2)).await;
     assert_eq!(stage.records(&id).len(), records, "{}", stage.story(&id));
     assert_eq!(stage.alerts().iter().filter(|alert| *alert == "not_driven").count(), 1, "{:?}", stage.alerts());
+    stage.mad.store(false, Ordering::SeqCst);
     stage.restart();
     assert_eq!(stage.to_rest(&id).await.end, "succeeded", "{}", stage.story(&id));
+}
+
+/// The loop itself breaks off: a bug where the run is decided on or recorded.
+#[tokio::test(start_paused = true)]
+async fn a_loop_that_breaks_off_is_shown() {
+    let stage = Stage::new();
+    let id = stage.start("role-swap").await;
+    stage.journal.witness(|record| assert!(record.event != "step_begun", "the journal is mad"));
+    let mut watch = stage.fleet.watch(&id).unwrap();
+    let seen = watch.wait_for(|snapshot| snapshot.not_driven.is_some()).await.unwrap().clone();
+    assert_eq!(seen.not_driven.as_ref().map(|why| why.code), Some("bug"));
+    stage.pass(SignedDuration::from_mins(1)).await;
+    assert_eq!(stage.alerts(), ["not_driven"]);
+}
+
+/// A run that was closed unprotected goes on being watched by a daemon that comes up later.
+#[tokio::test(start_paused = true)]
+async fn a_closed_run_is_watched_after_a_restart() {
+    let mut stage = Stage::new();
+    let id = stage.start("role-swap").await;
+    stage.until_step(&id, "soak.confirm").await;
+    let run = stage.until(&id, |run| run.open_gate().is_some()).await;
+    let event = Event::Closed { state: "two nodes, apart".to_owned(), note: "the vendor looks".to_owned(), undone: Vec::new() };
+    let (event, data) = event.to_parts();
+    let (at, reason) = (stage.clock.now(), "a person closed it".to_owned());
+    let entry = Entry { at, actor: "olga".to_owned(), event, step: None, reason, data };
+    stage.journal.append(vec![Record::at_place(&id, run.seq + 1, &run.head, entry)], Vec::new(), true).await.unwrap();
+    stage.restart();
+    let seen = stage.until(&id, |run| run.has_notice(Notice::UnprotectedTooLong, None)).await;
+    assert!(seen.is_finished() && stage.alerts().contains(&"unprotected_too_long".to_owned()), "{}", stage.story(&id));
+    stage.restart();
+    stage.pass(SignedDuration::from_hours(1)).await;
+    assert!(stage.fleet.run(&id).unwrap().not_driven.is_none(), "{}", stage.story(&id));
 }

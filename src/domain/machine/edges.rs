@@ -55,6 +55,17 @@ pub enum By {
     Daemon,
 }
 
+impl By {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Decision => "decision",
+            Self::Answer => "answer",
+            Self::Person => "person",
+            Self::Daemon => "daemon",
+        }
+    }
+}
+
 /// Where an event leads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum To {
@@ -116,8 +127,21 @@ pub const TABLE: &[Row] = &[
         "something that people must know and that moves nothing",
     ),
     row("confirmed", By::Person, &[Waiting, Held], To::One(&[Ready, Waiting, Held]), "a person answered a gate"),
-    row("hold_requested", By::Person, OPEN, To::Same, "a person asked to stop at the next safe point"),
-    row("resumed", By::Person, &[Waiting, InDoubt, Held], To::One(&[Ready, Waiting]), "a person lets the run go on"),
+    row(
+        "hold_requested",
+        By::Person,
+        &[Ready, Acting, Waiting, InDoubt],
+        To::Same,
+        "a person asked to stop at the next safe point",
+    ),
+    row("resumed", By::Person, &[Waiting, InDoubt], To::One(&[Ready]), "a person lets the run go on"),
+    row(
+        "resumed",
+        By::Person,
+        &[Held],
+        To::One(&[Ready, Waiting]),
+        "a person lets the run go on; an act that was kept through the hold is awaited further",
+    ),
     row(
         "switch_back_ordered",
         By::Person,

@@ -21,7 +21,7 @@ pub fn confirmed(run: &mut Run, gate: Gate, verdict: Verdict, at: Timestamp) -> 
         }
         return Vec::new();
     }
-    if gate == Gate::NodeClosed && verdict != Verdict::Reject {
+    if matches!(gate, Gate::NodeClosed | Gate::NodeOpen) && verdict != Verdict::Reject {
         return step_done(run, &Evidence::seen("a person's word"), at);
     }
     if gate == Gate::Production {

@@ -71,6 +71,12 @@ fn a_daemon_that_shows_another_state_than_its_journal_is_found() {
     daemon.fake.lie(&id);
     let left = ask(&daemon, &["journal", "verify", "support-1", "--json"]);
     assert_eq!((left.code, left.error()["code"].clone()), (1, json!("differs")));
+    let causes = left.error()["causes"].clone();
+    for cause in causes.as_array().unwrap() {
+        let cause = cause.as_str().unwrap();
+        assert!(cause.contains(": the journal gives ") && cause.contains(", the daemon shows "), "{cause}");
+    }
+    assert!(!causes.as_array().unwrap().is_empty(), "{left:?}");
 }
 
 #[test]
@@ -123,4 +129,62 @@ fn watch_sees_records_that_come_later() {
         .map(|line| serde_json::from_str(line).unwrap())
         .collect();
     assert_eq!(finished.last().unwrap()["event"], "finished");
+}
+
+type Spoil = fn(&mut Record);
+
+/// A file of several runs: the bad one is named by file, line and record, with what was expected and found; the others are counted.
+#[test]
+fn one_bad_run_among_others_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("journal.log");
+    let kept = crate::journals::kept();
+    let other = chained("other-1", &kept["1-in-virtual-time/in-place.jsonl"], |_| {});
+    let cases: [(&str, Spoil, &str, &str); 3] = [
+        (
+            "record 4 of run `support-1` holds the event `sung`",
+            |record| record.event = "sung".to_owned(),
+            "journal_unreadable",
+            "unknown variant `sung`",
+        ),
+        ("record 4", |record| record.event = "finished".to_owned(), "journal_unreadable", "missing field"),
+        (
+            "record 4",
+            |record| (record.event, record.data) = ("resumed".to_owned(), json!({ "first": null, "second": null })),
+            "journal_unreadable",
+            "is not expected there",
+        ),
+    ];
+    for (message, spoil, code, cause) in cases {
+        let bad = chained("support-1", &kept["1-in-virtual-time/role-swap.jsonl"], spoil);
+        // Interleaved, as in a daemon's log: the fourth record of the second run is the eighth line.
+        let lines: Vec<String> = other
+            .iter()
+            .zip(&bad)
+            .flat_map(|pair| [pair.0, pair.1])
+            .map(|record| serde_json::to_string(record).unwrap() + "\n")
+            .collect();
+        write(&path, lines.concat().as_bytes());
+        let left = run(&["journal", "verify", "--file", path.to_str().unwrap(), "--json"]);
+        let error = left.error();
+        assert_eq!((left.code, error["code"].as_str()), (1, Some(code)), "{message}: {left:?}");
+        let told = error["message"].as_str().unwrap();
+        assert!(told.contains("journal.log`, line 8: ") && told.contains(message), "{told}");
+        assert!(error["causes"][0].as_str().unwrap().contains(cause), "{error}");
+        assert!(error["state"].as_str().unwrap().contains("other runs in it: 1"), "{error}");
+        assert_eq!(run(&["journal", "verify", "other-1", "--file", path.to_str().unwrap()]).code, 0);
+    }
+}
+
+/// A journal as that of another run, its fourth record changed before the chain is made.
+fn chained(run: &str, records: &[Record], spoil: Spoil) -> Vec<Record> {
+    let run = run.parse().unwrap();
+    let mut records = records.to_vec();
+    spoil(&mut records[3]);
+    records.into_iter().fold(Vec::new(), |mut chained, record| {
+        let Record { at, actor, event, step, reason, data, .. } = record;
+        let entry = changeover::domain::journal::Entry { at, actor, event, step, reason, data };
+        chained.push(Record::chain(&run, chained.last(), entry));
+        chained
+    })
 }

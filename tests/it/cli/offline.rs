@@ -87,3 +87,26 @@ fn own_procedures_stand_beside_the_built_in_ones() {
         assert!(left.error()["message"].as_str().unwrap().contains("R1"), "{left:?}");
     }
 }
+
+#[test]
+fn the_machine_is_listed_and_drawn() {
+    let left = run(&["machine", "list"]);
+    assert_eq!(
+        (left.code, left.stdout.lines().next().map(|head| head.split_whitespace().collect::<Vec<_>>())),
+        (0, Some(vec!["PHASE", "EVENT", "NEXT", "BY", "MEANS"]))
+    );
+    let listed = run(&["machine", "list", "--json"]).json();
+    let edges = listed["edges"].as_array().unwrap();
+    assert_eq!(edges.len() + 1, left.stdout.lines().count());
+    assert_eq!(
+        edges[0],
+        json!({ "from": null, "event": "started", "to": ["ready"], "by": "person", "sentence": edges[0]["sentence"] })
+    );
+    let accepted = edges.iter().find(|edge| edge["event"] == "act_accepted").unwrap();
+    assert_eq!((&accepted["from"], &accepted["to"], &accepted["by"]), (&json!("acting"), &json!(["waiting"]), &json!("answer")));
+    let drawn = run(&["machine", "draw"]);
+    assert!(drawn.code == 0 && drawn.stdout.starts_with("stateDiagram-v2\n    [*] --> ready: started\n"), "{drawn:?}");
+    let text = run(&["machine", "draw", "--format", "text"]);
+    assert!(text.stdout.contains("\nacting\n  --> ready      step_done\n"), "{}", text.stdout);
+    assert_eq!(run(&["machine", "draw", "--format", "picture"]).code, 2);
+}

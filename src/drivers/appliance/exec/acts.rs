@@ -83,6 +83,7 @@ pub(super) fn instructions(settings: &Settings, act: &NodeAct) -> Vec<String> {
     let (what, seen) = by_hand(*node, act);
     let goes_on = match act {
         // No field of `observe` tells who is let in.
+        NodeAct::Reopen => "Then say so by confirming `node_open`: nobody can see it from here.".to_owned(),
         NodeAct::Quiesce => "Then, and only then, say so by confirming `node_closed`: nobody can see it from here.".to_owned(),
         _ => format!("Nothing need be reported: the run goes on by itself once {seen}."),
     };

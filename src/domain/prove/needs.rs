@@ -1,0 +1,110 @@
+//! What a step needs beside the promises that [`rules`](crate::domain::rules) ask: what only a document can get wrong, since at
+//! run time the order of the steps is given.
+
+use crate::domain::action::{Gate, Kind, When};
+use crate::domain::event::Goal;
+use crate::domain::facts::{Facts, Link};
+use crate::domain::ids::NodeId;
+use crate::domain::rules::Rule;
+use crate::domain::site::Role;
+use crate::domain::step::Step;
+use crate::domain::way_home;
+
+/// Something that a step needs and does not have.
+pub struct Need {
+    /// The promise behind it; `None` where the step could simply never succeed.
+    pub rule: Option<Rule>,
+    pub expected: String,
+    pub found: String,
+}
+
+fn need(rule: Option<Rule>, expected: impl Into<String>, found: impl Into<String>) -> Need {
+    Need { rule, expected: expected.into(), found: found.into() }
+}
+
+/// Everything that the step lacks with these facts.
+pub fn of(step: &Step, facts: &Facts) -> Vec<Need> {
+    let asked: [fn(&Step, &Facts) -> Option<Need>; 7] =
+        [in_production, soaks_between, asked_gate, moves_on, moves_at_all, no_standby, as_planned];
+    asked.iter().filter_map(|lacks| lacks(step, facts)).collect()
+}
+
+/// R10: the new version is judged in production, so it must be there: on the node that serves.
+fn in_production(step: &Step, facts: &Facts) -> Option<Need> {
+    let judges = step.kind == Kind::Soak || step.gate == Some(Gate::Production);
+    let serving = facts.serving?;
+    let there = facts.able_to_serve(serving) && facts.nodes[serving].version.as_ref() == Some(&facts.target);
+    let found = || match facts.able_to_serve(serving) {
+        true => format!("node `{serving}` serves on the start version"),
+        false => facts.unable(serving),
+    };
+    (judges && !there).then(|| need(Some(Rule::R10), "the target version serving in production", found()))
+}
+
+/// R10: the soak is the time between the windows; in a window it would never end, since it begins with the window's end.
+fn soaks_between(step: &Step, _: &Facts) -> Option<Need> {
+    let lacks = step.kind == Kind::Soak && step.when < When::Soak;
+    lacks.then(|| need(Some(Rule::R10), "`when = \"soak\"`", format!("`when = \"{}\"`", step.when.as_str())))
+}
+
+/// The other gates open by themselves, where a person's word is needed for what can't be seen.
+fn asked_gate(step: &Step, _: &Facts) -> Option<Need> {
+    let gate = step.gate.filter(|gate| !gate.is_asked())?;
+    Some(need(
+        None,
+        "a gate that a procedure asks, `production` or `automatic_failover_off`",
+        format!("`{gate}`, which opens by itself"),
+    ))
+}
+
+/// R7: moving back leaves what was written since; that is a person's decision, after having seen it.
+fn moves_on(step: &Step, facts: &Facts) -> Option<Need> {
+    let to = step.node.filter(|_| step.kind == Kind::SwitchTraffic && facts.unprotected)?;
+    let back = to == facts.first_primary && facts.survivor != to;
+    let expected = || format!("a person's `switch-back`, who was shown what was written on node `{}` since", facts.survivor);
+    back.then(|| need(Some(Rule::R7), expected(), format!("a step that moves the service back to node `{to}`")))
+}
+
+/// Drivers refuse to move a name from where it is not.
+fn moves_at_all(step: &Step, facts: &Facts) -> Option<Need> {
+    let to = step.node.filter(|&to| step.kind == Kind::SwitchTraffic && facts.serving == Some(to))?;
+    Some(need(None, "the service's name leading elsewhere", format!("it leads to node `{to}` already")))
+}
+
+/// A standby takes no clients: that it is able to serve, or open to them, can't be proven.
+fn no_standby(step: &Step, facts: &Facts) -> Option<Need> {
+    let node = step.node.filter(|_| matches!(step.kind, Kind::Verify | Kind::Reopen))?;
+    let standby = facts.nodes[node].role == Some(Role::Standby);
+    standby.then(|| need(None, format!("node `{node}` without relationship, or primary"), "it is standby"))
+}
+
+/// Checks that hold a run unless the pair is as it was planned.
+fn as_planned(step: &Step, facts: &Facts) -> Option<Need> {
+    let planned = Link::Linked { primary: facts.first_primary };
+    let lacks = match step.kind {
+        Kind::Preflight | Kind::CheckSync => (facts.link != planned).then(|| facts.link.describe()),
+        Kind::FinalCheck => not_home(facts).map(|found| format!("a pair {found}")),
+        _ => None,
+    };
+    let expected =
+        if step.kind == Kind::FinalCheck { "a pair that is linked, equal and serves".to_owned() } else { planned.describe() };
+    lacks.map(|found| need(None, expected, found))
+}
+
+/// What keeps the pair from being home, or nothing.
+pub fn not_home(facts: &Facts) -> Option<String> {
+    let serving = facts.serving.filter(|&node| facts.able_to_serve(node));
+    let unequal = facts.nodes.a.version != facts.nodes.b.version;
+    match way_home::goal(facts) {
+        Some(Goal::Home) => None,
+        _ if !matches!(facts.link, Link::Linked { .. }) => {
+            Some("without failover; its last part needs `establish_failover`".to_owned())
+        }
+        _ if unequal => Some("with two versions".to_owned()),
+        _ => Some(serving.map_or_else(|| "with no node that serves".to_owned(), |node| wrongly_served(facts, node))),
+    }
+}
+
+fn wrongly_served(facts: &Facts, serving: NodeId) -> String {
+    format!("with node `{serving}` serving and {}", facts.link.describe())
+}

@@ -1,0 +1,55 @@
+//! What must happen on some path: an exploration that never gets there proves nothing about it.
+
+use changeover::domain::step::Step;
+
+use super::scenario::Scenario;
+use super::search::Found;
+
+/// An event that must be taken at each step for which it makes sense.
+pub struct Sometimes {
+    event: &'static str,
+    at: fn(&Step) -> bool,
+}
+
+const fn at_every_step(event: &'static str, at: fn(&Step) -> bool) -> Sometimes {
+    Sometimes { event, at }
+}
+
+fn acts(step: &Step) -> bool {
+    step.kind.acts()
+}
+
+/// Steps at which a run can rest before it is done with them: a preflight that passes is over at once.
+fn rests(step: &Step) -> bool {
+    step.kind != changeover::domain::action::Kind::Preflight
+}
+
+pub const OF_FAULTS: &[Sometimes] =
+    &[at_every_step("doubted", acts), at_every_step("held", rests), at_every_step("resumed", rests)];
+pub const OF_CRASHES: &[Sometimes] = &[at_every_step("recovered", rests)];
+pub const OF_WORDS: &[Sometimes] = &[
+    at_every_step("hold_requested", rests),
+    at_every_step("held", rests),
+    at_every_step("resumed", rests),
+    at_every_step("revised", rests),
+    at_every_step("closed", rests),
+];
+
+/// Fails with everything that was never reached: success, and each of `wanted` at each step.
+pub fn check(scenario: &Scenario, found: &Found, wanted: &[Sometimes]) {
+    let mut missing = Vec::new();
+    if !found.ends.contains("Finished(Succeeded)") {
+        missing.push("success".to_owned());
+    }
+    if wanted.iter().any(|wanted| wanted.event == "revised") {
+        let ends = ["harbour", "Finished(Aborted)", "Finished(Closed)"];
+        missing.extend(ends.iter().filter(|end| !found.ends.contains(**end)).map(|end| (*end).to_owned()));
+    }
+    for Sometimes { event, at } in wanted {
+        let steps = scenario.plan.steps.iter().enumerate().filter(|(_, step)| at(step));
+        let never =
+            steps.filter(|(index, _)| !found.taken.iter().any(|taken| taken.event == *event && taken.step == Some(*index)));
+        missing.extend(never.map(|(_, step)| format!("`{event}` at `{}`", step.id)));
+    }
+    assert!(missing.is_empty(), "{}: never reached: {missing:#?}; ends: {:?}", scenario.name, found.ends);
+}
