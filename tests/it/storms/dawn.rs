@@ -27,8 +27,12 @@ impl Night {
         for _ in 0..PATIENCE {
             let Some(rest) = self.rest().await else { continue };
             let kept = rest.run.hold().is_some_and(|hold| hold.code == "switched_back");
-            if rest.run.is_finished() || kept {
+            if rest.run.is_finished() {
                 return;
+            }
+            if kept {
+                // At rest for good; what hands did since is mended like everything else.
+                return self.mend().await;
             }
             self.check_rest(&rest.run);
             self.stage.pass(SignedDuration::from_mins(3)).await;
