@@ -257,6 +257,8 @@ impl Runner {
         self.idle_looks = self.idle_looks.saturating_add(1);
         let clock = self.around.clock.clone();
         tokio::select! {
+            // In this order whenever both are ready: what happens is never left to chance.
+            biased;
             () = clock.sleep_until(wake) => Ok(None),
             // None: the fleet is gone, the process ends.
             message = self.inbox.recv() => message.map(Some).ok_or(Stopped::WithAll),

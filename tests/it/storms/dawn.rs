@@ -27,8 +27,12 @@ impl Night {
         for _ in 0..PATIENCE {
             let Some(rest) = self.rest().await else { continue };
             let kept = rest.run.hold().is_some_and(|hold| hold.code == "switched_back");
-            if rest.run.is_finished() || kept {
+            if rest.run.is_finished() {
                 return;
+            }
+            if kept {
+                // At rest for good; what hands did since is mended like everything else.
+                return self.mend().await;
             }
             self.check_rest(&rest.run);
             self.stage.pass(SignedDuration::from_mins(3)).await;
@@ -154,7 +158,7 @@ impl Night {
 
     fn mend_name(&mut self, run: &Run) {
         let leads = self.stage.site.current().leads_to();
-        if leads != Some(run.survivor) && !run.step().is_some_and(|step| step.kind == Kind::SwitchTraffic) {
+        if leads != Some(run.survivor) && run.step().is_none_or(|step| step.kind != Kind::SwitchTraffic) {
             let to = run.survivor;
             self.hand("mended", ("name", to), |world| {
                 world.set_leads_to(Some(to));
