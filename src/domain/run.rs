@@ -239,6 +239,12 @@ impl Run {
         self.survivor
     }
 
+    /// True if steps that are not done open this node or move the service to it: then it is open because it is to serve.
+    pub fn is_to_serve(&self, node: NodeId) -> bool {
+        let rest = self.position().map(|index| &self.plan.steps[index..]).unwrap_or_default();
+        rest.iter().any(|step| step.node == Some(node) && matches!(step.kind, Kind::Reopen | Kind::SwitchTraffic))
+    }
+
     /// Whether a step of this kind is under way (its intent recorded, its proof not).
     pub fn is_at(&self, kind: Kind) -> bool {
         self.act.is_some() && self.step().is_some_and(|step| step.kind == kind)

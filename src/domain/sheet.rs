@@ -78,7 +78,7 @@ pub fn may(run: &Run) -> Vec<String> {
 fn unclosed(run: &Run) -> Option<String> {
     let left = run.survivor.other();
     let record = &run.nodes[left];
-    let open = record.served_until.is_some() && record.closed_at.is_none();
+    let open = record.served_until.is_some() && record.closed_at.is_none() && !run.is_to_serve(left);
     open.then(|| format!("close node `{left}` to clients before anything else is done with it: traffic was taken from it, and old DNS answers may still lead there; then extract its session data"))
 }
 

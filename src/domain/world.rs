@@ -244,7 +244,7 @@ impl World {
         let taken = node != run.survivor && run.unprotected_since().is_some() && run.nodes[node].served_until.is_some();
         let unsure =
             run.nodes[node].closed_at.is_none() && current.is_some_and(|observation| observation.takes_clients.is_none());
-        taken && (takes(current) || unsure)
+        taken && !run.is_to_serve(node) && (takes(current) || unsure)
     }
 
     /// While failover is broken: the survivor takes clients, and the node that traffic was taken from did until then.
