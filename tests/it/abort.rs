@@ -1,10 +1,12 @@
 //! The way home by order, from every moment of both procedures and from trouble: it ends home or at harbour, breaks no promise,
 //! and leaves no session behind that was not shown.
 
+use changeover::domain::action::Kind::BreakFailover;
 use changeover::domain::event::{Goal, Verdict};
 use changeover::domain::ids::{NodeId, RunId};
 use changeover::domain::rules::Rule;
-use changeover::domain::run::Run;
+use changeover::domain::run::{Phase, Run};
+use changeover::domain::site::Role;
 use changeover::domain::way_home::{self, Way};
 use changeover::engine::api::{Fleet as _, Kind, Problem, WaysFound, Word};
 use changeover::simulator::faults::{Fault, Planned};
@@ -327,5 +329,61 @@ async fn a_way_home_survives_a_restart_after_each_record() {
         stage.restart();
         let rest = stage.to_rest(&id).await;
         assert_ended(&stage, &id, &way, &rest, &case);
+    }
+}
+
+/// Two primaries: the link is broken on both before anything else, and the survivor's data are kept.
+#[tokio::test(start_paused = true)]
+async fn r8_from_two_primaries_the_way_leads_home() {
+    let stage = Stage::set(Setting::by_operator());
+    let id = held_at(&stage, "role-swap", "window-1.update.b").await;
+    // Each becomes primary of a link that the other knows nothing of.
+    for node in NodeId::BOTH {
+        stage.fault(Planned::once(Fault::EstablishHalf).on(node));
+        stage.site.current().establish_failover(node).unwrap();
+    }
+    stage.pass(SignedDuration::from_mins(5)).await;
+    let roles = NodeId::BOTH.map(|node| stage.site.current().node(node).role);
+    assert_eq!(roles, [Role::Primary; 2], "{}", stage.story(&id));
+    let way = order(&stage, &id).await.unwrap_or_else(|(_, problem)| panic!("{problem:?}\n{}", stage.story(&id)));
+    assert!(way.goal == Goal::Home && way.steps[0].kind == BreakFailover, "{way:?}");
+    let rest = stage.to_rest(&id).await;
+    assert_ended(&stage, &id, &way, &rest, "both primary");
+}
+
+/// In doubt whether an act took effect: the way is found by what is read, and a link that shows up late is broken on the next.
+#[tokio::test(start_paused = true)]
+async fn from_a_doubt_the_way_is_found_by_what_is_read() {
+    for step in ["window-1.quiesce.a", "window-1.break_failover.a", "window-2.establish_failover.b"] {
+        let stage = Stage::new();
+        let id = stage.start("role-swap").await;
+        let verb = step.split('.').nth(1).unwrap();
+        stage.fault(Planned::for_ever(Fault::AnswerLost).act(verb));
+        loop {
+            let run = stage.until_step(&id, step).await;
+            let here = |run: &Run| matches!(run.phase, Phase::InDoubt { .. }) && run.step().is_some_and(|at| at.id == step);
+            if here(&run) || stage.within(&id, SignedDuration::from_mins(5), here).await.is_ok() {
+                break;
+            }
+        }
+        stage.mend();
+        let way = match order(&stage, &id).await {
+            Ok(way) => way,
+            // The reading came first: the act is proven, or it is under way again.
+            Err((_, problem)) => {
+                assert_eq!(problem.kind, Kind::Conflict, "{step}: {problem:?}\n{}", stage.story(&id));
+                continue;
+            }
+        };
+        let mut rest = stage.to_rest(&id).await;
+        let mut last = way;
+        for _ in 0..2 {
+            if rest.end == "role_conflict" {
+                last =
+                    order(&stage, &id).await.unwrap_or_else(|(_, problem)| panic!("{step}: {problem:?}\n{}", stage.story(&id)));
+                rest = stage.to_rest(&id).await;
+            }
+        }
+        assert_ended(&stage, &id, &last, &rest, step);
     }
 }

@@ -98,13 +98,22 @@ fn bg_22_a_failed_sync_leaves_failover_on() {
 /// The stories that end within the first day.
 #[test]
 fn short_stories_end_as_their_rows_say() {
-    let faults = ["sync-stuck", "break-half", "update-wrong-version", "reject", "wrong-box", "switch-back"];
+    let faults = ["sync-stuck", "break-half", "update-wrong-version", "reject", "wrong-box", "switch-back", "abort"];
     for fault in faults {
         let (output, report) = demo(&["--fault", fault]);
         assert_eq!(output.status.code(), Some(0), "{fault}: {report}\n{}", told(&output));
         assert_eq!((&report["outcome"], &report["fault"]), (&json!("held"), &json!(fault)));
         assert_eq!(report["sessions"]["lost"], 0, "{fault}");
     }
+}
+
+/// The way home before anything was updated: the pair is linked again, and both nodes are open.
+#[test]
+fn an_early_abort_leads_home() {
+    let (output, report) = demo(&["--fault", "abort-early"]);
+    assert_eq!(output.status.code(), Some(0), "{report}\n{}", told(&output));
+    assert_eq!((&report["outcome"], &report["serving"], &report["failover"]), (&json!("aborted"), &json!("a"), &json!("on")));
+    assert_eq!((&report["sessions"]["lost"], &report["service_gap_ms"]), (&json!(0), &json!(0)));
 }
 
 #[test]

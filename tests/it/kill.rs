@@ -90,3 +90,49 @@ async fn killed(procedure: &str, when: &str, record: &str) {
     let resumed = (when, n) != ("before", 1) && (when, n) != ("after", status["seq"].as_u64().unwrap());
     assert_eq!(status["resumed"], u64::from(resumed), "{status}");
 }
+
+/// SIGKILL after one of the first records of a way home: the order itself, the intent of its first act, what follows.
+async fn killed_on_the_way_home(records: u64) {
+    let mut vendor = Vendor::start(false, SPEED).await;
+    vendor.daemon.start(None);
+    let run = vendor.start_run("role-swap");
+    let told = |status: &serde_json::Value| {
+        status["step"]["id"] == "window-1.update.b" && status["waiting_on"] == "operator" || at_rest(status)
+    };
+    vendor.accompany(&run, told).unwrap();
+    vendor.daemon.kill();
+    // The new daemon records that it took the run over, and then the order.
+    vendor.daemon.start(None);
+    let seq = vendor.daemon.status(&run).unwrap()["seq"].as_u64().unwrap();
+    vendor.daemon.kill();
+    vendor.daemon.start(Some(&format!("after:{}", seq + 1 + records)));
+    let _ = vendor.daemon.cli(&["abort", &run, "--yes"]);
+    let ended = vendor.accompany(&run, |status| status["phase"] == "finished");
+    assert!(ended.is_none(), "the daemon was not killed: {ended:?}\n{}", vendor.daemon.log());
+    vendor.daemon.kill();
+    vendor.daemon.start(None);
+    let at_rest = |status: &serde_json::Value| at_rest(status) && status["phase"] != "in_doubt";
+    let status = vendor.accompany(&run, at_rest).unwrap();
+    assert_eq!(status["outcome"], "aborted", "{records}: {status}\n{}", vendor.daemon.log());
+    let truth = vendor.truth();
+    assert!(truth.linked && truth.broken_promises.is_empty(), "{:?}", truth.broken_promises);
+    assert!(truth.nodes.b.updates.is_empty() && !truth.nodes.b.closed, "{:?}", truth.nodes.b);
+    assert_eq!((truth.serving, truth.sessions.gone), (Some(changeover::domain::ids::NodeId::A), 0));
+}
+
+mod way_home {
+    #[tokio::test(flavor = "multi_thread")]
+    async fn after_the_order() {
+        super::killed_on_the_way_home(1).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn after_the_first_intent() {
+        super::killed_on_the_way_home(2).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn after_the_extraction_s_intent() {
+        super::killed_on_the_way_home(5).await;
+    }
+}

@@ -113,20 +113,24 @@ impl Vendor {
                 // The daemon may have died since, or stray sessions stand against it; the next status tells.
                 self.daemon.confirm(run);
             }
-            Some("operator") => self.by_hand(status),
+            Some("operator") => self.by_hand(run, status),
             _ => {}
         }
     }
 
     /// Does once what the instruction says; a second instruction for the same attempt is known to be done.
-    fn by_hand(&mut self, status: &Value) {
+    fn by_hand(&mut self, run: &str, status: &Value) {
         let step = &status["step"];
         let (Some(id), Some(action)) = (step["id"].as_str(), step["action"].as_str()) else { return };
         let attempt = (id.to_owned(), step["attempt"].as_u64().unwrap_or(0));
+        let node = if step["node"] == "a" { NodeId::A } else { NodeId::B };
         if self.done.contains(&attempt) {
+            // Nobody sees from outside that a standby was opened, so the person says so.
+            if action == "reopen" && status["nodes"][node.as_str()]["role"] == "standby" {
+                self.daemon.cli(&["confirm", run, "node_open"]);
+            }
             return;
         }
-        let node = if step["node"] == "a" { NodeId::A } else { NodeId::B };
         // At a box that does not answer nobody can press anything; the person tries again.
         if self.simulator.current().perform(action, node, None).is_ok() {
             self.done.insert(attempt);

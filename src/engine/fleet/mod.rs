@@ -1,5 +1,6 @@
 //! All sites and runs of one daemon: starts runs, finds them, passes people's words on. A site has one run at most (R12).
 
+mod alerts;
 mod home;
 
 use std::collections::{BTreeMap, HashMap};
@@ -20,13 +21,12 @@ use crate::domain::procedure::Procedure;
 use crate::domain::run::Run;
 use crate::domain::site::Site;
 use crate::domain::world::World;
-use crate::ports::{Notifier, OutboxItem, StoreError};
+use crate::ports::{Notifier, StoreError};
 
 use super::Around;
 use super::api::{
     self, AdoptPreview, AdoptRequest, Kind, PlanPreview, PlanRequest, Problem, Replaced, Snapshot, WaysFound, Word,
 };
-use super::outbox::Undelivered;
 use super::package;
 use super::planning::{self, Draft};
 use super::runner::{Message, Order, Runner};
@@ -372,40 +372,9 @@ impl api::Fleet for Fleet {
             let now = self.around.clock.now();
             let mut outcomes = Vec::with_capacity(self.hooks.len());
             for (name, hook) in &self.hooks {
-                outcomes.push((name.clone(), hook.deliver(&test_item(name, now)).await));
+                outcomes.push((name.clone(), hook.deliver(&alerts::test_item(name, now)).await));
             }
             outcomes
-        })
-    }
-}
-
-/// The document of `alerts test`: of the form of every alert, and plainly a test.
-fn test_item(hook: &str, now: Timestamp) -> OutboxItem {
-    let id = format!("test/{}/test", now.as_second());
-    let data = serde_json::json!({ "id": id, "severity": "info", "code": "test", "summary": "a test of this hook; nothing happened", "seq": 0 });
-    let document = serde_json::json!({ "type": "test", "timestamp": now, "data": data }).to_string();
-    let run = RunId { site: "test".to_owned(), number: 1 };
-    OutboxItem { id, hook: hook.to_owned(), event: "test".to_owned(), document, run, since: now, attempts: 0, next_at: now }
-}
-
-impl Undelivered for Fleet {
-    /// Into the run's own journal: through its loop, or directly where it has ended.
-    fn on_undelivered<'a>(&'a self, item: &'a OutboxItem, why: &'a str) -> BoxFuture<'a, ()> {
-        Box::pin(async move {
-            let event = Box::new(Event::Undelivered { id: item.id.clone(), hook: item.hook.clone(), message: why.to_owned() });
-            let kept = self.lock().get(&item.run).map(|kept| (kept.inbox.clone(), kept.publish.clone()));
-            let Some((inbox, publish)) = kept else {
-                tracing::error!(run = %item.run, id = item.id, hook = item.hook, "an alert was given up after its last try: {why}");
-                return;
-            };
-            let (recorded, wait) = oneshot::channel();
-            if inbox.send(Message::Undelivered { event: event.clone(), recorded }).await.is_ok() && wait.await.is_ok() {
-                return;
-            }
-            let mut recorder = super::recorder::Recorder::new(self.around.clone(), publish);
-            if let Err(error) = recorder.record(&event, "an alert was given up after its last try", "daemon").await {
-                tracing::error!(run = %item.run, "{error}");
-            }
         })
     }
 }
