@@ -130,14 +130,15 @@ impl Moves<'_> {
     fn sending(&mut self) {
         let Some(step) = self.state.run.step() else { return };
         let (kind, node) = (step.kind, step.node.unwrap_or(scenario::PRIMARY));
-        let concerned = |node: NodeId| self.state.truth.is_up(node) && !self.state.truth.now.nodes[node].strange;
+        let concerned = |node: NodeId| self.state.truth.is_up(node);
         let reaches = kind == Kind::SwitchTraffic || by_hand(kind, self.hands) || concerned(node);
         if reaches {
             self.push(Move::Answer(Answer::Done, false), |state, hands| state.answered(Answer::Done, false, hands));
             if !gives_files(kind) && kind != Kind::SwitchTraffic && !by_hand(kind, self.hands) {
                 self.push(Move::Answer(Answer::Done, true), |state, hands| state.answered(Answer::Done, true, hands));
             }
-            for answer in answers(kind, self.hands) {
+            let may_fail = self.state.faults_at.is_none_or(|may_fail| may_fail(kind));
+            for answer in answers(kind, self.hands).into_iter().filter(|_| may_fail) {
                 self.fault(Move::Answer(answer, false), |state, hands| state.answered(answer, false, hands));
             }
         } else {
@@ -179,7 +180,7 @@ impl Moves<'_> {
         self.progress();
         self.words();
         self.gets_better();
-        if self.state.left.faults > 0 {
+        if self.state.left.faults > 0 && self.state.faults_at.is_none() {
             self.faults();
         }
         if self.state.left.crashes > 0 {
@@ -219,6 +220,9 @@ impl Moves<'_> {
                 state.advance(hands);
             }
         };
+        if cost && self.state.faults_at.is_some() {
+            return;
+        }
         if cost { self.fault(happened, then) } else { self.push(happened, then) }
     }
 
@@ -269,7 +273,7 @@ impl Moves<'_> {
 
     fn words(&mut self) {
         let run = &self.state.run;
-        let may_digress = self.state.left.words > 0 && self.settled;
+        let may_digress = self.state.left.words > 0;
         if let Some(gate) = run.open_gate() {
             self.gate(gate, may_digress);
         }
