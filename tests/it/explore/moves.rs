@@ -230,6 +230,7 @@ impl Moves<'_> {
         let kind = self.state.run.step().map(|step| step.kind);
         match self.state.truth.pending {
             None => {}
+            Some(Pending::Instructed) if !self.may_begin() => {}
             Some(Pending::Instructed) => {
                 self.world(Move::Progress(Progress::TakesHold), false, |state| state.takes_hold(false));
                 if matches!(kind, Some(Kind::BreakFailover | Kind::EstablishFailover | Kind::SwitchTraffic)) {
@@ -248,6 +249,15 @@ impl Moves<'_> {
             }
             Some(Pending::Update(node)) => self.update_goes_on(node),
         }
+    }
+
+    /// People keep to an instruction's "not after", and do not begin on a pair of which a node has just fallen silent: for a
+    /// minute a lost answer calls nobody back.
+    fn may_begin(&self) -> bool {
+        let instruction = self.state.run.act.as_ref().and_then(|act| act.instruction.as_ref());
+        let in_time = instruction.and_then(|instruction| instruction.not_after).is_none_or(|until| self.state.world.now <= until);
+        let silent = |node: NodeId| self.state.truth.now.nodes[node].health == Health::Silent;
+        in_time && !NodeId::BOTH.into_iter().any(silent)
     }
 
     fn update_goes_on(&mut self, node: NodeId) {
