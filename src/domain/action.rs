@@ -294,8 +294,7 @@ pub enum Gate {
 }
 
 impl Gate {
-    pub const ALL: [Self; 5] =
-        [Self::Production, Self::AutomaticFailoverOff, Self::SyncStatus, Self::NodeClosed, Self::NodeOpen];
+    pub const ALL: [Self; 5] = [Self::Production, Self::AutomaticFailoverOff, Self::SyncStatus, Self::NodeClosed, Self::NodeOpen];
 
     pub fn name(self) -> &'static str {
         match self {

@@ -284,9 +284,9 @@ fn opened(node: NodeId, act: &Act, world: &World) -> Proof {
     match reading.current.as_ref().filter(|_| reading.proven_after(act.since)).map(|current| current.takes_clients) {
         Some(None | Some(true)) if act.instruction.is_none() => Proof::Done(Evidence::seen("it is open to clients")),
         Some(Some(true)) if act.baseline.denied => Proof::Done(Evidence::seen("it is open to clients")),
-        Some(None | Some(true)) => {
-            not_yet(format!("a person's word at the gate `node_open`: whether node `{node}` takes clients can't be seen from here"))
-        }
+        Some(None | Some(true)) => not_yet(format!(
+            "a person's word at the gate `node_open`: whether node `{node}` takes clients can't be seen from here"
+        )),
         _ => not_yet(format!("node `{node}` to take clients")),
     }
 }

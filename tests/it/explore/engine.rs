@@ -185,7 +185,9 @@ impl State {
         let step = self.run.step().map(|step| (step.kind, step.node.unwrap_or(scenario::PRIMARY)));
         match (event, step) {
             (Event::StepBegun { .. }, Some((Kind::ForceSync, _))) => self.truth.asked = Some(self.world.now),
-            (Event::StepDone { .. }, Some((Kind::SwitchTraffic, to))) if self.truth.survivor != to && self.truth.name == Some(to) => {
+            (Event::StepDone { .. }, Some((Kind::SwitchTraffic, to)))
+                if self.truth.survivor != to && self.truth.name == Some(to) =>
+            {
                 self.truth.survivor = to;
                 self.truth.now.nodes[to.other()].saved_at = None;
             }
@@ -234,7 +236,8 @@ impl State {
         match step.kind {
             // The primary has let go, the standby has not heard of it.
             Kind::BreakFailover => {
-                let role = |each: NodeId| if each == node { changeover::domain::site::Role::Standalone } else { linked(node)(each) };
+                let role =
+                    |each: NodeId| if each == node { changeover::domain::site::Role::Standalone } else { linked(node)(each) };
                 self.truth.set_roles(role);
                 self.truth.broken_at = Some(self.world.now);
             }
@@ -250,7 +253,11 @@ impl State {
     pub fn answered(&mut self, answer: Answer, old: bool, hands: Hands) {
         let event = self.answer_event(answer, hands);
         self.record(&event);
-        if old { self.look_old(hands) } else { self.look(AT_ONCE, hands) }
+        if old {
+            self.look_old(hands)
+        } else {
+            self.look(AT_ONCE, hands)
+        }
         self.advance(hands);
     }
 

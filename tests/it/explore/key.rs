@@ -69,7 +69,14 @@ fn truth(bytes: &mut Bytes, state: &State) {
     bytes.put(pending);
     let fresh = state.run.broken_at.is_none() && truth.synced.is_some_and(|at| now.duration_since(at) <= policy.max_sync_age);
     let soaked = truth.updated_at.is_some_and(|at| now.duration_since(at) >= policy.min_soak);
-    bytes.bits([truth.asked.is_some(), fresh, truth.broken_at.is_some(), soaked, truth.people.ordered, truth.survivor == NodeId::A]);
+    bytes.bits([
+        truth.asked.is_some(),
+        fresh,
+        truth.broken_at.is_some(),
+        soaked,
+        truth.people.ordered,
+        truth.survivor == NodeId::A,
+    ]);
     bytes.put(truth.people.off.map_or(0, part) | truth.people.accepted.map_or(0, |verdict| 1 + verdict as u8) << 4);
     bytes.put(truth.sent.a.min(2) | truth.sent.b.min(2) << 2);
 }
@@ -81,7 +88,10 @@ fn part(when: When) -> u8 {
 fn shown(bytes: &mut Bytes, shown: &Shown, state: &State) {
     let appliance = |it: &Appliance| {
         let young = it.saved_at.is_some_and(|at| state.world.now.duration_since(at) <= state.run.plan.policy.max_backup_age);
-        (it.role as u8 | (it.release as u8) << 2 | (it.health as u8) << 4, [it.strange, it.closed, it.sessions, it.unsaved, young])
+        (
+            it.role as u8 | (it.release as u8) << 2 | (it.health as u8) << 4,
+            [it.strange, it.closed, it.sessions, it.unsaved, young],
+        )
     };
     for node in NodeId::BOTH {
         let (value, flags) = appliance(&shown.nodes[node]);
@@ -179,7 +189,14 @@ fn act(bytes: &mut Bytes, run: &Run, now: Timestamp) {
     let late = act.instruction.as_ref().and_then(|instruction| instruction.not_after).is_some_and(|until| now >= until);
     bytes.put(1);
     let baseline = &act.baseline;
-    bytes.bits([act.accepted, act.instruction.is_some(), late, baseline.sync.is_some(), baseline.first_sync.is_some(), baseline.denied]);
+    bytes.bits([
+        act.accepted,
+        act.instruction.is_some(),
+        late,
+        baseline.sync.is_some(),
+        baseline.first_sync.is_some(),
+        baseline.denied,
+    ]);
     bytes.put(act.baseline.traffic.map_or(2, |node| node.index() as u8));
     age(bytes, run, act.since, now);
     bytes.bits([now.duration_since(act.since) >= super::scenario::SETTLING]);
@@ -203,7 +220,13 @@ fn evidence(bytes: &mut Bytes, run: &Run, world: &World) {
     let policy = &run.plan.policy;
     let soaked = run.soak_from.is_some_and(|from| now >= from + policy.min_soak);
     let unprotected = run.unprotected_since().is_some_and(|from| now.duration_since(from) > policy.max_unprotected);
-    bytes.bits([run.survivor == NodeId::A, run.broken_at.is_some(), run.protected_at.is_some(), run.soak_from.is_some(), run.soaked]);
+    bytes.bits([
+        run.survivor == NodeId::A,
+        run.broken_at.is_some(),
+        run.protected_at.is_some(),
+        run.soak_from.is_some(),
+        run.soaked,
+    ]);
     bytes.bits([soaked, unprotected, run.hold_requested, run.switched_back, run.accepted_status.is_some(), run.sync.is_some()]);
     bytes.put(run.autopilot_off.map_or(0, part) | run.verdict.map_or(0, |verdict| 1 + verdict as u8) << 4);
     bytes.put(run.acknowledged.len() as u8);
@@ -231,7 +254,16 @@ fn readings(bytes: &mut Bytes, state: &State) {
         let target = current.version == run.plan.to.version;
         let start = current.version == run.plan.from.version;
         let own = current.identity == run.plan.nodes[node].identity;
-        bytes.bits([false, current.healthy, current.updating, target, start, own, current.takes_clients == Some(false), current.sessions == Some(1)]);
+        bytes.bits([
+            false,
+            current.healthy,
+            current.updating,
+            target,
+            start,
+            own,
+            current.takes_clients == Some(false),
+            current.sessions == Some(1),
+        ]);
         bytes.put(current.role as u8);
         let touched = run.nodes[node].touched_at.unwrap_or(run.started_at);
         let changed = run.protected_at.or(run.broken_at);

@@ -328,7 +328,8 @@ impl Moves<'_> {
     fn gate(&mut self, gate: Gate, may_digress: bool) {
         for verdict in [Verdict::Accept, Verdict::AcceptEarly, Verdict::Reject] {
             let leads_on = verdict == Verdict::Accept;
-            let closed = self.state.run.step().and_then(|step| step.node).is_some_and(|node| self.state.truth.now.nodes[node].closed);
+            let closed =
+                self.state.run.step().and_then(|step| step.node).is_some_and(|node| self.state.truth.now.nodes[node].closed);
             let true_word = match gate {
                 Gate::NodeClosed => closed && leads_on,
                 Gate::NodeOpen => !closed && leads_on,
@@ -580,12 +581,16 @@ fn next_edge(state: &State) -> Option<Timestamp> {
     let second = SignedDuration::from_secs(1);
     let mut edges: Vec<Option<Timestamp>> = Vec::new();
     if let Some(step) = run.step() {
-        let ahead = |kind: Kind| run.plan.steps.iter().zip(&run.progress).any(|(step, progress)| step.kind == kind && progress.done_at.is_none());
+        let ahead = |kind: Kind| {
+            run.plan.steps.iter().zip(&run.progress).any(|(step, progress)| step.kind == kind && progress.done_at.is_none())
+        };
         for window in [&run.windows.first, &run.windows.second].into_iter().flatten() {
             edges.extend([Some(window.from), Some(window.to - run.plan.expected(Kind::Update) + second), Some(window.to)]);
         }
         edges.push(run.soak_from.filter(|_| !run.soaked).map(|from| from + policy.min_soak));
-        edges.push(run.sync.as_ref().filter(|_| ahead(Kind::BreakFailover)).map(|sync| sync.proven_at + policy.max_sync_age + second));
+        edges.push(
+            run.sync.as_ref().filter(|_| ahead(Kind::BreakFailover)).map(|sync| sync.proven_at + policy.max_sync_age + second),
+        );
         if ahead(Kind::Update) || ahead(Kind::EstablishFailover) {
             let lapses = |node: NodeId| run.nodes[node].backup.as_ref().map(|(at, _)| *at + policy.max_backup_age + second);
             edges.extend(NodeId::BOTH.map(lapses));
@@ -603,7 +608,9 @@ fn next_edge(state: &State) -> Option<Timestamp> {
     if let Phase::Waiting { until, .. } = &run.phase {
         edges.push(*until);
     }
-    edges.extend(NodeId::BOTH.map(|node| state.world.readings[node].silent_since.map(|since| since + policy.max_silence + second)));
+    edges.extend(
+        NodeId::BOTH.map(|node| state.world.readings[node].silent_since.map(|since| since + policy.max_silence + second)),
+    );
     edges.into_iter().flatten().filter(|edge| *edge > now).min()
 }
 
@@ -616,7 +623,10 @@ fn passes(state: &mut State, edge: Timestamp) {
     }
     state.world.now = edge - AFTER + SignedDuration::from_secs(1);
     state.truth.cached = None;
-    if state.truth.primary().is_some() && state.truth.pending.is_none() && NodeId::BOTH.into_iter().all(|node| state.truth.is_up(node)) {
+    if state.truth.primary().is_some()
+        && state.truth.pending.is_none()
+        && NodeId::BOTH.into_iter().all(|node| state.truth.is_up(node))
+    {
         state.truth.sync_ends(Sync::Good, state.world.now);
     }
 }
@@ -625,11 +635,24 @@ fn passes(state: &mut State, edge: Timestamp) {
 pub fn describe(state: &State) -> String {
     let node = |node: NodeId| {
         let it = &state.truth.now.nodes[node];
-        format!("{node}: {} {:?} {:?}{}{}", it.role.as_str(), it.release, it.health, if it.closed { " closed" } else { "" }, if it.unsaved { " unsaved" } else { "" })
+        format!(
+            "{node}: {} {:?} {:?}{}{}",
+            it.role.as_str(),
+            it.release,
+            it.health,
+            if it.closed { " closed" } else { "" },
+            if it.unsaved { " unsaved" } else { "" }
+        )
     };
     let hold = state.run.hold().map_or(String::new(), |hold| format!(" ({}: {})", hold.code, hold.message));
     let link = Link::of(state.world.readings.as_ref().map(|reading| reading.role()));
     let step = state.run.step().map_or("-", |step| &step.id);
     let phase = changeover::domain::machine::phase_name(&state.run.phase);
-    format!("{} {phase}{hold} at {step}; {}; {}; name {:?}; read {link:?}", state.world.now, node(NodeId::A), node(NodeId::B), state.truth.name)
+    format!(
+        "{} {phase}{hold} at {step}; {}; {}; name {:?}; read {link:?}",
+        state.world.now,
+        node(NodeId::A),
+        node(NodeId::B),
+        state.truth.name
+    )
 }

@@ -111,7 +111,8 @@ fn the_page_shows_the_table_of_mutations() {
 }
 
 fn table() -> String {
-    let mut lines = vec!["| rule | explored while it is off | broken promise found |".to_owned(), "| --- | --- | --- |".to_owned()];
+    let mut lines =
+        vec!["| rule | explored while it is off | broken promise found |".to_owned(), "| --- | --- | --- |".to_owned()];
     for mutant in MUTANTS {
         let explored = match mutant.without {
             Some((how, _)) => format!("`{}` {how}", mutant.procedure),

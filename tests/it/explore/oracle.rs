@@ -143,8 +143,9 @@ fn nothing_is_lost(step: &Step, truth: &Truth, _: &Moment<'_>) -> Option<String>
 }
 
 fn accepted_by_a_person(step: &Step, truth: &Truth, moment: &Moment<'_>) -> Option<String> {
-    let follows = truth.people.ordered && step.kind == Kind::Update && truth.now.nodes[node_of(step).other()].release == Release::Target;
-    if step.when < When::Window2 && !follows || truth.people.ordered && !follows {
+    let follows =
+        truth.people.ordered && step.kind == Kind::Update && truth.now.nodes[node_of(step).other()].release == Release::Target;
+    if !follows && (step.when < When::Window2 || truth.people.ordered) {
         return None;
     }
     if truth.people.ordered {
@@ -190,7 +191,12 @@ fn roles_as_planned(step: &Step, truth: &Truth, _: &Moment<'_>) -> Option<String
     }
     let planned = match step.kind {
         Kind::ForceSync | Kind::BreakFailover => super::truth::linked(super::scenario::PRIMARY),
-        Kind::EstablishFailover => return when(truth.now.nodes.a.role != Role::Standalone || truth.now.nodes.b.role != Role::Standalone, "linked already"),
+        Kind::EstablishFailover => {
+            return when(
+                truth.now.nodes.a.role != Role::Standalone || truth.now.nodes.b.role != Role::Standalone,
+                "linked already",
+            );
+        }
         _ => return None,
     };
     when(NodeId::BOTH.into_iter().any(|node| truth.now.nodes[node].role != planned(node)), "the roles are not the plan's")
@@ -240,7 +246,10 @@ fn finished_at_home(run: &Run, truth: &Truth, _: Timestamp) -> Option<String> {
 fn unprotected_is_told(run: &Run, truth: &Truth, now: Timestamp) -> Option<String> {
     let since = truth.broken_at.filter(|_| truth.primary().is_none() && run.broken_at.is_some())?;
     let over = now.duration_since(since) > run.plan.policy.max_unprotected + SignedDuration::from_mins(1);
-    when(over && !run.is_finished() && !run.has_notice(Notice::UnprotectedTooLong, None), "too long unprotected, and nobody was told")
+    when(
+        over && !run.is_finished() && !run.has_notice(Notice::UnprotectedTooLong, None),
+        "too long unprotected, and nobody was told",
+    )
 }
 
 fn stray_sessions_are_told(run: &Run, truth: &Truth, _: Timestamp) -> Option<String> {

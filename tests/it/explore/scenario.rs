@@ -74,9 +74,8 @@ pub fn window(from: Timestamp) -> Window {
 /// Times are chosen so that each edge is passed alone: what is disruptive is expected to take 10 minutes, its limit is 30, a
 /// sync proves something for 20.
 fn policy() -> Policy {
-    let minutes = |kinds: &[Kind], minutes| {
-        kinds.iter().map(|kind| (kind.name().to_owned(), SignedDuration::from_mins(minutes))).collect()
-    };
+    let minutes =
+        |kinds: &[Kind], minutes| kinds.iter().map(|kind| (kind.name().to_owned(), SignedDuration::from_mins(minutes))).collect();
     let slow = [Kind::ForceSync, Kind::BreakFailover, Kind::Update, Kind::SwitchTraffic, Kind::Quiesce, Kind::EstablishFailover];
     Policy {
         max_sync_age: SignedDuration::from_mins(20),

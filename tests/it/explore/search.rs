@@ -139,9 +139,9 @@ impl Search<'_> {
         let mut lines = vec![format!("  {}", describe(&state))];
         for at in path.into_iter().rev() {
             let wanted = self.ways[at as usize].1;
-            let next = moves::of(&state, &key::of(&state), self.scenario.hands).into_iter().find(|(happened, next)| {
-                *happened == wanted && self.known.get(&key::of(next)) == Some(&at)
-            });
+            let next = moves::of(&state, &key::of(&state), self.scenario.hands)
+                .into_iter()
+                .find(|(happened, next)| *happened == wanted && self.known.get(&key::of(next)) == Some(&at));
             let Some((_, next)) = next else {
                 lines.push(format!("  {wanted:?} (can't be played again from here: another representative)"));
                 break;
@@ -151,8 +151,10 @@ impl Search<'_> {
             state = next;
         }
         let next = moves::of(&state, &key::of(&state), self.scenario.hands);
-        let next: Vec<String> =
-            next.iter().map(|(happened, next)| format!("{happened:?} {}", self.known.get(&key::of(next)).copied().unwrap_or_default())).collect();
+        let next: Vec<String> = next
+            .iter()
+            .map(|(happened, next)| format!("{happened:?} {}", self.known.get(&key::of(next)).copied().unwrap_or_default()))
+            .collect();
         lines.push(format!("  state {number}; from here: {}", next.join(", ")));
         lines.join("\n")
     }

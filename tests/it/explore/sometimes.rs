@@ -30,7 +30,8 @@ fn fails(step: &Step) -> bool {
     !matches!(step.kind, Kind::Preflight | Kind::Confirm | Kind::Soak)
 }
 
-pub const OF_FAULTS: &[Sometimes] = &[at_every_step("doubted", acts), at_every_step("held", fails), at_every_step("resumed", fails)];
+pub const OF_FAULTS: &[Sometimes] =
+    &[at_every_step("doubted", acts), at_every_step("held", fails), at_every_step("resumed", fails)];
 pub const OF_CRASHES: &[Sometimes] = &[at_every_step("recovered", rests)];
 pub const OF_WORDS: &[Sometimes] = &[
     at_every_step("hold_requested", rests),
@@ -62,7 +63,8 @@ pub fn check(scenario: &Scenario, found: &Found, wanted: &[Sometimes]) {
     }
     for Sometimes { event, at } in wanted {
         let steps = scenario.plan.steps.iter().enumerate().filter(|(_, step)| at(step));
-        let never = steps.filter(|(index, _)| !found.taken.iter().any(|taken| taken.event == *event && taken.step == Some(*index)));
+        let never =
+            steps.filter(|(index, _)| !found.taken.iter().any(|taken| taken.event == *event && taken.step == Some(*index)));
         missing.extend(never.map(|(_, step)| format!("`{event}` at `{}`", step.id)));
     }
     assert!(missing.is_empty(), "{}: never reached: {missing:#?}; ends: {:?}", scenario.name, found.ends);

@@ -147,7 +147,9 @@ impl Truth {
 
     /// The primary of a whole link.
     pub fn primary(&self) -> Option<NodeId> {
-        NodeId::BOTH.into_iter().find(|&node| NodeId::BOTH.into_iter().all(|each| self.now.nodes[each].role == linked(node)(each)))
+        NodeId::BOTH
+            .into_iter()
+            .find(|&node| NodeId::BOTH.into_iter().all(|each| self.now.nodes[each].role == linked(node)(each)))
     }
 
     pub fn is_up(&self, node: NodeId) -> bool {
