@@ -482,6 +482,14 @@ pub fn is_at_rest_for_good(state: &State) -> bool {
     state.run.is_finished() || state.run.hold().is_some_and(|hold| matches!(hold.code.as_str(), "switched_back" | "harbour"))
 }
 
+/// Somebody installed another version before its time: no word but `abort` leads on, and a way is there. Where the path's words
+/// are spent this counts as a way out; the explorations with words follow it.
+pub fn only_abort_leads_on(state: &State) -> bool {
+    let spent = state.left.words == 0 && !state.run.is_ordered();
+    let stuck = state.run.hold().is_some_and(|hold| hold.code == "wrong_version");
+    spent && stuck && !way_home::of_run(&state.run, &state.world).ways.is_empty()
+}
+
 fn possible_changes(truth: &Truth) -> Vec<Change> {
     let mut changes = vec![Change::NameMoved, Change::BothPrimary];
     changes.extend(NodeId::BOTH.map(Change::BoxReplaced));
