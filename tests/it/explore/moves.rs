@@ -143,6 +143,7 @@ impl Moves<'_> {
             }
         } else {
             self.push(Move::Answer(Answer::NeverArrived, false), |state, hands| {
+                state.breach("R13", format!("`{kind}` goes out to node `{node}`, which could not be read"));
                 state.answered(Answer::NeverArrived, false, hands);
             });
         }

@@ -54,7 +54,7 @@ const MUTANTS: &[Mutant] = &[
     crippled(Rule::R10, "R10", "without the gate `production` and the soak", |step| {
         Some(step).filter(|step| step.gate != Some(Gate::Production) && step.kind != Kind::Soak)
     }),
-    built_in(Rule::R13, "R13", "role-swap", OUTSIDE),
+    built_in(Rule::R13, "R13", "role-swap", FAULTS),
     crippled(Rule::R15, "R15", "without `break_failover`", |step| drop_kind(step, Kind::BreakFailover)),
     built_in(Rule::R16, "R16", "in-place", OUTSIDE),
     crippled(Rule::R17, "R17", "without the gate `automatic_failover_off`", |step| {
