@@ -64,6 +64,8 @@ pub struct State {
     pub world: World,
     pub truth: Truth,
     pub left: Budget,
+    /// Only acts of these kinds go wrong, and nothing else does; none: everything may.
+    pub faults_at: Option<fn(Kind) -> bool>,
     pub place: Place,
     pub breaches: Vec<Breach>,
     /// The events of the last transition.
@@ -87,6 +89,7 @@ impl State {
             world: World::new(at, true, scenario::SETTLING),
             truth: Truth::ideal(scenario::PRIMARY, at),
             left: scenario.budget,
+            faults_at: scenario.faults_at,
             place: Place::Resting,
             breaches: Vec::new(),
             taken: Vec::new(),

@@ -130,18 +130,20 @@ impl Moves<'_> {
     fn sending(&mut self) {
         let Some(step) = self.state.run.step() else { return };
         let (kind, node) = (step.kind, step.node.unwrap_or(scenario::PRIMARY));
-        let concerned = |node: NodeId| self.state.truth.is_up(node) && !self.state.truth.now.nodes[node].strange;
+        let concerned = |node: NodeId| self.state.truth.is_up(node);
         let reaches = kind == Kind::SwitchTraffic || by_hand(kind, self.hands) || concerned(node);
         if reaches {
             self.push(Move::Answer(Answer::Done, false), |state, hands| state.answered(Answer::Done, false, hands));
             if !gives_files(kind) && kind != Kind::SwitchTraffic && !by_hand(kind, self.hands) {
                 self.push(Move::Answer(Answer::Done, true), |state, hands| state.answered(Answer::Done, true, hands));
             }
-            for answer in answers(kind, self.hands) {
+            let may_fail = self.state.faults_at.is_none_or(|may_fail| may_fail(kind));
+            for answer in answers(kind, self.hands).into_iter().filter(|_| may_fail) {
                 self.fault(Move::Answer(answer, false), |state, hands| state.answered(answer, false, hands));
             }
         } else {
             self.push(Move::Answer(Answer::NeverArrived, false), |state, hands| {
+                state.breach("R13", format!("`{kind}` goes out to node `{node}`, which could not be read"));
                 state.answered(Answer::NeverArrived, false, hands);
             });
         }
@@ -179,7 +181,7 @@ impl Moves<'_> {
         self.progress();
         self.words();
         self.gets_better();
-        if self.state.left.faults > 0 {
+        if self.state.left.faults > 0 && self.state.faults_at.is_none() {
             self.faults();
         }
         if self.state.left.crashes > 0 {
@@ -219,6 +221,9 @@ impl Moves<'_> {
                 state.advance(hands);
             }
         };
+        if cost && self.state.faults_at.is_some() {
+            return;
+        }
         if cost { self.fault(happened, then) } else { self.push(happened, then) }
     }
 
@@ -226,6 +231,7 @@ impl Moves<'_> {
         let kind = self.state.run.step().map(|step| step.kind);
         match self.state.truth.pending {
             None => {}
+            Some(Pending::Instructed) if !self.may_begin() => {}
             Some(Pending::Instructed) => {
                 self.world(Move::Progress(Progress::TakesHold), false, |state| state.takes_hold(false));
                 if matches!(kind, Some(Kind::BreakFailover | Kind::EstablishFailover | Kind::SwitchTraffic)) {
@@ -244,6 +250,15 @@ impl Moves<'_> {
             }
             Some(Pending::Update(node)) => self.update_goes_on(node),
         }
+    }
+
+    /// People keep to an instruction's "not after", and do not begin on a pair of which a node has just fallen silent: for a
+    /// minute a lost answer calls nobody back.
+    fn may_begin(&self) -> bool {
+        let instruction = self.state.run.act.as_ref().and_then(|act| act.instruction.as_ref());
+        let in_time = instruction.and_then(|instruction| instruction.not_after).is_none_or(|until| self.state.world.now <= until);
+        let silent = |node: NodeId| self.state.truth.now.nodes[node].health == Health::Silent;
+        in_time && !NodeId::BOTH.into_iter().any(silent)
     }
 
     fn update_goes_on(&mut self, node: NodeId) {
@@ -269,7 +284,7 @@ impl Moves<'_> {
 
     fn words(&mut self) {
         let run = &self.state.run;
-        let may_digress = self.state.left.words > 0 && self.settled;
+        let may_digress = self.state.left.words > 0;
         if let Some(gate) = run.open_gate() {
             self.gate(gate, may_digress);
         }
@@ -468,6 +483,14 @@ pub fn is_at_rest_for_good(state: &State) -> bool {
     state.run.is_finished() || state.run.hold().is_some_and(|hold| matches!(hold.code.as_str(), "switched_back" | "harbour"))
 }
 
+/// Somebody installed another version before its time: no word but `abort` leads on, and a way is there. Where the path's words
+/// are spent this counts as a way out; the explorations with words follow it.
+pub fn only_abort_leads_on(state: &State) -> bool {
+    let spent = state.left.words == 0 && !state.run.is_ordered();
+    let stuck = state.run.hold().is_some_and(|hold| hold.code == "wrong_version");
+    spent && stuck && !way_home::of_run(&state.run, &state.world).ways.is_empty()
+}
+
 fn possible_changes(truth: &Truth) -> Vec<Change> {
     let mut changes = vec![Change::NameMoved, Change::BothPrimary];
     changes.extend(NodeId::BOTH.map(Change::BoxReplaced));
@@ -609,7 +632,9 @@ fn passes(state: &mut State, edge: Timestamp) {
     }
     state.world.now = edge - AFTER + SignedDuration::from_secs(1);
     state.truth.cached = None;
-    if state.truth.primary().is_some()
+    // After the break no sync of the pair's own matters, and a new one at each edge would keep time from passing.
+    if state.run.broken_at.is_none()
+        && state.truth.primary().is_some()
         && state.truth.pending.is_none()
         && NodeId::BOTH.into_iter().all(|node| state.truth.is_up(node))
     {

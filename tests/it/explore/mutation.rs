@@ -9,9 +9,7 @@ use changeover::domain::rules::{Rule, mutation};
 use changeover::domain::step::Step;
 
 use super::scenario::{self, Budget, Hands, Scenario};
-use super::{FAULTS, OUTSIDE, search};
-
-const NOTHING: Budget = Budget { faults: 0, crashes: 0, outside: 0, words: 0 };
+use super::{FAULTS, NOTHING, OUTSIDE, search};
 
 /// What is done to a step of the built-in procedure; none: it is left out.
 type Change = fn(Step) -> Option<Step>;
@@ -56,7 +54,7 @@ const MUTANTS: &[Mutant] = &[
     crippled(Rule::R10, "R10", "without the gate `production` and the soak", |step| {
         Some(step).filter(|step| step.gate != Some(Gate::Production) && step.kind != Kind::Soak)
     }),
-    built_in(Rule::R13, "R13", "role-swap", OUTSIDE),
+    built_in(Rule::R13, "R13", "role-swap", FAULTS),
     crippled(Rule::R15, "R15", "without `break_failover`", |step| drop_kind(step, Kind::BreakFailover)),
     built_in(Rule::R16, "R16", "in-place", OUTSIDE),
     crippled(Rule::R17, "R17", "without the gate `automatic_failover_off`", |step| {
@@ -93,8 +91,28 @@ fn each_rule_that_is_off_is_missed() {
     assert!(unfound.is_empty(), "{unfound:#?}");
 }
 
+const BEGIN: &str = "<!-- generated from tests/it/explore/mutation.rs; CHANGEOVER_ACCEPT=1 rewrites it -->";
+const END: &str = "<!-- end -->";
+
+#[test]
+fn the_page_shows_the_table_of_mutations() {
+    let path = crate::tokens::root().join("docs/develop/exploration.md");
+    let page = std::fs::read_to_string(&path).unwrap();
+    let (head, rest) = page.split_once(BEGIN).expect("the marker before the table");
+    let (_, tail) = rest.split_once(END).expect("the marker behind the table");
+    let wanted = format!("{head}{BEGIN}\n\n{}\n\n{END}{tail}", table());
+    if page == wanted {
+        return;
+    }
+    if std::env::var_os("CHANGEOVER_ACCEPT").is_some() {
+        return std::fs::write(&path, wanted).unwrap();
+    }
+    assert_eq!(page, wanted, "docs/develop/exploration.md is not what the test has; CHANGEOVER_ACCEPT=1 rewrites it");
+}
+
 fn table() -> String {
-    let mut lines = vec!["| rule | explored while it is off | broken promise found |".to_owned(), "|---|---|---|".to_owned()];
+    let mut lines =
+        vec!["| rule | explored while it is off | broken promise found |".to_owned(), "| --- | --- | --- |".to_owned()];
     for mutant in MUTANTS {
         let explored = match mutant.without {
             Some((how, _)) => format!("`{}` {how}", mutant.procedure),

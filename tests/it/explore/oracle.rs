@@ -145,7 +145,7 @@ fn nothing_is_lost(step: &Step, truth: &Truth, _: &Moment<'_>) -> Option<String>
 fn accepted_by_a_person(step: &Step, truth: &Truth, moment: &Moment<'_>) -> Option<String> {
     let follows =
         truth.people.ordered && step.kind == Kind::Update && truth.now.nodes[node_of(step).other()].release == Release::Target;
-    if step.when < When::Window2 && !follows || truth.people.ordered && !follows {
+    if !follows && (step.when < When::Window2 || truth.people.ordered) {
         return None;
     }
     if truth.people.ordered {

@@ -46,6 +46,7 @@ pub struct Scenario {
     pub plan: Plan,
     pub hands: Hands,
     pub budget: Budget,
+    pub faults_at: Option<fn(Kind) -> bool>,
 }
 
 pub fn identity(node: NodeId) -> String {
@@ -114,12 +115,12 @@ pub fn plan(procedure: &str, steps: Vec<Step>) -> Plan {
 
 pub fn built_in(procedure: &str, hands: Hands, budget: Budget) -> Scenario {
     let steps = Procedure::built_in(procedure).unwrap().resolve(PRIMARY);
-    Scenario { name: format!("{procedure}, {hands:?}"), plan: plan(procedure, steps), hands, budget }
+    Scenario { name: format!("{procedure}, {hands:?}"), plan: plan(procedure, steps), hands, budget, faults_at: None }
 }
 
 /// A procedure that no proof would let through: the built-in one without the steps that `drop` names.
 pub fn crippled(procedure: &str, budget: Budget, change: impl Fn(Step) -> Option<Step>) -> Scenario {
     let steps = Procedure::built_in(procedure).unwrap().resolve(PRIMARY).into_iter().filter_map(change).collect();
     let name = format!("{procedure}, crippled");
-    Scenario { name, plan: plan(procedure, steps), hands: Hands::Interface, budget }
+    Scenario { name, plan: plan(procedure, steps), hands: Hands::Interface, budget, faults_at: None }
 }

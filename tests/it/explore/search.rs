@@ -80,6 +80,9 @@ impl Search<'_> {
             let phase = || format!("{:?}", state.run.phase);
             self.found.ends.insert(harbour.unwrap_or_else(phase));
         }
+        if moves::only_abort_leads_on(state) {
+            self.ends.push(from);
+        }
         for (happened, next) in moves::of(state, key, self.scenario.hands) {
             self.arrive(Some(from), happened, next);
         }

@@ -1,5 +1,6 @@
 //! What must happen on some path: an exploration that never gets there proves nothing about it.
 
+use changeover::domain::action::Kind;
 use changeover::domain::step::Step;
 
 use super::scenario::Scenario;
@@ -19,21 +20,36 @@ fn acts(step: &Step) -> bool {
     step.kind.acts()
 }
 
-/// Steps at which a run can rest before it is done with them: a preflight that passes is over at once.
+/// Steps at which a run rests on a good day: checks that pass are over at once.
 fn rests(step: &Step) -> bool {
-    step.kind != changeover::domain::action::Kind::Preflight
+    !matches!(step.kind, Kind::Preflight | Kind::FinalCheck)
+}
+
+/// Steps that can fail: people's gates and the calendar can't.
+fn fails(step: &Step) -> bool {
+    !matches!(step.kind, Kind::Preflight | Kind::Confirm | Kind::Soak)
 }
 
 pub const OF_FAULTS: &[Sometimes] =
-    &[at_every_step("doubted", acts), at_every_step("held", rests), at_every_step("resumed", rests)];
+    &[at_every_step("doubted", acts), at_every_step("held", fails), at_every_step("resumed", fails)];
 pub const OF_CRASHES: &[Sometimes] = &[at_every_step("recovered", rests)];
 pub const OF_WORDS: &[Sometimes] = &[
     at_every_step("hold_requested", rests),
-    at_every_step("held", rests),
-    at_every_step("resumed", rests),
-    at_every_step("revised", rests),
-    at_every_step("closed", rests),
+    at_every_step("held", long),
+    at_every_step("resumed", long),
+    at_every_step("revised", long),
+    at_every_step("closed", long),
 ];
+pub const OF_BRIEF_ACTS: &[Sometimes] =
+    &[at_every_step("held", brief), at_every_step("revised", brief), at_every_step("closed", brief)];
+
+fn brief(step: &Step) -> bool {
+    super::BRIEF(step.kind)
+}
+
+fn long(step: &Step) -> bool {
+    rests(step) && !brief(step)
+}
 
 /// Fails with everything that was never reached: success, and each of `wanted` at each step.
 pub fn check(scenario: &Scenario, found: &Found, wanted: &[Sometimes]) {
