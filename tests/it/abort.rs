@@ -93,7 +93,9 @@ async fn at_each_record(procedure: &str, setting: Setting) {
         assert_ended(&stage, &id, &way, &rest, &case);
         *(if way.goal == Goal::Home { &mut home } else { &mut harbour }) += 1;
     }
-    assert!(home >= 10 && harbour >= 4 && refused >= 5, "{procedure}: {home} home, {harbour} at harbour, {refused} refused");
+    // By hand nothing is under way before somebody has visibly begun.
+    let busy = setting.options.by_operator || refused >= 5;
+    assert!(home >= 10 && harbour >= 4 && busy, "{procedure}: {home} home, {harbour} at harbour, {refused} refused");
     eprintln!("{procedure}: {home} home, {harbour} at harbour, {refused} refused");
 }
 

@@ -79,9 +79,9 @@ fn moves_at_all(step: &Step, facts: &Facts) -> Option<Need> {
     Some(need(None, "the service's name leading elsewhere", format!("it leads to node `{to}` already")))
 }
 
-/// A standby takes no clients: that it is able to serve, or open to them, can't be proven.
+/// A standby takes no clients: that it is able to serve can't be proven.
 fn no_standby(step: &Step, facts: &Facts) -> Option<Need> {
-    let node = step.node.filter(|_| matches!(step.kind, Kind::Verify | Kind::Reopen))?;
+    let node = step.node.filter(|_| step.kind == Kind::Verify)?;
     let standby = facts.nodes[node].role == Some(Role::Standby);
     standby.then(|| need(None, format!("node `{node}` without relationship, or primary"), "it is standby"))
 }

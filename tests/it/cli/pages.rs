@@ -54,17 +54,20 @@ fn a_plan_has_times_and_refusals_and_the_package_is_absolute() {
     assert_eq!(plan["package"], json!({ "path": "/p.bin", "sha256": "ab".repeat(32), "bytes": 123 }));
     assert_eq!(plan["windows"]["second"], json!({ "from": "2026-11-26T01:00:00Z", "to": "2026-11-26T05:00:00Z" }));
     let update = plan["steps"].as_array().unwrap().iter().find(|step| step["id"] == "window-1.update.b").unwrap();
-    let way_step = |action: &str, node: Option<&str>, sentence: &str| {
+    let way_step = |action: &str, node: Option<&str>, impact: &str, seconds: i64, sentence: &str| {
         let id = format!("home.{action}{}", node.map(|node| format!(".{node}")).unwrap_or_default());
-        json!({ "id": id, "action": action, "node": node, "gate": null, "sentence": sentence })
+        json!({
+            "id": id, "action": action, "node": node, "gate": null, "impact": impact, "expected_seconds": seconds, "sentence": sentence,
+        })
     };
     let way = json!({
-        "goal": "home", "node": null, "expected_seconds": 540, "leaves_behind": null, "point_of_no_return": true, "not_home": [],
+        "goal": "home", "node": null, "expected_seconds": 600, "leaves_behind": null, "point_of_no_return": true, "not_home": [],
         "steps": [
-            way_step("quiesce", Some("b"), "Close node `b` to clients"),
-            way_step("extract_data", Some("b"), "Extract the session data of node `b` and check the files"),
-            way_step("establish_failover", Some("a"), "Establish failover from node `a`, whose data survive, and prove the first sync"),
-            way_step("final_check", None, "Check that the pair is linked, equal, healthy and serving"),
+            way_step("quiesce", Some("b"), "disruptive", 60, "Close node `b` to clients"),
+            way_step("extract_data", Some("b"), "load", 120, "Extract the session data of node `b` and check the files"),
+            way_step("establish_failover", Some("a"), "irreversible", 300, "Establish failover from node `a`, whose data survive, and prove the first sync"),
+            way_step("reopen", Some("b"), "none", 60, "Open node `b` to clients again"),
+            way_step("final_check", None, "none", 60, "Check that the pair is linked, equal, healthy and serving"),
         ],
     });
     for (key, value) in [
@@ -82,7 +85,7 @@ fn a_plan_has_times_and_refusals_and_the_package_is_absolute() {
 
     let left = ask(&daemon, &with(&["plan"], &ORDER));
     for part in [
-        "irreversible  1h     home [2], 9m; NO RETURN    Update node `b`",
+        "irreversible  1h     home [2], 10m; NO RETURN    Update node `b`",
         "\n  [2] home: quiesce b, extract_data b, establish_failover a, final_check\n",
     ] {
         assert!(left.stdout.contains(part), "{part}\n{}", left.stdout);
