@@ -2,6 +2,7 @@
 //!
 //! `tests/fixtures/journals/README.md` says how they are recorded, and why none is ever changed or deleted.
 
+mod home;
 pub mod scenes;
 
 use std::collections::BTreeMap;

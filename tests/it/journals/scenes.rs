@@ -7,6 +7,7 @@ use changeover::engine::outbox::Undelivered as _;
 use changeover::simulator::faults::{Fault, Planned};
 use jiff::SignedDuration;
 
+use super::home;
 use crate::stage::{Setting, Stage};
 
 /// Each scene's name and records.
@@ -28,6 +29,12 @@ pub async fn all() -> Vec<(&'static str, Vec<Record>)> {
         ("rejected", rejected().await),
         ("restarted", restarted().await),
         ("window-missed", window_missed().await),
+        ("aborted", home::aborted().await),
+        ("aborted-by-hand", home::aborted_by_hand().await),
+        ("harbour", home::harbour().await),
+        ("closed", home::closed().await),
+        ("node-replaced", home::node_replaced().await),
+        ("adopted", home::adopted().await),
     ]
 }
 
@@ -164,7 +171,7 @@ async fn window_missed() -> Vec<Record> {
 }
 
 /// The run's records with the test's own folder replaced by a plain one, chained anew.
-fn kept(stage: &Stage, id: &RunId) -> Vec<Record> {
+pub fn kept(stage: &Stage, id: &RunId) -> Vec<Record> {
     let folder = stage.folder.path().display().to_string();
     let plain = |text: &str| text.replace(&folder, "/var/lib/changeover");
     stage.records(id).into_iter().fold(Vec::new(), |mut kept, record| {
