@@ -28,10 +28,10 @@ use crate::stage::{Setting, Stage, end};
 
 /// Arrows that only the enumeration takes: event, phases, and why no whole run of this test does.
 const NOT_LIVED: &[(&str, &[&str], &str)] = &[
-    ("closed", &["ready", "waiting", "in_doubt", "held"], "ordered by `close`"),
-    ("revised", &["ready", "waiting", "in_doubt", "held"], "ordered by `abort`"),
-    ("node_replaced", &["ready", "waiting", "in_doubt", "held"], "ordered by `node replace`"),
-    ("noticed", &["acting", "held", "finished"], "trouble that begins in that phase"),
+    ("closed", &["ready", "waiting", "in_doubt"], "a word in that phase; tests/it/close.rs says it at each record"),
+    ("revised", &["ready", "in_doubt"], "a word in that phase; tests/it/abort.rs says it at each record"),
+    ("node_replaced", &["ready", "waiting", "in_doubt"], "a word in that phase"),
+    ("noticed", &["acting", "held"], "trouble that begins in that phase"),
     ("switch_back_ordered", &["ready", "in_doubt"], "a word in the moment of that phase"),
     ("undelivered", &["ready", "acting"], "an alert that is given up in the moment of that phase"),
     ("hold_requested", &["ready", "acting"], "a word in the moment of that phase"),
