@@ -29,7 +29,6 @@ pub mod sheet;
 pub mod site;
 pub mod step;
 pub mod stop_here;
-pub mod stops;
 pub mod version;
 pub mod watch;
 pub mod way_home;

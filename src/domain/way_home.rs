@@ -4,20 +4,18 @@
 //! [`rules::violations`] whether it may begin. Pure; the plan that led here plays no part, only what is observed and what the
 //! journal proves.
 
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashSet};
+mod search;
 
-use super::action::{Gate, Impact, Kind, When};
+use super::action::{Gate, Kind, When};
 use super::event::{Cause, Event, Goal};
 use super::facts::{Facts, Known, Link};
 use super::ids::NodeId;
 use super::rules::{self, Rule, Violation};
 use super::run::{Phase, Run};
-use super::site::Role;
 use super::step::Step;
-use super::version::Version;
 use super::watch;
 use super::world::World;
+use search::{MOVES, Search, TO_HARBOUR};
 
 /// What a way costs, the weightiest first; the order of the fields is the order of the comparison.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -52,28 +50,11 @@ pub struct Found {
     pub not_home: Vec<Violation>,
 }
 
-/// Actions that a way may consist of beside the breaking of a crooked link, and in which order equals are tried.
-const MOVES: [Kind; 9] = [
-    Kind::Verify,
-    Kind::Confirm,
-    Kind::Backup,
-    Kind::Quiesce,
-    Kind::Reopen,
-    Kind::ExtractData,
-    Kind::SwitchTraffic,
-    Kind::Update,
-    Kind::EstablishFailover,
-];
-
-/// Those that matter where nothing is to be linked.
-const TO_HARBOUR: [Kind; 5] = [Kind::Verify, Kind::Quiesce, Kind::Reopen, Kind::ExtractData, Kind::SwitchTraffic];
-
 /// Finds the ways from what `facts` say. `when`: the part of the plan in which the steps are done; R17's word holds for one part.
 pub fn find(facts: &Facts, when: When) -> Found {
     let start = Facts { ordered: true, window: super::facts::WindowFact::Fits, ..facts.clone() };
     let mut ways: Vec<Way> = Vec::new();
-    let mut search = Search::new(start.clone(), when);
-    while let Some((cost, facts, steps)) = search.next() {
+    for (cost, facts, steps) in Search::new(start.clone(), when) {
         let Some(goal) = goal(&facts) else { continue };
         let steps = [steps, opened_at(goal, &facts, when)].concat();
         let way = Way { goal, cost, leaves_behind: left_behind(&start, &facts), steps: named(goal, steps, when) };
@@ -97,10 +78,8 @@ pub fn find(facts: &Facts, when: When) -> Found {
 /// on an unoptimized build, instead of 20.
 pub fn nearest(facts: &Facts) -> Option<Goal> {
     let start = Facts { ordered: true, window: super::facts::WindowFact::TooShort, ..facts.clone() };
-    let first = |moves: &'static [Kind]| {
-        let mut search = Search { moves, ..Search::new(start.clone(), When::Window2) };
-        std::iter::from_fn(|| search.next()).find_map(|(_, facts, _)| goal(&facts))
-    };
+    let first =
+        |moves: &'static [Kind]| Search::new(start.clone(), When::Window2).only(moves).find_map(|(_, facts, _)| goal(&facts));
     goal(&start).or_else(|| first(&TO_HARBOUR)).or_else(|| first(&MOVES))
 }
 
@@ -193,167 +172,6 @@ fn named(goal: Goal, mut steps: Vec<Step>, when: When) -> Vec<Step> {
         named.push(Step { id, when: if updates { When::Window2 } else { step.when }, ..step });
     }
     named
-}
-
-/// What tells two facts apart for the search. Versions count as what they are to the rules.
-#[derive(Clone, PartialEq, Eq, Hash)]
-struct State {
-    survivor: NodeId,
-    serving: Option<NodeId>,
-    link: Link,
-    unprotected: bool,
-    autopilot_off: bool,
-    nodes: [NodeState; 2],
-}
-
-#[derive(Clone, PartialEq, Eq, Hash)]
-struct NodeState {
-    updated: bool,
-    proven: bool,
-    verified: bool,
-    closed: bool,
-    denied: bool,
-    backed_up: bool,
-    extracted: bool,
-    written: bool,
-}
-
-fn state(facts: &Facts) -> State {
-    let target: &Version = &facts.target;
-    let node = |node: NodeId| {
-        let of = &facts.nodes[node];
-        NodeState {
-            updated: of.version.as_ref() == Some(target),
-            proven: of.proven,
-            verified: of.verified,
-            closed: of.closed,
-            denied: of.denied,
-            backed_up: of.backed_up,
-            extracted: of.extracted,
-            written: of.written,
-        }
-    };
-    State {
-        survivor: facts.survivor,
-        serving: facts.serving,
-        link: facts.link,
-        unprotected: facts.unprotected,
-        autopilot_off: facts.autopilot_off,
-        nodes: NodeId::BOTH.map(node),
-    }
-}
-
-/// Dijkstra's search: costs only grow along a way, so the first arrival at a state is the cheapest.
-struct Search {
-    when: When,
-    moves: &'static [Kind],
-    /// Cost, then the order of discovery: equals are met in the order of [`MOVES`].
-    queue: BinaryHeap<Reverse<(Cost, usize)>>,
-    found: Vec<(Facts, Vec<Step>)>,
-    settled: HashSet<State>,
-}
-
-impl Search {
-    fn new(start: Facts, when: When) -> Self {
-        let first = Cost { data: unextracted(&start), ..Cost::default() };
-        Self {
-            when,
-            moves: &MOVES,
-            queue: BinaryHeap::from([Reverse((first, 0))]),
-            found: vec![(start, Vec::new())],
-            settled: HashSet::new(),
-        }
-    }
-
-    fn next(&mut self) -> Option<(Cost, Facts, Vec<Step>)> {
-        loop {
-            let Reverse((cost, index)) = self.queue.pop()?;
-            let (facts, steps) = self.found[index].clone();
-            if self.settled.insert(state(&facts)) {
-                self.expand(cost, &facts, &steps);
-                return Some((cost, facts, steps));
-            }
-        }
-    }
-
-    fn expand(&mut self, cost: Cost, facts: &Facts, steps: &[Step]) {
-        for step in moves(facts, self.when, self.moves) {
-            let after = facts.clone().after(&step);
-            let cost = cost_of(cost, &step, facts, &after);
-            let steps = [steps, &[step]].concat();
-            self.queue.push(Reverse((cost, self.found.len())));
-            self.found.push((after, steps));
-        }
-    }
-}
-
-/// Every step that may begin here, by the rules, and would change something.
-fn moves(facts: &Facts, when: When, kinds: &[Kind]) -> Vec<Step> {
-    let on = |kind: Kind, node: NodeId| step(kind, Some(node), when);
-    // R8: a sync may go over a crooked link at any moment, so that breaking it comes before all else.
-    if facts.is_repair() {
-        let mend = on(Kind::BreakFailover, linked_node(facts));
-        return if rules::violations(&mend, facts).is_empty() { vec![mend] } else { Vec::new() };
-    }
-    let each = kinds.iter().flat_map(|&kind| match kind {
-        Kind::Confirm => vec![on(kind, NodeId::A)],
-        Kind::EstablishFailover => vec![on(kind, facts.survivor)],
-        _ => NodeId::BOTH.map(|node| on(kind, node)).to_vec(),
-    });
-    each.filter(|step| is_useful(step, facts) && rules::violations(step, facts).is_empty()).collect()
-}
-
-/// The node on which a link is broken: the primary, or the one that still reports a relationship.
-fn linked_node(facts: &Facts) -> NodeId {
-    let has = |role: Role| NodeId::BOTH.into_iter().find(|&node| facts.nodes[node].role == Some(role));
-    has(Role::Primary).or(has(Role::Standby)).unwrap_or(facts.survivor)
-}
-
-/// Whether the step can be done at all and leads anywhere; what must not be done is the rules' to say.
-fn is_useful(step: &Step, facts: &Facts) -> bool {
-    let Some(node) = step.node else { return !facts.autopilot_off && facts.link == Link::Broken };
-    let of = &facts.nodes[node];
-    let well = of.known == Known::Yes && of.healthy;
-    match step.kind {
-        Kind::Verify => {
-            let accepted = of.version.as_ref().is_some_and(|version| *version == facts.start || *version == facts.target);
-            // The other may be unreadable: what serves here is proven all the same.
-            let apart = matches!(facts.link, Link::Broken | Link::Unknown) && of.role != Some(Role::Standby);
-            well && accepted && !of.denied && !(of.verified && of.proven) && apart
-        }
-        Kind::Backup => well && !of.backed_up,
-        Kind::Quiesce => well && !of.closed,
-        Kind::Reopen => well && of.closed,
-        Kind::ExtractData => well && of.closed && !of.extracted,
-        Kind::SwitchTraffic => facts.movable && facts.serving != Some(node),
-        Kind::Update | Kind::EstablishFailover => well && facts.nodes[node.other()].healthy,
-        _ => false,
-    }
-}
-
-fn unextracted(facts: &Facts) -> u32 {
-    let left = &facts.nodes[facts.survivor.other()];
-    u32::from(left.written && !left.extracted && left.known != Known::Yes)
-}
-
-fn cost_of(before: Cost, step: &Step, facts: &Facts, after: &Facts) -> Cost {
-    let serves = step.node.is_some_and(|node| facts.serving == Some(node) && facts.able_to_serve(node));
-    let served = facts.serving.is_some_and(|node| facts.able_to_serve(node));
-    let service = match step.kind {
-        Kind::SwitchTraffic => u32::from(served),
-        Kind::Quiesce => 2 * u32::from(serves),
-        Kind::Update => 4 * u32::from(serves),
-        _ => 0,
-    };
-    let left = facts.survivor != after.survivor && facts.nodes[facts.survivor].written;
-    let minutes = if facts.unprotected { step.kind.row().expected_minutes } else { 0 };
-    Cost {
-        data: before.data + u32::from(left),
-        service: before.service + service,
-        unprotected_minutes: before.unprotected_minutes + minutes,
-        irreversible: before.irreversible + u32::from(step.impact() == Impact::Irreversible),
-        steps: before.steps + 1,
-    }
 }
 
 /// The ways from where a run stands.

@@ -1,12 +1,14 @@
 //! Pages whose tables the code itself writes: the machine, and what to do if a run stops. `CHANGEOVER_ACCEPT=1` rewrites them.
 
+mod stops;
+
 use std::fmt::Write as _;
 
 use changeover::domain::machine::drawing;
 use changeover::domain::procedure::{BUILT_IN, Procedure};
-use changeover::domain::stops::{self, Stop};
 
 use crate::tokens;
+use stops::Stop;
 
 /// Compares, or rewrites, what stands between the markers of a page.
 fn golden(page: &str, source: &str, wanted: &str) {
@@ -44,7 +46,7 @@ fn the_page_for_stuck_runs_is_the_codes() {
             page.push_str(&section(name, &stop));
         }
     }
-    golden("docs/guides/stuck-run.md", "src/domain/stops.rs", &page);
+    golden("docs/guides/stuck-run.md", "tests/it/generated/stops.rs", &page);
 }
 
 fn stops(procedure: &Procedure) -> Vec<Stop> {

@@ -1,4 +1,5 @@
 use super::*;
+use crate::domain::version::Version;
 
 fn version(text: &str) -> Version {
     text.parse().unwrap()

@@ -3,15 +3,15 @@
 
 use std::fmt::Write as _;
 
-use super::action::Kind;
-use super::event::Goal;
-use super::facts::{Facts, Link};
-use super::ids::NodeId;
-use super::procedure::Procedure;
-use super::rules::Rule;
-use super::step::Step;
-use super::version::Version;
-use super::way_home::{self, Found, Way};
+use changeover::domain::action::Kind;
+use changeover::domain::event::Goal;
+use changeover::domain::facts::{Facts, Link};
+use changeover::domain::ids::NodeId;
+use changeover::domain::procedure::Procedure;
+use changeover::domain::rules::Rule;
+use changeover::domain::step::Step;
+use changeover::domain::version::Version;
+use changeover::domain::way_home::{self, Found, Way};
 
 /// A place at which a run may stop.
 #[derive(Clone, Debug)]
