@@ -275,7 +275,7 @@ fn refusals_are_1_and_wrong_command_lines_2() {
         (&["node", "replace", "nowhere", "a", "--identity", "x"], 1, "unknown_site"),
         (&["node", "replace", "support", "a", "--identity", "box-b"], 1, "identity_taken"),
         (&["node", "replace", "support", "a", "--identity", "box-a"], 1, "same_box"),
-        (&["confirm", &run, "node_open"], 1, "wrong_gate"),
+        (&["confirm", &run, "node_open"], 1, "gate_not_open"),
     ];
     for (args, code, word) in cases {
         let left = pair.ask(&[args, &["--json"][..]].concat());
