@@ -123,6 +123,8 @@ impl Pair {
         assert!(lines.contains(&format!("`changeover confirm {run} node_open`")), "{lines}");
         let page = self.ask(&["status", run]);
         assert!(page.stdout.contains("node_open"), "{page:?}");
+        let forbidden = format!("do not open node `{}`", &step[step.len() - 1..]);
+        assert!(!page.stdout.contains(&forbidden), "what is asked for is forbidden: {page:?}");
         // A word without the gate's name is none: it is not to be given by habit.
         let nameless = self.ask(&["confirm", run, "--json"]);
         assert_eq!((nameless.code, nameless.stdout.as_str()), (Some(1), ""), "{nameless:?}");
@@ -180,6 +182,7 @@ fn after_a_rejection_to_harbour_then_closed_then_adopted() {
     pair.done(&["close", &run, "--as", "vendor support has node b", "--note", "ticket 4711", "--yes"]);
     let status = pair.0.daemon.status(&run).unwrap();
     assert_eq!((status["outcome"].as_str(), status["phase"].as_str()), (Some("closed"), Some("finished")), "{status}");
+    assert!(status["guide"]["unblocks"].as_str().unwrap().contains("`changeover adopt support`"), "{status}");
 
     let package = pair.0.folder.path().join("base.nss");
     let mut adopt = vec!["adopt", "support", "--survivor", "a", "--package", package.to_str().unwrap(), "--accepted"];
