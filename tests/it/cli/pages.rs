@@ -85,8 +85,8 @@ fn a_plan_has_times_and_refusals_and_the_package_is_absolute() {
 
     let left = ask(&daemon, &with(&["plan"], &ORDER));
     for part in [
-        "irreversible  1h     home [2], 10m; NO RETURN    Update node `b`",
-        "\n  [2] home: quiesce b, extract_data b, establish_failover a, final_check\n",
+        "irreversible  1h     home [2], 10m; NO RETURN   Update node `b`",
+        "\n  [2] home: quiesce b, extract_data b, establish_failover a, reopen b, final_check\n",
     ] {
         assert!(left.stdout.contains(part), "{part}\n{}", left.stdout);
     }
