@@ -313,6 +313,15 @@ impl Gate {
         matches!(self, Self::Production | Self::AutomaticFailoverOff)
     }
 
+    /// The gate for a person's word on an act whose effect can't be seen from everywhere; it is open while a person does the act.
+    pub fn of_act(kind: Kind) -> Option<Self> {
+        match kind {
+            Kind::Quiesce => Some(Self::NodeClosed),
+            Kind::Reopen => Some(Self::NodeOpen),
+            _ => None,
+        }
+    }
+
     /// What the person is asked.
     pub fn question(self) -> &'static str {
         match self {

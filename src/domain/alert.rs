@@ -311,7 +311,7 @@ pub fn hint_of(code: &str, run: &Run) -> String {
         }
         "drain_limit" => format!("ask the users who are left to finish, or end their sessions in the console, {resume}"),
         "rejected" => format!(
-            "decide on the way on: `changeover switch-back {id} --note …` where traffic was moved, or keep the version and `changeover resume {id}`"
+            "decide on the way on: `changeover abort {id}` shows the way home and asks; `changeover switch-back {id} --note …` only moves traffic back; or keep the version and `changeover resume {id}`"
         ),
         "switched_back" => {
             format!(

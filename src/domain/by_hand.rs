@@ -28,8 +28,11 @@ pub struct Course {
     pub title: String,
     pub expected: SignedDuration,
     pub acts: Vec<Act>,
-    /// Promises that stand against it as things are now, each with what was expected and found.
+    /// Promises that stand against it as things are now, each with what was expected and found; where it leads to harbour,
+    /// against home.
     pub against: Vec<String>,
+    /// What they stand against: `home` or `it`.
+    pub stands_against: &'static str,
 }
 
 /// One act of a course.
@@ -65,7 +68,13 @@ fn back(run: &Run, world: &World, way: Option<&Way>, not_home: &[Violation]) -> 
         .map_or_else(|| title.clone(), |node| format!("{title}; what was written on node `{node}` since the break stays behind"));
     let steps = way.map(|way| way.steps.as_slice()).unwrap_or_default();
     let expected = way.map_or(SignedDuration::ZERO, |way| stop_here::expected(&run.plan, way));
-    Course { title, expected, acts: acts_of(run, world, steps), against: not_home.iter().map(against).collect() }
+    Course {
+        title,
+        expected,
+        acts: acts_of(run, world, steps),
+        against: not_home.iter().map(against).collect(),
+        stands_against: "home",
+    }
 }
 
 /// The plan's steps that are not done.
@@ -81,6 +90,7 @@ fn finish(run: &Run, world: &World) -> Option<Course> {
         expected,
         acts: acts_of(run, world, steps),
         against: violations.iter().map(against).collect(),
+        stands_against: "it",
     })
 }
 

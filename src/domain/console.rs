@@ -217,7 +217,10 @@ impl Boxes {
                 format!("Take back what keeps clients of `{}` away from {}.", self.service, self.door(own)),
             ],
             never: vec!["change roles or DNS: only this box's door is opened".to_owned()],
-            seen: format!("the box serves the site page for `{}` at its own address.", self.service),
+            seen: format!(
+                "nothing keeps clients away from the box any more; unless it is the backup, which serves nobody, it serves the site page for `{}` at its own address.",
+                self.service
+            ),
         }
     }
 

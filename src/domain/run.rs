@@ -184,8 +184,9 @@ impl Run {
     pub fn open_gate(&self) -> Option<Gate> {
         match (&self.phase, self.step()) {
             (Phase::Waiting { on: WaitingOn::Gate, .. }, Some(step)) => step.gate,
-            (Phase::Waiting { on: WaitingOn::Operator, .. }, Some(step)) if step.kind == Kind::Quiesce => Some(Gate::NodeClosed),
-            (Phase::Waiting { on: WaitingOn::Operator, .. }, Some(step)) if step.kind == Kind::Reopen => Some(Gate::NodeOpen),
+            (Phase::Waiting { on: WaitingOn::Operator, .. }, Some(step)) if Gate::of_act(step.kind).is_some() => {
+                Gate::of_act(step.kind)
+            }
             (Phase::Held(hold), _) if hold.code == "sync_status_unknown" => Some(Gate::SyncStatus),
             // At harbour the way on may be a person's word on the version that one node runs.
             (Phase::Held(hold), _) if hold.code == "harbour" && self.lacks_acceptance() => Some(Gate::Production),

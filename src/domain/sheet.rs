@@ -3,6 +3,7 @@
 
 use std::fmt::Write as _;
 
+use super::action::Kind;
 use super::by_hand::{self, Course};
 use super::ids::NodeId;
 use super::run::{Hold, Phase, Run};
@@ -114,7 +115,9 @@ pub fn must_not(run: &Run) -> Vec<String> {
     if run.expected_version(kept).version != run.expected_version(left).version {
         lines.push("do not establish failover while the versions differ".to_owned());
     }
-    if run.nodes[left].closed_at.is_some() {
+    // A way back may ask for just that.
+    let opens = run.step().is_some_and(|step| step.kind == Kind::Reopen && step.node == Some(left));
+    if run.nodes[left].closed_at.is_some() && !opens {
         lines.push(format!("do not open node `{left}` to clients: what they write there is lost when failover is established"));
     }
     lines
@@ -204,7 +207,7 @@ fn put_course(sheet: &mut String, course: &Course) {
     // Writing into a string cannot fail.
     let _ = writeln!(sheet, "{}, {} expected:", course.title, format_duration(course.expected));
     for against in &course.against {
-        let _ = writeln!(sheet, "  against it now: {against}");
+        let _ = writeln!(sheet, "  against {} now: {against}", course.stands_against);
     }
     if course.acts.is_empty() && course.against.is_empty() {
         let _ = writeln!(sheet, "  nothing is to be done");

@@ -113,7 +113,7 @@ fn one_text_for_the_sheet_and_for_the_command() {
     assert_eq!(command.lines().filter(read).collect::<Vec<_>>(), sheet::text(&snapshot.run, None).lines().collect::<Vec<_>>());
     for part in [
         "  - stop the daemon, or hold the run (`changeover hold support-1`): two pairs of hands are one too many\n",
-        "To rest at harbour (node `b` serves alone, the other is left alone), 0s expected:\n  against it now: R10 confirmed",
+        "To rest at harbour (node `b` serves alone, the other is left alone), 0s expected:\n  against home now: R10 confirmed",
         "To finish the plan, ",
     ] {
         assert!(command.contains(part), "{part}\n{command}");

@@ -52,6 +52,7 @@ mod tokens;
 mod troubles;
 mod untouched;
 mod vendor;
+mod way_home_daemon;
 mod whole_runs;
 mod windows;
 mod wire_faults;

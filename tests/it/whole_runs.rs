@@ -63,13 +63,14 @@ fn exec_site(folder: &Path, origin: Timestamp) -> String {
     )
 }
 
-struct ExecPair {
-    daemon: Daemon,
-    folder: tempfile::TempDir,
+/// A pair behind programs, and the daemon that drives it.
+pub struct ExecPair {
+    pub daemon: Daemon,
+    pub folder: tempfile::TempDir,
 }
 
 impl ExecPair {
-    fn start() -> Self {
+    pub fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let origin = Timestamp::now();
         let site = exec_site(folder.path(), origin);
@@ -81,12 +82,12 @@ impl ExecPair {
         Self { daemon, folder }
     }
 
-    fn fact(&self, path: &str) -> String {
+    pub fn fact(&self, path: &str) -> String {
         std::fs::read_to_string(self.folder.path().join("world").join(path)).unwrap().trim().to_owned()
     }
 
     /// Answers gates until the run is at rest.
-    fn bring_to_rest(&mut self, run: &str) -> Value {
+    pub fn bring_to_rest(&mut self, run: &str) -> Value {
         let until = Instant::now() + PATIENCE;
         while Instant::now() < until {
             let status = self.daemon.status(run).unwrap();

@@ -21,7 +21,20 @@ pub fn text(run: &Run, world: &World, step: &Step) -> Text {
         Hands::Program { program } if step.kind != Kind::Confirm => Some(with_program(run, step, node, program)),
         Hands::Program { .. } | Hands::Unknown => None,
     });
-    text.unwrap_or_else(|| plainly(run, step, node))
+    with_word(run, step, text.unwrap_or_else(|| plainly(run, step, node)))
+}
+
+/// What a daemon that is back may not see, a person tells it.
+fn with_word(run: &Run, step: &Step, mut text: Text) -> Text {
+    if let Some(gate) = Gate::of_act(step.kind) {
+        let word = format!(
+            " If the run goes on later and still waits for this, say so: `changeover confirm {} {}`.",
+            run.id,
+            gate.name()
+        );
+        text.seen.push_str(&word);
+    }
+    text
 }
 
 fn lines(steps: &[&dyn Display], never: &[&dyn Display], seen: impl Into<String>) -> Text {

@@ -88,7 +88,7 @@ impl Exec {
             NodeAct::ExtractData { directory, .. } => self.extract(intent, act, directory).await,
             _ => {
                 let reply: Reply<Nothing> = self.ask(intent, act).await;
-                reply.into_answer(|Nothing {}| ActAnswer::accepted(), || self.instructions(act))
+                reply.into_answer(|Nothing {}| ActAnswer::accepted(), || self.instructions(intent, act))
             }
         }
     }
@@ -99,7 +99,7 @@ impl Exec {
                 Ok(file) => ActAnswer::Accepted { files: vec![file], records: None },
                 Err(why) => ActAnswer::Ambiguous { message: format!("{}: {why}", self.who(act.verb())) },
             },
-            other => other.into_answer(|_| ActAnswer::accepted(), || self.instructions(act)),
+            other => other.into_answer(|_| ActAnswer::accepted(), || self.instructions(intent, act)),
         }
     }
 
@@ -109,7 +109,7 @@ impl Exec {
                 Ok(files) => ActAnswer::Accepted { files, records: Some(reply.records) },
                 Err(why) => ActAnswer::Ambiguous { message: format!("{}: {why}", self.who(act.verb())) },
             },
-            other => other.into_answer(|_| ActAnswer::accepted(), || self.instructions(act)),
+            other => other.into_answer(|_| ActAnswer::accepted(), || self.instructions(intent, act)),
         }
     }
 
@@ -119,8 +119,8 @@ impl Exec {
         Reply::of(&self.who(act.verb()), self.programs.act(self.call(act.verb(), &input), intent).await)
     }
 
-    fn instructions(&self, act: &NodeAct) -> Vec<String> {
-        acts::instructions(&self.settings, act)
+    fn instructions(&self, intent: &Intent, act: &NodeAct) -> Vec<String> {
+        acts::instructions(&self.settings, &intent.run, act)
     }
 }
 

@@ -59,7 +59,7 @@ impl From<&Snapshot> for ByHand {
 
 impl From<by_hand::Course> for Course {
     fn from(course: by_hand::Course) -> Self {
-        let by_hand::Course { title, expected, acts, against } = course;
+        let by_hand::Course { title, expected, acts, against, stands_against: _ } = course;
         Self { title, expected_seconds: expected.as_secs(), acts: acts.into_iter().map(Act::from).collect(), against }
     }
 }

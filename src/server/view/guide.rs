@@ -85,6 +85,14 @@ fn explain(run: &Run) -> Explained {
             ),
         ),
         Phase::Held(hold) => (hold.message.clone(), "person", alert::hint_of(&hold.code, run)),
+        Phase::Finished(_) if run.is_watched() => (
+            "a person closed the run; the pair is watched until it is linked".to_owned(),
+            "person",
+            format!(
+                "whoever goes on by hand keeps to what is said below; `changeover adopt {}` takes the pair over by a new run",
+                id.site
+            ),
+        ),
         Phase::Finished(_) => ("the run is finished".to_owned(), "nobody", "nothing is left to do".to_owned()),
     }
 }

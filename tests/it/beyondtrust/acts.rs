@@ -207,8 +207,8 @@ fn by_hand() -> Vec<(NodeAct, Vec<&'static str>)> {
             vec!["/login > Management > Failover", "are replaced", "b.example.com, TLS port 443", "inter-appliance key"],
         ),
         (NodeAct::Drain { deadline }, vec!["2 users", "4 sessions", "Nothing is ended for them", "2026-11-22T03:00:00Z"]),
-        (NodeAct::Quiesce, vec!["Close", "support.example.com", "2 users"]),
-        (NodeAct::Reopen, vec!["again", "support.example.com"]),
+        (NodeAct::Quiesce, vec!["Close", "support.example.com", "2 users", "`changeover confirm support-7 node_closed`"]),
+        (NodeAct::Reopen, vec!["again", "support.example.com", "backup", "`changeover confirm support-7 node_open`"]),
     ]
 }
 

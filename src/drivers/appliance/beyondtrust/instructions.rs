@@ -1,16 +1,17 @@
 //! What a person at the vendor's pages is told, for acts that have no interface.
 //!
 //! One numbered line for each thing to do, what must not be done, and what will be seen when it is done, because the run proves
-//! the effect itself. The wording is [`crate::domain::console`]'s, which the sheet by hand shares; the engine adds the instruction's number and
+//! the effect itself wherever it can see it. The wording is [`crate::domain::console`]'s, which the sheet by hand shares; the engine adds the instruction's number and
 //! its last time.
 
 use super::Settings;
+use crate::domain::action::Gate;
 use crate::domain::console::{BoxAt, Boxes, People, Text};
-use crate::domain::ids::PerNode;
+use crate::domain::ids::{PerNode, RunId};
 use crate::ports::NodeAct;
 
-/// The lines for `act`; `None` if it has an interface. `people` are those last read from the box, where it answered.
-pub fn lines(settings: &Settings, act: &NodeAct, people: People) -> Option<Vec<String>> {
+/// The lines for `act` of `run`; `None` if it has an interface. `people` are those last read from the box, where it answered.
+pub fn lines(settings: &Settings, run: &RunId, act: &NodeAct, people: People) -> Option<Vec<String>> {
     let (boxes, own) = (boxes(settings), settings.node);
     let text = match act {
         NodeAct::Backup { .. } | NodeAct::ExtractData { .. } => return None,
@@ -22,12 +23,26 @@ pub fn lines(settings: &Settings, act: &NodeAct, people: People) -> Option<Vec<S
         NodeAct::Quiesce => boxes.quiesce(own, people),
         NodeAct::Reopen => boxes.reopen(own),
     };
-    Some(numbered(text))
+    Some(numbered(text, &goes_on(run, act)))
 }
 
-fn numbered(text: Text) -> Vec<String> {
+/// By what the run goes on. Whoever lets this machine in where clients are kept away leaves it nothing to see, and a backup serves
+/// nobody, open or closed.
+fn goes_on(run: &RunId, act: &NodeAct) -> String {
+    let (gate, unseen) = match act {
+        NodeAct::Quiesce => (Gate::NodeClosed, "this machine is let in as before"),
+        NodeAct::Reopen => (Gate::NodeOpen, "the box is the backup, or this machine was let in all along"),
+        _ => return "The run sees that by itself; nothing has to be confirmed.".to_owned(),
+    };
+    let gate = gate.name();
+    format!(
+        "Where the run can see that, it goes on by itself. If it still waits ({unseen}), say so: `changeover confirm {run} {gate}`."
+    )
+}
+
+fn numbered(text: Text, goes_on: &str) -> Vec<String> {
     let never = text.never.into_iter().map(|line| format!("DO NOT {line}"));
-    let seen = std::iter::once(format!("Done when: {} The run sees that by itself; nothing has to be confirmed.", text.seen));
+    let seen = std::iter::once(format!("Done when: {} {goes_on}", text.seen));
     let lines = text.steps.into_iter().chain(never).chain(seen);
     lines.enumerate().map(|(index, line)| format!("{}. {line}", index + 1)).collect()
 }

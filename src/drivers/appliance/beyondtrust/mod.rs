@@ -181,13 +181,13 @@ impl BeyondTrust {
             NodeAct::ExtractData { since, until, directory } => {
                 self.in_time(intent, self.extract(intent, *since, *until, directory)).await
             }
-            NodeAct::Drain { .. } | NodeAct::Quiesce => Ok(self.by_operator(act, self.counts().await)),
-            _ => Ok(self.by_operator(act, console::People::default())),
+            NodeAct::Drain { .. } | NodeAct::Quiesce => Ok(self.by_operator(intent, act, self.counts().await)),
+            _ => Ok(self.by_operator(intent, act, console::People::default())),
         }
     }
 
-    fn by_operator(&self, act: &NodeAct, people: console::People) -> ActAnswer {
-        let instructions = instructions::lines(&self.settings, act, people).unwrap_or_default();
+    fn by_operator(&self, intent: &Intent, act: &NodeAct, people: console::People) -> ActAnswer {
+        let instructions = instructions::lines(&self.settings, &intent.run, act, people).unwrap_or_default();
         ActAnswer::ByOperator { instructions }
     }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::domain::ids::NodeId;
+use crate::domain::ids::{NodeId, RunId};
 use crate::ports::{Intent, NodeAct, ProducedFile};
 
 use super::Settings;
@@ -78,13 +78,15 @@ fn own_fields(act: &NodeAct) -> Value {
 }
 
 /// What a person does instead, and by what the run sees that it is done.
-pub(super) fn instructions(settings: &Settings, act: &NodeAct) -> Vec<String> {
+pub(super) fn instructions(settings: &Settings, run: &RunId, act: &NodeAct) -> Vec<String> {
     let Settings { site, node, identity, address, .. } = settings;
     let (what, seen) = by_hand(*node, act);
     let goes_on = match act {
         // No field of `observe` tells who is let in.
-        NodeAct::Reopen => "Then say so by confirming `node_open`: nobody can see it from here.".to_owned(),
-        NodeAct::Quiesce => "Then, and only then, say so by confirming `node_closed`: nobody can see it from here.".to_owned(),
+        NodeAct::Reopen => format!("Then say so, nobody can see it from here: `changeover confirm {run} node_open`."),
+        NodeAct::Quiesce => {
+            format!("Then, and only then, say so, nobody can see it from here: `changeover confirm {run} node_closed`.")
+        }
         _ => format!("Nothing need be reported: the run goes on by itself once {seen}."),
     };
     vec![
