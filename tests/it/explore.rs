@@ -10,11 +10,12 @@ mod mutation;
 mod oracle;
 mod scenario;
 mod search;
+mod slow_node;
 mod sometimes;
 mod truth;
 
 use changeover::domain::action::Kind;
-use scenario::{Budget, Hands, Scenario};
+use scenario::{Budget, Hands, Scenario, Trouble};
 use search::Found;
 
 /// What may go wrong on each path. Apart they take minutes in a debug build, together they would take hours.
@@ -27,6 +28,7 @@ const OUTSIDE: Budget = Budget { outside: 1, ..NOTHING };
 /// Acts that are over at once, or never left half done: a run rests at them only if they fail.
 const BRIEF: fn(Kind) -> bool = |kind| matches!(kind, Kind::Backup | Kind::ExtractData | Kind::Drain);
 const A_FAULT_AND_A_WORD: Budget = Budget { faults: 1, words: 1, ..NOTHING };
+const A_FAULT_AND_A_CRASH: Budget = Budget { faults: 1, crashes: 1, ..NOTHING };
 
 fn explored(scenario: &Scenario) -> Found {
     let found = search::explore(scenario, None);
@@ -72,7 +74,20 @@ explorations! {
 fn the_way_home_is_taken_from_acts_that_failed() {
     for procedure in ["role-swap", "in-place"] {
         let scenario = scenario::built_in(procedure, Hands::Interface, A_FAULT_AND_A_WORD);
-        let scenario = Scenario { faults_at: Some(BRIEF), ..scenario };
+        let scenario = Scenario { trouble: Trouble::Acts(BRIEF), ..scenario };
         sometimes::check(&scenario, &explored(&scenario), sometimes::OF_BRIEF_ACTS);
     }
+}
+
+/// Acts that cannot be repeated blindly, the only ones that go wrong where a crash comes on top: all of them together would
+/// take minutes.
+const WEIGHTY: fn(Kind) -> bool =
+    |kind| matches!(kind, Kind::BreakFailover | Kind::Update | Kind::SwitchTraffic | Kind::EstablishFailover);
+
+/// An act goes wrong, and the daemon dies before it, during it or at any time after it.
+#[test]
+fn role_swap_by_interface_with_a_fault_and_a_crash() {
+    let scenario = scenario::built_in("role-swap", Hands::Interface, A_FAULT_AND_A_CRASH);
+    let scenario = Scenario { trouble: Trouble::Acts(WEIGHTY), ..scenario };
+    sometimes::check(&scenario, &explored(&scenario), sometimes::OF_CRASHES);
 }
