@@ -162,7 +162,10 @@ fn mended(state: &State) -> Truth {
         if appliance.health != Health::Silent {
             appliance.health = Health::Well;
         }
-        appliance.closed = run.nodes[node].closed_at.is_some();
+        // Nobody closes the node that the run is about to lead people to.
+        if !run.is_to_serve(node) {
+            appliance.closed = run.nodes[node].closed_at.is_some();
+        }
         appliance.sessions = node == run.survivor && appliance.sessions && run.step().is_none_or(|step| step.kind != Kind::Drain);
         // Before the break nobody installs anything; after it only what is not known at all is put right.
         if run.broken_at.is_none() || appliance.release == Release::Other {
