@@ -15,6 +15,8 @@ mod sometimes;
 mod truth;
 
 use changeover::domain::action::Kind;
+use changeover::domain::machine::edges::{self, Edge};
+use engine::Taken;
 use scenario::{Budget, Hands, Scenario, Trouble};
 use search::Found;
 
@@ -33,12 +35,22 @@ const A_FAULT_AND_A_CRASH: Budget = Budget { faults: 1, crashes: 1, ..NOTHING };
 fn explored(scenario: &Scenario) -> Found {
     let found = search::explore(scenario, None);
     println!("{}, {:?}: {} states, {} transitions", scenario.name, scenario.budget, found.states, found.transitions);
+    println!("arrows not taken: {}", arrows_not_taken(&found).join("; "));
     let stories: Vec<&String> = found.breaches.values().collect();
     assert!(stories.is_empty(), "{}: {}", scenario.name, stories.iter().map(|s| s.as_str()).collect::<Vec<_>>().join("\n\n"));
     assert!(found.complete, "{}: more states than the search keeps", scenario.name);
     let dead = found.dead_end.clone().unwrap_or_default();
     assert_eq!(found.dead_ends, 0, "{}: states without a way out: {:#?}\n{dead}", scenario.name, found.dead);
     found
+}
+
+/// The machine's arrows that this exploration never took. Told, not judged: `tests/it/machine.rs` asks for each of them to be
+/// taken by some test.
+fn arrows_not_taken(found: &Found) -> Vec<String> {
+    let took =
+        |edge: &Edge, taken: &Taken| (taken.phase, taken.event, taken.to) == (edge.from.name(), edge.event, edge.to.name());
+    let never = edges::all().into_iter().filter(|edge| !found.taken.iter().any(|taken| took(edge, taken)));
+    never.map(|edge| format!("{} --{}--> {}", edge.from.name(), edge.event, edge.to.name())).collect()
 }
 
 /// One test a procedure, hands and budget, so that they run beside each other.
