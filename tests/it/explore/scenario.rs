@@ -11,6 +11,7 @@ use changeover::domain::window::Window;
 use jiff::{SignedDuration, Timestamp};
 
 use super::engine::State;
+use super::moves::Change;
 use super::truth::Release;
 use std::sync::LazyLock;
 
@@ -50,6 +51,8 @@ pub enum Trouble {
     /// This node falls silent while the run is at a step of these kinds, and comes back when it likes. Caches keep the address
     /// that the name had for as long as anybody looks, and of people's words only the way home leads off, from a hold.
     Silence(NodeId, fn(Kind) -> bool),
+    /// Of the changes from outside, these.
+    Changes(fn(Change) -> bool),
 }
 
 impl Trouble {
@@ -66,7 +69,14 @@ impl Trouble {
         match self {
             Self::Any => true,
             Self::Acts(fails) => fails(kind),
-            Self::Silence(..) => false,
+            Self::Silence(..) | Self::Changes(_) => false,
+        }
+    }
+
+    pub fn includes(self, change: Change) -> bool {
+        match self {
+            Self::Changes(includes) => includes(change),
+            _ => true,
         }
     }
 

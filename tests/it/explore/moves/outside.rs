@@ -72,7 +72,7 @@ impl Moves<'_> {
     }
 
     pub(super) fn changes(&mut self) {
-        for change in possible_changes(&self.state.truth) {
+        for change in possible_changes(&self.state.truth).into_iter().filter(|&change| self.state.trouble.includes(change)) {
             self.world(Move::Outside(change), false, |state| {
                 state.left.outside -= 1;
                 happens(state, change);
