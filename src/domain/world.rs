@@ -223,7 +223,9 @@ impl World {
             version: current.map(|observation| observation.version.clone()),
             build: current.and_then(|observation| observation.build.clone()),
             healthy: reading.healthy_twice(),
-            proven: since_touched(record.verified_at) && record.closed_at.is_none(),
+            // A proof from before the closing says nothing of a box that came back open by itself; a later one does.
+            proven: since_touched(record.verified_at)
+                && (record.closed_at.is_none() || takes(current) && record.verified_at >= record.closed_at),
             verified: since_touched(record.verified_at),
             // What takes clients is not closed, whatever was recorded: a box that restarted may have forgotten it.
             closed: record.closed_at.is_some() && !takes(current),

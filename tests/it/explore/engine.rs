@@ -13,7 +13,7 @@ use changeover::domain::world::World;
 use jiff::{SignedDuration, Timestamp};
 
 use super::oracle::{self, Breach, Moment};
-use super::scenario::{self, Budget, Hands, Scenario};
+use super::scenario::{self, Budget, Hands, Scenario, Trouble};
 use super::truth::{Pending, Truth, linked};
 
 /// What the engine is about to do.
@@ -64,8 +64,8 @@ pub struct State {
     pub world: World,
     pub truth: Truth,
     pub left: Budget,
-    /// Only acts of these kinds go wrong, and nothing else does; none: everything may.
-    pub faults_at: Option<fn(Kind) -> bool>,
+    /// What may go wrong.
+    pub trouble: Trouble,
     pub place: Place,
     pub breaches: Vec<Breach>,
     /// The events of the last transition.
@@ -89,7 +89,7 @@ impl State {
             world: World::new(at, true, scenario::SETTLING),
             truth: Truth::ideal(scenario::PRIMARY, at),
             left: scenario.budget,
-            faults_at: scenario.faults_at,
+            trouble: scenario.trouble,
             place: Place::Resting,
             breaches: Vec::new(),
             taken: Vec::new(),

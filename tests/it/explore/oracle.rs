@@ -49,6 +49,7 @@ const OF_ACTS: &[(&str, Promise)] = &[
     ("R17", automatic_failover_off),
     ("R17", roles_as_planned),
     ("update once", updated_once),
+    ("closed first", closed_before_all_else),
 ];
 
 /// What an act breaks that takes hold now.
@@ -210,6 +211,13 @@ fn is_repair(truth: &Truth) -> bool {
 fn updated_once(step: &Step, truth: &Truth, _: &Moment<'_>) -> Option<String> {
     let by_hand = truth.pending == Some(Pending::Instructed);
     when(step.kind == Kind::Update && !by_hand && truth.sent[node_of(step)] > 0, "sent a second time without a person")
+}
+
+/// Nothing is linked to the node that traffic was taken from while clients still get in.
+fn closed_before_all_else(step: &Step, truth: &Truth, _: &Moment<'_>) -> Option<String> {
+    let left = truth.survivor.other();
+    let uses = step.kind == Kind::EstablishFailover && truth.survivor != super::scenario::PRIMARY;
+    when(uses && !truth.now.nodes[left].closed, format!("node `{left}`, which served before, is open"))
 }
 
 type RestPromise = fn(&Run, &Truth, Timestamp) -> Option<String>;

@@ -10,6 +10,8 @@ use changeover::domain::version::{Target, Version};
 use changeover::domain::window::Window;
 use jiff::{SignedDuration, Timestamp};
 
+use super::engine::State;
+use super::moves::Change;
 use super::truth::Release;
 use std::sync::LazyLock;
 
@@ -40,13 +42,65 @@ pub struct Budget {
     pub words: u8,
 }
 
+/// What a path's faults are.
+#[derive(Clone, Copy, Debug)]
+pub enum Trouble {
+    Any,
+    /// Acts of these kinds go wrong, and nothing else does.
+    Acts(fn(Kind) -> bool),
+    /// This node falls silent while the run is at a step of these kinds, and comes back when it likes. Caches keep the address
+    /// that the name had for as long as anybody looks, and of people's words only the way home leads off, from a hold.
+    Silence(NodeId, fn(Kind) -> bool),
+    /// Of the changes from outside, these.
+    Changes(fn(Change) -> bool),
+}
+
+impl Trouble {
+    pub fn is_any(self) -> bool {
+        matches!(self, Self::Any)
+    }
+
+    pub fn is_silence(self) -> bool {
+        matches!(self, Self::Silence(..))
+    }
+
+    /// An act of this kind may go wrong by itself.
+    pub fn fails(self, kind: Kind) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Acts(fails) => fails(kind),
+            Self::Silence(..) | Self::Changes(_) => false,
+        }
+    }
+
+    pub fn includes(self, change: Change) -> bool {
+        match self {
+            Self::Changes(includes) => includes(change),
+            _ => true,
+        }
+    }
+
+    /// The node that may fall silent at a step of this kind, where only that may happen.
+    pub fn silences(self, kind: Kind) -> Option<NodeId> {
+        match self {
+            Self::Silence(node, at) if at(kind) => Some(node),
+            _ => None,
+        }
+    }
+}
+
+/// A kind of state, and its name.
+pub type Mark = (&'static str, fn(&State) -> bool);
+
 #[derive(Clone, Debug)]
 pub struct Scenario {
     pub name: String,
     pub plan: Plan,
     pub hands: Hands,
     pub budget: Budget,
-    pub faults_at: Option<fn(Kind) -> bool>,
+    pub trouble: Trouble,
+    /// What is to be seen on the way, by name.
+    pub marks: &'static [Mark],
 }
 
 pub fn identity(node: NodeId) -> String {
@@ -115,12 +169,19 @@ pub fn plan(procedure: &str, steps: Vec<Step>) -> Plan {
 
 pub fn built_in(procedure: &str, hands: Hands, budget: Budget) -> Scenario {
     let steps = Procedure::built_in(procedure).unwrap().resolve(PRIMARY);
-    Scenario { name: format!("{procedure}, {hands:?}"), plan: plan(procedure, steps), hands, budget, faults_at: None }
+    Scenario {
+        name: format!("{procedure}, {hands:?}"),
+        plan: plan(procedure, steps),
+        hands,
+        budget,
+        trouble: Trouble::Any,
+        marks: &[],
+    }
 }
 
 /// A procedure that no proof would let through: the built-in one without the steps that `drop` names.
 pub fn crippled(procedure: &str, budget: Budget, change: impl Fn(Step) -> Option<Step>) -> Scenario {
     let steps = Procedure::built_in(procedure).unwrap().resolve(PRIMARY).into_iter().filter_map(change).collect();
     let name = format!("{procedure}, crippled");
-    Scenario { name, plan: plan(procedure, steps), hands: Hands::Interface, budget, faults_at: None }
+    Scenario { name, plan: plan(procedure, steps), hands: Hands::Interface, budget, trouble: Trouble::Any, marks: &[] }
 }

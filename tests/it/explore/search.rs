@@ -26,6 +26,8 @@ pub struct Found {
     pub dead: Vec<String>,
     /// How runs ended: an outcome, or the code of a hold that is a harbour.
     pub ends: BTreeSet<String>,
+    /// Which of the scenario's marks some state bears.
+    pub marks: BTreeSet<&'static str>,
     pub complete: bool,
 }
 
@@ -100,6 +102,8 @@ impl Search<'_> {
         if at != number {
             return;
         }
+        let borne = self.scenario.marks.iter().filter(|(_, bears)| bears(&state));
+        self.found.marks.extend(borne.map(|(mark, _)| *mark));
         self.ways.push((from.unwrap_or(0), happened));
         self.tag(&state);
         if state.breaches.is_empty() {
