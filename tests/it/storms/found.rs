@@ -83,6 +83,7 @@ async fn a_closed_door_is_not_home() {
 async fn a_closed_door_in_the_soak_is_told() {
     let stage = Stage::new();
     let id = stage.start("role-swap").await;
+    stage.until_step(&id, "soak.confirm").await;
     stage.until(&id, |run| run.open_gate() == Some(Gate::Production)).await;
     stage.accept(&id, None).await.unwrap();
     stage.pass(SignedDuration::from_hours(2)).await;

@@ -173,6 +173,8 @@ impl Night {
             (_, Phase::Held(_)) => "held",
             (Phase::InDoubt { .. }, Phase::InDoubt { .. }) => return None,
             (_, Phase::InDoubt { .. }) => "in_doubt",
+            // A closed run that still watches the pair.
+            (Phase::Finished(_), Phase::Finished(_)) => return None,
             (_, Phase::Finished(_)) => "finished",
             _ if record.event == "instructed" => "by_operator",
             _ if record.event == "waited" && after.open_gate().is_some() => "gate_waiting",
