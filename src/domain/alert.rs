@@ -11,7 +11,7 @@ use super::run::Run;
 use super::sheet;
 
 /// The alerts of the contract, and those that were added since.
-pub const NAMES: [&str; 16] = [
+pub const NAMES: [&str; 17] = [
     "sync_failed",
     "step_failed",
     "by_operator",
@@ -24,6 +24,7 @@ pub const NAMES: [&str; 16] = [
     "node_unreachable",
     "role_conflict",
     "stray_session",
+    "not_serving",
     "traffic_switched",
     "finished",
     "store_low",
@@ -197,8 +198,8 @@ fn sayings(before: &Run, run: &Run, record: &Record, event: &Event) -> Vec<Sayin
             let summary = format!("`{}` leads to node `{}` on every server", run.plan.service, run.survivor);
             vec![say("traffic_switched", Severity::Info, summary, "watch the service; clients follow as their caches expire")]
         }
-        Event::Noticed { notice: Notice::UnprotectedTooLong, raised: false, message, .. } => {
-            vec![say("unprotected_too_long", Severity::Info, message.clone(), "nothing is left to do")]
+        Event::Noticed { notice: notice @ (Notice::UnprotectedTooLong | Notice::NotServing), raised: false, message, .. } => {
+            vec![say(notice.name(), Severity::Info, message.clone(), "nothing is left to do")]
         }
         Event::Finished { .. } => {
             vec![say("finished", Severity::Info, format!("run `{id}` is finished"), sheet::may(run).join("; "))]
@@ -335,6 +336,10 @@ pub fn hint_of(code: &str, run: &Run) -> String {
         "stray_session" => format!(
             "close node `{}` to clients, and find out who still reaches it, and how (by address, by an old DNS answer?)",
             run.survivor.other()
+        ),
+        "not_serving" => format!(
+            "look at node `{}` now and let clients in again, or find who closed it; what leads on without it: `changeover abort {id}`",
+            run.survivor
         ),
         "window_closing" => format!("what does not begin in time waits for another window: `changeover resume {id} --window …`"),
         "store_low" => {

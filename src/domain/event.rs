@@ -209,6 +209,8 @@ pub enum Notice {
     RoleConflict,
     /// Only the reserved space is left on the store's disk.
     StoreLow,
+    /// The node that should serve takes no client, and nothing of ours explains it.
+    NotServing,
 }
 
 impl Notice {
@@ -220,6 +222,7 @@ impl Notice {
             Self::StraySession => "stray_session",
             Self::RoleConflict => "role_conflict",
             Self::StoreLow => "store_low",
+            Self::NotServing => "not_serving",
         }
     }
 }

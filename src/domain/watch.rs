@@ -1,5 +1,7 @@
 //! What is watched at every look, whatever the step: changes that nobody planned, and things that people must know.
 
+mod service;
+
 use jiff::{SignedDuration, Timestamp};
 
 use super::action::{Impact, Kind};
@@ -168,6 +170,7 @@ pub fn notice(run: &Run, world: &World) -> Option<Event> {
         .or_else(|| NodeId::BOTH.into_iter().find_map(|node| unreachable(run, node, world)))
         .or_else(|| NodeId::BOTH.into_iter().find_map(|node| stray_session(run, node, world)))
         .or_else(|| role_conflict_untold(run, world))
+        .or_else(|| NodeId::BOTH.into_iter().find_map(|node| service::not_serving(run, node, world)))
 }
 
 fn raise(run: &Run, notice: Notice, node: Option<NodeId>, is_so: bool, message: impl Into<String>) -> Option<Event> {

@@ -29,6 +29,8 @@ pub struct Reading {
     steady_count: u32,
     /// The first of the readings, without a break, that show the current role.
     role_since: Option<Timestamp>,
+    /// The first of the readings, without a break, that say that it takes no client.
+    denied_since: Option<Timestamp>,
     /// Good readings without a break.
     healthy_count: u32,
     /// The last syncs that were read, with the time of the reading, newest last. Kept apart from the facts that must agree: a
@@ -57,6 +59,8 @@ impl Reading {
         self.steady_count = if steady { self.steady_count.saturating_add(1) } else { 1 };
         let same_role = self.role() == Some(observation.role);
         self.role_since = self.role_since.filter(|_| same_role).or(Some(observation.at));
+        let denied = observation.takes_clients == Some(false);
+        self.denied_since = denied.then(|| self.denied_since.unwrap_or(observation.at));
         self.healthy_count = if well(&observation) { self.healthy_count.saturating_add(1) } else { 0 };
         self.syncs.extend(observation.last_sync.clone().map(|sync| (observation.at, sync)));
         while self.syncs.len() > SYNCS_KEPT {
@@ -99,6 +103,11 @@ impl Reading {
     /// Since when this role is read without a break.
     pub fn role_since(&self) -> Option<Timestamp> {
         self.role_since
+    }
+
+    /// Since when it is read without a break that it takes no client.
+    pub fn denied_since(&self) -> Option<Timestamp> {
+        self.denied_since
     }
 
     pub fn sync(&self) -> Option<&SyncFact> {

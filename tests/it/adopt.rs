@@ -12,7 +12,7 @@ use crate::memory::Death;
 use crate::stage::{PROCEDURES, SITE, Setting, Stage};
 
 /// Everything that a careful person would give; the node that the name leads to is the survivor.
-fn request(stage: &Stage) -> AdoptRequest {
+pub fn request(stage: &Stage) -> AdoptRequest {
     AdoptRequest {
         survivor: stage.truth().leads_to.map(|node| node.to_string()),
         package: Some(stage.folder.path().join("base.nss")),

@@ -246,7 +246,9 @@ fn readings(bytes: &mut Bytes, state: &State) {
     for node in NodeId::BOTH {
         let reading = &world.readings[node];
         let silent = reading.silent_for(world.now);
-        let long = silent > run.plan.policy.max_silence;
+        let limit = run.plan.policy.max_silence;
+        let long = silent > limit;
+        let denied = reading.denied_since().is_some_and(|since| world.now.duration_since(since) >= limit);
         let Some(current) = &reading.current else {
             bytes.bits([true, long, silent > SignedDuration::from_mins(1)]);
             continue;
@@ -269,6 +271,7 @@ fn readings(bytes: &mut Bytes, state: &State) {
         let changed = run.protected_at.or(run.broken_at);
         let shown = current.last_sync.as_ref().map(|sync| sync.at);
         bytes.bits([
+            denied,
             reading.healthy_twice(),
             since.is_some_and(|since| reading.proven_after(since)),
             reading.proven_after(touched),

@@ -26,7 +26,7 @@ impl Night {
         }
         for _ in 0..PATIENCE {
             let Some(rest) = self.rest().await else { continue };
-            let kept = rest.run.hold().is_some_and(|hold| hold.code == "switched_back");
+            let kept = rest.run.hold().is_some_and(|hold| matches!(hold.code.as_str(), "switched_back" | "harbour"));
             if rest.run.is_finished() {
                 return;
             }
@@ -48,7 +48,7 @@ impl Night {
     }
 
     /// Faults are over, the line and the disk are well, no death is due.
-    fn clear_up(&mut self) {
+    pub fn clear_up(&mut self) {
         self.stage.mend();
         self.stage.deaf.store(false, Ordering::SeqCst);
         self.stage.journal.low.store(false, Ordering::SeqCst);

@@ -1,5 +1,7 @@
 //! What the nights have found, one scenario each.
 
+use changeover::domain::action::Gate;
+use changeover::domain::event::Notice;
 use changeover::domain::ids::NodeId;
 use changeover::domain::version::Target;
 use changeover::engine::api::Word;
@@ -73,6 +75,29 @@ async fn a_closed_door_is_not_home() {
     let (_, times) = stage.resume_to_end(&id).await;
     assert_eq!(times, 1, "{}", stage.story(&id));
     assert_eq!(stage.truth().serving, Some(B));
+}
+
+/// The door of the serving node was closed by hand in the soak: the service was out for days and nobody was told until the last
+/// check. Told within `policy.max_silence` and one look, and that it is over.
+#[tokio::test(start_paused = true)]
+async fn a_closed_door_in_the_soak_is_told() {
+    let stage = Stage::new();
+    let id = stage.start("role-swap").await;
+    stage.until_step(&id, "soak.confirm").await;
+    stage.until(&id, |run| run.open_gate() == Some(Gate::Production)).await;
+    stage.accept(&id, None).await.unwrap();
+    stage.pass(SignedDuration::from_hours(2)).await;
+    assert!(!stage.alerts().contains(&"not_serving".to_owned()), "{}", stage.story(&id));
+    stage.site.current().close(B).unwrap();
+    let closed = stage.truth().now;
+    let run = stage.until(&id, |run| run.has_notice(Notice::NotServing, Some(B))).await;
+    let (look, limit) = (SignedDuration::from_secs(5 * 60 + 5), stage.setting.policy.max_silence);
+    assert!(run.last_at.duration_since(closed) <= look + limit, "{closed}: {}", stage.story(&id));
+    assert!(stage.alert_says("not_serving", "node `b` should serve and takes no client"), "{}", stage.story(&id));
+    stage.site.current().open(B).unwrap();
+    stage.until(&id, |run| !run.has_notice(Notice::NotServing, Some(B))).await;
+    assert!(stage.alert_says("not_serving", "takes clients again"), "{}", stage.story(&id));
+    assert_eq!(stage.to_rest(&id).await.end, "succeeded", "{}", stage.story(&id));
 }
 
 /// Somebody installed a newer version on one node while the link was being made, and a person acknowledged it: the run ended as

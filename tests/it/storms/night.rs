@@ -8,6 +8,7 @@ use changeover::simulator::world::{Refusal, World};
 use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
 
+use super::leaving::{self, Leaving};
 use super::oracle::Oracle;
 use super::people::Reaction;
 use super::setting::{self, Character, pick, span};
@@ -26,6 +27,10 @@ pub struct Night {
     /// What hands changed that nobody had asked to: `link`, `version`, `name`, `doors`.
     pub touched: Vec<&'static str>,
     pub oracle: Oracle,
+    /// Who leaves the plan, and after which of the night's events.
+    pub leaving: Option<Leaving>,
+    /// What the way home was shown to leave behind.
+    pub left_behind: bool,
 }
 
 /// How a night ended.
@@ -56,16 +61,23 @@ enum Wake {
 impl Night {
     pub async fn play(seed: u64) -> Ending {
         let mut night = Self::begin(seed).await;
-        for _ in 0..night.character.events {
+        for number in 0..night.character.events {
             night.stretch().await;
             if night.run().is_finished() {
                 break;
             }
             night.settle().await;
-            night.trouble().await;
+            night.leave(number).await;
+            if !night.run().is_finished() {
+                night.trouble().await;
+            }
         }
-        night.dawn().await;
-        night.judge();
+        if night.is_closed() {
+            night.taken_over().await;
+        } else {
+            night.dawn().await;
+            night.judge();
+        }
         Ending { end: end(&night.run()).unwrap_or_default(), journal: night.journal(), case: night.case() }
     }
 
@@ -85,7 +97,21 @@ impl Night {
         };
         let oracle = Oracle::watch(&stage);
         let (diary, touched) = (Vec::new(), Vec::new());
-        Self { seed, procedure, character, stage, id, random, diary, reaction: None, touched, oracle }
+        let leaving = leaving::draw(seed, character.events);
+        Self {
+            seed,
+            procedure,
+            character,
+            stage,
+            id,
+            random,
+            diary,
+            reaction: None,
+            touched,
+            oracle,
+            leaving,
+            left_behind: false,
+        }
     }
 
     pub fn run(&self) -> std::sync::Arc<Run> {

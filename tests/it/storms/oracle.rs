@@ -43,6 +43,8 @@ impl Oracle {
         stage.journal.witness(move |record| {
             // A person may take any text for a good sync, also one that was none: from then on the data are their word.
             witness.vouched |= record.event == "confirmed" && record.data["gate"] == "sync_status";
+            // What a way home breaks is a crooked link, by a person's word and without a sync (R1 speaks of a good one).
+            witness.vouched |= record.event == "revised";
             if record.event == "step_begun" {
                 wrong.lock().unwrap().extend(witness.judge(record));
             }
@@ -117,7 +119,7 @@ impl Night {
     }
 
     /// The truth without what hands did unasked, and without what was ordered in the moment in which trouble began.
-    fn truth(&self) -> Truth {
+    pub fn truth(&self) -> Truth {
         let mut truth = self.stage.truth();
         for (verb, node, at) in self.stage.by_hand.lock().unwrap().iter() {
             truth.acts.retain(|act| !(act.what == *verb && act.node == Some(*node) && act.at == *at));
@@ -134,7 +136,7 @@ impl Night {
     }
 
     /// Folds the journal once more and judges each record on the run that it met.
-    fn judge_journal(&self, records: &[Record], run: &Run) -> Vec<String> {
+    pub fn judge_journal(&self, records: &[Record], run: &Run) -> Vec<String> {
         let mut wrong = Vec::new();
         match machine::replay(records) {
             Ok(again) if again == *run => {}
@@ -171,6 +173,8 @@ impl Night {
             (_, Phase::Held(_)) => "held",
             (Phase::InDoubt { .. }, Phase::InDoubt { .. }) => return None,
             (_, Phase::InDoubt { .. }) => "in_doubt",
+            // A closed run that still watches the pair.
+            (Phase::Finished(_), Phase::Finished(_)) => return None,
             (_, Phase::Finished(_)) => "finished",
             _ if record.event == "instructed" => "by_operator",
             _ if record.event == "waited" && after.open_gate().is_some() => "gate_waiting",
@@ -208,7 +212,9 @@ impl Night {
             if kind == Kind::Update
                 && let Some(last) = last_update[node.index()].replace(act.at)
             {
-                let word = |record: &Record| record.event == "resumed" && last <= record.at && record.at <= act.at;
+                let word = |record: &Record| {
+                    matches!(record.event.as_str(), "resumed" | "revised") && last <= record.at && record.at <= act.at
+                };
                 // Whoever carries an instruction out is a person.
                 if !records.iter().any(word) && !self.stage.setting.options.by_operator {
                     wrong.push(format!("node {node} was updated at {last} and at {} without a person between", act.at));
@@ -228,7 +234,7 @@ impl Night {
         };
         let linked_by_hand = self.was_touched("link") || self.was_touched("mended");
         if !linked_by_hand {
-            must(truth.sessions.gone == 0, format!("{} sessions are gone", truth.sessions.gone));
+            must(truth.sessions.gone == 0 || self.left_behind, format!("{} sessions are gone", truth.sessions.gone));
             let lost = truth.events.iter().find(|event| event.what.ends_with("-overwritten"));
             must(lost.is_none(), format!("{lost:?}"));
         }
@@ -237,10 +243,14 @@ impl Night {
             must(truth.linked && truth.nodes[run.survivor].role == Role::Primary, "finished, but not linked".to_owned());
             must(truth.serving == Some(run.survivor), format!("finished, and {:?} serves", truth.serving));
             for node in NodeId::BOTH {
-                must(truth.nodes[node].version == TO, format!("finished, and node {node} runs {}", truth.nodes[node].version));
+                let wanted = if run.way.is_some() { &truth.nodes[node.other()].version } else { TO };
+                must(
+                    truth.nodes[node].version == wanted,
+                    format!("finished, and node {node} runs {}", truth.nodes[node].version),
+                );
             }
             let lost = truth.sessions.records.iter().filter(|record| record.on.is_empty() && !record.handed_out).count();
-            must(lost == 0, format!("{lost} records are lost"));
+            must(lost == 0 || self.left_behind, format!("{lost} records are lost"));
         } else {
             must(truth.serving == Some(run.survivor), format!("at rest, and {:?} serves", truth.serving));
         }
@@ -258,7 +268,7 @@ fn judge_intent(before: &Run, event: &Event, record: &Record) -> Vec<String> {
         }
     };
     let node = step.node.unwrap_or(before.plan.primary);
-    let ordered = before.switched_back;
+    let ordered = before.is_ordered();
     let window = before.windows.of(step.when).filter(|_| matches!(step.when, When::Window1 | When::Window2));
     let disruptive = step.kind.impact() >= Impact::Disruptive;
     let fits = window.is_none_or(|window| {
@@ -281,7 +291,9 @@ fn judge_intent(before: &Run, event: &Event, record: &Record) -> Vec<String> {
     if step.kind == Kind::EstablishFailover {
         must(step.node == Some(before.survivor), "R8: established from the stale side");
         let left = &before.nodes[before.survivor.other()];
-        must(left.closed_at.is_some() && left.extracted_at >= left.closed_at, "R9: not extracted after it was closed");
+        // A node that traffic never came from or left has nothing to extract on a way home.
+        let wrote = !ordered || left.served_until.is_some();
+        must(!wrote || left.closed_at.is_some() && left.extracted_at >= left.closed_at, "R9: not extracted after it was closed");
     }
     wrong
 }

@@ -67,6 +67,7 @@ fn next_edge(state: &State) -> Option<Timestamp> {
     edges.extend(
         NodeId::BOTH.map(|node| state.world.readings[node].silent_since.map(|since| since + policy.max_silence + second)),
     );
+    edges.push(state.world.readings[run.survivor].denied_since().map(|since| since + policy.max_silence));
     edges.into_iter().flatten().filter(|edge| *edge > now).min()
 }
 
