@@ -258,17 +258,17 @@ fn no_overwrite(step: &Step, facts: &Facts) -> Verdict {
     }
 }
 
-/// R9: what a re-established link would not carry over is extracted, after the node was closed and directly before.
+/// R9: what a re-established link would not carry over is extracted, after the node was closed and directly before. A node that
+/// traffic was taken from is closed before anything is taken from it or changed on it: it may have come back open.
 fn no_gap(step: &Step, facts: &Facts) -> Verdict {
-    if step.kind != Kind::EstablishFailover {
-        return Ok(());
-    }
     let left = facts.survivor.other();
     let node = &facts.nodes[left];
-    if !node.closed {
+    let used = matches!(step.kind, Kind::Update | Kind::ExtractData) && step.node == Some(left) && node.written;
+    let linked = step.kind == Kind::EstablishFailover;
+    if (used || linked) && !node.closed {
         return broken(Rule::R9, format!("node `{left}` closed to clients"), "it is open", Cure::Person);
     }
-    if !node.extracted {
+    if linked && !node.extracted {
         let expected = format!("the session data of node `{left}` extracted directly before");
         return broken(Rule::R9, expected, "they are not", Cure::Renew(Kind::ExtractData, Some(left)));
     }

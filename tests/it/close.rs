@@ -72,7 +72,8 @@ async fn at_each_record(procedure: &str, setting: Setting) {
         }
         closed += 1;
     }
-    assert!(closed >= 20 && acting < 10, "{procedure}: {closed} closed, {acting} acting");
+    // While an answer is awaited it is not taken: at most once for each act.
+    assert!(closed >= 20 && acting <= 16, "{procedure}: {closed} closed, {acting} acting");
 }
 
 #[tokio::test(start_paused = true)]

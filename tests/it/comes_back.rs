@@ -145,8 +145,8 @@ async fn a_node_from_which_the_name_was_moved_by_hand_is_closed_first() {
     assert!(lost.is_none(), "{lost:?}");
 }
 
-/// R9, R16: the closed node forgets that it is closed. It is told at once, its data count as not extracted, and failover is not
-/// established before it is closed again.
+/// R9, R16: the closed node forgets that it is closed. It is told at once, its data count as not extracted, and nothing is
+/// taken from it, changed on it or linked to it before it is closed again.
 #[tokio::test(start_paused = true)]
 async fn r9_a_closed_node_that_comes_back_open_is_not_taken_for_closed() {
     for place in ["soak.soak", "window-2.update.a"] {
@@ -175,6 +175,7 @@ async fn r9_a_closed_node_that_comes_back_open_is_not_taken_for_closed() {
         let lost = truth.sessions.records.iter().find(|record| record.on.is_empty() && !record.handed_out);
         assert!(lost.is_none() && truth.broken_promises.is_empty(), "{place}: {lost:?} {:?}", truth.broken_promises);
         let extracted = stage.count(&id, "step_done", "window-2.extract_data.a.2");
-        assert!(extracted >= 2, "{place}: extracted {extracted} times directly before\n{}", stage.story(&id));
+        // It is held before the extraction, which is made once the node is closed again.
+        assert!(extracted >= 1, "{place}: extracted {extracted} times directly before\n{}", stage.story(&id));
     }
 }

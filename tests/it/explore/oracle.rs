@@ -213,10 +213,11 @@ fn updated_once(step: &Step, truth: &Truth, _: &Moment<'_>) -> Option<String> {
     when(step.kind == Kind::Update && !by_hand && truth.sent[node_of(step)] > 0, "sent a second time without a person")
 }
 
-/// Nothing is linked to the node that traffic was taken from while clients still get in.
+/// Nothing is taken from, changed on or linked to the node that traffic was taken from while clients still get in.
 fn closed_before_all_else(step: &Step, truth: &Truth, _: &Moment<'_>) -> Option<String> {
     let left = truth.survivor.other();
-    let uses = step.kind == Kind::EstablishFailover && truth.survivor != super::scenario::PRIMARY;
+    let touches = step.node == Some(left) && matches!(step.kind, Kind::ExtractData | Kind::Update);
+    let uses = (touches || step.kind == Kind::EstablishFailover) && truth.survivor != super::scenario::PRIMARY;
     when(uses && !truth.now.nodes[left].closed, format!("node `{left}`, which served before, is open"))
 }
 
