@@ -8,6 +8,7 @@ use super::action::{Kind, Repeat};
 use super::decide;
 use super::facts::Link;
 use super::ids::NodeId;
+use super::proof;
 use super::run::{Act, Phase, Run};
 use super::step::Step;
 use super::world::World;
@@ -47,20 +48,10 @@ pub fn of(run: &Run, world: &World) -> Option<Doubt> {
 
 /// The earliest moment at which readings may show that the act had no effect, so that it is repeated.
 fn not_done_from(run: &Run, step: &Step, act: &Act, world: &World) -> Option<Timestamp> {
-    let Phase::InDoubt { since, .. } = run.phase else { return None };
     if step.kind.row().repeat != Repeat::Safe {
         return None;
     }
-    let effect = match step.kind {
-        Kind::ForceSync | Kind::BreakFailover | Kind::EstablishFailover => act.since + run.plan.expected(step.kind),
-        Kind::SwitchTraffic => act.since + world.settling,
-        Kind::Drain | Kind::Quiesce | Kind::Reopen => {
-            let node = step.node.unwrap_or(run.plan.primary);
-            since + world.readings[node].current.as_ref().map(|current| current.may_be_old).unwrap_or_default()
-        }
-        // Its files were not handed over: whatever lies there proves nothing.
-        _ => since,
-    };
+    let effect = proof::latest_effect(run, step, act, world)?;
     Some(effect.max(decide::pause_until(run).unwrap_or(effect)))
 }
 

@@ -78,6 +78,8 @@ pub struct NodeFacts {
     pub stray: bool,
     /// It took clients since the last good sync: what they wrote is nowhere else.
     pub written: bool,
+    /// Its update may be under way: the answer was lost, and nothing has shown an effect.
+    pub unsettled: bool,
 }
 
 /// Whether a reading ties the node to its box.
@@ -146,6 +148,7 @@ impl Facts {
             extracted: false,
             stray: false,
             written: false,
+            unsettled: false,
         };
         Self {
             survivor: primary,
@@ -172,7 +175,7 @@ impl Facts {
     pub fn able_to_serve(&self, node: NodeId) -> bool {
         let facts = &self.nodes[node];
         let role = matches!(facts.role, Some(Role::Primary | Role::Standalone));
-        let open = !facts.closed && !facts.denied;
+        let open = !facts.closed && !facts.denied && !facts.unsettled;
         facts.known == Known::Yes && role && facts.healthy && open && (facts.proven || self.serving == Some(node))
     }
 
@@ -204,6 +207,9 @@ impl Facts {
             Known::Unread(why) => return format!("node `{node}` can't be read: {why}"),
             Known::WrongBox(found) => return format!("at node `{node}` another box answers: {found}"),
             Known::Yes => {}
+        }
+        if facts.unsettled {
+            return format!("the update of node `{node}` may be under way: its answer was lost, and nothing shows its effect");
         }
         if facts.closed {
             return format!("node `{node}` is closed to clients");

@@ -413,6 +413,27 @@ fn unequal(world: &World) -> Option<Failure> {
     differ.then(|| Failure::new("wrong_version", "equal versions and builds on both nodes", found()))
 }
 
+/// Until when an act that was sent may have its effect yet: only a reading from later shows that it had none. `None` for an
+/// update, of which that is never concluded.
+pub fn latest_effect(run: &Run, step: &Step, act: &Act, world: &World) -> Option<Timestamp> {
+    // A lost answer leaves open when the act took effect: at the latest when the doubt arose.
+    let doubted = match run.phase {
+        Phase::InDoubt { since, .. } => since,
+        _ => act.since,
+    };
+    match step.kind {
+        Kind::Update => None,
+        Kind::ForceSync | Kind::BreakFailover | Kind::EstablishFailover => Some(act.since + run.plan.expected(step.kind)),
+        Kind::SwitchTraffic => Some(act.since + world.settling),
+        Kind::Drain | Kind::Quiesce | Kind::Reopen => {
+            let node = step.node.unwrap_or(run.plan.primary);
+            Some(doubted + world.readings[node].current.as_ref().map(|current| current.may_be_old).unwrap_or_default())
+        }
+        // Its files were not handed over: whatever lies there proves nothing.
+        _ => Some(doubted),
+    }
+}
+
 /// True if the readings prove that an act in doubt had no effect, so that it may be repeated without harm.
 ///
 /// Acts that take time to show (sync, break, establish) are given their expected time first: "not done" is never

@@ -316,8 +316,14 @@ fn known_box(step: &Step, facts: &Facts) -> Verdict {
     Ok(())
 }
 
-/// R15: a node is updated only while both nodes report no relationship.
+/// R15: a node is updated only while both nodes report no relationship; so nothing is linked, and nothing else updated, while an
+/// update may be under way.
 fn unlinked_update(step: &Step, facts: &Facts) -> Verdict {
+    let unsettled = NodeId::BOTH.into_iter().find(|&node| facts.nodes[node].unsettled);
+    if let (Kind::Update | Kind::EstablishFailover, Some(node)) = (step.kind, unsettled) {
+        let found = "its answer was lost, and it may be under way; to resume the run after looking is your word that it is not";
+        return broken(Rule::R15, format!("the update of node `{node}` settled"), found, Cure::Person);
+    }
     match (step.kind, facts.link) {
         (Kind::Update, Link::Broken) => Ok(()),
         (Kind::Update, Link::Unknown) => broken(Rule::R15, Link::Broken.describe(), facts.link.describe(), Cure::Reading),

@@ -91,6 +91,9 @@ pub struct NodeRecord {
     pub verified_at: Option<Timestamp>,
     /// True once this run has updated it.
     pub updated: bool,
+    /// When the answer to its update was lost, or the update was given up on the way: it may run yet. No reading shows that it
+    /// does not; a person's word ends it, or the update's proof.
+    pub update_in_doubt: Option<Timestamp>,
     /// The build it showed after its update.
     pub build: Option<String>,
 }

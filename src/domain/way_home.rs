@@ -6,10 +6,13 @@
 
 mod search;
 
+use jiff::Timestamp;
+
 use super::action::{Gate, Kind, When};
 use super::event::{Cause, Event, Goal};
 use super::facts::{Facts, Known, Link};
 use super::ids::NodeId;
+use super::proof;
 use super::rules::{self, Rule, Violation};
 use super::run::{Phase, Run};
 use super::step::Step;
@@ -186,13 +189,22 @@ pub fn facts(run: &Run, world: &World, when: When) -> Facts {
 }
 
 /// True if another way may be ordered: no act is on its way, or nobody has begun to carry out what was instructed, or the run
-/// rests with its act in doubt or half done.
+/// rests with its act in doubt or half done, and what is read is from after its last possible effect.
 pub fn may_be_ordered(run: &Run, world: &World) -> bool {
     match run.phase {
-        Phase::Held(_) | Phase::InDoubt { .. } => true,
+        Phase::Held(_) | Phase::InDoubt { .. } => wait_until(run, world).is_none(),
         Phase::Ready | Phase::Waiting { .. } => run.act.is_none() || watch::is_untouched(run, world),
         Phase::Acting | Phase::Finished(_) => false,
     }
+}
+
+/// While an act of this run may have its effect yet, and readings be older than that, no way is found: from when on one may be. An
+/// update is not waited for: until it is settled the rules keep every way from what it would harm.
+pub fn wait_until(run: &Run, world: &World) -> Option<Timestamp> {
+    let effect = proof::latest_effect(run, run.step()?, run.act.as_ref()?, world)?;
+    let cached = |node: NodeId| world.readings[node].current.as_ref().map(|current| current.may_be_old).unwrap_or_default();
+    let from = effect + cached(NodeId::A).max(cached(NodeId::B));
+    (world.now <= from).then_some(from)
 }
 
 /// The way's steps with the ids that they get in this run.

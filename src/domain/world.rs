@@ -245,6 +245,7 @@ impl World {
                 && record.closed_at.is_some(),
             stray: self.is_stray(run, node),
             written: self.was_written(run, node),
+            unsettled: self.is_unsettled(run, node),
         }
     }
 
@@ -256,6 +257,16 @@ impl World {
         let unsure =
             run.nodes[node].closed_at.is_none() && current.is_some_and(|observation| observation.takes_clients.is_none());
         taken && !run.is_to_serve(node) && (takes(current) || unsure)
+    }
+
+    /// Its update was ordered, what became of it is not known, and no reading shows its effect.
+    fn is_unsettled(&self, run: &Run, node: NodeId) -> bool {
+        let reading = &self.readings[node];
+        let arrived = |since| {
+            let there = reading.current.as_ref().is_some_and(|current| current.version == run.plan.to.version);
+            there && reading.healthy_twice() && reading.proven_after(since)
+        };
+        run.nodes[node].update_in_doubt.is_some_and(|since| !arrived(since))
     }
 
     /// While failover is broken: the survivor takes clients, and the node that traffic was taken from did until then.

@@ -15,6 +15,8 @@ use crate::domain::refold::{self, Cause};
 use crate::domain::run::Run;
 use crate::domain::sheet;
 
+use crate::ports::StoreError;
+
 use super::Around;
 use super::api::{Kind, Problem, Snapshot};
 
@@ -151,6 +153,9 @@ pub async fn raise(around: &Around, run: &RunId, alert: &Alert) {
     let items = around.hooks.alerts(run, std::slice::from_ref(alert));
     if let Err(error) = around.journal.append(Vec::new(), items.clone(), true).await {
         tracing::error!(%run, "the alert is not kept: {error}");
+        if matches!(error, StoreError::Failed(_)) {
+            around.fatal.notify_one();
+        }
     }
     around.push(items);
 }

@@ -84,3 +84,19 @@ async fn r12_a_box_belongs_to_one_node_and_a_run_to_tell() {
     );
     assert_eq!(unknown.await.unwrap_err().code, "unknown_site");
 }
+
+/// R8: the survivor's data went with its box. A new one in its place must not be what the other is overwritten from.
+#[tokio::test(start_paused = true)]
+async fn r8_the_survivor_is_not_replaced_under_a_run() {
+    let mut stage = Stage::set(Setting::by_operator());
+    let id = held_at(&stage, "role-swap", "soak.confirm").await;
+    swap_box(&stage, NodeId::B);
+    stage.pass(SignedDuration::from_mins(10)).await;
+    stage.identities.lock().unwrap()[NodeId::B] = NEW.to_owned();
+    stage.restart();
+    stage.pass(SignedDuration::from_mins(5)).await;
+    let refused = replace(&stage, NodeId::B, NEW).await.unwrap_err();
+    assert_eq!((refused.kind, refused.code.as_str()), (Kind::Refused, "no_overwrite"), "{refused:?}");
+    assert!(refused.hint.as_ref().is_some_and(|hint| hint.contains("changeover adopt")), "{refused:?}");
+    assert_eq!(stage.run(&id).plan.nodes.b.identity, world::identity_of(NodeId::B));
+}

@@ -43,7 +43,10 @@ pub fn apply(run: &mut Run, event: &Event, at: Timestamp) -> Vec<Command> {
             run.act = None;
             run.phase = Phase::Waiting { on: WaitingOn::Retry, since: at, until: Some(*until) };
         }
-        Event::Doubted { message } => run.phase = Phase::InDoubt { since: at, message: message.clone() },
+        Event::Doubted { message } => {
+            doubt_update(run, at);
+            run.phase = Phase::InDoubt { since: at, message: message.clone() };
+        }
         Event::StepDone { evidence, .. } => return step_done(run, evidence, at),
         Event::EvidenceLapsed { step, .. } => {
             run.act = None;
@@ -68,8 +71,8 @@ pub fn apply(run: &mut Run, event: &Event, at: Timestamp) -> Vec<Command> {
             windows.first = first.clone().or(windows.first.take());
             windows.second = second.clone().or(windows.second.take());
         }),
-        Event::SwitchBackOrdered { .. } => switch_back(run),
-        Event::Revised { goal, steps, seen, .. } => revised(run, *goal, steps, seen),
+        Event::SwitchBackOrdered { .. } => switch_back(run, at),
+        Event::Revised { goal, steps, seen, .. } => revised(run, *goal, steps, seen, at),
         Event::NodeReplaced { node, identity, .. } => replaced(run, *node, identity, at),
         Event::Closed { .. } => return closed(run, at),
         Event::Noticed { notice, node, raised, .. } => noticed(run, (*notice, *node), *raised, at),
@@ -85,6 +88,13 @@ pub fn apply(run: &mut Run, event: &Event, at: Timestamp) -> Vec<Command> {
 fn accept(run: &mut Run) {
     if let Some(act) = &mut run.act {
         act.accepted = true;
+    }
+}
+
+/// The update under way, if one is, may have its effect whatever becomes of the run's steps.
+pub fn doubt_update(run: &mut Run, at: Timestamp) {
+    if let Some(node) = run.step().and_then(|step| step.node).filter(|_| run.is_at(Kind::Update)) {
+        run.nodes[node].update_in_doubt = Some(at);
     }
 }
 
@@ -148,6 +158,7 @@ fn effect(run: &mut Run, step: &Step, evidence: &Evidence, at: Timestamp) -> Vec
         }
         Kind::Update => {
             record.updated = true;
+            record.update_in_doubt = None;
             record.touched_at = Some(at);
             if let Evidence::Version { build, .. } = evidence {
                 record.build.clone_from(build);

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::Command;
-use super::apply::{awaited_of, step_done};
+use super::apply::{awaited_of, doubt_update, step_done};
 use crate::domain::action::{Gate, Kind, When};
 use crate::domain::event::{Evidence, Goal, Notice, Outcome, Verdict};
 use crate::domain::ids::NodeId;
@@ -52,6 +52,10 @@ pub fn resumed(run: &mut Run, rebooked: bool, at: Timestamp, book: impl FnOnce(&
     // A resumption takes more than the reserve: there is space again.
     run.notices.retain(|(notice, _)| *notice != Notice::StoreLow);
     run.hold_requested = false;
+    // To resume after looking is a person's word that no update is under way.
+    for node in NodeId::BOTH {
+        run.nodes[node].update_in_doubt = None;
+    }
     let surprise = run.hold().filter(|hold| matches!(hold.code.as_str(), "out_of_band" | "role_conflict"));
     if let Some(seen) = surprise.map(|hold| hold.message.clone()).filter(|seen| !run.acknowledged.contains(seen)) {
         run.acknowledged.push(seen);
@@ -71,7 +75,7 @@ fn go_on(run: &mut Run, at: Timestamp) {
 
 /// The fixed path back: open the node that traffic was taken from, prove that it can serve, move the name, close the
 /// other and take its data. It replaces all steps that are not done; what follows is a person's decision.
-pub fn switch_back(run: &mut Run) {
+pub fn switch_back(run: &mut Run, at: Timestamp) {
     let (to, from) = (run.survivor.other(), run.survivor);
     let when = run.step().map_or(When::Soak, |step| step.when);
     let path =
@@ -80,14 +84,18 @@ pub fn switch_back(run: &mut Run) {
         let id = format!("switch-back.{kind}.{node}");
         Step { id, when, kind, node: Some(node), gate: None }
     };
-    replace_rest(run, path.map(step).to_vec());
+    replace_rest(run, path.map(step).to_vec(), at);
     run.switched_back = true;
     // What led home before leads elsewhere now.
     run.way = None;
 }
 
 /// The steps that are not done give way to others; whatever was awaited is awaited no more.
-fn replace_rest(run: &mut Run, steps: Vec<Step>) {
+fn replace_rest(run: &mut Run, steps: Vec<Step>, at: Timestamp) {
+    // An instruction that waits was begun by nobody, or no other way could be ordered.
+    if !matches!(run.phase, Phase::Waiting { .. }) {
+        doubt_update(run, at);
+    }
     let here = run.position().unwrap_or(run.plan.steps.len());
     run.plan.steps.truncate(here);
     run.progress.truncate(here);
@@ -107,8 +115,8 @@ fn forget_tries(run: &mut Run) {
 }
 
 /// A new plan revision. What is not as the old one had it was shown to the person who ordered it.
-pub fn revised(run: &mut Run, goal: Goal, steps: &[Step], seen: &[String]) {
-    replace_rest(run, steps.to_vec());
+pub fn revised(run: &mut Run, goal: Goal, steps: &[Step], seen: &[String], at: Timestamp) {
+    replace_rest(run, steps.to_vec(), at);
     run.way = Some(goal);
     run.switched_back = false;
     let unknown: Vec<String> = seen.iter().filter(|message| !run.acknowledged.contains(message)).cloned().collect();

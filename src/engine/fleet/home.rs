@@ -53,12 +53,13 @@ impl Fleet {
         self.record_start(entry, plan, actor).await
     }
 
-    /// By fresh readings, unless an act is busy with a node right now: then by the last ones.
+    /// By fresh readings on top of the run's own, as an order will be judged by them; while an act is busy with a node, by the
+    /// last ones.
     pub(super) async fn find_ways(&self, id: &RunId) -> Result<WaysFound, Problem> {
         let mut snapshot = api::Fleet::run(self, id)?;
         let busy = snapshot.run.is_finished() || snapshot.run.phase == Phase::Acting;
         if let Some(entry) = self.sites.get(&id.site).filter(|_| !busy) {
-            snapshot.world = Arc::new(self.look(entry).await);
+            self.look_twice(entry, Arc::make_mut(&mut snapshot.world)).await;
         }
         Ok(words::home::ways(snapshot))
     }

@@ -153,10 +153,14 @@ impl Fleet {
     /// Two looks at a site: some facts need two readings that agree.
     async fn look(&self, entry: &SiteEntry) -> World {
         let mut world = entry.ports.world(self.around.clock.now());
-        for _ in 0..2 {
-            entry.ports.look().await.into_world(&mut world, self.around.clock.now());
-        }
+        self.look_twice(entry, &mut world).await;
         world
+    }
+
+    async fn look_twice(&self, entry: &SiteEntry, world: &mut World) {
+        for _ in 0..2 {
+            entry.ports.look().await.into_world(world, self.around.clock.now());
+        }
     }
 
     /// Reads the site and makes the plan, without starting it.

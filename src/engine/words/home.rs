@@ -76,6 +76,11 @@ fn not_now(run: &Run, world: &World) -> Option<(String, String)> {
         return Some((format!("it is finished ({})", outcome.name()), hint));
     }
     let step = run.step().map(|step| step.id.as_str()).unwrap_or("the step");
+    let at_rest = matches!(run.phase, Phase::Held(_) | Phase::InDoubt { .. });
+    if let Some(until) = way_home::wait_until(run, world).filter(|_| at_rest) {
+        let why = format!("what became of `{step}` is not known, and it may have its effect yet");
+        return Some((why, format!("repeat it after {until}: what is read then shows the effect, or that there was none")));
+    }
     let hint = format!(
         "wait until `{step}` is proven or in doubt, or ask for a hold, which takes effect right after it: `changeover hold {}`",
         run.id

@@ -233,6 +233,19 @@ fn replace_node(run: &Run, node: NodeId, identity: String, note: Option<String>)
         )
         .state(sheet::state(run)));
     }
+    if node == run.survivor {
+        return Err(Problem::new(
+            Kind::Refused,
+            "no_overwrite",
+            format!("node `{node}` of run `{}` holds the data that are kept, and a new box has none of them", run.id),
+        )
+        .because(format!("R8 no_overwrite: expected a box other than the survivor replaced, found node `{node}`, the survivor"))
+        .state(sheet::state(run))
+        .hint(format!(
+            "let the other node serve first (`changeover abort {0}` shows the way), or end the run (`changeover close {0} --as STATE --note …`) and say whose data are kept: `changeover adopt {1} --survivor NODE …`",
+            run.id, run.id.site
+        )));
+    }
     let why = format!("R13 known_box: node `{node}` is box {identity} from now on, not {known}");
     Ok((Event::NodeReplaced { node, identity, note }, why))
 }

@@ -211,11 +211,12 @@ fn evidence(bytes: &mut Bytes, run: &Run, world: &World) {
             let node = &facts.nodes[node];
             bytes.bits([node.proven, node.verified, node.closed, node.backed_up, node.extracted]);
         }
-        bytes.bits([facts.fresh_sync]);
+        let waits = changeover::domain::way_home::wait_until(run, world).is_some();
+        bytes.bits([facts.fresh_sync, waits]);
     }
     for node in NodeId::BOTH {
         let record = &run.nodes[node];
-        bytes.bits([record.updated, record.served_until.is_some(), record.backup.is_some()]);
+        bytes.bits([record.updated, record.served_until.is_some(), record.backup.is_some(), record.update_in_doubt.is_some()]);
     }
     let policy = &run.plan.policy;
     let soaked = run.soak_from.is_some_and(|from| now >= from + policy.min_soak);
