@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use crate::domain::action::Gate;
+use crate::domain::gate::Gate;
 use crate::domain::procedure::Template;
 
 use super::prove::Prove;

@@ -6,10 +6,11 @@ mod settle;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::action::{Gate, Kind, When};
+use super::action::{Kind, When};
 use super::checks;
 use super::event::{Baseline, Event, Evidence, Notice, Outcome, Verdict, WaitingOn};
 use super::facts::Link;
+use super::gate::Gate;
 use super::ids::NodeId;
 use super::proof::{self, Failure, Proof};
 use super::rules::{self, Cure, Rule, Violation};

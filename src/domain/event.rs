@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::action::Gate;
+use super::gate::Gate;
 use super::ids::NodeId;
 use super::plan::Plan;
 use super::site::SyncFact;

@@ -3,7 +3,8 @@
 //! The same facts are made in two ways: at run time from fresh readings and evidence ([`super::world`]), and when a
 //! procedure is loaded from the ideal pair, step by step ([`Facts::after`]). The rules can't tell the difference.
 
-use super::action::{Gate, Kind, When};
+use super::action::{Kind, When};
+use super::gate::Gate;
 use super::ids::{NodeId, PerNode};
 use super::site::Role;
 use super::step::Step;
@@ -255,7 +256,8 @@ impl Facts {
             Kind::Confirm => match step.gate {
                 Some(Gate::Production) => self.confirmed = true,
                 Some(Gate::AutomaticFailoverOff) => self.autopilot_off = true,
-                Some(Gate::SyncStatus | Gate::NodeClosed | Gate::NodeOpen) | None => {}
+                // What the others ask is in no fact that a rule judges.
+                _ => {}
             },
             Kind::Soak => self.soaked = true,
             Kind::EstablishFailover => {

@@ -9,8 +9,9 @@ mod orders;
 
 use jiff::Timestamp;
 
-use super::action::{Gate, Kind};
+use super::action::Kind;
 use super::event::{Event, Notice};
+use super::gate::Gate;
 use super::ids::{PerNode, RunId};
 use super::journal::{self, ChainError, Record};
 use super::plan::{Adoption, Plan};

@@ -5,7 +5,8 @@
 
 use serde::Deserialize;
 
-use super::action::{self, Gate, Kind, Parameter, When, Who};
+use super::action::{self, Kind, Parameter, When, Who};
+use super::gate::Gate;
 use super::ids::NodeId;
 use super::prove;
 use super::rules::Rule;
@@ -166,7 +167,7 @@ fn template(document: StepDocument, line: usize) -> Result<Template, String> {
 }
 
 fn gate(kind: Kind, name: Option<String>) -> Result<Option<Gate>, String> {
-    let known = || Gate::ALL.map(|gate| format!("`{gate}`")).join(", ");
+    let known = || Gate::all().map(|gate| format!("`{gate}`")).collect::<Vec<_>>().join(", ");
     match (kind.row().parameter, name) {
         (Parameter::Gate, None) => Err(format!("action `{kind}` needs `gate`, one of {}", known())),
         (Parameter::Gate, Some(name)) => {

@@ -18,8 +18,9 @@
 mod needs;
 mod outcomes;
 
-use super::action::{Gate, Kind, When};
+use super::action::{Kind, When};
 use super::facts::{Facts, Link};
+use super::gate::Gate;
 use super::ids::NodeId;
 use super::procedure::Procedure;
 use super::rules::{self, Cure, Rule};

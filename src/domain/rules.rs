@@ -7,8 +7,9 @@
 #[cfg(feature = "test-mutation")]
 pub mod mutation;
 
-use super::action::{Gate, Impact, Kind, When};
+use super::action::{Impact, Kind, When};
 use super::facts::{Facts, Known, Link, WindowFact};
+use super::gate::Gate;
 use super::ids::NodeId;
 use super::step::Step;
 

@@ -2,8 +2,9 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::action::{Gate, Kind, When};
+use super::action::{Kind, When};
 use super::event::{Baseline, Evidence, FileEvidence, Goal, Notice, Outcome, Verdict, WaitingOn};
+use super::gate::Gate;
 use super::ids::{NodeId, PerNode, RunId};
 use super::plan::{Plan, Windows};
 use super::site::SyncFact;

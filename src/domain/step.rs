@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::action::{Gate, Impact, Kind, When};
+use super::action::{Impact, Kind, When};
+use super::gate::Gate;
 use super::ids::NodeId;
 
 /// One action in a plan.

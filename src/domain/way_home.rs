@@ -8,9 +8,10 @@ mod search;
 
 use jiff::Timestamp;
 
-use super::action::{Gate, Kind, When};
+use super::action::{Kind, When};
 use super::event::{Cause, Event, Goal};
 use super::facts::{Facts, Known, Link};
+use super::gate::Gate;
 use super::ids::NodeId;
 use super::proof;
 use super::rules::{self, Rule, Violation};

@@ -25,6 +25,7 @@ use std::sync::{Arc, OnceLock};
 
 use tokio::sync::{Notify, Semaphore};
 
+use crate::domain::people::People;
 use crate::ports::{Clock, Journal, OutboxItem};
 
 /// How many runs record at the same time that they were recovered; enough for the store to commit them in groups.
@@ -35,6 +36,8 @@ pub struct Around {
     pub journal: Arc<dyn Journal>,
     pub clock: Arc<dyn Clock>,
     pub hooks: hooks::Hooks,
+    /// Who may say what.
+    pub people: People,
     /// The state folder.
     pub state: PathBuf,
     /// Set once, right after the start: the outbox needs the fleet, and the fleet this.
@@ -51,6 +54,7 @@ impl Around {
             journal,
             clock,
             hooks,
+            people: People::default(),
             state,
             outbox: OnceLock::new(),
             fatal: Notify::new(),

@@ -5,8 +5,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use changeover::domain::action::Gate;
 use changeover::domain::event::{Cause, Event, Goal, Notice, Verdict, WaitingOn};
+use changeover::domain::gate::Gate;
 use changeover::domain::ids::NodeId;
 use changeover::domain::journal::Record;
 use changeover::domain::machine::{
@@ -85,7 +85,7 @@ fn more_events() -> Vec<Event> {
         let (code, message, expected, found) = (code.to_owned(), text(), text(), text());
         events.push(Event::Held { code, message, expected, found, node: None, given_up: false });
     }
-    for gate in Gate::ALL {
+    for gate in Gate::all() {
         let word = |verdict| Event::Confirmed { gate, verdict, note: None };
         events.extend([Verdict::Accept, Verdict::AcceptEarly, Verdict::Reject].map(word));
     }

@@ -1,7 +1,8 @@
 //! Each rule over facts: what it refuses, and what it lets pass.
 
-use changeover::domain::action::{Gate, Kind, When};
+use changeover::domain::action::{Kind, When};
 use changeover::domain::facts::{Facts, Known, Link, WindowFact};
+use changeover::domain::gate::Gate;
 use changeover::domain::ids::NodeId;
 use changeover::domain::rules::{self, Rule};
 use changeover::domain::site::Role;

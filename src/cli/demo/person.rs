@@ -7,8 +7,9 @@ use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::domain::action::{Gate, Kind};
+use crate::domain::action::Kind;
 use crate::domain::event::{Verdict, WaitingOn};
+use crate::domain::gate::Gate;
 use crate::domain::ids::NodeId;
 use crate::domain::site::Role;
 use crate::server::view::Status;

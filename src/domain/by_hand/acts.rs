@@ -5,8 +5,9 @@ use std::fmt::Display;
 use serde_json::{Value, json};
 
 use super::data_since;
-use crate::domain::action::{Gate, Kind};
+use crate::domain::action::Kind;
 use crate::domain::console::{BoxAt, Boxes, People, Text};
+use crate::domain::gate::Gate;
 use crate::domain::ids::{NodeId, PerNode};
 use crate::domain::run::Run;
 use crate::domain::site::Hands;

@@ -4,8 +4,9 @@ use jiff::Timestamp;
 
 use super::Command;
 use super::apply::{awaited_of, doubt_update, step_done};
-use crate::domain::action::{Gate, Kind, When};
+use crate::domain::action::{Kind, When};
 use crate::domain::event::{Evidence, Goal, Notice, Outcome, Verdict};
+use crate::domain::gate::Gate;
 use crate::domain::ids::NodeId;
 use crate::domain::plan::Windows;
 use crate::domain::run::{Hold, NodeRecord, Phase, Progress, Run};

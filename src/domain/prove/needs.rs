@@ -1,9 +1,10 @@
 //! What a step needs beside the promises that [`rules`](crate::domain::rules) ask: what only a document can get wrong, since at
 //! run time the order of the steps is given.
 
-use crate::domain::action::{Gate, Kind, When};
+use crate::domain::action::{Kind, When};
 use crate::domain::event::Goal;
 use crate::domain::facts::{Facts, Link};
+use crate::domain::gate::Gate;
 use crate::domain::ids::NodeId;
 use crate::domain::rules::Rule;
 use crate::domain::site::Role;

@@ -2,8 +2,9 @@
 //!
 //! What *done* means is [`Facts::after`]. Lost answers need no row: the act then was done, refused, or stopped half-way.
 
-use crate::domain::action::{Gate, Kind};
+use crate::domain::action::Kind;
 use crate::domain::facts::{Facts, Known, Link};
+use crate::domain::gate::Gate;
 use crate::domain::ids::NodeId;
 use crate::domain::site::Role;
 use crate::domain::step::Step;

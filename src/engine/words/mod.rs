@@ -4,9 +4,10 @@ pub mod home;
 
 use jiff::Timestamp;
 
-use crate::domain::action::{Gate, Kind as Action, When};
+use crate::domain::action::{Kind as Action, When};
 use crate::domain::decide::{Next, decide};
 use crate::domain::event::{Event, Verdict, WaitingOn};
+use crate::domain::gate::Gate;
 use crate::domain::ids::NodeId;
 use crate::domain::rules;
 use crate::domain::run::{Phase, Run};
@@ -124,7 +125,7 @@ fn open_gate(run: &Run, name: Option<&str>, verdict: Verdict) -> Result<Gate, Pr
 }
 
 fn unknown_gate(name: &str) -> Problem {
-    let known = Gate::ALL.map(|gate| format!("`{gate}`")).join(", ");
+    let known = Gate::all().map(|gate| format!("`{gate}`")).collect::<Vec<_>>().join(", ");
     Problem::new(Kind::NotFound, "unknown_gate", format!("no gate is named `{name}`; there are {known}"))
 }
 

@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::domain::action::Gate;
 use crate::domain::event::WaitingOn;
+use crate::domain::gate::Gate;
 use crate::domain::run::{Phase, Run};
 use crate::domain::world::World;
 use crate::domain::{alert, doubt, sheet, watch};

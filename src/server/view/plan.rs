@@ -3,7 +3,8 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::domain::action::{Gate, Impact, Kind, When};
+use crate::domain::action::{Impact, Kind, When};
+use crate::domain::gate::Gate;
 use crate::domain::ids::NodeId;
 use crate::domain::plan::{self, Package, Windows};
 use crate::domain::step::Step;

@@ -3,8 +3,9 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::domain::action::{Gate, Kind};
+use crate::domain::action::Kind;
 use crate::domain::event::{Notice, Outcome, WaitingOn};
+use crate::domain::gate::Gate;
 use crate::domain::ids::{NodeId, PerNode, RunId};
 use crate::domain::machine;
 use crate::domain::plan::Windows;

@@ -3,8 +3,9 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::domain::action::{Gate, Impact, Kind};
+use crate::domain::action::{Impact, Kind};
 use crate::domain::event::Goal;
+use crate::domain::gate::Gate;
 use crate::domain::ids::{NodeId, RunId};
 use crate::domain::plan;
 use crate::domain::rules::Violation;

@@ -1,9 +1,10 @@
 //! The engine's loop in abstract steps: record, act, answer, look, decide. The run, the readings and all decisions are the
 //! real ones; what is played here is `src/engine/runner.rs`, `perform.rs` and `words.rs`.
 
-use changeover::domain::action::{Gate, Kind};
+use changeover::domain::action::Kind;
 use changeover::domain::decide::{Next, after_restart, decide, may_be_sent_again};
 use changeover::domain::event::{Event, Evidence, FileEvidence, Verdict};
+use changeover::domain::gate::Gate;
 use changeover::domain::ids::NodeId;
 use changeover::domain::machine::{self, Command};
 use changeover::domain::run::{Phase, Run};

@@ -4,9 +4,10 @@ mod outside;
 mod time;
 mod words;
 
-use changeover::domain::action::{Gate, Kind};
+use changeover::domain::action::Kind;
 use changeover::domain::event::{Event, Verdict};
 use changeover::domain::facts::Link;
+use changeover::domain::gate::Gate;
 use changeover::domain::ids::NodeId;
 use changeover::domain::way_home;
 

@@ -3,7 +3,8 @@
 //! Where a built-in procedure never lets a rule become decisive, a procedure that no proof would let through is explored.
 #![cfg(feature = "test-mutation")]
 
-use changeover::domain::action::{Gate, Kind, When};
+use changeover::domain::action::{Kind, When};
+use changeover::domain::gate::Gate;
 use changeover::domain::ids::NodeId;
 use changeover::domain::rules::{Rule, mutation};
 use changeover::domain::step::Step;

@@ -175,7 +175,7 @@ fn unlinked_update(step: &Step, truth: &Truth, _: &Moment<'_>) -> Option<String>
 
 /// Asked when a person's acceptance or the soak's end is recorded too.
 fn accepted_while_one_serves(step: &Step, truth: &Truth, _: &Moment<'_>) -> Option<String> {
-    let accepts = step.kind == Kind::Soak || step.gate == Some(changeover::domain::action::Gate::Production);
+    let accepts = step.kind == Kind::Soak || step.gate == Some(changeover::domain::gate::Gate::Production);
     let left = truth.survivor.other();
     when(accepts && truth.now.nodes[left].sessions && truth.is_up(left), format!("node `{left}` has sessions too"))
 }

@@ -1,7 +1,7 @@
 //! What the nights have found, one scenario each.
 
-use changeover::domain::action::Gate;
 use changeover::domain::event::Notice;
+use changeover::domain::gate::Gate;
 use changeover::domain::ids::NodeId;
 use changeover::domain::version::Target;
 use changeover::engine::api::Word;

@@ -1,7 +1,8 @@
 //! The person on duty: prompt or late, careful or not.
 
-use changeover::domain::action::{Gate, Kind};
+use changeover::domain::action::Kind;
 use changeover::domain::event::Verdict;
+use changeover::domain::gate::Gate;
 use changeover::domain::run::{Phase, Run};
 use changeover::domain::step::Step;
 use changeover::engine::api::Word;

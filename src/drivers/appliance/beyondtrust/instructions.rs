@@ -5,8 +5,8 @@
 //! its last time.
 
 use super::Settings;
-use crate::domain::action::Gate;
 use crate::domain::console::{BoxAt, Boxes, People, Text};
+use crate::domain::gate::Gate;
 use crate::domain::ids::{PerNode, RunId};
 use crate::ports::NodeAct;
 

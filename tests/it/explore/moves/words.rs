@@ -1,7 +1,8 @@
 //! What people say, and what they may say where.
 
-use changeover::domain::action::{Gate, Kind, When};
+use changeover::domain::action::{Kind, When};
 use changeover::domain::event::{Cause, Event, Verdict, WaitingOn};
+use changeover::domain::gate::Gate;
 use changeover::domain::rules::{self, Rule};
 use changeover::domain::run::Phase;
 use changeover::domain::way_home;
@@ -96,7 +97,7 @@ impl Moves<'_> {
                 match gate {
                     Gate::Production => state.truth.people.accepted = Some(verdict),
                     Gate::AutomaticFailoverOff => state.truth.people.off = state.run.step().map(|step| step.when),
-                    Gate::SyncStatus | Gate::NodeClosed | Gate::NodeOpen => {}
+                    _ => {}
                 }
                 if gate == Gate::SyncStatus && matches!(state.truth.now.sync, Some((_, Sync::Odd))) {
                     sync_was_good(&mut state.truth);
