@@ -6,8 +6,8 @@ use std::collections::VecDeque;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::action::Impact;
 use super::facts::{Facts, Known, Link, NodeFacts, WindowFact};
+use super::fit;
 use super::ids::{NodeId, PerNode};
 use super::run::Run;
 use super::site::{Observation, Role, SyncFact, TrafficLook};
@@ -318,7 +318,7 @@ impl World {
 
     fn window(&self, run: &Run, step: &Step) -> WindowFact {
         let Some(window) = run.windows.of(step.when) else { return WindowFact::Fits };
-        let needed = if step.impact() >= Impact::Disruptive { run.plan.expected(step.kind) } else { SignedDuration::ZERO };
+        let needed = if fit::is_bound(step, run.is_ordered()) { run.plan.need(step) } else { SignedDuration::ZERO };
         if self.now < window.from {
             WindowFact::NotYet
         } else if window.fits(self.now, needed) {

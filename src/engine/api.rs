@@ -53,6 +53,9 @@ pub struct PlanRequest {
     pub first: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub second: Option<String>,
+    /// Why both windows are in one night: the lower bound of the soak is waived for this plan.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub urgent: Option<String>,
 }
 
 /// A plan before it is a run.

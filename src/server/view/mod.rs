@@ -9,6 +9,7 @@ mod guide;
 mod plan;
 mod status;
 mod stop_here;
+mod times;
 mod untouched;
 mod way;
 
@@ -26,6 +27,7 @@ pub use guide::{Doubt, Guide};
 pub use plan::{Plan, PlanStep, Refusal};
 pub use status::{Hold, Node, NoticeRaised, Status, Step, Unprotected};
 pub use stop_here::StopHere;
+pub use times::StepTime;
 pub use untouched::{LeftUntouched, NotDriven, Untouched};
 pub use way::{Left, Promise, Way, WayStep, Ways};
 

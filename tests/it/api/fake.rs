@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use changeover::domain::action::Kind;
 use changeover::domain::checks::{self, Check};
 use changeover::domain::event::{Baseline, Cause, Event, Evidence, FileEvidence, Goal, Outcome, Verdict, WaitingOn};
+use changeover::domain::fit::Fit;
 use changeover::domain::gate::Gate;
 use changeover::domain::ids::{NodeId, PerNode, RunId};
 use changeover::domain::journal::{Entry, Record};
@@ -140,6 +141,7 @@ impl Fake {
             procedure: None,
             first: Some("2026-11-22T02:00[Europe/Berlin] +4h".to_owned()),
             second: Some("2026-11-26T01:00:00Z +4h".to_owned()),
+            urgent: None,
         };
         let id = self.begin(request, "alice").unwrap();
         while self.step(&id).is_some_and(|now| now.id != step) {
@@ -236,7 +238,8 @@ impl Fake {
             primary: NodeId::A,
             windows: Windows { first: window(request.first), second: window(request.second) },
         };
-        let plan = Plan::new(&procedure, &site, order);
+        let plan = Plan { urgent: request.urgent, ..Plan::new(&procedure, &site, order) };
+        let plan = Plan { fit: Fit::of(&plan, true, &[]), ..plan };
         let refusals: Vec<Refusal> = plan.refusals(&site, None, START, true);
         Ok(PlanPreview { site: site.name, times: plan.times(START), refusals, plan, movable: true })
     }
@@ -250,6 +253,7 @@ impl Fake {
             procedure: None,
             first: None,
             second: None,
+            urgent: None,
         };
         let mut plan = self.preview(request)?.plan;
         plan.steps.clear();
