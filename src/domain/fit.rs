@@ -155,22 +155,22 @@ impl Plan {
     }
 
     /// R3: what must fit into what is left of the window when the step begins: the step at its worst and the way back from it.
-    /// To break failover and then have no time for the update would only leave the pair without: so that must fit too.
+    ///
+    /// What is only done for the sake of the next such step must leave time for that too: failover is not broken for an update that
+    /// has no time left, and no node is closed for a switch or an update that has none.
     pub fn need(&self, step: &Step) -> SignedDuration {
-        let reserve =
-            if step.kind == Kind::BreakFailover { self.back(step).max(self.through_update(step)) } else { self.back(step) };
-        self.estimate(step.kind).worst + reserve
+        let worst = self.estimate(step.kind).worst;
+        let prepares = matches!(step.kind, Kind::BreakFailover | Kind::Quiesce) && self.fit.reserves.contains_key(&step.id);
+        let next = if prepares { self.through_next(step) } else { SignedDuration::ZERO };
+        worst + self.back(step).max(next)
     }
 
-    /// From a break to the end of the update that it is for, and the way back from there.
-    fn through_update(&self, step: &Step) -> SignedDuration {
-        if !self.fit.reserves.contains_key(&step.id) {
-            return SignedDuration::ZERO;
-        }
+    /// To the end of the next step that R3 binds in this part, and the way back from there.
+    fn through_next(&self, step: &Step) -> SignedDuration {
         let rest = self.steps.iter().skip_while(|known| known.id != step.id).skip(1);
         let part: Vec<&Step> = rest.take_while(|known| known.when == step.when).collect();
-        let Some(update) = part.iter().position(|known| known.kind == Kind::Update) else { return SignedDuration::ZERO };
-        sum(part[..update].iter().map(|known| self.likely(known.kind))) + self.need(part[update])
+        let Some(next) = part.iter().position(|known| is_bound(known, false)) else { return SignedDuration::ZERO };
+        sum(part[..next].iter().map(|known| self.likely(known.kind))) + self.need(part[next])
     }
 
     /// Until when a step that R3 binds may begin in these windows.
