@@ -14,7 +14,7 @@ use crate::domain::step::Step;
 pub fn apply(run: &mut Run, event: &Event, at: Timestamp) -> Vec<Command> {
     match event {
         Event::Started { .. } | Event::Undelivered { .. } => {}
-        Event::Recovered {} => run.resumed += 1,
+        Event::Recovered {} => recovered(run, at),
         Event::StepBegun { attempt, baseline } => {
             if let Some(index) = run.position() {
                 run.progress[index].attempts = *attempt;
@@ -105,6 +105,16 @@ pub fn apply(run: &mut Run, event: &Event, at: Timestamp) -> Vec<Command> {
 fn disturb(run: &mut Run) {
     if let Some(index) = run.position() {
         run.progress[index].disturbed |= run.progress[index].begun_at.is_some();
+    }
+}
+
+/// Nothing was read while the daemon was down: what is awaited of a reading is awaited anew, not held as not seen in time.
+fn recovered(run: &mut Run, at: Timestamp) {
+    run.resumed += 1;
+    if let Phase::Waiting { on: WaitingOn::Appliance, since, .. } = &mut run.phase
+        && run.act.is_none()
+    {
+        *since = at;
     }
 }
 
