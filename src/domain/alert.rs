@@ -1,16 +1,17 @@
 //! Which alerts a record raises, and what they say. Pure: the outbox delivers, this decides.
 
+mod late;
+
 use jiff::Timestamp;
 use serde::Serialize;
 
 use super::action::Kind;
 use super::event::{Cause, Event, Notice, Verdict, WaitingOn};
-use super::gate::Gate;
 use super::ids::{NodeId, RunId};
 use super::journal::Record;
 use super::run::Run;
 use super::sheet;
-use super::step::Step;
+use late::{goes_home, urgent};
 
 /// The alerts of the contract, and those that were added since.
 pub const NAMES: [&str; 17] = [
@@ -213,31 +214,8 @@ fn sayings(before: &Run, run: &Run, record: &Record, event: &Event) -> Vec<Sayin
     }
 }
 
-/// Whoever accepts an urgent run must know that no soak follows.
-fn urgent(run: &Run, gate: Option<Gate>) -> String {
-    let why = run.plan.urgent.as_ref().filter(|_| gate == Some(Gate::Production));
-    why.map(|why| format!("; the plan is urgent, no shortest soak follows: {why}")).unwrap_or_default()
-}
-
 fn instruction(run: &Run) -> Option<u32> {
     Some(run.act.as_ref()?.instruction.as_ref()?.number)
-}
-
-/// The run goes home by itself; an instruction that is out is withdrawn with it.
-fn goes_home(before: &Run, run: &Run, record: &Record, steps: &[Step]) -> Vec<Saying> {
-    let step = before.step().map_or("the end", |step| step.id.as_str());
-    let ways: Vec<&str> = steps.iter().map(|step| step.id.as_str()).collect();
-    let withdrawn = instruction(before).map(|number| format!("; instruction {number} is withdrawn, do not carry it out"));
-    let summary = format!(
-        "run `{}` goes home by itself: what was left of the window was too short for `{step}` ({}); the way: {}{}",
-        run.id,
-        record.reason,
-        ways.join(", "),
-        withdrawn.unwrap_or_default()
-    );
-    let hint = format!("follow it with `changeover status {0}`; `changeover hold {0}` stops it after the next step", run.id);
-    let saying = say("window_missed", Severity::Critical, summary, hint);
-    vec![Saying { code: "goes_home".to_owned(), ..saying }]
 }
 
 /// An instruction whose promises hold no more.
