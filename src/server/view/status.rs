@@ -73,7 +73,7 @@ pub struct Step {
     pub node: Option<NodeId>,
     /// From 1; 0 before the first attempt.
     pub attempt: u32,
-    /// Until when it may begin, or must for what follows in its window to begin in time; `null` where nothing is late, and in lists.
+    /// Until when it may begin, or must for what follows in its window to begin in time; `null` where nothing is late.
     #[serde(default)]
     pub latest_start: Option<Timestamp>,
     /// Its place in the plan, from 1.
@@ -130,14 +130,11 @@ impl Status {
 
     /// The status of one run.
     pub fn full(snapshot: &Snapshot, now: Timestamp) -> Self {
-        let brief = Self::brief(snapshot, now);
-        let latest_start = snapshot.run.latest_start();
         Self {
-            step: brief.step.map(|step| Step { latest_start, ..step }),
             guide: Some(Guide::of(&snapshot.run, &snapshot.world)),
             way: StopHere::of_run(snapshot),
             times: StepTime::of(&snapshot.run),
-            ..brief
+            ..Self::brief(snapshot, now)
         }
     }
 
@@ -200,7 +197,7 @@ fn step(run: &Run) -> Option<Step> {
         action: step.kind,
         node: step.node,
         attempt: run.progress[index].attempts,
-        latest_start: None,
+        latest_start: run.latest_start(),
         number: index + 1,
         of: run.plan.steps.len(),
     })
