@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::gate::{Gate, GatePolicy};
 use super::ids::{NodeId, PerNode};
 use super::version::Version;
 
@@ -101,6 +102,24 @@ pub struct Policy {
     pub expected: BTreeMap<String, SignedDuration>,
     /// How long an action may take before it is in doubt, by action name.
     pub limits: BTreeMap<String, SignedDuration>,
+    /// Who may answer a gate, and what becomes of it if nobody does; the others have [`GatePolicy::default`].
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub gates: BTreeMap<Gate, GatePolicy>,
+    /// The roles that may set a promise aside for one step, by the promise's key in `[policy.waivers]`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub waivers: BTreeMap<String, Vec<String>>,
+}
+
+impl Policy {
+    /// Who may answer this gate.
+    pub fn gate(&self, gate: Gate) -> GatePolicy {
+        self.gates.get(&gate).cloned().unwrap_or_default()
+    }
+
+    /// The roles that may waive this.
+    pub fn waiver(&self, key: &str) -> &[String] {
+        self.waivers.get(key).map(Vec::as_slice).unwrap_or_default()
+    }
 }
 
 impl Default for Policy {
@@ -117,6 +136,8 @@ impl Default for Policy {
             closing_notice: SignedDuration::from_mins(30),
             expected: BTreeMap::new(),
             limits: BTreeMap::new(),
+            gates: BTreeMap::new(),
+            waivers: BTreeMap::new(),
         }
     }
 }

@@ -9,6 +9,7 @@ use super::event::{Event, Notice};
 use super::facts::Link;
 use super::ids::{NodeId, PerNode};
 use super::proof::{self, Failure};
+use super::rules::Rule;
 use super::run::{Phase, Run};
 use super::site::Role;
 use super::step::Step;
@@ -291,7 +292,7 @@ fn has_begun(run: &Run, world: &World) -> bool {
 /// is broken only on evidence that has not lapsed (R1).
 pub fn not_after(run: &Run, step: &Step) -> Option<Timestamp> {
     let bound = step.impact() >= Impact::Disruptive && !run.is_ordered();
-    let window = run.windows.of(step.when).filter(|_| bound).map(|window| window.to - run.plan.expected(step.kind));
+    let window = run.windows.of(step.when).filter(|_| bound && !run.is_waived(Rule::R3, step)).map(|window| window.to - run.plan.expected(step.kind));
     let proven = run.sync.as_ref().filter(|_| step.kind == Kind::BreakFailover && !run.is_ordered()).map(|sync| sync.proven_at);
     let lapses = proven.map(|at| at + run.plan.policy.max_sync_age);
     window.into_iter().chain(lapses).min()
