@@ -99,7 +99,7 @@ impl Stage {
             }
             assert_eq!(run.hold(), None, "{run:?}");
             if run.open_gate().is_some() {
-                let word = Word::Confirm { gate: None, verdict: Verdict::Accept, note: None };
+                let word = Word::Confirm { gate: None, verdict: Verdict::Accept, note: None, evidence: None };
                 self.fleet.command(&id, word, "olga", None).await.expect("confirmed");
             }
             watch.changed().await.expect("the run goes on");

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::SignedDuration;
 use toml::de::DeValue;
 
+use super::gates::{self, RolesNamed};
 use super::keys::{self, Kind};
 use super::reader::{At, Reader, Section, quoted};
 use super::suggest;
@@ -13,7 +14,7 @@ use crate::domain::site::{Policy, WhenWindowEnds};
 
 type ByAction = BTreeMap<String, At<SignedDuration>>;
 
-pub(super) fn read(reader: &mut Reader, root: &Section, actions: &[&str]) -> Option<Policy> {
+pub(super) fn read(reader: &mut Reader, root: &Section, actions: &[&str]) -> Option<(Policy, RolesNamed)> {
     let section = reader.child(root, "policy", "site.policy")?;
     reader.refuse_strangers(&section);
     let mut duration = |name: &str| reader.value(&section, name, values::duration).map(|duration| duration.value);
@@ -30,7 +31,10 @@ pub(super) fn read(reader: &mut Reader, root: &Section, actions: &[&str]) -> Opt
     let expected = by_action(reader, &section, "expected", keys::EXPECTED, actions);
     let limits = by_action(reader, &section, "limits", keys::LIMITS, actions);
     check_limits(reader, &expected, &limits);
-    Some(Policy {
+    let (gates, waivers) = (gates::read(reader, &section), gates::waivers(reader, &section));
+    let policies = gates.iter().map(|input| (input.gate, input.policy.clone())).collect();
+    let named = RolesNamed { waivers: waivers.clone(), gates };
+    let policy = Policy {
         max_sync_age: max_sync_age?,
         sync_ok_statuses: sync_ok_statuses?.value,
         max_clock_skew: max_clock_skew?,
@@ -43,7 +47,10 @@ pub(super) fn read(reader: &mut Reader, root: &Section, actions: &[&str]) -> Opt
         expected: without_lines(expected),
         limits: without_lines(limits),
         when_window_ends: if when_window_ends?.value == "home" { WhenWindowEnds::Home } else { WhenWindowEnds::Hold },
-    })
+        gates: policies,
+        waivers: waivers.into_iter().map(|(key, roles)| (key.to_owned(), roles.value)).collect(),
+    };
+    Some((policy, named))
 }
 
 fn without_lines(durations: ByAction) -> BTreeMap<String, SignedDuration> {

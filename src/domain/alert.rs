@@ -1,23 +1,27 @@
 //! Which alerts a record raises, and what they say. Pure: the outbox delivers, this decides.
 
+mod gates;
+
 use jiff::Timestamp;
 use serde::Serialize;
 
 use super::action::Kind;
 use super::event::{Cause, Event, Notice, Verdict, WaitingOn};
-use super::gate::Gate;
 use super::ids::{NodeId, RunId};
 use super::journal::Record;
+use super::rules::Rule;
 use super::run::Run;
 use super::sheet;
 use super::step::Step;
 
 /// The alerts of the contract, and those that were added since.
-pub const NAMES: [&str; 17] = [
+pub const NAMES: [&str; 19] = [
     "sync_failed",
     "step_failed",
     "by_operator",
     "gate_waiting",
+    "gate_escalated",
+    "waived",
     "window_closing",
     "window_missed",
     "unprotected_too_long",
@@ -156,12 +160,10 @@ fn sayings(before: &Run, run: &Run, record: &Record, event: &Event) -> Vec<Sayin
     let id = &run.id;
     match event {
         Event::Held { code, message, expected, found, .. } => held(before, run, code, message, expected, found),
-        Event::Confirmed { verdict: Verdict::Reject, gate, .. } => {
-            let mut saying =
-                say("held", Severity::Warning, format!("gate `{gate}` of run `{id}` was rejected"), hint_of("rejected", run));
-            saying.code = "rejected".to_owned();
-            vec![saying]
-        }
+        Event::Confirmed { verdict: Verdict::Reject, gate, note, by, .. } => vec![gates::rejected(run, *gate, note, by)],
+        Event::Reminded { gate, escalated } => vec![gates::reminded(run, record, *gate, *escalated)],
+        Event::EvidenceLapsed { step, rule } if rule == Rule::R10.name() => gates::void(run, record, step).into_iter().collect(),
+        Event::Waived { rule, step, reason, by, .. } => vec![gates::waived(run, *rule, step, reason, by)],
         Event::Instructed { number, lines, .. } => {
             let hint = format!(
                 "do what the instruction says; the run goes on by itself once the effect is seen (`changeover status {id}`)"
@@ -179,18 +181,7 @@ fn sayings(before: &Run, run: &Run, record: &Record, event: &Event) -> Vec<Sayin
         {
             withdrawn(before, run, record)
         }
-        Event::Waited { on: WaitingOn::Gate, .. } => {
-            let gate = run.open_gate();
-            let question = gate.map(|gate| gate.question()).unwrap_or_default();
-            let urgent = urgent(run, gate);
-            let name = gate.map(|gate| gate.name()).unwrap_or_default();
-            vec![say(
-                "gate_waiting",
-                Severity::Info,
-                format!("a person is asked: {question}{urgent}"),
-                format!("changeover confirm {id} {name}"),
-            )]
-        }
+        Event::Waited { on: WaitingOn::Gate, .. } => vec![gates::waiting(run)],
         Event::Doubted { message } => {
             let hint = format!("the run keeps looking; after looking yourself, `changeover resume {id}` lets it act again");
             vec![say("in_doubt", Severity::Critical, message.clone(), hint)]
@@ -211,12 +202,6 @@ fn sayings(before: &Run, run: &Run, record: &Record, event: &Event) -> Vec<Sayin
         Event::Closed { state, undone, .. } => closed(before, run, state, undone),
         _ => Vec::new(),
     }
-}
-
-/// Whoever accepts an urgent run must know that no soak follows.
-fn urgent(run: &Run, gate: Option<Gate>) -> String {
-    let why = run.plan.urgent.as_ref().filter(|_| gate == Some(Gate::Production));
-    why.map(|why| format!("; the plan is urgent, no shortest soak follows: {why}")).unwrap_or_default()
 }
 
 fn instruction(run: &Run) -> Option<u32> {
@@ -338,9 +323,11 @@ pub fn hint_of(code: &str, run: &Run) -> String {
             format!("somebody changed the pair; look at it, {resume}: what is already so counts if no rule speaks against it")
         }
         "drain_limit" => format!("ask the users who are left to finish, or end their sessions in the console, {resume}"),
-        "rejected" => format!(
-            "decide on the way on: `changeover abort {id}` shows the way home and asks; `changeover switch-back {id} --note …` only moves traffic back; or keep the version and `changeover resume {id}`"
+        "rejected" => gates::after_rejection(run),
+        "gate_expired" => format!(
+            "to ask again: `changeover resume {id}`; to give the run up: `changeover abort {id}` shows the way home and asks"
         ),
+        "evidence_changed" => format!("find out why it keeps changing, {resume}: it is asked again"),
         "switched_back" => {
             format!(
                 "the pair is at rest; `changeover abort {id}` looks for the way home from here, `changeover close {id} --as STATE --note …` ends the run"

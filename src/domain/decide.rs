@@ -2,6 +2,7 @@
 //!
 //! It changes nothing. The engine records the event, [`super::machine::next`] applies it, and only then is anything sent.
 
+mod ask;
 mod settle;
 
 use jiff::{SignedDuration, Timestamp};
@@ -66,6 +67,9 @@ pub fn decide(run: &Run, world: &World) -> Next {
     if let Some(failure) = watch::surprise(run, world) {
         return held(failure, watch::is_untouched(run, world));
     }
+    if let Some(next) = ask::lapsed(run, world) {
+        return next;
+    }
     match &run.phase {
         Phase::Ready => hold_or(run, world, begin),
         // What a person has begun is not at a safe point: the hold waits until its end is seen.
@@ -116,7 +120,7 @@ fn begin(run: &Run, world: &World) -> Next {
         return hindered(run, step, Violation { cure, ..violation }, world);
     }
     match step.kind {
-        Kind::Confirm => ask(run, step),
+        Kind::Confirm => ask::ask(run, step, world),
         Kind::Soak => soak(run, step, world),
         Kind::Preflight => preflight(run, step, world),
         Kind::CheckSync | Kind::Verify | Kind::FinalCheck => look(run, step, world),
@@ -288,12 +292,6 @@ fn renew(run: &Run, violation: &Violation, kind: Kind, node: Option<NodeId>) -> 
         }
         None => held_by_rule(violation),
     }
-}
-
-/// Opens a gate.
-fn ask(run: &Run, step: &Step) -> Next {
-    let question = step.gate.map(Gate::question).unwrap_or_default();
-    wait(run, WaitingOn::Gate, None, question.to_owned())
 }
 
 /// The shortest soak, unless a person accepted early or the plan is urgent.

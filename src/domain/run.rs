@@ -3,6 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::action::{Kind, When};
+use super::asked::{Asked, Bound};
 use super::event::{Baseline, Evidence, FileEvidence, Goal, Notice, Outcome, Verdict, WaitingOn};
 use super::gate::Gate;
 use super::ids::{NodeId, PerNode, RunId};
@@ -10,6 +11,7 @@ use super::plan::{Plan, Windows};
 use super::site::SyncFact;
 use super::step::Step;
 use super::version::Target;
+use super::waiver::Waiver;
 
 /// Where a run stands within its step.
 #[derive(Clone, Debug, PartialEq)]
@@ -137,6 +139,11 @@ pub struct Run {
     /// When automatic failover was confirmed off, and for which part.
     pub autopilot_off: Option<When>,
     pub verdict: Option<Verdict>,
+    /// The gate that is asked, with the answers so far.
+    pub asked: Option<Asked>,
+    /// Accepted gates that no act relies on yet, with what they showed.
+    pub bound: Vec<Bound>,
+    pub waivers: Vec<Waiver>,
     pub soak_from: Option<Timestamp>,
     pub soaked: bool,
     /// R1: the sync status text that a named person accepted, once.

@@ -11,6 +11,7 @@ use super::fit::OutOfTime;
 use super::ids::{NodeId, PerNode};
 use super::late;
 use super::proof::{self, Failure};
+use super::rules::Rule;
 use super::run::{Phase, Run};
 use super::site::Role;
 use super::step::Step;
@@ -322,7 +323,7 @@ fn has_begun(run: &Run, world: &World) -> bool {
 /// Until when an instruction for this step may be carried out: while it and the way back from it fit into the window (R3), and failover
 /// is broken only on evidence that has not lapsed (R1).
 pub fn not_after(run: &Run, step: &Step) -> Option<Timestamp> {
-    let window = run.plan.not_after(&run.windows, step, run.is_ordered());
+    let window = run.plan.not_after(&run.windows, step, run.is_ordered()).filter(|_| !run.is_waived(Rule::R3, step));
     let proven = run.sync.as_ref().filter(|_| step.kind == Kind::BreakFailover && !run.is_ordered()).map(|sync| sync.proven_at);
     let lapses = proven.map(|at| at + run.plan.policy.max_sync_age);
     window.into_iter().chain(lapses).min()

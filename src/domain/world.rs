@@ -12,6 +12,7 @@ use super::ids::{NodeId, PerNode};
 use super::run::Run;
 use super::site::{Observation, Role, SyncFact, TrafficLook};
 use super::step::Step;
+use super::waiver;
 
 /// The last readings of a node, as far as proofs need them.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -89,6 +90,11 @@ impl Reading {
             return false;
         }
         current.as_of.is_some() || self.steady_count >= 2 && current.at.duration_since(steady_since) >= current.may_be_old
+    }
+
+    /// Two readings in a row agree in every fact that proofs use.
+    pub fn is_steady(&self) -> bool {
+        self.current.is_some() && self.steady_count >= 2
     }
 
     /// Healthy and not updating in two readings.
@@ -216,6 +222,7 @@ impl World {
             ordered: run.is_ordered(),
             unprotected: run.unprotected_since().is_some(),
             movable: self.has_traffic,
+            waived: waiver::in_force(run, step, self),
         }
     }
 

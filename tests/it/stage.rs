@@ -172,7 +172,7 @@ impl Stage {
     }
 
     pub async fn accept(&self, id: &RunId, gate: Option<&str>) -> Result<Snapshot, Problem> {
-        let word = Word::Confirm { gate: gate.map(str::to_owned), verdict: Verdict::Accept, note: None };
+        let word = Word::Confirm { gate: gate.map(str::to_owned), verdict: Verdict::Accept, note: None, evidence: None };
         self.word(id, word).await
     }
 

@@ -3,19 +3,23 @@
 use jiff::Timestamp;
 
 use super::Command;
-use super::orders::{closed, confirmed, replaced, resumed, revised, switch_back};
+use super::gates;
+use super::orders::{closed, replaced, resumed, revised, switch_back};
 use crate::domain::action::{Kind, When};
+use crate::domain::asked::Answer;
 use crate::domain::estimate;
 use crate::domain::event::{Cause, Event, Evidence, Notice, WaitingOn};
 use crate::domain::ids::NodeId;
 use crate::domain::run::{Act, Hold, Instruction, Phase, Run, SyncEvidence};
 use crate::domain::step::Step;
+use crate::domain::waiver::Waiver;
 
 pub fn apply(run: &mut Run, event: &Event, at: Timestamp) -> Vec<Command> {
     match event {
         Event::Started { .. } | Event::Undelivered { .. } => {}
         Event::Recovered {} => recovered(run, at),
         Event::StepBegun { attempt, baseline } => {
+            gates::begun(run);
             if let Some(index) = run.position() {
                 run.progress[index].attempts = *attempt;
                 run.progress[index].tries += 1;
@@ -41,6 +45,7 @@ pub fn apply(run: &mut Run, event: &Event, at: Timestamp) -> Vec<Command> {
             // Whatever is waited for comes before the step begins anew: an instruction that is out is withdrawn.
             run.act = None;
             run.phase = Phase::Waiting { on: *on, since: at, until: *until };
+            gates::waits(run, *on, at);
         }
         Event::RetryScheduled { until, .. } => {
             disturb(run);
@@ -58,16 +63,26 @@ pub fn apply(run: &mut Run, event: &Event, at: Timestamp) -> Vec<Command> {
             }
             return step_done(run, evidence, at);
         }
-        Event::EvidenceLapsed { step, .. } => {
+        Event::EvidenceLapsed { step, rule } => {
             disturb(run);
             run.act = None;
             if let Some(index) = run.plan.steps.iter().position(|known| known.id == *step) {
                 let progress = &mut run.progress[index];
                 (progress.done_at, progress.begun_at, progress.disturbed) = (None, None, false);
+                gates::void(run, index, rule, at);
             }
             run.phase = Phase::Ready;
         }
-        Event::Confirmed { gate, verdict, .. } => return confirmed(run, *gate, *verdict, at),
+        Event::Confirmed { gate, verdict, note, by, shown } => {
+            let answer = Answer { by: by.clone(), verdict: *verdict, note: note.clone(), at, shown: shown.clone() };
+            return gates::confirmed(run, *gate, answer);
+        }
+        Event::Reminded { escalated, .. } => gates::reminded(run, *escalated, at),
+        Event::Denied { .. } => {}
+        Event::Waived { rule, step, reason, by, shown } => {
+            let (step, reason, by, shown) = (step.clone(), reason.clone(), by.clone(), shown.clone());
+            gates::waived(run, Waiver { rule: *rule, step, by, reason, at, shown, used: false, over: false });
+        }
         Event::Held { code, message, found, given_up, .. } => {
             disturb(run);
             // The break has had half of its effect: the pair is without failover from its order on.
@@ -76,6 +91,7 @@ pub fn apply(run: &mut Run, event: &Event, at: Timestamp) -> Vec<Command> {
             }
             run.act = run.act.take().filter(|_| !*given_up && run.phase != Phase::Acting);
             run.hold_requested = false;
+            gates::held(run);
             run.phase = Phase::Held(Hold { code: code.clone(), message: message.clone(), found: found.clone(), since: at });
             return if code == "window_missed" { vec![Command::Export] } else { Vec::new() };
         }
@@ -164,6 +180,8 @@ pub fn step_done(run: &mut Run, evidence: &Evidence, at: Timestamp) -> Vec<Comma
         run.plan.fit.learn_update(predicted);
     }
     run.act = None;
+    run.asked = None;
+    gates::end_waivers(run, &step.id);
     run.phase = Phase::Ready;
     if run.step().is_none_or(|next| next.when != step.when) {
         run.acknowledged.clear();

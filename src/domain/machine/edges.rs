@@ -127,6 +127,10 @@ pub const TABLE: &[Row] = &[
         "something that people must know and that moves nothing",
     ),
     row("confirmed", By::Person, &[Waiting, Held], To::One(&[Ready, Waiting, Held]), "a person answered a gate"),
+    row("reminded", By::Decision, &[Waiting], To::Same, "nobody has answered a gate for long; those who may are told again"),
+    row("denied", By::Person, OPEN, To::Same, "a person said what they may not say; it moved nothing"),
+    row("waived", By::Person, &[Waiting], To::One(&[Ready]), "a person set a promise aside for one step, with a reason"),
+    row("waived", By::Person, &[Held], To::One(&[Ready, Held]), "the same; held for another reason, the run stays held"),
     row(
         "hold_requested",
         By::Person,
@@ -149,6 +153,7 @@ pub const TABLE: &[Row] = &[
         To::One(&[Ready]),
         "a person ordered traffic back to the node it was taken from",
     ),
+    row("revised", By::Decision, &[Waiting], To::One(&[Ready]), "nobody answered a gate in time: the way home is taken"),
     row("revised", By::Person, AT_REST, To::One(&[Ready]), "the steps that are not done are replaced: the way home"),
     row(
         "revised",

@@ -17,6 +17,7 @@ use crate::domain::event::Event;
 use crate::domain::ids::RunId;
 use crate::domain::journal::{Entry, Record};
 use crate::domain::machine;
+use crate::domain::people::People;
 use crate::domain::plan::Plan;
 use crate::domain::procedure::Procedure;
 use crate::domain::run::Run;
@@ -207,7 +208,16 @@ impl Fleet {
         RunId { site: site.to_owned(), number: last + 1 }
     }
 
+    /// A word that no run hears: nothing of it is recorded but a line of the daemon's log.
+    fn may_speak(&self, actor: &str, word: &str) -> Result<(), Problem> {
+        self.around.people.may(actor, &[]).map_err(|barred| {
+            tracing::warn!("`{word}` by {actor} was not taken: {barred}");
+            words::not_allowed(&format!("{actor} may not `{word}`"), &barred.to_string()).state("nothing was changed")
+        })
+    }
+
     async fn begin(&self, request: PlanRequest, actor: &str) -> Result<RunId, Problem> {
+        self.may_speak(actor, "start")?;
         let entry = self.site(&request.site)?;
         let Some(lock) = self.starting.get(&request.site) else { return Err(unknown(&request.site)) };
         let _one_at_a_time = lock.lock().await;
@@ -293,6 +303,10 @@ impl api::Fleet for Fleet {
 
     fn sites(&self) -> Vec<Site> {
         self.sites.values().map(|entry| entry.site.clone()).collect()
+    }
+
+    fn people(&self) -> &People {
+        &self.around.people
     }
 
     fn check<'a>(&'a self, site: &'a str) -> BoxFuture<'a, Result<Vec<Check>, Problem>> {

@@ -5,6 +5,7 @@
 
 mod adopt;
 mod by_hand;
+mod gate;
 mod guide;
 mod plan;
 mod status;
@@ -23,6 +24,7 @@ use crate::domain::site::Site;
 
 pub use adopt::{Adoption, Listing};
 pub use by_hand::ByHand;
+pub use gate::{AnswerView, GateState, People, WaiverView};
 pub use guide::{Doubt, Guide};
 pub use plan::{Plan, PlanStep, Refusal};
 pub use status::{Hold, Node, NoticeRaised, Status, Step, Unprotected};

@@ -10,11 +10,13 @@ use changeover::domain::gate::Gate;
 use changeover::domain::ids::{NodeId, PerNode, RunId};
 use changeover::domain::journal::{Entry, Record};
 use changeover::domain::machine;
+use changeover::domain::people::{People, Who};
 use changeover::domain::plan::{Adoption, Order, Package, Plan, Refusal, Windows};
 use changeover::domain::procedure::Procedure;
 use changeover::domain::run::Run;
 use changeover::domain::site::{Node, Observation, Policy, Role, Site, SyncFact, TrafficAnswer, TrafficLook};
 use changeover::domain::version::Target;
+use changeover::domain::waiver;
 use changeover::domain::way_home::{self, Found};
 use changeover::domain::window::Window;
 use changeover::domain::world::World;
@@ -40,6 +42,7 @@ struct Kept {
 pub struct Fake {
     runs: Mutex<Vec<Kept>>,
     faults: Mutex<Faults>,
+    people: People,
 }
 
 /// What goes wrong on purpose.
@@ -163,7 +166,7 @@ impl Fake {
             Kind::Confirm => {
                 self.push(id, Event::Waited { on: WaitingOn::Gate, until: None });
                 let gate = step.gate.unwrap();
-                self.push(id, Event::Confirmed { gate, verdict: Verdict::Accept, note: None });
+                self.push(id, Event::Confirmed { gate, verdict: Verdict::Accept, note: None, by: None, shown: None });
                 return;
             }
             Kind::Backup | Kind::ExtractData => Evidence::Files { files: vec![file], records: None },
@@ -294,10 +297,15 @@ impl Fake {
         let open = self.run(id)?.run.open_gate();
         let shut = |name: &str| Problem::new(Refuse::NotFound, "unknown_gate", format!("gate `{name}` is not open"));
         Ok(match word {
-            Word::Confirm { gate, verdict, note } => {
+            Word::Confirm { gate, verdict, note, .. } => {
                 let named = gate.as_deref().map(|name| name.parse::<Gate>().map_err(|()| shut(name))).transpose()?;
                 let gate = open.filter(|open| named.is_none_or(|named| named == *open));
-                Event::Confirmed { gate: gate.ok_or_else(|| shut("any"))?, verdict, note }
+                Event::Confirmed { gate: gate.ok_or_else(|| shut("any"))?, verdict, note, by: None, shown: None }
+            }
+            Word::Waive { rule, reason } => {
+                let rule = waiver::named(&rule).ok_or_else(|| Problem::new(Refuse::BadInput, "not_waivable", rule))?;
+                let step = self.run(id)?.run.step().unwrap().id.clone();
+                Event::Waived { rule, step, reason, by: Who::default(), shown: None }
             }
             Word::Hold => Event::HoldRequested {},
             Word::Resume { window } => {
@@ -329,6 +337,10 @@ fn store_failed() -> Problem {
 impl Fleet for Fake {
     fn now(&self) -> Timestamp {
         START + SignedDuration::from_hours(2)
+    }
+
+    fn people(&self) -> &People {
+        &self.people
     }
 
     fn sites(&self) -> Vec<Site> {
