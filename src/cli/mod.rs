@@ -38,7 +38,9 @@ mod switch_back;
 mod verify;
 mod watch;
 mod way;
+mod windows;
 mod wiring;
+mod zones;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -65,6 +67,7 @@ enum Command {
     #[command(subcommand)]
     Simulator(simulator::Simulator),
     Check(check::Check),
+    Windows(windows::Windows),
     Plan(plan::Plan),
     Start(start::Start),
     Status(status::Status),
@@ -98,6 +101,7 @@ impl Command {
             Self::Demo(command) => command,
             Self::Simulator(command) => command.as_run(),
             Self::Check(command) => command,
+            Self::Windows(command) => command,
             Self::Plan(command) => command,
             Self::Start(command) => command,
             Self::Status(command) => command,

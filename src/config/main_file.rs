@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use tracing_subscriber::EnvFilter;
 
+use super::freezes::{self, Freezes};
 use super::hooks::{self, Hooks};
 use super::reader::{At, Reader, Section};
 use super::settings::{Api, Log, LogFormat};
@@ -21,6 +22,8 @@ pub(super) struct MainInput {
     pub(super) api: Option<Api>,
     pub(super) log: Option<Log>,
     pub(super) hooks: Hooks,
+    /// Of all sites.
+    pub(super) freezes: Freezes,
 }
 
 pub(super) fn read(reader: &mut Reader, root: &Section) -> MainInput {
@@ -29,7 +32,8 @@ pub(super) fn read(reader: &mut Reader, root: &Section) -> MainInput {
     let named = root.item(reader.source, "sites").is_some();
     let sites = reader.path(root, "sites").map(|path| (path, named));
     let procedures_dir = reader.path(root, "procedures").map(|path| path.value);
-    MainInput { state, sites, procedures_dir, api: api(reader, root), log: log(reader, root), hooks: hooks::read(reader, root) }
+    let (api, log, hooks) = (api(reader, root), log(reader, root), hooks::read(reader, root));
+    MainInput { state, sites, procedures_dir, api, log, hooks, freezes: freezes::read(reader, root, "freezes") }
 }
 
 fn api(reader: &mut Reader, root: &Section) -> Option<Api> {

@@ -8,6 +8,7 @@
 
 pub mod action;
 pub mod alert;
+pub mod booking;
 pub mod by_hand;
 pub mod checks;
 pub mod console;

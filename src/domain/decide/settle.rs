@@ -63,7 +63,7 @@ pub fn instructed(run: &Run, world: &World) -> Next {
         }
         Cure::Reading | Cure::Time => settled,
         Cure::Renew(kind, node) => renew(run, &violation, kind, node),
-        Cure::Person => held_by_rule(&violation),
+        Cure::Person | Cure::Booking => held_by_rule(&violation),
     }
 }
 

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::Command;
-use super::orders::{closed, confirmed, replaced, resumed, revised, switch_back};
+use super::orders::{book, closed, confirmed, replaced, resumed, revised, switch_back};
 use crate::domain::action::{Kind, When};
 use crate::domain::event::{Event, Evidence, Notice, WaitingOn};
 use crate::domain::ids::NodeId;
@@ -67,10 +67,10 @@ pub fn apply(run: &mut Run, event: &Event, at: Timestamp) -> Vec<Command> {
             return if code == "window_missed" { vec![Command::Export] } else { Vec::new() };
         }
         Event::HoldRequested {} => run.hold_requested = true,
-        Event::Resumed { first, second } => resumed(run, first.is_some() || second.is_some(), at, |windows| {
-            windows.first = first.clone().or(windows.first.take());
-            windows.second = second.clone().or(windows.second.take());
-        }),
+        Event::Resumed { first, second, responsible } => {
+            book(run, first.as_ref(), second.as_ref(), responsible.as_ref());
+            resumed(run, at);
+        }
         Event::SwitchBackOrdered { .. } => switch_back(run, at),
         Event::Revised { goal, steps, seen, .. } => revised(run, *goal, steps, seen, at),
         Event::NodeReplaced { node, identity, .. } => replaced(run, *node, identity, at),

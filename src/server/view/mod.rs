@@ -11,6 +11,7 @@ mod status;
 mod stop_here;
 mod untouched;
 mod way;
+mod windows;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -28,6 +29,7 @@ pub use status::{Hold, Node, NoticeRaised, Status, Step, Unprotected};
 pub use stop_here::StopHere;
 pub use untouched::{LeftUntouched, NotDriven, Untouched};
 pub use way::{Left, Promise, Way, WayStep, Ways};
+pub use windows::{FreezeView, WindowView, WindowsView};
 
 /// The sites of the daemon.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

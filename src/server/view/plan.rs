@@ -25,6 +25,13 @@ pub struct Plan {
     pub to_build: Option<String>,
     pub package: Package,
     pub windows: Windows,
+    /// The site's time zone; all times here are UTC.
+    pub zone: String,
+    /// What the clocks do to the windows: nothing that is refused, but worth knowing.
+    #[serde(default)]
+    pub flags: Vec<String>,
+    /// Who is responsible for window two; `null`: whoever starts the run.
+    pub responsible: Option<String>,
     pub refusals: Vec<Refusal>,
     pub steps: Vec<PlanStep>,
 }
@@ -55,7 +62,7 @@ pub struct PlanStep {
 
 impl From<PlanPreview> for Plan {
     fn from(preview: PlanPreview) -> Self {
-        let PlanPreview { site, plan, times, refusals, movable } = preview;
+        let PlanPreview { site, plan, times, refusals, flags, movable } = preview;
         let stops = stop_here::of_plan(&plan, movable);
         let steps = plan.steps.iter().enumerate().map(|(index, step)| {
             let stop_here = stops.get(index).map(|stop| StopHere::of_plan(stop, &plan));
@@ -70,6 +77,9 @@ impl From<PlanPreview> for Plan {
             to_build: plan.to.build.clone(),
             package: plan.package.clone(),
             windows: plan.windows.clone(),
+            zone: plan.zone.clone(),
+            flags,
+            responsible: plan.responsible.clone(),
             refusals: refusals.into_iter().map(Refusal::from).collect(),
             steps: steps.collect(),
         }

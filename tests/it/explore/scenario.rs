@@ -164,6 +164,8 @@ pub fn plan(procedure: &str, steps: Vec<Step>) -> Plan {
             second: Some(window(begin() + SignedDuration::from_hours(50))),
         },
         steps,
+        zone: "UTC".to_owned(),
+        responsible: None,
     }
 }
 
