@@ -39,7 +39,9 @@ mod verify;
 mod waive;
 mod watch;
 mod way;
+mod windows;
 mod wiring;
+mod zones;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -66,6 +68,7 @@ enum Command {
     #[command(subcommand)]
     Simulator(simulator::Simulator),
     Check(check::Check),
+    Windows(windows::Windows),
     Plan(plan::Plan),
     Start(start::Start),
     Status(status::Status),
@@ -100,6 +103,7 @@ impl Command {
             Self::Demo(command) => command,
             Self::Simulator(command) => command.as_run(),
             Self::Check(command) => command,
+            Self::Windows(command) => command,
             Self::Plan(command) => command,
             Self::Start(command) => command,
             Self::Status(command) => command,

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::action::Kind;
+use super::booking;
 use super::event::{Cause, Event, Notice, Verdict, WaitingOn};
 use super::ids::{NodeId, RunId};
 use super::journal::Record;
@@ -310,6 +311,10 @@ pub fn hint_of(code: &str, run: &Run) -> String {
         "window_missed" => {
             format!("book another window: `changeover resume {id} --window \"2026-11-22T02:00[Europe/Berlin] +4h\"`")
         }
+        booking::HOLD => format!(
+            "book another window two: `changeover resume {id} --second \"START +LENGTH\"` or `--second next` (`changeover windows {}` shows them), and `--responsible USER` where nobody is",
+            run.id.site
+        ),
         "role_conflict" => {
             format!(
                 "break the link on both nodes now (/login > Management > Failover), look at the data as docs/guides/both-primary.md says, {resume}"

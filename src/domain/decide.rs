@@ -8,6 +8,7 @@ mod settle;
 use jiff::{SignedDuration, Timestamp};
 
 use super::action::{Kind, When};
+use super::booking;
 use super::checks;
 use super::event::{Baseline, Event, Evidence, Notice, Outcome, Verdict, WaitingOn};
 use super::facts::Link;
@@ -209,6 +210,7 @@ fn hindered(run: &Run, step: &Step, violation: Violation, world: &World) -> Next
         Cure::Time => wait_for_time(run, step),
         Cure::Reading => wait_for_reading(run, step, &violation, world),
         Cure::Renew(kind, node) => renew(run, &violation, kind, node),
+        Cure::Booking => held_by_rule(&violation),
         Cure::Person => refused(run, step, &violation, world),
     }
 }
@@ -236,7 +238,11 @@ fn refused(run: &Run, step: &Step, violation: &Violation, world: &World) -> Next
 }
 
 fn held_by_rule(violation: &Violation) -> Next {
-    let code = if violation.rule == Rule::R3 { "window_missed" } else { violation.rule.name() };
+    let code = match (violation.rule, violation.cure) {
+        (_, Cure::Booking) => booking::HOLD,
+        (Rule::R3, _) => "window_missed",
+        (rule, _) => rule.name(),
+    };
     let mut failure = Failure::new("", violation.expected.clone(), violation.found.clone());
     failure.code = code;
     failure.message = format!("{}: {}", violation.rule, failure.message);

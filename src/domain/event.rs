@@ -106,10 +106,12 @@ pub enum Event {
     },
     /// A person asked to stop at the next safe point.
     HoldRequested {},
-    /// A person lets the run go on, perhaps with a new window.
+    /// A person lets the run go on, perhaps with new windows, or with another person responsible for window two.
     Resumed {
         first: Option<Window>,
         second: Option<Window>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        responsible: Option<String>,
     },
     /// A person ordered traffic back to the node it was taken from.
     SwitchBackOrdered {

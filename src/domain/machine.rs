@@ -100,6 +100,7 @@ pub fn begin(id: RunId, plan: Box<Plan>, actor: &str, at: Timestamp) -> Run {
         progress: vec![Progress::default(); plan.steps.len()],
         act: None,
         windows: plan.windows.clone(),
+        responsible: Some(plan.responsible.clone().unwrap_or_else(|| actor.to_owned())),
         nodes: PerNode::default(),
         survivor: plan.primary,
         sync: None,

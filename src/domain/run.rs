@@ -129,6 +129,8 @@ pub struct Run {
     pub progress: Vec<Progress>,
     pub act: Option<Act>,
     pub windows: Windows,
+    /// The user who is responsible for window two.
+    pub responsible: Option<String>,
     pub nodes: PerNode<NodeRecord>,
     /// The node whose data are kept: the first primary until a switch is proven, then its target.
     pub survivor: NodeId,

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::gate::{Gate, GatePolicy};
 use super::ids::{NodeId, PerNode};
 use super::version::Version;
+use super::window::calendar::Calendar;
 
 /// What a node is now. Observed, never assumed: it changes during a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -40,6 +41,8 @@ pub struct Site {
     pub procedure: Option<String>,
     pub nodes: PerNode<Node>,
     pub policy: Policy,
+    /// Its zone, its usual windows, and when nothing may be done.
+    pub calendar: Calendar,
 }
 
 /// One appliance of the site.

@@ -90,7 +90,7 @@ impl Runner {
         published: Arc<watch::Sender<Snapshot>>,
         inbox: mpsc::Receiver<Message>,
     ) -> Self {
-        let world = Arc::new(ports.world(around.clock.now()));
+        let world = published.borrow().world.clone();
         let recorder = Recorder::new(around.clone(), published);
         Self {
             recorder,

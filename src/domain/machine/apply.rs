@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::Command;
 use super::gates;
-use super::orders::{closed, replaced, resumed, revised, switch_back};
+use super::orders::{book, closed, replaced, resumed, revised, switch_back};
 use crate::domain::action::{Kind, When};
 use crate::domain::asked::Answer;
 use crate::domain::estimate;
@@ -96,10 +96,10 @@ pub fn apply(run: &mut Run, event: &Event, at: Timestamp) -> Vec<Command> {
             return if code == "window_missed" { vec![Command::Export] } else { Vec::new() };
         }
         Event::HoldRequested {} => run.hold_requested = true,
-        Event::Resumed { first, second } => resumed(run, first.is_some() || second.is_some(), at, |windows| {
-            windows.first = first.clone().or(windows.first.take());
-            windows.second = second.clone().or(windows.second.take());
-        }),
+        Event::Resumed { first, second, responsible } => {
+            book(run, first.as_ref(), second.as_ref(), responsible.as_ref());
+            resumed(run, at);
+        }
         Event::SwitchBackOrdered { .. } => switch_back(run, at),
         Event::Revised { cause, goal, steps, seen, .. } => {
             revised(run, *goal, steps, seen, at);

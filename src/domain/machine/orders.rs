@@ -7,18 +7,28 @@ use super::apply::{awaited_of, doubt_update};
 use crate::domain::action::{Kind, When};
 use crate::domain::event::{Goal, Notice, Outcome};
 use crate::domain::ids::NodeId;
-use crate::domain::plan::Windows;
 use crate::domain::run::{Hold, NodeRecord, Phase, Progress, Run};
 use crate::domain::step::Step;
+use crate::domain::window::Window;
 
-/// Goes on after a hold, a doubt, or with another window.
-pub fn resumed(run: &mut Run, rebooked: bool, at: Timestamp, book: impl FnOnce(&mut Windows)) {
-    if rebooked {
-        book(&mut run.windows);
+/// Books windows anew, and names who is responsible for window two.
+pub fn book(run: &mut Run, first: Option<&Window>, second: Option<&Window>, responsible: Option<&String>) {
+    run.responsible = responsible.or(run.responsible.as_ref()).cloned();
+    run.windows.first = first.or(run.windows.first.as_ref()).cloned();
+    run.windows.second = second.or(run.windows.second.as_ref()).cloned();
+    let here = match run.step().map(|step| step.when) {
+        Some(When::Prepare | When::Window1) => first,
+        _ => second,
+    };
+    if here.is_some() {
         // R17: it was confirmed for the window that is gone.
         run.autopilot_off = None;
         run.notices.retain(|(notice, _)| *notice != Notice::WindowClosing);
     }
+}
+
+/// Goes on after a hold, a doubt, or with another window.
+pub fn resumed(run: &mut Run, at: Timestamp) {
     // A resumption takes more than the reserve: there is space again.
     run.notices.retain(|(notice, _)| *notice != Notice::StoreLow);
     run.hold_requested = false;

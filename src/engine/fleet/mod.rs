@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::future::BoxFuture;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
@@ -27,8 +27,9 @@ use crate::ports::{Notifier, StoreError};
 
 use super::Around;
 use super::api::{
-    self, AdoptPreview, AdoptRequest, Kind, PlanPreview, PlanRequest, Problem, Replaced, Snapshot, WaysFound, Word,
+    self, AdoptPreview, AdoptRequest, Kind, PlanPreview, PlanRequest, Problem, Replaced, Snapshot, WaysFound, WindowsFound, Word,
 };
+use super::booking;
 use super::package;
 use super::planning::{self, Draft};
 use super::runner::{Message, Order, Runner};
@@ -51,6 +52,8 @@ pub struct Fleet {
     sites: BTreeMap<String, SiteEntry>,
     procedures: BTreeMap<String, Procedure>,
     hooks: NamedHooks,
+    /// As in [`Around`], shared with every world.
+    people: Arc<People>,
     runs: Mutex<BTreeMap<RunId, Kept>>,
     /// The runs that this build can't fold, as the journal had them when the daemon came up.
     untouched: Mutex<BTreeMap<RunId, Untouched>>,
@@ -66,6 +69,7 @@ impl Fleet {
         let sites = sites.into_iter().map(|entry| (entry.site.name.clone(), entry)).collect();
         let procedures = procedures.into_iter().map(|procedure| (procedure.name.clone(), procedure)).collect();
         Arc::new(Self {
+            people: Arc::new(around.people.clone()),
             around,
             sites,
             procedures,
@@ -111,7 +115,7 @@ impl Fleet {
         let over = run.is_finished() && !run.is_watched();
         let world = entry.map_or_else(
             || World::new(run.last_at, false, jiff::SignedDuration::ZERO),
-            |entry| entry.ports.world(self.around.clock.now()),
+            |entry| entry.world(&self.people, self.around.clock.now()),
         );
         let (publish, snapshot) = watch::channel(Snapshot { run: Arc::new(run), world: Arc::new(world), not_driven: None });
         let (inbox, messages) = mpsc::channel(16);
@@ -154,7 +158,7 @@ impl Fleet {
 
     /// Two looks at a site: some facts need two readings that agree.
     async fn look(&self, entry: &SiteEntry) -> World {
-        let mut world = entry.ports.world(self.around.clock.now());
+        let mut world = entry.world(&self.people, self.around.clock.now());
         self.look_twice(entry, &mut world).await;
         world
     }
@@ -225,8 +229,10 @@ impl Fleet {
         let (draft, world) = self.draft(&request).await?;
         planning::must_pass(&entry.site, &checks::of_site(&entry.site, &world))?;
         planning::must_not_be_refused(&entry.site, &draft.refusals)?;
+        let responsible = draft.plan.responsible.clone().unwrap_or_else(|| actor.to_owned());
+        booking::must_be_known(&self.people, &responsible)?;
         self.stage(&draft.plan).await?;
-        self.record_start(entry, draft.plan, actor).await
+        self.record_start(entry, Plan { responsible: Some(responsible), ..draft.plan }, actor).await
     }
 
     /// The run's own copy of the package.
@@ -316,11 +322,20 @@ impl api::Fleet for Fleet {
         })
     }
 
+    fn windows(&self, site: &str, length: Option<SignedDuration>) -> Result<WindowsFound, Problem> {
+        Ok(booking::upcoming(&self.site(site)?.site, self.around.clock.now(), length))
+    }
+
     fn plan(&self, request: PlanRequest) -> BoxFuture<'_, Result<PlanPreview, Problem>> {
         Box::pin(async move {
             let (draft, world) = self.draft(&request).await?;
+            if let Some(responsible) = &draft.plan.responsible {
+                booking::must_be_known(&self.people, responsible)?;
+            }
             let times = draft.plan.times(self.around.clock.now());
-            Ok(PlanPreview { site: request.site, plan: draft.plan, times, refusals: draft.refusals, movable: world.has_traffic })
+            let flags = booking::flags(&draft.plan, &self.site(&request.site)?.site.calendar);
+            let Draft { plan, refusals } = draft;
+            Ok(PlanPreview { site: request.site, plan, times, refusals, flags, movable: world.has_traffic })
         })
     }
 

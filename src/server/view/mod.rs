@@ -13,6 +13,7 @@ mod stop_here;
 mod times;
 mod untouched;
 mod way;
+mod windows;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -32,6 +33,7 @@ pub use stop_here::StopHere;
 pub use times::StepTime;
 pub use untouched::{LeftUntouched, NotDriven, Untouched};
 pub use way::{Left, Promise, Way, WayStep, Ways};
+pub use windows::{FreezeView, WindowView, WindowsView};
 
 /// The sites of the daemon.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

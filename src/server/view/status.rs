@@ -45,6 +45,10 @@ pub struct Status {
     pub nodes: PerNode<Node>,
     pub unprotected: Unprotected,
     pub windows: Windows,
+    /// The site's time zone; all times here are UTC.
+    pub zone: String,
+    /// Who is responsible for window two.
+    pub responsible: Option<String>,
     pub resumed: u32,
     pub seq: u64,
     pub head: String,
@@ -186,6 +190,8 @@ impl Status {
             nodes: PerNode::new(|id| node(run, world, id)),
             unprotected: Unprotected { since: run.unprotected_since(), seconds: run.unprotected_for(now).as_secs() },
             windows: run.windows.clone(),
+            zone: run.plan.zone.clone(),
+            responsible: run.responsible.clone(),
             resumed: run.resumed,
             seq: run.seq,
             head: run.head.clone(),

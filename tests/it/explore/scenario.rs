@@ -167,6 +167,8 @@ pub fn plan(procedure: &str, steps: Vec<Step>) -> Plan {
         steps,
         urgent: None,
         fit: Fit::default(),
+        zone: "UTC".to_owned(),
+        responsible: None,
     }
 }
 
