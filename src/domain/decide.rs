@@ -273,15 +273,19 @@ fn ask(run: &Run, step: &Step) -> Next {
     wait(run, WaitingOn::Gate, None, question.to_owned())
 }
 
-/// The shortest soak, unless a person accepted early.
+/// The shortest soak, unless a person accepted early; and only while everything is as the soak asks.
 fn soak(run: &Run, step: &Step, world: &World) -> Next {
     let until = run.soak_from.unwrap_or(world.now) + run.plan.policy.min_soak;
     let early = run.verdict == Some(Verdict::AcceptEarly);
     if world.now < until && !early {
         return wait(run, WaitingOn::Soak, Some(until), "the new version is watched in production".to_owned());
     }
+    if let Some(unmet) = watch::soak::unmet(run, world).first() {
+        return wait(run, WaitingOn::Soak, None, format!("the soak can't end: {}", unmet.sentence()));
+    }
     let found = if early { "accepted early by a person" } else { "the shortest soak is over" };
-    done(step, Evidence::seen(found), false)
+    let but = watch::soak::reservation(run).map(|reservation| format!("; {reservation}")).unwrap_or_default();
+    done(step, Evidence::seen(format!("{found}{but}")), false)
 }
 
 fn done(step: &Step, evidence: Evidence, already: bool) -> Next {

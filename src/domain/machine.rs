@@ -107,6 +107,7 @@ pub fn begin(id: RunId, plan: Box<Plan>, actor: &str, at: Timestamp) -> Run {
         verdict: None,
         soak_from: None,
         soaked: false,
+        used_at: None,
         accepted_status: None,
         hold_requested: false,
         acknowledged: Vec::new(),

@@ -105,6 +105,7 @@ fn replace_rest(run: &mut Run, steps: Vec<Step>, at: Timestamp) {
     run.revision += 1;
     run.act = None;
     run.hold_requested = false;
+    run.notices.retain(|(notice, _)| !notice.is_of_the_soak());
     forget_tries(run);
     run.phase = Phase::Ready;
 }

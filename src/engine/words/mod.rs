@@ -12,7 +12,7 @@ use crate::domain::ids::NodeId;
 use crate::domain::rules;
 use crate::domain::run::{Phase, Run};
 use crate::domain::sheet;
-use crate::domain::watch;
+use crate::domain::watch::{self, soak::Certainty};
 use crate::domain::window::Window;
 use crate::ports::StoreError;
 
@@ -99,13 +99,34 @@ async fn confirm(
         // R16 is judged on fresh readings, not on those from before the person thought about it.
         runner.look_now().await;
         stray_sessions(runner)?;
+        if gate == Gate::Production {
+            soak_holds(runner)?;
+        }
     }
     let why = match verdict {
         Verdict::Accept => format!("gate `{gate}` accepted"),
         Verdict::AcceptEarly => format!("gate `{gate}` accepted before the shortest soak is over"),
         Verdict::Reject => format!("gate `{gate}` rejected"),
     };
+    let but = watch::soak::reservation(&run).filter(|_| gate == Gate::Production && verdict != Verdict::Reject);
+    let why = but.map(|but| format!("{why}; {but}")).unwrap_or(why);
     Ok((Event::Confirmed { gate, verdict, note }, why))
+}
+
+/// Nobody accepts a version while something fails that the soak watches. What only could not be read just now is no failure.
+fn soak_holds(runner: &Runner) -> Result<(), Problem> {
+    let run = runner.run();
+    let unmet = watch::soak::unmet(run, &runner.world);
+    let failing: Vec<String> =
+        unmet.iter().filter(|unmet| unmet.certainty != Certainty::Unread).map(watch::soak::Unmet::sentence).collect();
+    if failing.is_empty() {
+        return Ok(());
+    }
+    let problem = Problem::new(Kind::Refused, "soak_failed", format!("run `{}` can't be accepted in production now", run.id));
+    let problem = failing.into_iter().fold(problem, Problem::because);
+    Err(problem
+        .state(sheet::state(run))
+        .hint("put it right, then confirm again; or say no: `--reject` holds the run and leads on to the ways back"))
 }
 
 fn open_gate(run: &Run, name: Option<&str>, verdict: Verdict) -> Result<Gate, Problem> {
