@@ -216,11 +216,10 @@ pub enum Notice {
     Exposure50,
     #[serde(rename = "exposure_80")]
     Exposure80,
-    /// Conditions of the soak: a node was silent, unwell, another box or version; the serving one refused clients; a certificate
-    /// or licence runs out before window two is over; the name leads elsewhere.
+    /// Conditions of the soak: a node was silent or unwell; the serving one refused clients; a certificate or licence runs out
+    /// before window two is over; not every server names the serving node.
     SoakSilent,
     SoakUnhealthy,
-    SoakChanged,
     SoakRefusing,
     SoakExpiring,
     SoakMisled,
@@ -245,7 +244,6 @@ impl Notice {
             Self::Exposure80 => "exposure_80",
             Self::SoakSilent => "soak_silent",
             Self::SoakUnhealthy => "soak_unhealthy",
-            Self::SoakChanged => "soak_changed",
             Self::SoakRefusing => "soak_refusing",
             Self::SoakExpiring => "soak_expiring",
             Self::SoakMisled => "soak_misled",
@@ -266,15 +264,7 @@ impl Notice {
 
     /// A condition that the soak watches.
     pub fn is_soak_condition(self) -> bool {
-        matches!(
-            self,
-            Self::SoakSilent
-                | Self::SoakUnhealthy
-                | Self::SoakChanged
-                | Self::SoakRefusing
-                | Self::SoakExpiring
-                | Self::SoakMisled
-        )
+        matches!(self, Self::SoakSilent | Self::SoakUnhealthy | Self::SoakRefusing | Self::SoakExpiring | Self::SoakMisled)
     }
 
     /// It means something only between the windows.

@@ -119,9 +119,9 @@ fn default_max_soak() -> SignedDuration {
 #[serde(rename_all = "snake_case")]
 pub enum OnSoakFailure {
     /// The soak's clock begins anew when the failure is over.
-    #[default]
     Restart,
-    /// It is told, and the clock goes on.
+    /// It is told, and the clock goes on. What a plan from before the setting means: nothing restarted it then.
+    #[default]
     Alert,
 }
 
@@ -135,7 +135,7 @@ impl Default for Policy {
             drain_limit: SignedDuration::from_mins(30),
             min_soak: SignedDuration::from_hours(24),
             max_soak: default_max_soak(),
-            on_soak_failure: OnSoakFailure::default(),
+            on_soak_failure: OnSoakFailure::Restart,
             max_unprotected: SignedDuration::from_hours(14 * 24),
             max_silence: SignedDuration::from_mins(5),
             closing_notice: SignedDuration::from_mins(30),

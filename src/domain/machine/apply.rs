@@ -140,7 +140,7 @@ fn noticed(run: &mut Run, key: (Notice, Option<NodeId>), raised: bool, at: Times
 
 /// The soak's clock begins anew: at the failure's end, and at its begin too, so that what was over is not over meanwhile. A word
 /// that the rest of it need not be awaited was given before the failure.
-fn restart_soak(run: &mut Run, at: Timestamp) {
+pub fn restart_soak(run: &mut Run, at: Timestamp) {
     (run.soak_from, run.soaked, run.used_at) = (Some(at), false, None);
     run.notices.retain(|(notice, _)| *notice != Notice::SoakInconclusive);
     run.verdict = run.verdict.map(|verdict| if verdict == Verdict::AcceptEarly { Verdict::Accept } else { verdict });

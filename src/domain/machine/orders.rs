@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::Command;
-use super::apply::{awaited_of, doubt_update, step_done};
+use super::apply::{awaited_of, doubt_update, restart_soak, step_done};
 use crate::domain::action::{Kind, When};
 use crate::domain::event::{Evidence, Goal, Notice, Outcome, Verdict};
 use crate::domain::gate::Gate;
@@ -58,8 +58,12 @@ pub fn resumed(run: &mut Run, rebooked: bool, at: Timestamp, book: impl FnOnce(&
         run.nodes[node].update_in_doubt = None;
     }
     let surprise = run.hold().filter(|hold| matches!(hold.code.as_str(), "out_of_band" | "role_conflict"));
+    let is_surprised = surprise.is_some();
     if let Some(seen) = surprise.map(|hold| hold.message.clone()).filter(|seen| !run.acknowledged.contains(seen)) {
         run.acknowledged.push(seen);
+    }
+    if is_surprised && run.soak_from.is_some() && run.soak_restarts() && run.step().is_some_and(|step| step.when == When::Soak) {
+        restart_soak(run, at);
     }
     forget_tries(run);
     go_on(run, at);

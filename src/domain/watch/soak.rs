@@ -1,7 +1,8 @@
 //! The soak: what must hold between the windows, and what is told if it does not.
 //!
 //! The serving node proves the new version, the other one is the way back, the name must lead to the first. Nothing is done to
-//! the pair meanwhile: a failure restarts the soak's clock or is only told, as `policy.on_soak_failure` has it.
+//! the pair meanwhile: a failure restarts the soak's clock or is only told, as `policy.on_soak_failure` has it. Another box, another
+//! version, and a name that leads to the other node are not among the conditions here: they hold the run, whatever its step.
 
 use jiff::Timestamp;
 
@@ -71,13 +72,9 @@ fn of_node(run: &Run, node: NodeId, world: &World) -> Vec<Unmet> {
         |notice, (expected, found): (String, String), certainty| Unmet { notice, node: Some(node), expected, found, certainty };
     let twice = if reading.is_steady() { Certainty::Lasting } else { Certainty::Once };
     let unwell = unwell(current).map(|texts| of(Notice::SoakUnhealthy, texts, twice));
-    let changed = super::wrong_box(run, world).filter(|failure| failure.node == Some(node));
-    let changed = changed.or_else(|| super::wrong_version(run, node, world));
-    let changed = changed.filter(|failure| !super::is_acknowledged(run, failure, world));
-    let changed = changed.map(|failure| of(Notice::SoakChanged, (failure.expected, failure.found), twice));
     let refuses = refuses(run, node, current).map(|texts| of(Notice::SoakRefusing, texts, denied(reading, current)));
     let ends = expiring(run, world.now, current).map(|texts| of(Notice::SoakExpiring, texts, twice));
-    [unwell, changed, refuses, ends].into_iter().flatten().collect()
+    [unwell, refuses, ends].into_iter().flatten().collect()
 }
 
 /// No reading: a lost answer is none, a silence is a failure.
@@ -124,8 +121,8 @@ fn of_traffic(run: &Run, world: &World) -> Option<Unmet> {
     if !world.has_traffic || traffic.target() == Some(run.serving()) {
         return None;
     }
-    // A person has seen where it leads and let the run go on.
-    if super::wrong_traffic(run, world).is_some_and(|failure| super::is_acknowledged(run, &failure, world)) {
+    // Where it leads to the other node that holds the run, or a person has seen it.
+    if super::wrong_traffic(run, world).is_some() {
         return None;
     }
     let unread = traffic.looks.is_empty() || traffic.looks.iter().any(Result::is_err) && !traffic.names(run.serving().other());
