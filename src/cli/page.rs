@@ -7,7 +7,7 @@ use crate::domain::gate::Expiry;
 use crate::domain::ids::NodeId;
 use crate::domain::shown::HASH_SHORT;
 use crate::server::view::{
-    Doubt, GateState, Guide, LeftUntouched, Node, Status, StepTime, StopHere, Untouched, WaiverView, WayStep,
+    Doubt, GateState, Guide, LeftUntouched, Node, Soak, Status, StepTime, StopHere, Untouched, WaiverView, WayStep,
 };
 
 use super::output;
@@ -91,6 +91,7 @@ fn pair(status: &Status) -> Vec<(&'static str, String)> {
     facts.extend(status.waivers.iter().map(|waiver| ("waived", waived(waiver))));
     facts.extend(status.serving.map(|node| ("serving", format!("node {node}"))));
     facts.push(("failover", failover(status)));
+    facts.extend(status.soak.iter().flat_map(soak));
     facts.push(("node a", node(&status.nodes[NodeId::A])));
     facts.push(("node b", node(&status.nodes[NodeId::B])));
     facts
@@ -214,11 +215,24 @@ pub fn left_behind(way: &StopHere) -> String {
 
 fn failover(status: &Status) -> String {
     let lasted = output::seconds(status.unprotected.seconds);
+    let budget = output::seconds(status.unprotected.budget_seconds);
+    let share = status.unprotected.share;
     match status.unprotected.since {
-        Some(since) => format!("off since {since}, for {lasted}"),
+        Some(since) => format!("off since {since}, for {lasted}: {share} % of the budget of {budget}"),
         None if status.unprotected.seconds > 0 => format!("on again, was off for {lasted}"),
         None => "on".to_owned(),
     }
+}
+
+/// How far the soak is, and what does not hold.
+fn soak(soak: &Soak) -> Vec<(&'static str, String)> {
+    let used = soak.used_at.map_or_else(|| "no session was seen yet".to_owned(), |at| format!("in use since {at}"));
+    let mut lines = vec![("soak", format!("since {}, at least until {}; {used}", soak.since, soak.until))];
+    lines.extend(soak.failing.iter().map(|failing| {
+        let node = failing.node.map(|node| format!(" (node {node})")).unwrap_or_default();
+        ("failing", format!("{}{node}: expected {}, found {}", failing.code, failing.expected, failing.found))
+    }));
+    lines
 }
 
 fn node(node: &Node) -> String {

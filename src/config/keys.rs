@@ -117,6 +117,7 @@ pub const TRAFFIC_DRIVERS: &[&str] = &["rfc2136", "exec", "manual"];
 pub const LOG_FORMATS: &[&str] = &["human", "json"];
 pub const HANDS: &[&str] = &["operator"];
 pub const WHEN_WINDOW_ENDS: &[&str] = &["hold", "home"];
+pub const ON_SOAK_FAILURE: &[&str] = &["restart", "alert"];
 pub const TSIG_ALGORITHMS: &[&str] = &["hmac-sha256", "hmac-sha384", "hmac-sha512"];
 
 /// The events that hooks can be asked for.
@@ -243,7 +244,9 @@ pub const KEYS: &[Key] = &[
     key("site.policy", "max_backup_age", Kind::Duration, Default("24h"), "How old the survivor's backup may be when failover is established."),
     key("site.policy", "drain_limit", Kind::Duration, Default("30min"), "How long a drain waits for users to leave."),
     key("site.policy", "min_soak", Kind::Duration, Default("24h"), "The shortest time in production between the windows."),
-    key("site.policy", "max_unprotected", Kind::Duration, Default("14d"), "After this long without failover an alert goes out."),
+    key("site.policy", "max_soak", Kind::Duration, Default("7d"), "After this long between the windows an alert goes out; it never leads on."),
+    key("site.policy", "on_soak_failure", Kind::Word(ON_SOAK_FAILURE), Default("restart"), "When a condition that the soak watches fails: the soak's clock begins anew once it holds again, or it is only told."),
+    key("site.policy", "max_unprotected", Kind::Duration, Default("14d"), "The budget of time without failover: alerts go out at 50 %, 80 % and 100 % of it."),
     key("site.policy", "max_silence", Kind::Duration, Default("5min"), "A node silent for this long outside its update raises `node_unreachable`; the serving node that takes no client for this long `not_serving`."),
     key("site.policy", "closing_notice", Kind::Duration, Default("30min"), "How long before the latest safe start of the next step `window_closing` goes out."),
     key("site.policy", "when_window_ends", Kind::Word(WHEN_WINDOW_ENDS), Default("hold"), "What the run does while failover is broken and what is left of its window is too short for the next step: it holds, or goes home by itself where the way there needs no update."),

@@ -10,7 +10,7 @@ use super::keys::{self, Kind};
 use super::reader::{At, Reader, Section, quoted};
 use super::suggest;
 use super::values;
-use crate::domain::site::{Policy, WhenWindowEnds};
+use crate::domain::site::{OnSoakFailure, Policy, WhenWindowEnds};
 
 type ByAction = BTreeMap<String, At<SignedDuration>>;
 
@@ -23,9 +23,11 @@ pub(super) fn read(reader: &mut Reader, root: &Section, actions: &[&str]) -> Opt
     let max_backup_age = duration("max_backup_age");
     let drain_limit = duration("drain_limit");
     let min_soak = duration("min_soak");
+    let max_soak = duration("max_soak");
     let max_unprotected = duration("max_unprotected");
     let max_silence = duration("max_silence");
     let closing_notice = duration("closing_notice");
+    let on_soak_failure = reader.word(&section, "on_soak_failure");
     let sync_ok_statuses = reader.list(&section, "sync_ok_statuses", |text| Ok(text.to_owned()));
     let when_window_ends = reader.word(&section, "when_window_ends");
     let expected = by_action(reader, &section, "expected", keys::EXPECTED, actions);
@@ -41,6 +43,8 @@ pub(super) fn read(reader: &mut Reader, root: &Section, actions: &[&str]) -> Opt
         max_backup_age: max_backup_age?,
         drain_limit: drain_limit?,
         min_soak: min_soak?,
+        max_soak: max_soak?,
+        on_soak_failure: if on_soak_failure?.value == "alert" { OnSoakFailure::Alert } else { OnSoakFailure::Restart },
         max_unprotected: max_unprotected?,
         max_silence: max_silence?,
         closing_notice: closing_notice?,

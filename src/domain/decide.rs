@@ -300,7 +300,7 @@ fn renew(run: &Run, violation: &Violation, kind: Kind, node: Option<NodeId>) -> 
     }
 }
 
-/// The shortest soak, unless a person accepted early or the plan is urgent.
+/// The shortest soak, unless a person accepted early or the plan is urgent; and only while everything is as the soak asks.
 fn soak(run: &Run, step: &Step, world: &World) -> Next {
     let until = run.soak_from.unwrap_or(world.now) + run.plan.policy.min_soak;
     let early = run.verdict == Some(Verdict::AcceptEarly);
@@ -308,12 +308,16 @@ fn soak(run: &Run, step: &Step, world: &World) -> Next {
     if world.now < until && !early && !urgent {
         return wait(run, WaitingOn::Soak, Some(until), "the new version is watched in production".to_owned());
     }
+    if let Some(unmet) = watch::soak::unmet(run, world).first() {
+        return wait(run, WaitingOn::Soak, None, format!("the soak can't end: {}", unmet.sentence()));
+    }
     let found = match (early, &run.plan.urgent) {
         (true, _) => "accepted early by a person".to_owned(),
         (false, Some(why)) if world.now < until => format!("the plan is urgent, the shortest soak is waived: {why}"),
         (false, _) => "the shortest soak is over".to_owned(),
     };
-    done(step, Evidence::seen(found), false)
+    let but = watch::soak::reservation(run).map(|reservation| format!("; {reservation}")).unwrap_or_default();
+    done(step, Evidence::seen(format!("{found}{but}")), false)
 }
 
 fn done(step: &Step, evidence: Evidence, already: bool) -> Next {

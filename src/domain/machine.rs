@@ -113,6 +113,7 @@ pub fn begin(id: RunId, plan: Box<Plan>, actor: &str, at: Timestamp) -> Run {
         waivers: Vec::new(),
         soak_from: None,
         soaked: false,
+        used_at: None,
         accepted_status: None,
         hold_requested: false,
         acknowledged: Vec::new(),

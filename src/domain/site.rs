@@ -95,7 +95,13 @@ pub struct Policy {
     pub drain_limit: SignedDuration,
     /// R10, BG-05: the shortest time between the windows.
     pub min_soak: SignedDuration,
-    /// R10, BG-05: after this long without failover an alert goes out.
+    /// BG-05: after this long between the windows an alert goes out.
+    #[serde(default = "default_max_soak")]
+    pub max_soak: SignedDuration,
+    /// What becomes of the soak when a condition that it watches fails.
+    #[serde(default)]
+    pub on_soak_failure: OnSoakFailure,
+    /// R10, BG-05: the budget of time without failover; alerts go out at shares of it and at its end.
     pub max_unprotected: SignedDuration,
     /// A node that does not answer for this long outside an update raises `node_unreachable`.
     pub max_silence: SignedDuration,
@@ -139,6 +145,22 @@ impl Policy {
     }
 }
 
+/// A week: one weekend's window to the next, which is how pairs are usually updated.
+fn default_max_soak() -> SignedDuration {
+    SignedDuration::from_hours(7 * 24)
+}
+
+/// What a failed condition does to the soak. Neither leads on, and nothing is done to the pair.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnSoakFailure {
+    /// The soak's clock begins anew when the failure is over.
+    Restart,
+    /// It is told, and the clock goes on. What a plan from before the setting means: nothing restarted it then.
+    #[default]
+    Alert,
+}
+
 impl Default for Policy {
     fn default() -> Self {
         Self {
@@ -148,6 +170,8 @@ impl Default for Policy {
             max_backup_age: SignedDuration::from_hours(24),
             drain_limit: SignedDuration::from_mins(30),
             min_soak: SignedDuration::from_hours(24),
+            max_soak: default_max_soak(),
+            on_soak_failure: OnSoakFailure::Restart,
             max_unprotected: SignedDuration::from_hours(14 * 24),
             max_silence: SignedDuration::from_mins(5),
             closing_notice: SignedDuration::from_mins(30),
@@ -194,6 +218,12 @@ pub struct Observation {
     pub clock_skew: Option<SignedDuration>,
     /// Whether the node takes a client for the service's name at its own address; `None` where the driver can't try.
     pub takes_clients: Option<bool>,
+    /// Until when the certificate that it shows to clients is valid, where the driver tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate_until: Option<Timestamp>,
+    /// Until when its licence runs, where the driver tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub licence_until: Option<Timestamp>,
 }
 
 impl Observation {

@@ -146,6 +146,8 @@ pub struct TrafficReading {
     pub looks: Vec<Result<TrafficLook, String>>,
     /// Looks without a break that named the same node.
     pub steady_count: u32,
+    /// Since when some look has failed at every try.
+    unread_since: Option<Timestamp>,
 }
 
 impl TrafficReading {
@@ -153,6 +155,17 @@ impl TrafficReading {
         let before = self.target();
         self.looks = looks;
         self.steady_count = if self.target() == before { self.steady_count.saturating_add(1) } else { 1 };
+    }
+
+    /// Says when the last looks were taken.
+    pub fn taken_at(&mut self, now: Timestamp) {
+        let unread = self.looks.iter().any(Result::is_err);
+        self.unread_since = unread.then(|| self.unread_since.unwrap_or(now));
+    }
+
+    /// How long looks have failed.
+    pub fn unread_for(&self, now: Timestamp) -> SignedDuration {
+        self.unread_since.map_or(SignedDuration::ZERO, |since| now.duration_since(since))
     }
 
     /// The node that every answer of every entry names.

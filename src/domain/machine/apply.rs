@@ -8,7 +8,7 @@ use super::orders::{book, closed, replaced, resumed, revised, switch_back};
 use crate::domain::action::{Kind, When};
 use crate::domain::asked::Answer;
 use crate::domain::estimate;
-use crate::domain::event::{Cause, Event, Evidence, Notice, WaitingOn};
+use crate::domain::event::{Cause, Event, Evidence, Notice, Verdict, WaitingOn};
 use crate::domain::ids::NodeId;
 use crate::domain::run::{Act, Hold, Instruction, Phase, Run, SyncEvidence};
 use crate::domain::step::Step;
@@ -156,7 +156,14 @@ pub fn awaited_of(run: &Run) -> WaitingOn {
 }
 
 fn noticed(run: &mut Run, key: (Notice, Option<NodeId>), raised: bool, at: Timestamp) {
+    if key.0 == Notice::SoakInUse {
+        run.used_at = Some(at);
+        return run.notices.retain(|(notice, _)| *notice != Notice::SoakInconclusive);
+    }
     run.notices.retain(|known| *known != key);
+    if key.0.is_soak_condition() && run.soak_restarts() {
+        restart_soak(run, at);
+    }
     // R9: what was extracted before is not all of it any more: neither when it begins nor when it is over.
     if let (Notice::StraySession, Some(node)) = key {
         run.nodes[node].extracted_at = None;
@@ -166,6 +173,20 @@ fn noticed(run: &mut Run, key: (Notice, Option<NodeId>), raised: bool, at: Times
     } else if run.is_watched() {
         // The link was seen again: there is nothing left to look for.
         run.protected_at = Some(at);
+        run.notices.retain(|(notice, _)| !notice.is_of_the_exposure());
+    }
+}
+
+/// The soak's clock begins anew: at the failure's end, and at its begin too, so that what was over is not over meanwhile. A word
+/// that the rest of it need not be awaited was given before the failure.
+pub fn restart_soak(run: &mut Run, at: Timestamp) {
+    (run.soak_from, run.soaked, run.used_at) = (Some(at), false, None);
+    run.notices.retain(|(notice, _)| *notice != Notice::SoakInconclusive);
+    run.verdict = run.verdict.map(|verdict| if verdict == Verdict::AcceptEarly { Verdict::Accept } else { verdict });
+    for (step, progress) in run.plan.steps.iter().zip(&mut run.progress) {
+        if step.kind == Kind::Soak {
+            progress.done_at = None;
+        }
     }
 }
 
@@ -186,6 +207,9 @@ pub fn step_done(run: &mut Run, evidence: &Evidence, at: Timestamp) -> Vec<Comma
     if run.step().is_none_or(|next| next.when != step.when) {
         run.acknowledged.clear();
         run.notices.retain(|(notice, _)| *notice != Notice::WindowClosing);
+    }
+    if step.when >= When::Window2 {
+        run.notices.retain(|(notice, _)| !notice.is_of_the_soak());
     }
     if step.when == When::Window1 && run.step().is_some_and(|next| next.when > When::Window1) && run.soak_from.is_none() {
         run.soak_from = Some(at);
@@ -235,6 +259,7 @@ fn effect(run: &mut Run, step: &Step, evidence: &Evidence, at: Timestamp) -> Vec
         Kind::Soak => run.soaked = true,
         Kind::EstablishFailover => {
             run.protected_at = Some(at);
+            run.notices.retain(|(notice, _)| !notice.is_of_the_exposure());
             run.accepted_status = None;
             touch_both(run, at);
         }

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::Command;
-use super::apply::{awaited_of, doubt_update};
+use super::apply::{awaited_of, doubt_update, restart_soak};
 use crate::domain::action::{Kind, When};
 use crate::domain::event::{Goal, Notice, Outcome};
 use crate::domain::ids::NodeId;
@@ -37,8 +37,12 @@ pub fn resumed(run: &mut Run, at: Timestamp) {
         run.nodes[node].update_in_doubt = None;
     }
     let surprise = run.hold().filter(|hold| matches!(hold.code.as_str(), "out_of_band" | "role_conflict"));
+    let is_surprised = surprise.is_some();
     if let Some(seen) = surprise.map(|hold| hold.message.clone()).filter(|seen| !run.acknowledged.contains(seen)) {
         run.acknowledged.push(seen);
+    }
+    if is_surprised && run.soak_from.is_some() && run.soak_restarts() && run.step().is_some_and(|step| step.when == When::Soak) {
+        restart_soak(run, at);
     }
     forget_tries(run);
     run.asked = None;
@@ -87,6 +91,7 @@ fn replace_rest(run: &mut Run, steps: Vec<Step>, at: Timestamp) {
     run.asked = None;
     run.bound.clear();
     run.hold_requested = false;
+    run.notices.retain(|(notice, _)| !notice.is_of_the_soak());
     forget_tries(run);
     run.phase = Phase::Ready;
 }

@@ -28,7 +28,7 @@ pub use by_hand::ByHand;
 pub use gate::{AnswerView, GateState, People, WaiverView};
 pub use guide::{Doubt, Guide};
 pub use plan::{Plan, PlanStep, Refusal};
-pub use status::{Hold, Node, NoticeRaised, Status, Step, Unprotected};
+pub use status::{Failing, Hold, Node, NoticeRaised, Soak, Status, Step, Unprotected};
 pub use stop_here::StopHere;
 pub use times::StepTime;
 pub use untouched::{LeftUntouched, NotDriven, Untouched};

@@ -93,6 +93,8 @@ fn observation(node: NodeId) -> Observation {
         may_be_old: SignedDuration::ZERO,
         clock_skew: None,
         takes_clients: Some(true),
+        certificate_until: None,
+        licence_until: None,
     }
 }
 
