@@ -17,7 +17,7 @@ use crate::domain::window::Window;
 use crate::domain::world::World;
 
 use super::api::{Kind, PlanRequest, Problem};
-use super::site::SiteEntry;
+use super::site::{SiteEntry, SiteReaders};
 
 /// A plan and what speaks against starting it.
 pub struct Draft {
@@ -85,14 +85,14 @@ fn bad_input(code: &str, message: String) -> Problem {
 
 /// The plan for the pair as it is read now.
 pub fn draft(
-    entry: &SiteEntry,
+    site: &Site,
+    readers: &SiteReaders,
     procedure: &Procedure,
     parsed: Parsed,
     package: Package,
     note: Option<PackageNote>,
     world: &World,
 ) -> Result<Draft, Problem> {
-    let site = &entry.site;
     let Link::Linked { primary } = world.link() else {
         must_pass(site, &checks::of_site(site, world))?;
         return Err(Problem::new(Kind::Refused, "roles", format!("site `{}` is not a linked pair", site.name))
@@ -101,7 +101,7 @@ pub fn draft(
     let now = parsed.now;
     let from = start_version(site, primary, world)?;
     let order = Order { from, to: parsed.to, package, note: note.clone(), primary, windows: parsed.windows };
-    let hands = PerNode::new(|node| entry.ports.nodes[node].hands());
+    let hands = PerNode::new(|node| readers.nodes[node].hands());
     let plan = Plan { hands, ..Plan::new(procedure, site, order) };
     let mut refusals = plan.refusals(site, note.as_ref(), now, world.has_traffic);
     refusals.extend(unequal(world));

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::domain::ids::PerNode;
 use crate::domain::site::Site;
-use crate::ports::{Appliance, Traffic};
+use crate::ports::{Appliance, Reader, Traffic, TrafficReader};
 
 /// A site as the fleet knows it.
 pub struct SiteEntry {
@@ -20,4 +20,20 @@ pub struct SiteEntry {
 pub struct SitePorts {
     pub nodes: PerNode<Arc<dyn Appliance>>,
     pub traffic: Vec<Arc<dyn Traffic>>,
+}
+
+/// What can be read of one site: checks, plans and looks are given this, and so can't change anything.
+#[derive(Clone)]
+pub struct SiteReaders {
+    pub nodes: PerNode<Arc<dyn Reader>>,
+    pub traffic: Vec<Arc<dyn TrafficReader>>,
+}
+
+impl SitePorts {
+    pub fn readers(&self) -> SiteReaders {
+        SiteReaders {
+            nodes: PerNode { a: self.nodes.a.clone(), b: self.nodes.b.clone() },
+            traffic: self.traffic.iter().map(|entry| entry.clone() as Arc<dyn TrafficReader>).collect(),
+        }
+    }
 }

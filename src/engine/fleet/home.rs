@@ -30,7 +30,7 @@ impl Fleet {
         actor: &str,
     ) -> Result<(World, Result<Drafted, Problem>), Problem> {
         let parsed = adopting::parse(entry, request, self.around.clock.now()).await?;
-        let world = self.look(entry).await;
+        let world = self.look(&entry.ports.readers()).await;
         let drafted = adopting::draft(entry, self.next_id(&entry.site.name), &parsed, &world, actor);
         Ok((world, drafted))
     }
@@ -59,7 +59,7 @@ impl Fleet {
         let mut snapshot = api::Fleet::run(self, id)?;
         let busy = snapshot.run.is_finished() || snapshot.run.phase == Phase::Acting;
         if let Some(entry) = self.sites.get(&id.site).filter(|_| !busy) {
-            self.look_twice(entry, Arc::make_mut(&mut snapshot.world)).await;
+            self.look_twice(&entry.ports.readers(), Arc::make_mut(&mut snapshot.world)).await;
         }
         Ok(words::home::ways(snapshot))
     }

@@ -30,7 +30,7 @@ use super::api::{
 use super::package;
 use super::planning::{self, Draft};
 use super::runner::{Message, Order, Runner};
-use super::site::SiteEntry;
+use super::site::{SiteEntry, SiteReaders};
 use super::untouched::{self, Untouched};
 use super::words;
 
@@ -109,7 +109,7 @@ impl Fleet {
         let over = run.is_finished() && !run.is_watched();
         let world = entry.map_or_else(
             || World::new(run.last_at, false, jiff::SignedDuration::ZERO),
-            |entry| entry.ports.world(self.around.clock.now()),
+            |entry| entry.ports.readers().world(self.around.clock.now()),
         );
         let (publish, snapshot) = watch::channel(Snapshot { run: Arc::new(run), world: Arc::new(world), not_driven: None });
         let (inbox, messages) = mpsc::channel(16);
@@ -151,15 +151,15 @@ impl Fleet {
     }
 
     /// Two looks at a site: some facts need two readings that agree.
-    async fn look(&self, entry: &SiteEntry) -> World {
-        let mut world = entry.ports.world(self.around.clock.now());
-        self.look_twice(entry, &mut world).await;
+    async fn look(&self, readers: &SiteReaders) -> World {
+        let mut world = readers.world(self.around.clock.now());
+        self.look_twice(readers, &mut world).await;
         world
     }
 
-    async fn look_twice(&self, entry: &SiteEntry, world: &mut World) {
+    async fn look_twice(&self, readers: &SiteReaders, world: &mut World) {
         for _ in 0..2 {
-            entry.ports.look().await.into_world(world, self.around.clock.now());
+            readers.look().await.into_world(world, self.around.clock.now());
         }
     }
 
@@ -170,8 +170,9 @@ impl Fleet {
         let parsed = planning::parse(entry, procedure, request, self.around.clock.now())?;
         let (package, note) =
             package::read(request.package.clone()).await.map_err(|error| Problem::new(Kind::BadInput, "bad_package", error))?;
-        let world = self.look(entry).await;
-        let draft = planning::draft(entry, procedure, parsed, package, note, &world)?;
+        let readers = entry.ports.readers();
+        let world = self.look(&readers).await;
+        let draft = planning::draft(&entry.site, &readers, procedure, parsed, package, note, &world)?;
         Ok((draft, world))
     }
 
@@ -289,7 +290,7 @@ impl api::Fleet for Fleet {
     fn check<'a>(&'a self, site: &'a str) -> BoxFuture<'a, Result<Vec<Check>, Problem>> {
         Box::pin(async move {
             let entry = self.site(site)?;
-            Ok(checks::of_site(&entry.site, &self.look(entry).await))
+            Ok(checks::of_site(&entry.site, &self.look(&entry.ports.readers()).await))
         })
     }
 
