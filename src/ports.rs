@@ -53,6 +53,8 @@ pub enum NodeAct {
     Drain {
         deadline: Timestamp,
     },
+    /// Ends the sessions that are under way (BG-02); users may stay logged in.
+    EndSessions,
     Quiesce,
     /// Opens a node again that `Quiesce` closed to clients.
     Reopen,
@@ -73,6 +75,7 @@ impl NodeAct {
             Self::Update { .. } => "update",
             Self::EstablishFailover { .. } => "establish_failover",
             Self::Drain { .. } => "drain",
+            Self::EndSessions => "end_sessions",
             Self::Quiesce => "quiesce",
             Self::Reopen => "reopen",
             Self::ExtractData { .. } => "extract_data",

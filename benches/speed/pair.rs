@@ -101,7 +101,7 @@ impl Pair {
                 facts.roles = PerNode::new(|node| if node == *primary { Role::Primary } else { Role::Standby });
                 facts.sync = sync();
             }
-            NodeAct::Drain { .. } | NodeAct::Quiesce | NodeAct::Reopen => {}
+            NodeAct::EndSessions | NodeAct::Drain { .. } | NodeAct::Quiesce | NodeAct::Reopen => {}
         }
         ActAnswer::accepted()
     }

@@ -87,6 +87,7 @@ impl Stage {
             procedure: None,
             first: Some("now +100h".to_owned()),
             second: Some("now +8000h".to_owned()),
+            accepted: Vec::new(),
         };
         let id = self.fleet.start(request, "olga").await.expect("started");
         let mut watch = self.fleet.watch(&id).expect("the run");

@@ -4,6 +4,7 @@
 //! ours. Imports: everything of ours.
 
 mod abort;
+mod accept;
 mod adopt;
 mod alerts;
 mod ask;
@@ -71,6 +72,7 @@ enum Command {
     Runs(runs::Runs),
     Watch(watch::Watch),
     Confirm(confirm::Confirm),
+    Accept(accept::Accept),
     Hold(hold::Hold),
     Resume(resume::Resume),
     SwitchBack(switch_back::SwitchBack),
@@ -104,6 +106,7 @@ impl Command {
             Self::Runs(command) => command,
             Self::Watch(command) => command,
             Self::Confirm(command) => command,
+            Self::Accept(command) => command,
             Self::Hold(command) => command,
             Self::Resume(command) => command,
             Self::SwitchBack(command) => command,

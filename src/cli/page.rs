@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::domain::event::{Outcome, WaitingOn};
 use crate::domain::ids::NodeId;
-use crate::server::view::{Doubt, Guide, LeftUntouched, Node, Status, StopHere, Untouched, WayStep};
+use crate::server::view::{Doubt, Draining, Guide, LeftUntouched, Node, Status, StopHere, Untouched, WayStep};
 
 use super::output;
 
@@ -60,6 +60,7 @@ fn facts(status: &Status) -> Vec<(&'static str, String)> {
     facts.extend(step(status));
     facts.extend(status.guide.iter().flat_map(guide));
     facts.extend(status.way.iter().flat_map(way));
+    facts.extend(status.draining.iter().map(|draining| ("draining", drains(draining))));
     facts.extend(status.serving.map(|node| ("serving", format!("node {node}"))));
     facts.push(("failover", failover(status)));
     facts.push(("node a", node(&status.nodes[NodeId::A])));
@@ -131,6 +132,14 @@ pub fn left_behind(way: &StopHere) -> String {
     let from = left.known_from.as_deref().unwrap_or_default();
     let sessions = left.sessions.map(|sessions| format!(", {sessions} sessions by the last {from}")).unwrap_or_default();
     format!("; leaves behind what was written on node {} {since}{sessions}", left.node)
+}
+
+/// `node a: users 3, sessions 1, until 02:30`
+fn drains(draining: &Draining) -> String {
+    let count = |count: Option<u32>| count.map_or_else(|| "not told".to_owned(), |count| count.to_string());
+    let ending = if draining.ending { "; its sessions are ended" } else { "" };
+    let (users, sessions) = (count(draining.users), count(draining.sessions));
+    format!("node {}: users {users}, sessions {sessions}; until {}{ending}", draining.node, draining.until)
 }
 
 fn failover(status: &Status) -> String {

@@ -28,6 +28,8 @@ pub enum Kind {
     Word(&'static [&'static str]),
     Url,
     Window,
+    /// Hours and minutes, or `off`.
+    TimeOfDay,
     Trust,
 }
 
@@ -52,6 +54,7 @@ impl Kind {
             }
             Self::Url => "a URL".into(),
             Self::Window => "a window such as \"2026-11-22T02:00[Europe/Berlin] +4h\"".into(),
+            Self::TimeOfDay => "a time of day such as \"03:00\", or \"off\"".into(),
             Self::Trust => "\"system\", { ca_file = \"…\" } or { pins = [\"sha256/…\"] }".into(),
         }
     }
@@ -195,7 +198,10 @@ pub const KEYS: &[Key] = &[
     key("site.policy", "sync_ok_statuses", Kind::Texts, Default("success"), "The sync status texts that mean success; any other holds the run."),
     key("site.policy", "max_clock_skew", Kind::Duration, Default("60s"), "How far a node's clock may be from this machine's."),
     key("site.policy", "max_backup_age", Kind::Duration, Default("24h"), "How old the survivor's backup may be when failover is established."),
+    key("site.policy", "max_check_age", Kind::Duration, Default("1h"), "How old the preflight's results may be when the first act of window one begins; older ones are renewed. Less than five minutes counts as five."),
+    key("site.policy", "nightly_check", Kind::TimeOfDay, Default("03:00"), "When a run that waits is checked, every day, UTC; what has changed is told by `check_changed`. `off`: never."),
     key("site.policy", "drain_limit", Kind::Duration, Default("30min"), "How long a drain waits for users to leave."),
+    key("site.policy", "after_drain_limit", Kind::Word(&crate::domain::site::AfterDrain::WORDS), Default("hold"), "What becomes of users and sessions that are there still then: the run is held, goes on and says how many it left, or has their sessions ended."),
     key("site.policy", "min_soak", Kind::Duration, Default("24h"), "The shortest time in production between the windows."),
     key("site.policy", "max_unprotected", Kind::Duration, Default("14d"), "After this long without failover an alert goes out."),
     key("site.policy", "max_silence", Kind::Duration, Default("5min"), "A node silent for this long outside its update raises `node_unreachable`; the serving node that takes no client for this long `not_serving`."),

@@ -46,6 +46,7 @@ fn holds(kind: Kind) -> String {
         Kind::Word(words) => words.iter().map(|word| format!("`\"{word}\"`")).collect::<Vec<_>>().join(", "),
         Kind::Url => "URL".into(),
         Kind::Window => "window".into(),
+        Kind::TimeOfDay => "time of day".into(),
         Kind::Trust => "`\"system\"`, `{ ca_file = \"…\" }`, `{ pins = [\"…\"] }`".into(),
     }
 }

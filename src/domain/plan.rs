@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::action::{Impact, Kind, When};
+use super::checks::AcceptedWarning;
 use super::event::{FileEvidence, Goal};
 use super::ids::{NodeId, PerNode};
 use super::procedure::Procedure;
@@ -74,6 +75,9 @@ pub struct Plan {
     pub primary: NodeId,
     pub windows: Windows,
     pub steps: Vec<Step>,
+    /// The preflight's warnings that whoever started the run has accepted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub accepted: Vec<AcceptedWarning>,
     /// The run takes over a pair as it is found, half-way through an update.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub adopted: Option<Adoption>,
@@ -146,6 +150,7 @@ impl Plan {
             primary,
             windows,
             steps: procedure.resolve(primary),
+            accepted: Vec::new(),
             adopted: None,
         }
     }

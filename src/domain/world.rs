@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use jiff::{SignedDuration, Timestamp};
 
 use super::action::Impact;
+use super::event::Counts;
 use super::facts::{Facts, Known, Link, NodeFacts, WindowFact};
 use super::ids::{NodeId, PerNode};
 use super::run::Run;
@@ -191,6 +192,12 @@ pub struct World {
 impl World {
     pub fn new(now: Timestamp, has_traffic: bool, settling: SignedDuration) -> Self {
         Self { now, readings: PerNode::default(), traffic: TrafficReading::default(), has_traffic, settling, next_look: None }
+    }
+
+    /// The users and sessions that a node tells of.
+    pub fn people(&self, node: NodeId) -> Counts {
+        let current = self.readings[node].current.as_ref();
+        Counts { users: current.and_then(|read| read.users), sessions: current.and_then(|read| read.sessions) }
     }
 
     pub fn link(&self) -> Link {

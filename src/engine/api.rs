@@ -53,6 +53,20 @@ pub struct PlanRequest {
     pub first: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub second: Option<String>,
+    /// The preflight's warnings that whoever asks accepts, each by its name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub accepted: Vec<Acceptance>,
+}
+
+/// A person's word on one warning.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Acceptance {
+    pub check: String,
+    /// Needed only where both nodes have the warning.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<NodeId>,
+    pub reason: String,
 }
 
 /// A plan before it is a run.
@@ -77,6 +91,12 @@ pub enum Word {
         note: Option<String>,
     },
     Hold,
+    /// A warning of the preflight, as it is found now, is not to stand in the way.
+    AcceptWarning {
+        check: String,
+        node: Option<NodeId>,
+        reason: String,
+    },
     /// With a window: the one of the step where the run stands is booked anew.
     Resume {
         window: Option<String>,

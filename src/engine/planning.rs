@@ -138,7 +138,7 @@ pub fn must_pass(site: &Site, checks: &[Check]) -> Result<(), Problem> {
         let node = check.node.map(|node| format!("node `{node}`: ")).unwrap_or_default();
         problem = problem.because(format!("{node}{}: expected {}, found {}", check.name, check.expected, check.found));
     }
-    let remedy = checks.iter().find(against).map(|check| check.remedy.clone()).unwrap_or_default();
+    let remedy = checks.iter().find(against).map_or("", |check| check.remedy);
     Err(problem.state("nothing was changed").hint(remedy))
 }
 

@@ -141,6 +141,7 @@ impl Stage {
             procedure: Some(procedure.to_owned()),
             first: Some(self.setting.first.clone()),
             second: Some(self.setting.second.clone()),
+            accepted: Vec::new(),
         }
     }
 

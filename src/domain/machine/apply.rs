@@ -3,11 +3,12 @@
 use jiff::Timestamp;
 
 use super::Command;
-use super::orders::{closed, confirmed, replaced, resumed, revised, switch_back};
+use super::orders::{closed, confirmed, replaced, resumed, revised, switch_back, warning_accepted};
 use crate::domain::action::{Kind, When};
+use crate::domain::checks::AcceptedWarning;
 use crate::domain::event::{Event, Evidence, Notice, WaitingOn};
 use crate::domain::ids::NodeId;
-use crate::domain::run::{Act, Hold, Instruction, Phase, Run, SyncEvidence};
+use crate::domain::run::{Act, Checked, Hold, Instruction, Phase, Run, SyncEvidence};
 use crate::domain::step::Step;
 
 pub fn apply(run: &mut Run, event: &Event, at: Timestamp) -> Vec<Command> {
@@ -18,6 +19,7 @@ pub fn apply(run: &mut Run, event: &Event, at: Timestamp) -> Vec<Command> {
             if let Some(index) = run.position() {
                 run.progress[index].attempts = *attempt;
                 run.progress[index].tries += 1;
+                run.progress[index].ending = baseline.ending;
             }
             run.act = Some(Act { attempt: *attempt, since: at, baseline: baseline.clone(), accepted: false, instruction: None });
             run.phase = Phase::Acting;
@@ -54,6 +56,17 @@ pub fn apply(run: &mut Run, event: &Event, at: Timestamp) -> Vec<Command> {
                 run.progress[index].done_at = None;
             }
             run.phase = Phase::Ready;
+        }
+        Event::Checked { results } => run.checked = Some(Checked { at, results: results.clone() }),
+        Event::WarningAccepted { check, node, basis, reason, by, left } => {
+            let word = AcceptedWarning {
+                check: check.clone(),
+                node: *node,
+                basis: basis.clone(),
+                reason: reason.clone(),
+                by: by.clone(),
+            };
+            warning_accepted(run, word, left.is_empty());
         }
         Event::Confirmed { gate, verdict, .. } => return confirmed(run, *gate, *verdict, at),
         Event::Held { code, message, found, given_up, .. } => {
@@ -183,7 +196,12 @@ fn effect(run: &mut Run, step: &Step, evidence: &Evidence, at: Timestamp) -> Vec
             run.accepted_status = None;
             touch_both(run, at);
         }
-        Kind::Preflight | Kind::CheckSync | Kind::Drain | Kind::Confirm | Kind::FinalCheck => {}
+        Kind::Preflight => {
+            if let Evidence::Checks { results } = evidence {
+                run.checked = Some(Checked { at, results: results.clone() });
+            }
+        }
+        Kind::CheckSync | Kind::Drain | Kind::Confirm | Kind::FinalCheck => {}
     }
     Vec::new()
 }

@@ -126,6 +126,15 @@ pub const TABLE: &[Row] = &[
         To::Same,
         "something that people must know and that moves nothing",
     ),
+    row("checked", By::Decision, &[Waiting], To::Same, "a run that waits was checked, as every night; what has changed is told"),
+    row("warning_accepted", By::Person, &[Waiting], To::Same, "a person accepted a warning of the preflight before it is asked"),
+    row(
+        "warning_accepted",
+        By::Person,
+        &[Held],
+        To::One(&[Ready, Held]),
+        "a person accepted a warning of the preflight; the run goes on once no other is left",
+    ),
     row("confirmed", By::Person, &[Waiting, Held], To::One(&[Ready, Waiting, Held]), "a person answered a gate"),
     row(
         "hold_requested",

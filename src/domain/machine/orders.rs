@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use super::Command;
 use super::apply::{awaited_of, doubt_update, step_done};
 use crate::domain::action::{Kind, When};
+use crate::domain::checks::AcceptedWarning;
 use crate::domain::event::{Evidence, Goal, Notice, Outcome, Verdict};
 use crate::domain::gate::Gate;
 use crate::domain::ids::NodeId;
@@ -40,6 +41,14 @@ pub fn confirmed(run: &mut Run, gate: Gate, verdict: Verdict, at: Timestamp) -> 
         run.autopilot_off = Some(step.when);
     }
     step_done(run, &Evidence::seen("confirmed by a person"), at)
+}
+
+/// A person's word on a warning. It lets the run go on if warnings were all that held it, and none is left.
+pub fn warning_accepted(run: &mut Run, word: AcceptedWarning, is_last: bool) {
+    run.accepted.push(word);
+    if is_last && run.hold().is_some_and(|hold| hold.code == "warning_not_accepted") {
+        run.phase = Phase::Ready;
+    }
 }
 
 /// Goes on after a hold, a doubt, or with another window.
@@ -112,6 +121,7 @@ fn replace_rest(run: &mut Run, steps: Vec<Step>, at: Timestamp) {
 fn forget_tries(run: &mut Run) {
     for progress in &mut run.progress {
         progress.tries = 0;
+        progress.ending = false;
     }
 }
 

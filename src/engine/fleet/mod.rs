@@ -24,6 +24,7 @@ use crate::domain::world::World;
 use crate::ports::{Notifier, StoreError};
 
 use super::Around;
+use super::accepting;
 use super::api::{
     self, AdoptPreview, AdoptRequest, Kind, PlanPreview, PlanRequest, Problem, Replaced, Snapshot, WaysFound, Word,
 };
@@ -206,10 +207,14 @@ impl Fleet {
         let _one_at_a_time = lock.lock().await;
         self.no_open_run(&request.site)?;
         let (draft, world) = self.draft(&request).await?;
-        planning::must_pass(&entry.site, &checks::of_site(&entry.site, &world))?;
+        let checks = checks::of_site(&entry.site, &world);
+        planning::must_pass(&entry.site, &checks)?;
+        let accepted = accepting::accepted(&request.accepted, &checks, actor)?;
+        accepting::must_be_accepted(&entry.site, &checks, &accepted)?;
         planning::must_not_be_refused(&entry.site, &draft.refusals)?;
-        self.stage(&draft.plan).await?;
-        self.record_start(entry, draft.plan, actor).await
+        let plan = Plan { accepted, ..draft.plan };
+        self.stage(&plan).await?;
+        self.record_start(entry, plan, actor).await
     }
 
     /// The run's own copy of the package.
@@ -296,7 +301,10 @@ impl api::Fleet for Fleet {
 
     fn plan(&self, request: PlanRequest) -> BoxFuture<'_, Result<PlanPreview, Problem>> {
         Box::pin(async move {
-            let (draft, world) = self.draft(&request).await?;
+            let (mut draft, world) = self.draft(&request).await?;
+            let checks = checks::of_site(&self.site(&request.site)?.site, &world);
+            draft.plan.accepted = accepting::accepted(&request.accepted, &checks, "")?;
+            draft.refusals.extend(accepting::refusals(&checks, &draft.plan.accepted));
             let times = draft.plan.times(self.around.clock.now());
             Ok(PlanPreview { site: request.site, plan: draft.plan, times, refusals: draft.refusals, movable: world.has_traffic })
         })

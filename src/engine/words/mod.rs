@@ -16,6 +16,7 @@ use crate::domain::watch;
 use crate::domain::window::Window;
 use crate::ports::StoreError;
 
+use super::accepting;
 use super::api::{Kind, Problem, Snapshot, Word};
 use super::recorder::RecordError;
 use super::runner::Runner;
@@ -32,6 +33,7 @@ pub async fn take(runner: &mut Runner, word: Word, actor: &str, seq: Option<u64>
     let (event, why) = match word {
         Word::Confirm { gate, verdict, note } => confirm(runner, gate.as_deref(), verdict, note).await?,
         Word::Hold => hold(runner.run())?,
+        Word::AcceptWarning { check, node, reason } => accepting::word(runner, (&check, node), &reason, actor).await?,
         Word::Resume { window } => {
             // What was done by hand meanwhile is seen before the run goes on, not believed.
             runner.look_now().await;

@@ -140,6 +140,7 @@ impl Fake {
             procedure: None,
             first: Some("2026-11-22T02:00[Europe/Berlin] +4h".to_owned()),
             second: Some("2026-11-26T01:00:00Z +4h".to_owned()),
+            accepted: Vec::new(),
         };
         let id = self.begin(request, "alice").unwrap();
         while self.step(&id).is_some_and(|now| now.id != step) {
@@ -250,6 +251,7 @@ impl Fake {
             procedure: None,
             first: None,
             second: None,
+            accepted: Vec::new(),
         };
         let mut plan = self.preview(request)?.plan;
         plan.steps.clear();
@@ -295,6 +297,10 @@ impl Fake {
                 Event::Confirmed { gate: gate.ok_or_else(|| shut("any"))?, verdict, note }
             }
             Word::Hold => Event::HoldRequested {},
+            Word::AcceptWarning { check, node, reason } => {
+                let (basis, by) = ("odd".to_owned(), "alice".to_owned());
+                Event::WarningAccepted { check, node, basis, reason, by, left: Vec::new() }
+            }
             Word::Resume { window } => {
                 let second = window.map(|text| Window::parse(&text, START).unwrap());
                 Event::Resumed { first: None, second }

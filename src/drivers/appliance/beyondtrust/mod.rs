@@ -16,6 +16,7 @@ mod probe;
 mod reader;
 mod reporting;
 mod sessions;
+mod terminate;
 mod token;
 mod xml;
 
@@ -122,6 +123,7 @@ impl BeyondTrust {
             NodeAct::ExtractData { since, until, directory } => {
                 self.in_time(intent, self.extract(intent, *since, *until, directory)).await
             }
+            NodeAct::EndSessions => self.in_time(intent, self.end_sessions()).await,
             NodeAct::Drain { .. } | NodeAct::Quiesce => Ok(self.by_operator(intent, act, self.counts().await)),
             _ => Ok(self.by_operator(intent, act, console::People::default())),
         }
@@ -154,6 +156,13 @@ impl BeyondTrust {
         self.check_box().await?;
         let extraction = reporting::extract(&self.api, since, until, directory, &self.stem(intent, directory)).await?;
         Ok(ActAnswer::Accepted { files: extraction.files, records: Some(extraction.sessions) })
+    }
+
+    async fn end_sessions(&self) -> Result<ActAnswer, CallError> {
+        self.check_box().await?;
+        let ended = terminate::end_sessions(&self.api, self.clock.now()).await?;
+        tracing::info!(site = %self.settings.site, node = %self.settings.node, ended, "sessions were ended");
+        Ok(ActAnswer::accepted())
     }
 
     fn stem(&self, intent: &Intent, directory: &Path) -> String {
