@@ -90,6 +90,7 @@ impl Stage {
             second: Some("now +8000h".to_owned()),
             urgent: None,
             responsible: None,
+            accepted: Vec::new(),
         };
         let id = self.fleet.start(request, "olga").await.expect("started");
         let mut watch = self.fleet.watch(&id).expect("the run");

@@ -4,6 +4,7 @@
 //! ours. Imports: everything of ours.
 
 mod abort;
+mod accept;
 mod adopt;
 mod alerts;
 mod ask;
@@ -76,6 +77,7 @@ enum Command {
     Watch(watch::Watch),
     Confirm(confirm::Confirm),
     Waive(waive::Waive),
+    Accept(accept::Accept),
     Hold(hold::Hold),
     Resume(resume::Resume),
     SwitchBack(switch_back::SwitchBack),
@@ -111,6 +113,7 @@ impl Command {
             Self::Watch(command) => command,
             Self::Confirm(command) => command,
             Self::Waive(command) => command,
+            Self::Accept(command) => command,
             Self::Hold(command) => command,
             Self::Resume(command) => command,
             Self::SwitchBack(command) => command,

@@ -7,7 +7,7 @@ use crate::domain::gate::Expiry;
 use crate::domain::ids::NodeId;
 use crate::domain::shown::HASH_SHORT;
 use crate::server::view::{
-    Doubt, GateState, Guide, LeftUntouched, Node, Soak, Status, StepTime, StopHere, Untouched, WaiverView, WayStep,
+    Doubt, Draining, GateState, Guide, LeftUntouched, Node, Soak, Status, StepTime, StopHere, Untouched, WaiverView, WayStep,
 };
 
 use super::output;
@@ -89,6 +89,7 @@ fn pair(status: &Status) -> Vec<(&'static str, String)> {
     facts.extend(status.way.iter().flat_map(way));
     facts.extend(status.gate_state.iter().flat_map(gate));
     facts.extend(status.waivers.iter().map(|waiver| ("waived", waived(waiver))));
+    facts.extend(status.draining.iter().map(|draining| ("draining", drains(draining))));
     facts.extend(status.serving.map(|node| ("serving", format!("node {node}"))));
     facts.push(("failover", failover(status)));
     facts.extend(status.soak.iter().flat_map(soak));
@@ -211,6 +212,14 @@ pub fn left_behind(way: &StopHere) -> String {
     let from = left.known_from.as_deref().unwrap_or_default();
     let sessions = left.sessions.map(|sessions| format!(", {sessions} sessions by the last {from}")).unwrap_or_default();
     format!("; leaves behind what was written on node {} {since}{sessions}", left.node)
+}
+
+/// `node a: users 3, sessions 1, until 02:30`
+fn drains(draining: &Draining) -> String {
+    let count = |count: Option<u32>| count.map_or_else(|| "not told".to_owned(), |count| count.to_string());
+    let ending = if draining.ending { "; its sessions are ended" } else { "" };
+    let (users, sessions) = (count(draining.users), count(draining.sessions));
+    format!("node {}: users {users}, sessions {sessions}; until {}{ending}", draining.node, draining.until)
 }
 
 fn failover(status: &Status) -> String {

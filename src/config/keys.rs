@@ -38,6 +38,8 @@ pub enum Kind {
     Days,
     /// A day or a time, as a freeze has them.
     Moment,
+    /// Hours and minutes, or `off`.
+    TimeOfDay,
     Trust,
     /// A whole number from 1.
     Count,
@@ -71,6 +73,7 @@ impl Kind {
             Self::ClockTime => "a time such as \"02:00\"".into(),
             Self::Windows => "a list of windows such as [\"2026-11-22T02:00[Europe/Berlin] +4h\"]".into(),
             Self::Days => "a list of days such as [\"sunday\"], [\"first sunday\"] or [\"15\"]".into(),
+            Self::TimeOfDay => "a time of day such as \"03:00\", or \"off\"".into(),
             Self::Moment => "a day or time such as \"2026-12-20\" or \"2026-12-20T18:00\"".into(),
             Self::Trust => "\"system\", { ca_file = \"…\" } or { pins = [\"sha256/…\"] }".into(),
         }
@@ -242,7 +245,10 @@ pub const KEYS: &[Key] = &[
     key("site.policy", "sync_ok_statuses", Kind::Texts, Default("success"), "The sync status texts that mean success; any other holds the run."),
     key("site.policy", "max_clock_skew", Kind::Duration, Default("60s"), "How far a node's clock may be from this machine's."),
     key("site.policy", "max_backup_age", Kind::Duration, Default("24h"), "How old the survivor's backup may be when failover is established."),
+    key("site.policy", "max_check_age", Kind::Duration, Default("1h"), "How old the preflight's results may be when the first act of window one begins; older ones are renewed. Less than five minutes counts as five."),
+    key("site.policy", "nightly_check", Kind::TimeOfDay, Default("03:00"), "When a run that waits is checked, every day, UTC; what has changed is told by `check_changed`. `off`: never."),
     key("site.policy", "drain_limit", Kind::Duration, Default("30min"), "How long a drain waits for users to leave."),
+    key("site.policy", "after_drain_limit", Kind::Word(&crate::domain::site::AfterDrain::WORDS), Default("hold"), "What becomes of users and sessions that are there still then: the run is held, goes on and says how many it left, or has their sessions ended."),
     key("site.policy", "min_soak", Kind::Duration, Default("24h"), "The shortest time in production between the windows."),
     key("site.policy", "max_soak", Kind::Duration, Default("7d"), "After this long between the windows an alert goes out; it never leads on."),
     key("site.policy", "on_soak_failure", Kind::Word(ON_SOAK_FAILURE), Default("restart"), "When a condition that the soak watches fails: the soak's clock begins anew once it holds again, or it is only told."),

@@ -8,7 +8,8 @@ use serde::Serialize;
 
 use super::action::Kind;
 use super::booking;
-use super::event::{Cause, Event, Verdict, WaitingOn};
+use super::checks::{self, Change, Finding};
+use super::event::{Baseline, Cause, Counts, Event, Evidence, Verdict, WaitingOn};
 use super::ids::{NodeId, RunId};
 use super::journal::Record;
 use super::rules::Rule;
@@ -17,7 +18,7 @@ use super::sheet;
 use super::step::Step;
 
 /// The alerts of the contract, and those that were added since.
-pub const NAMES: [&str; 23] = [
+pub const NAMES: [&str; 25] = [
     "sync_failed",
     "step_failed",
     "by_operator",
@@ -41,6 +42,8 @@ pub const NAMES: [&str; 23] = [
     "finished",
     "store_low",
     "not_driven",
+    "check_changed",
+    "drain_limit",
 ];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -193,6 +196,13 @@ fn sayings(before: &Run, run: &Run, record: &Record, event: &Event) -> Vec<Sayin
             vec![say("in_doubt", Severity::Critical, message.clone(), hint)]
         }
         Event::Noticed { notice, raised: true, message, .. } => notices::raised(run, *notice, message),
+        Event::Checked { results } => check_changed(before, run, results),
+        Event::StepBegun { baseline: Baseline { ending: true, people, .. }, .. } => {
+            drain_limit(before, people.unwrap_or_default(), "their sessions are ended now")
+        }
+        Event::StepDone { evidence: Evidence::Drained { left, found }, .. } if left.is_anybody() => {
+            drain_limit(before, *left, found)
+        }
         Event::StepDone { .. } if before.step().is_some_and(|step| step.kind == Kind::SwitchTraffic) => {
             let summary = format!("`{}` leads to node `{}` on every server", run.plan.service, run.survivor);
             vec![say("traffic_switched", Severity::Info, summary, "watch the service; clients follow as their caches expire")]
@@ -204,6 +214,34 @@ fn sayings(before: &Run, run: &Run, record: &Record, event: &Event) -> Vec<Sayin
         Event::Closed { state, undone, .. } => closed(before, run, state, undone),
         _ => Vec::new(),
     }
+}
+
+/// What is not as it was in the check before; the first check of a run has nothing to be compared with.
+fn check_changed(before: &Run, run: &Run, results: &[Finding]) -> Vec<Saying> {
+    let Some(last) = &before.checked else { return Vec::new() };
+    let changes = checks::changes(&last.results, results);
+    if changes.is_empty() {
+        return Vec::new();
+    }
+    let worse = changes.iter().any(Change::is_worse);
+    let severity = if worse { Severity::Warning } else { Severity::Info };
+    let summary = changes.iter().map(Change::describe).collect::<Vec<_>>().join("; ");
+    let mut remedies: Vec<&str> = changes.iter().filter(|change| change.is_worse()).map(|change| change.remedy).collect();
+    remedies.dedup();
+    let hint = if worse {
+        format!("{}; see `changeover check {}`", remedies.join("; "), run.id.site)
+    } else {
+        "nothing is left to do".to_owned()
+    };
+    vec![say("check_changed", severity, format!("the nightly check of run `{}`: {summary}", run.id), hint)]
+}
+
+/// BG-02: users or sessions were there still at the drain's limit, and the policy led on.
+fn drain_limit(before: &Run, left: Counts, what: &str) -> Vec<Saying> {
+    let node = before.step().and_then(|step| step.node).unwrap_or(before.plan.primary);
+    let summary = format!("the drain of node `{node}` has reached its limit with {}: {what}", left.describe());
+    let hint = format!("tell those who are still at work; `changeover hold {}` stops the run before it goes on", before.id);
+    vec![say("drain_limit", Severity::Warning, summary, hint)]
 }
 
 fn instruction(run: &Run) -> Option<u32> {
@@ -327,6 +365,9 @@ pub fn hint_of(code: &str, run: &Run) -> String {
         ),
         "out_of_band" => {
             format!("somebody changed the pair; look at it, {resume}: what is already so counts if no rule speaks against it")
+        }
+        "warning_not_accepted" => {
+            format!("look at each; accept it by its name: `changeover accept {id} NAME --reason …`; or put it right, {resume}")
         }
         "drain_limit" => format!("ask the users who are left to finish, or end their sessions in the console, {resume}"),
         "rejected" => gates::after_rejection(run),

@@ -123,6 +123,8 @@ pub fn begin(id: RunId, plan: Box<Plan>, actor: &str, at: Timestamp) -> Run {
         resumed: 0,
         instructions: 0,
         notices: Vec::new(),
+        checked: None,
+        accepted: Vec::new(),
         plan,
     };
     match run.plan.adopted.clone() {

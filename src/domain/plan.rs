@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::action::{Kind, When};
 use super::booking;
+use super::checks::AcceptedWarning;
 use super::estimate;
 use super::event::{FileEvidence, Goal};
 use super::fit::{self, Fit};
@@ -77,6 +78,9 @@ pub struct Plan {
     pub primary: NodeId,
     pub windows: Windows,
     pub steps: Vec<Step>,
+    /// The preflight's warnings that whoever started the run has accepted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub accepted: Vec<AcceptedWarning>,
     /// The run takes over a pair as it is found, half-way through an update.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub adopted: Option<Adoption>,
@@ -165,6 +169,7 @@ impl Plan {
             primary,
             windows,
             steps: procedure.resolve(primary),
+            accepted: Vec::new(),
             adopted: None,
             urgent: None,
             fit: Fit::default(),

@@ -4,6 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::action::{Kind, When};
 use super::asked::{Asked, Bound};
+use super::checks::{AcceptedWarning, Finding};
 use super::event::{Baseline, Evidence, FileEvidence, Goal, Notice, Outcome, Verdict, WaitingOn};
 use super::gate::Gate;
 use super::ids::{NodeId, PerNode, RunId};
@@ -73,6 +74,8 @@ pub struct Progress {
     pub attempts: u32,
     /// Attempts since a person last resumed the run.
     pub tries: u32,
+    /// A drain whose limit has passed: sessions are being ended.
+    pub ending: bool,
 }
 
 /// R1's evidence.
@@ -164,6 +167,17 @@ pub struct Run {
     pub resumed: u32,
     pub instructions: u32,
     pub notices: Vec<(Notice, Option<NodeId>)>,
+    /// The preflight's last results: of its step, or of the night.
+    pub checked: Option<Checked>,
+    /// Warnings that people have accepted since the start.
+    pub accepted: Vec<AcceptedWarning>,
+}
+
+/// What the preflight found, and when.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Checked {
+    pub at: Timestamp,
+    pub results: Vec<Finding>,
 }
 
 impl Run {
@@ -186,6 +200,11 @@ impl Run {
     pub fn progress_of(&self, step: &Step) -> Option<&Progress> {
         let index = self.plan.steps.iter().position(|known| known.id == step.id)?;
         self.progress.get(index)
+    }
+
+    /// Every acceptance of a warning, the last word last.
+    pub fn acceptances(&self) -> Vec<AcceptedWarning> {
+        self.plan.accepted.iter().chain(&self.accepted).cloned().collect()
     }
 
     pub fn is_finished(&self) -> bool {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use jiff::civil::Time;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -91,8 +92,17 @@ pub struct Policy {
     pub max_clock_skew: SignedDuration,
     /// R4: how old the survivor's backup may be when failover is established.
     pub max_backup_age: SignedDuration,
+    /// How old the preflight's results may be when they are used.
+    #[serde(default = "an_hour")]
+    pub max_check_age: SignedDuration,
+    /// When a run that waits is checked, every day; `None`: never. A run of a build that did not check at night goes on so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nightly_check: Option<Time>,
     /// BG-02: how long a drain waits for users to leave.
     pub drain_limit: SignedDuration,
+    /// BG-02: what becomes of those who are still there then.
+    #[serde(default)]
+    pub after_drain_limit: AfterDrain,
     /// R10, BG-05: the shortest time between the windows.
     pub min_soak: SignedDuration,
     /// BG-05: after this long between the windows an alert goes out.
@@ -161,6 +171,38 @@ pub enum OnSoakFailure {
     Alert,
 }
 
+/// What is done with users and sessions that are there still at the drain's limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AfterDrain {
+    /// The run is held: a person decides.
+    #[default]
+    Hold,
+    /// The run goes on, and says how many it left.
+    GoOn,
+    /// Their sessions are ended through the node's interface.
+    EndSessions,
+}
+
+impl AfterDrain {
+    /// The words of the config, in this order.
+    pub const WORDS: [&'static str; 3] = ["hold", "go_on", "end_sessions"];
+
+    /// By its word; whatever is no word of it holds.
+    pub fn of(word: &str) -> Self {
+        match word {
+            "go_on" => Self::GoOn,
+            "end_sessions" => Self::EndSessions,
+            _ => Self::Hold,
+        }
+    }
+}
+
+/// What plans of before the key have.
+fn an_hour() -> SignedDuration {
+    SignedDuration::from_hours(1)
+}
+
 impl Default for Policy {
     fn default() -> Self {
         Self {
@@ -168,7 +210,10 @@ impl Default for Policy {
             sync_ok_statuses: vec!["success".to_owned()],
             max_clock_skew: SignedDuration::from_secs(60),
             max_backup_age: SignedDuration::from_hours(24),
+            max_check_age: an_hour(),
+            nightly_check: Some(Time::constant(3, 0, 0, 0)),
             drain_limit: SignedDuration::from_mins(30),
+            after_drain_limit: AfterDrain::Hold,
             min_soak: SignedDuration::from_hours(24),
             max_soak: default_max_soak(),
             on_soak_failure: OnSoakFailure::Restart,

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use super::booking;
+use super::event::Counts;
 use super::facts::{Facts, Known, Link, NodeFacts, WindowFact};
 use super::fit;
 use super::ids::{NodeId, PerNode};
@@ -224,6 +225,12 @@ impl World {
     pub fn new(now: Timestamp, has_traffic: bool, settling: SignedDuration) -> Self {
         let (readings, traffic) = (PerNode::default(), TrafficReading::default());
         Self { now, readings, traffic, has_traffic, settling, next_look: None, config: Arc::default() }
+    }
+
+    /// The users and sessions that a node tells of.
+    pub fn people(&self, node: NodeId) -> Counts {
+        let current = self.readings[node].current.as_ref();
+        Counts { users: current.and_then(|read| read.users), sessions: current.and_then(|read| read.sessions) }
     }
 
     pub fn link(&self) -> Link {

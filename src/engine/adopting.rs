@@ -140,6 +140,7 @@ pub fn draft(entry: &SiteEntry, id: RunId, parsed: &Parsed, world: &World, actor
         fit: Fit::default(),
         zone: civil::name(&site.calendar.zone),
         responsible: Some(actor.to_owned()),
+        accepted: Vec::new(),
     };
     let run = machine::begin(id, Box::new(plan), actor, world.now);
     let found = way_home::of_run(&run, world);

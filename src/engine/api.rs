@@ -61,6 +61,9 @@ pub struct PlanRequest {
     /// The user who is responsible for window two; by default the site's, else whoever starts the run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub responsible: Option<String>,
+    /// The preflight's warnings that whoever asks accepts, each by its name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub accepted: Vec<Acceptance>,
 }
 
 /// The next windows of a site.
@@ -70,6 +73,17 @@ pub struct WindowsFound {
     pub zone: String,
     /// Free ones and such as a freeze takes out, in order.
     pub windows: Vec<Usual>,
+}
+
+/// A person's word on one warning.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Acceptance {
+    pub check: String,
+    /// Needed only where both nodes have the warning.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<NodeId>,
+    pub reason: String,
 }
 
 /// A plan before it is a run.
@@ -103,6 +117,12 @@ pub enum Word {
         reason: String,
     },
     Hold,
+    /// A warning of the preflight, as it is found now, is not to stand in the way.
+    AcceptWarning {
+        check: String,
+        node: Option<NodeId>,
+        reason: String,
+    },
     /// With a window: the one of the step where the run stands is booked anew.
     Resume {
         window: Option<String>,
@@ -136,6 +156,7 @@ impl Word {
         match self {
             Self::Confirm { .. } => "confirm",
             Self::Waive { .. } => "waive",
+            Self::AcceptWarning { .. } => "accept",
             Self::Hold => "hold",
             Self::Resume { .. } | Self::Rebook(_) => "resume",
             Self::SwitchBack { .. } => "switch-back",

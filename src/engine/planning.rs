@@ -104,7 +104,7 @@ pub fn draft(
     world: &World,
     earlier: &[Arc<Run>],
 ) -> Result<Draft, Problem> {
-    let site = &entry.site;
+    let (site, readers) = (&entry.site, entry.ports.readers());
     let Link::Linked { primary } = world.link() else {
         must_pass(site, &checks::of_site(site, world))?;
         return Err(Problem::new(Kind::Refused, "roles", format!("site `{}` is not a linked pair", site.name))
@@ -113,7 +113,7 @@ pub fn draft(
     let now = parsed.now;
     let from = start_version(site, primary, world)?;
     let order = Order { from, to: parsed.to, package, note: note.clone(), primary, windows: Windows::default() };
-    let hands = PerNode::new(|node| entry.ports.nodes[node].hands());
+    let hands = PerNode::new(|node| readers.nodes[node].hands());
     let (responsible, urgent) = (parsed.responsible, parsed.urgent);
     let plan = Plan { hands, responsible, urgent, ..Plan::new(procedure, site, order) };
     let earlier: Vec<&Run> = earlier.iter().map(|run| &**run).collect();
@@ -156,7 +156,7 @@ pub fn must_pass(site: &Site, checks: &[Check]) -> Result<(), Problem> {
         let node = check.node.map(|node| format!("node `{node}`: ")).unwrap_or_default();
         problem = problem.because(format!("{node}{}: expected {}, found {}", check.name, check.expected, check.found));
     }
-    let remedy = checks.iter().find(against).map(|check| check.remedy.clone()).unwrap_or_default();
+    let remedy = checks.iter().find(against).map_or("", |check| check.remedy);
     Err(problem.state("nothing was changed").hint(remedy))
 }
 

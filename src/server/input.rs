@@ -142,6 +142,16 @@ pub struct HoldBody {
     pub seq: Option<u64>,
 }
 
+/// The body of `accept`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AcceptBody {
+    pub check: String,
+    pub node: Option<NodeId>,
+    pub reason: String,
+    pub seq: Option<u64>,
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ConfirmBody {

@@ -150,6 +150,7 @@ impl Stage {
             second: Some(self.setting.second.clone()),
             urgent: None,
             responsible: None,
+            accepted: Vec::new(),
         }
     }
 

@@ -4,13 +4,14 @@ use jiff::Timestamp;
 
 use super::Command;
 use super::gates;
-use super::orders::{book, closed, replaced, resumed, revised, switch_back};
+use super::orders::{book, closed, replaced, resumed, revised, switch_back, warning_accepted};
 use crate::domain::action::{Kind, When};
 use crate::domain::asked::Answer;
+use crate::domain::checks::AcceptedWarning;
 use crate::domain::estimate;
 use crate::domain::event::{Cause, Event, Evidence, Notice, Verdict, WaitingOn};
 use crate::domain::ids::NodeId;
-use crate::domain::run::{Act, Hold, Instruction, Phase, Run, SyncEvidence};
+use crate::domain::run::{Act, Checked, Hold, Instruction, Phase, Run, SyncEvidence};
 use crate::domain::step::Step;
 use crate::domain::waiver::Waiver;
 
@@ -24,6 +25,7 @@ pub fn apply(run: &mut Run, event: &Event, at: Timestamp) -> Vec<Command> {
                 run.progress[index].attempts = *attempt;
                 run.progress[index].tries += 1;
                 run.progress[index].begun_at.get_or_insert(at);
+                run.progress[index].ending = baseline.ending;
             }
             run.act = Some(Act { attempt: *attempt, since: at, baseline: baseline.clone(), accepted: false, instruction: None });
             run.phase = Phase::Acting;
@@ -82,6 +84,17 @@ pub fn apply(run: &mut Run, event: &Event, at: Timestamp) -> Vec<Command> {
         Event::Waived { rule, step, reason, by, shown } => {
             let (step, reason, by, shown) = (step.clone(), reason.clone(), by.clone(), shown.clone());
             gates::waived(run, Waiver { rule: *rule, step, by, reason, at, shown, used: false, over: false });
+        }
+        Event::Checked { results } => run.checked = Some(Checked { at, results: results.clone() }),
+        Event::WarningAccepted { check, node, basis, reason, by, left } => {
+            let word = AcceptedWarning {
+                check: check.clone(),
+                node: *node,
+                basis: basis.clone(),
+                reason: reason.clone(),
+                by: by.clone(),
+            };
+            warning_accepted(run, word, left.is_empty());
         }
         Event::Held { code, message, found, given_up, .. } => {
             disturb(run);
@@ -263,7 +276,12 @@ fn effect(run: &mut Run, step: &Step, evidence: &Evidence, at: Timestamp) -> Vec
             run.accepted_status = None;
             touch_both(run, at);
         }
-        Kind::Preflight | Kind::CheckSync | Kind::Drain | Kind::Confirm | Kind::FinalCheck => {}
+        Kind::Preflight => {
+            if let Evidence::Checks { results } = evidence {
+                run.checked = Some(Checked { at, results: results.clone() });
+            }
+        }
+        Kind::CheckSync | Kind::Drain | Kind::Confirm | Kind::FinalCheck => {}
     }
     Vec::new()
 }

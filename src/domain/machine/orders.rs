@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use super::Command;
 use super::apply::{awaited_of, doubt_update, restart_soak};
 use crate::domain::action::{Kind, When};
+use crate::domain::checks::AcceptedWarning;
 use crate::domain::event::{Goal, Notice, Outcome};
 use crate::domain::ids::NodeId;
 use crate::domain::run::{Hold, NodeRecord, Phase, Progress, Run};
@@ -24,6 +25,14 @@ pub fn book(run: &mut Run, first: Option<&Window>, second: Option<&Window>, resp
         // R17: it was confirmed for the window that is gone.
         run.autopilot_off = None;
         run.notices.retain(|(notice, _)| *notice != Notice::WindowClosing);
+    }
+}
+
+/// A person's word on a warning. It lets the run go on if warnings were all that held it, and none is left.
+pub fn warning_accepted(run: &mut Run, word: AcceptedWarning, is_last: bool) {
+    run.accepted.push(word);
+    if is_last && run.hold().is_some_and(|hold| hold.code == "warning_not_accepted") {
+        run.phase = Phase::Ready;
     }
 }
 
@@ -99,6 +108,7 @@ fn replace_rest(run: &mut Run, steps: Vec<Step>, at: Timestamp) {
 fn forget_tries(run: &mut Run) {
     for progress in &mut run.progress {
         progress.tries = 0;
+        progress.ending = false;
     }
 }
 

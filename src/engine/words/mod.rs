@@ -14,6 +14,7 @@ use crate::domain::run::Run;
 use crate::domain::sheet;
 use crate::ports::StoreError;
 
+use super::accepting;
 use super::api::{Kind, Problem, Snapshot, Word};
 use super::recorder::RecordError;
 use super::runner::Runner;
@@ -36,6 +37,7 @@ pub async fn take(runner: &mut Runner, word: Word, actor: &str, seq: Option<u64>
         Word::Hold => hold(runner.run())?,
         Word::Resume { window } => resume::here(runner, window).await?,
         Word::Rebook(rebooking) => resume::with(runner, rebooking).await?,
+        Word::AcceptWarning { check, node, reason } => accepting::word(runner, (&check, node), &reason, actor).await?,
         Word::SwitchBack { note } => switch_back(runner.run(), note)?,
         Word::Abort { way, note } => home::abort(runner, way, note).await?,
         Word::Close { state, note } => home::close(runner.run(), state, note)?,

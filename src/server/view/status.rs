@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::action::Kind;
-use crate::domain::event::{Notice, Outcome, WaitingOn};
+use crate::domain::event::{Counts, Notice, Outcome, WaitingOn};
 use crate::domain::gate::Gate;
 use crate::domain::ids::{NodeId, PerNode, RunId};
 use crate::domain::machine;
@@ -61,6 +61,8 @@ pub struct Status {
     pub finished_at: Option<Timestamp>,
     /// A hold was asked for and takes effect at the next safe point.
     pub hold_requested: bool,
+    /// Who is on the node that drains now; `null` while none does.
+    pub draining: Option<Draining>,
     pub notices: Vec<NoticeRaised>,
     /// Why this daemon does not drive the run, where it should; neither its steps nor its watch go on then.
     #[serde(default)]
@@ -123,6 +125,18 @@ pub struct Node {
     pub error: Option<String>,
     /// When this run took traffic from it.
     pub served_until: Option<Timestamp>,
+}
+
+/// A drain under way, with the counts last read.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Draining {
+    pub node: NodeId,
+    pub users: Option<u32>,
+    pub sessions: Option<u32>,
+    /// When it has lasted its limit.
+    pub until: Timestamp,
+    /// The limit has passed once, and sessions are ended.
+    pub ending: bool,
 }
 
 /// The time without failover.
@@ -259,6 +273,7 @@ impl Status {
             started_at: run.started_at,
             finished_at: run.finished_at,
             hold_requested: run.hold_requested,
+            draining: draining(run, world),
             notices: run.notices.iter().map(|&(notice, node)| NoticeRaised { notice, node }).collect(),
             not_driven: None,
             urgent: run.plan.urgent.clone(),
@@ -270,6 +285,18 @@ impl Status {
             way: None,
         }
     }
+}
+
+fn draining(run: &Run, world: &World) -> Option<Draining> {
+    let (step, act) = (run.step()?, run.act.as_ref().filter(|_| run.is_at(Kind::Drain))?);
+    let node = step.node.unwrap_or(run.plan.primary);
+    let since = match run.phase {
+        Phase::Waiting { since, .. } => since,
+        _ => act.since,
+    };
+    let Counts { users, sessions } = world.people(node);
+    let until = since.checked_add(run.plan.limit(Kind::Drain)).unwrap_or(Timestamp::MAX);
+    Some(Draining { node, users, sessions, until, ending: act.baseline.ending })
 }
 
 fn outcome(phase: &Phase) -> Option<Outcome> {

@@ -151,6 +151,7 @@ impl Fake {
             second: Some("2026-11-26T01:00:00Z +4h".to_owned()),
             urgent: None,
             responsible: None,
+            accepted: Vec::new(),
         };
         let id = self.begin(request, "alice").unwrap();
         while self.step(&id).is_some_and(|now| now.id != step) {
@@ -266,6 +267,7 @@ impl Fake {
             second: None,
             urgent: None,
             responsible: None,
+            accepted: Vec::new(),
         };
         let mut plan = self.preview(request)?.plan;
         plan.steps.clear();
@@ -316,6 +318,10 @@ impl Fake {
                 Event::Waived { rule, step, reason, by: Who::default(), shown: None }
             }
             Word::Hold => Event::HoldRequested {},
+            Word::AcceptWarning { check, node, reason } => {
+                let (basis, by) = ("odd".to_owned(), "alice".to_owned());
+                Event::WarningAccepted { check, node, basis, reason, by, left: Vec::new() }
+            }
             Word::Resume { window } => {
                 let second = window.map(|text| Window::parse(&text, START).unwrap());
                 Event::Resumed { first: None, second, responsible: None }
