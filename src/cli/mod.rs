@@ -4,6 +4,7 @@
 //! ours. Imports: everything of ours.
 
 mod abort;
+mod accept;
 mod adopt;
 mod alerts;
 mod ask;
@@ -36,9 +37,12 @@ mod start;
 mod status;
 mod switch_back;
 mod verify;
+mod waive;
 mod watch;
 mod way;
+mod windows;
 mod wiring;
+mod zones;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -65,12 +69,15 @@ enum Command {
     #[command(subcommand)]
     Simulator(simulator::Simulator),
     Check(check::Check),
+    Windows(windows::Windows),
     Plan(plan::Plan),
     Start(start::Start),
     Status(status::Status),
     Runs(runs::Runs),
     Watch(watch::Watch),
     Confirm(confirm::Confirm),
+    Waive(waive::Waive),
+    Accept(accept::Accept),
     Hold(hold::Hold),
     Resume(resume::Resume),
     SwitchBack(switch_back::SwitchBack),
@@ -98,12 +105,15 @@ impl Command {
             Self::Demo(command) => command,
             Self::Simulator(command) => command.as_run(),
             Self::Check(command) => command,
+            Self::Windows(command) => command,
             Self::Plan(command) => command,
             Self::Start(command) => command,
             Self::Status(command) => command,
             Self::Runs(command) => command,
             Self::Watch(command) => command,
             Self::Confirm(command) => command,
+            Self::Waive(command) => command,
+            Self::Accept(command) => command,
             Self::Hold(command) => command,
             Self::Resume(command) => command,
             Self::SwitchBack(command) => command,

@@ -1,7 +1,6 @@
-//! What is told when time runs out, or when there was little from the start.
+//! What is told when time runs out.
 
 use super::{Saying, Severity, instruction, say};
-use crate::domain::gate::Gate;
 use crate::domain::journal::Record;
 use crate::domain::run::Run;
 use crate::domain::step::Step;
@@ -21,10 +20,4 @@ pub fn goes_home(before: &Run, run: &Run, record: &Record, steps: &[Step]) -> Ve
     let hint = format!("follow it with `changeover status {0}`; `changeover hold {0}` stops it after the next step", run.id);
     let saying = say("window_missed", Severity::Critical, summary, hint);
     vec![Saying { code: "goes_home".to_owned(), ..saying }]
-}
-
-/// Whoever accepts an urgent run must know that no soak follows.
-pub fn urgent(run: &Run, gate: Option<Gate>) -> String {
-    let why = run.plan.urgent.as_ref().filter(|_| gate == Some(Gate::Production));
-    why.map(|why| format!("; the plan is urgent, no shortest soak follows: {why}")).unwrap_or_default()
 }
