@@ -11,6 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::ids::{NodeId, RunId};
 use crate::domain::journal::Record;
+use crate::domain::settings::Told;
 use crate::domain::site::{Hands, Observation, TrafficLook};
 use crate::domain::version::Target;
 
@@ -141,6 +142,14 @@ pub trait Appliance: Send + Sync {
     /// # Errors
     /// See [`ReadError`]. A wrong identity is not an error here: the reading carries it and the rules judge it (R13).
     fn observe(&self) -> BoxFuture<'_, Result<Observation, ReadError>>;
+
+    /// Lists the node's settings, where there is an interface for that. Never changes anything; safe to repeat.
+    ///
+    /// # Errors
+    /// See [`ReadError`]; what will not be told later either is no error but [`Told::Nothing`].
+    fn settings(&self) -> BoxFuture<'_, Result<Told, ReadError>> {
+        Box::pin(std::future::ready(Ok(Told::Nothing { why: "this driver lists no settings".to_owned() })))
+    }
 
     /// Asks for an act whose intent was recorded. Returns when the order was taken (or not), not when its effect is there.
     fn act<'a>(&'a self, intent: &'a Intent, act: &'a NodeAct) -> BoxFuture<'a, ActAnswer>;

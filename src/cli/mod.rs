@@ -4,6 +4,7 @@
 //! ours. Imports: everything of ours.
 
 mod abort;
+mod acknowledge;
 mod adopt;
 mod alerts;
 mod ask;
@@ -17,6 +18,7 @@ mod failure;
 mod hold;
 mod journal;
 mod journal_file;
+mod ledger;
 mod logging;
 mod machine;
 mod node;
@@ -71,6 +73,8 @@ enum Command {
     Runs(runs::Runs),
     Watch(watch::Watch),
     Confirm(confirm::Confirm),
+    Ledger(ledger::Ledger),
+    Acknowledge(acknowledge::Acknowledge),
     Hold(hold::Hold),
     Resume(resume::Resume),
     SwitchBack(switch_back::SwitchBack),
@@ -104,6 +108,8 @@ impl Command {
             Self::Runs(command) => command,
             Self::Watch(command) => command,
             Self::Confirm(command) => command,
+            Self::Ledger(command) => command,
+            Self::Acknowledge(command) => command,
             Self::Hold(command) => command,
             Self::Resume(command) => command,
             Self::SwitchBack(command) => command,

@@ -66,6 +66,15 @@ fn facts(status: &Status) -> Vec<(&'static str, String)> {
     facts.push(("node b", node(&status.nodes[NodeId::B])));
     facts.extend(status.windows.first.iter().map(|window| ("window 1", output::window(window))));
     facts.extend(status.windows.second.iter().map(|window| ("window 2", output::window(window))));
+    facts.extend(status.ledger.filter(|ledger| ledger.lines > 0).map(|ledger| {
+        (
+            "settings",
+            format!(
+                "{} changed since the break, not acknowledged: {}; `changeover ledger {}`",
+                ledger.lines, ledger.open, status.run
+            ),
+        )
+    }));
     facts.extend(status.notices.iter().map(|raised| {
         let node = raised.node.map(|node| format!(" (node {node})")).unwrap_or_default();
         ("notice", format!("{}{node}", raised.notice.name()))

@@ -200,6 +200,7 @@ pub const KEYS: &[Key] = &[
     key("site.policy", "max_unprotected", Kind::Duration, Default("14d"), "After this long without failover an alert goes out."),
     key("site.policy", "max_silence", Kind::Duration, Default("5min"), "A node silent for this long outside its update raises `node_unreachable`; the serving node that takes no client for this long `not_serving`."),
     key("site.policy", "closing_notice", Kind::Duration, Default("30min"), "How long before a window's end `window_closing` goes out."),
+    key("site.policy", "settings_look", Kind::Duration, Default("15min"), "How often settings are compared with those at the break while failover is broken, where the driver tells them."),
 
     key("site.windows", "first", Kind::Window, Optional, "The first window: a start and a length of elapsed time."),
     key("site.windows", "second", Kind::Window, Optional, "The second window; not before the end of the first."),

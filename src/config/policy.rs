@@ -25,6 +25,7 @@ pub(super) fn read(reader: &mut Reader, root: &Section, actions: &[&str]) -> Opt
     let max_unprotected = duration("max_unprotected");
     let max_silence = duration("max_silence");
     let closing_notice = duration("closing_notice");
+    let settings_look = duration("settings_look");
     let sync_ok_statuses = reader.list(&section, "sync_ok_statuses", |text| Ok(text.to_owned()));
     let expected = by_action(reader, &section, "expected", keys::EXPECTED, actions);
     let limits = by_action(reader, &section, "limits", keys::LIMITS, actions);
@@ -39,6 +40,7 @@ pub(super) fn read(reader: &mut Reader, root: &Section, actions: &[&str]) -> Opt
         max_unprotected: max_unprotected?,
         max_silence: max_silence?,
         closing_notice: closing_notice?,
+        settings_look: settings_look?,
         expected: without_lines(expected),
         limits: without_lines(limits),
     })

@@ -5,13 +5,15 @@ use serde::Serialize;
 
 use super::action::Kind;
 use super::event::{Event, Notice, Verdict, WaitingOn};
+use super::gate::Gate;
 use super::ids::{NodeId, RunId};
 use super::journal::Record;
+use super::ledger::Line;
 use super::run::Run;
 use super::sheet;
 
 /// The alerts of the contract, and those that were added since.
-pub const NAMES: [&str; 17] = [
+pub const NAMES: [&str; 18] = [
     "sync_failed",
     "step_failed",
     "by_operator",
@@ -25,6 +27,7 @@ pub const NAMES: [&str; 17] = [
     "role_conflict",
     "stray_session",
     "not_serving",
+    "settings_changed",
     "traffic_switched",
     "finished",
     "store_low",
@@ -176,6 +179,12 @@ fn sayings(before: &Run, run: &Run, record: &Record, event: &Event) -> Vec<Sayin
         {
             withdrawn(before, run, record)
         }
+        Event::SettingsCompared { lines, .. } => settings_changed(before, run, lines),
+        Event::Waited { on: WaitingOn::Gate, .. } if run.open_gate() == Some(Gate::SettingsLedger) => {
+            let (open, hint) = (run.settings.open().count(), format!("changeover ledger {id}"));
+            let question = Gate::SettingsLedger.question();
+            vec![say("gate_waiting", Severity::Info, format!("a person is asked: {question} Open lines: {open}"), hint)]
+        }
         Event::Waited { on: WaitingOn::Gate, .. } => {
             let gate = run.open_gate();
             let question = gate.map(|gate| gate.question()).unwrap_or_default();
@@ -207,6 +216,28 @@ fn sayings(before: &Run, run: &Run, record: &Record, event: &Event) -> Vec<Sayin
         Event::Closed { state, undone, .. } => closed(before, run, state, undone),
         _ => Vec::new(),
     }
+}
+
+/// So many lines are told in an alert; the ledger has them all.
+const TOLD_LINES: usize = 10;
+
+/// R9: the freeze was broken. Told once for each change: what was told as it is now is not told again.
+fn settings_changed(before: &Run, run: &Run, lines: &[Line]) -> Vec<Saying> {
+    let known = |line: &Line| {
+        before.settings.lines.iter().any(|old| (&old.id, &old.digest, old.lost) == (&line.id, &line.digest, line.lost))
+    };
+    let news: Vec<&Line> = lines.iter().filter(|line| line.lost && !known(line)).collect();
+    let Some(first) = news.first() else { return Vec::new() };
+    let told: Vec<String> = news.iter().take(TOLD_LINES).map(|line| line.describe()).collect();
+    let more = news.len().saturating_sub(TOLD_LINES);
+    let more = if more > 0 { format!("; {more} more") } else { String::new() };
+    let (left, id) = (first.node, &run.id);
+    let summary = format!("settings of node `{left}` were changed, and the next sync overwrites them: {}{more}", told.join("; "));
+    let hint = format!(
+        "re-enter on node `{}` what is to be kept, find out who changed it, then `changeover ledger {id}` and acknowledge each line",
+        left.other()
+    );
+    vec![say("settings_changed", Severity::Warning, summary, hint)]
 }
 
 fn instruction(run: &Run) -> Option<u32> {

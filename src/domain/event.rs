@@ -6,7 +6,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::gate::Gate;
-use super::ids::NodeId;
+use super::ids::{NodeId, PerNode};
+use super::ledger::Line;
 use super::plan::Plan;
 use super::site::SyncFact;
 use super::step::Step;
@@ -117,6 +118,19 @@ pub enum Event {
         raised: bool,
         message: String,
     },
+    /// Settings were compared with those at the break, and there are other lines than before.
+    SettingsCompared {
+        /// The node from which the next sync will run.
+        keeper: NodeId,
+        lines: Vec<Line>,
+    },
+    /// A person has seen a line of the ledger, as it is now.
+    LineAcknowledged {
+        line: String,
+        digest: String,
+        by: String,
+        note: Option<String>,
+    },
     /// An alert was given up after its last retry.
     Undelivered {
         id: String,
@@ -164,6 +178,11 @@ pub enum Evidence {
     Files {
         files: Vec<FileEvidence>,
         records: Option<u64>,
+    },
+    /// The listings of both nodes' settings at the break.
+    Settings {
+        snapshot: PerNode<Option<FileEvidence>>,
+        found: String,
     },
 }
 
@@ -290,6 +309,8 @@ impl Event {
             Self::NodeReplaced { .. } => "node_replaced",
             Self::Closed { .. } => "closed",
             Self::Noticed { .. } => "noticed",
+            Self::SettingsCompared { .. } => "settings_compared",
+            Self::LineAcknowledged { .. } => "line_acknowledged",
             Self::Undelivered { .. } => "undelivered",
             Self::Finished { .. } => "finished",
         }

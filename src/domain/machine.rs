@@ -16,6 +16,7 @@ use super::ids::{PerNode, RunId};
 use super::journal::{self, ChainError, Record};
 use super::plan::{Adoption, Plan};
 use super::run::{Phase, Progress, Run};
+use super::settings::Frozen;
 use apply::apply;
 use edges::PhaseKind;
 
@@ -116,6 +117,7 @@ pub fn begin(id: RunId, plan: Box<Plan>, actor: &str, at: Timestamp) -> Run {
         resumed: 0,
         instructions: 0,
         notices: Vec::new(),
+        settings: Frozen::default(),
         plan,
     };
     match run.plan.adopted.clone() {
@@ -165,7 +167,12 @@ pub fn phase_name(phase: &Phase) -> &'static str {
 /// finished run notices nothing but the end of the unprotected time that it was closed in.
 fn is_expected(run: &Run, event: &Event) -> bool {
     let fits = match event {
+        Event::LineAcknowledged { line, digest, .. } => {
+            run.settings.open().any(|open| open.id == *line && open.digest == *digest)
+        }
         Event::Confirmed { gate: Gate::Production, .. } if run.step().is_some_and(|step| step.kind == Kind::Soak) => true,
+        // It is answered line by line.
+        Event::Confirmed { gate: Gate::SettingsLedger, .. } => false,
         Event::Confirmed { gate, .. } => run.open_gate() == Some(*gate),
         Event::StepBegun { .. } | Event::StepDone { .. } => run.step().is_some(),
         Event::Noticed { notice, .. } if run.is_finished() => run.is_watched() && *notice == Notice::UnprotectedTooLong,

@@ -7,6 +7,7 @@ use super::event::{Baseline, Evidence, FileEvidence, Goal, Notice, Outcome, Verd
 use super::gate::Gate;
 use super::ids::{NodeId, PerNode, RunId};
 use super::plan::{Plan, Windows};
+use super::settings::Frozen;
 use super::site::SyncFact;
 use super::step::Step;
 use super::version::Target;
@@ -149,6 +150,8 @@ pub struct Run {
     pub resumed: u32,
     pub instructions: u32,
     pub notices: Vec<(Notice, Option<NodeId>)>,
+    /// R9: the settings at the break, and what was changed since.
+    pub settings: Frozen,
 }
 
 impl Run {
@@ -187,6 +190,9 @@ impl Run {
     /// The gate that waits for a person now.
     pub fn open_gate(&self) -> Option<Gate> {
         match (&self.phase, self.step()) {
+            (Phase::Waiting { on: WaitingOn::Gate, .. }, Some(step)) if step.kind == Kind::CompareSettings => {
+                Some(Gate::SettingsLedger)
+            }
             (Phase::Waiting { on: WaitingOn::Gate, .. }, Some(step)) => step.gate,
             (Phase::Waiting { on: WaitingOn::Operator, .. }, Some(step)) if Gate::of_act(step.kind).is_some() => {
                 Gate::of_act(step.kind)

@@ -10,6 +10,7 @@ use super::facts::Link;
 use super::ids::{NodeId, PerNode};
 use super::proof::{self, Failure};
 use super::run::{Phase, Run};
+use super::settings;
 use super::site::Role;
 use super::step::Step;
 use super::world::World;
@@ -171,6 +172,7 @@ pub fn notice(run: &Run, world: &World) -> Option<Event> {
         .or_else(|| NodeId::BOTH.into_iter().find_map(|node| stray_session(run, node, world)))
         .or_else(|| role_conflict_untold(run, world))
         .or_else(|| NodeId::BOTH.into_iter().find_map(|node| service::not_serving(run, node, world)))
+        .or_else(|| settings::news(run, world).filter(|_| run.phase != Phase::Acting))
 }
 
 fn raise(run: &Run, notice: Notice, node: Option<NodeId>, is_so: bool, message: impl Into<String>) -> Option<Event> {

@@ -7,9 +7,10 @@ use std::collections::VecDeque;
 use jiff::{SignedDuration, Timestamp};
 
 use super::action::Impact;
-use super::facts::{Facts, Known, Link, NodeFacts, WindowFact};
+use super::facts::{Facts, Known, Link, NodeFacts, SettingsFact, WindowFact};
 use super::ids::{NodeId, PerNode};
 use super::run::Run;
+use super::settings;
 use super::site::{Observation, Role, SyncFact, TrafficLook};
 use super::step::Step;
 
@@ -186,11 +187,14 @@ pub struct World {
     pub settling: SignedDuration,
     /// When everything is read next, if nothing happens before.
     pub next_look: Option<Timestamp>,
+    /// What was read of settings.
+    pub settings: settings::Seen,
 }
 
 impl World {
     pub fn new(now: Timestamp, has_traffic: bool, settling: SignedDuration) -> Self {
-        Self { now, readings: PerNode::default(), traffic: TrafficReading::default(), has_traffic, settling, next_look: None }
+        let (readings, traffic) = (PerNode::default(), TrafficReading::default());
+        Self { now, readings, traffic, has_traffic, settling, next_look: None, settings: settings::Seen::default() }
     }
 
     pub fn link(&self) -> Link {
@@ -216,7 +220,15 @@ impl World {
             ordered: run.is_ordered(),
             unprotected: run.unprotected_since().is_some(),
             movable: self.has_traffic,
+            settings: self.settings_fact(run),
         }
+    }
+
+    fn settings_fact(&self, run: &Run) -> SettingsFact {
+        if !run.compares_settings() || run.unprotected_since().is_none() {
+            return SettingsFact::Untold;
+        }
+        if settings::is_settled(run, self) { SettingsFact::Settled } else { SettingsFact::Open }
     }
 
     fn node_facts(&self, run: &Run, node: NodeId) -> NodeFacts {

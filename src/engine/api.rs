@@ -76,6 +76,11 @@ pub enum Word {
         verdict: Verdict,
         note: Option<String>,
     },
+    /// A line of the ledger was seen, as it is now.
+    Acknowledge {
+        line: String,
+        note: Option<String>,
+    },
     Hold,
     /// With a window: the one of the step where the run stands is booked anew.
     Resume {

@@ -16,11 +16,11 @@ use crate::engine::api::{AdoptRequest, Fleet, PlanRequest, Replaced, Word};
 use super::answer::{Answer, Refused, json as answer, lines, ok};
 use super::guard::guard;
 use super::input::{
-    AbortBody, Actor, After, CloseBody, ConfirmBody, HoldBody, Id, Input, Name, ReplaceBody, ResumeBody, SiteNode,
-    SwitchBackBody, required, short,
+    AbortBody, AcknowledgeBody, Actor, After, CloseBody, ConfirmBody, HoldBody, Id, Input, Name, ReplaceBody, ResumeBody,
+    SiteNode, SwitchBackBody, required, short,
 };
 use super::view::{
-    Adoption, AlertTests, ByHand, Checks, LeftUntouched, NoRun, Plan, Runs, SiteView, Sites, Started, Status, Ways,
+    Adoption, AlertTests, ByHand, Checks, Ledger, LeftUntouched, NoRun, Plan, Runs, SiteView, Sites, Started, Status, Ways,
 };
 
 /// Where a request came in.
@@ -46,6 +46,8 @@ pub fn router(fleet: Arc<dyn Fleet>, door: Door) -> Router {
         .route("/runs/{id}", get(run))
         .route("/runs/{id}/by-hand", get(by_hand))
         .route("/runs/{id}/journal", get(journal))
+        .route("/runs/{id}/ledger", get(ledger))
+        .route("/runs/{id}/acknowledge", post(acknowledge))
         .route("/runs/{id}/confirm", post(confirm))
         .route("/runs/{id}/hold", post(hold))
         .route("/runs/{id}/resume", post(resume))
@@ -128,6 +130,14 @@ async fn confirm(State(fleet): Shared, Id(id): Id, Actor(actor): Actor, Input(bo
     let verdict = body.verdict.unwrap_or(Verdict::Accept);
     let word = Word::Confirm { gate: body.gate, verdict, note: short(body.note)? };
     tell(&*fleet, &id, word, &actor, body.seq).await
+}
+
+async fn ledger(State(fleet): Shared, Id(id): Id) -> Answer {
+    ok(&Ledger::of(&fleet.run(&id)?))
+}
+
+async fn acknowledge(State(fleet): Shared, Id(id): Id, Actor(actor): Actor, Input(body): Input<AcknowledgeBody>) -> Answer {
+    tell(&*fleet, &id, Word::Acknowledge { line: body.line, note: short(body.note)? }, &actor, body.seq).await
 }
 
 async fn hold(State(fleet): Shared, Id(id): Id, Actor(actor): Actor, Input(body): Input<HoldBody>) -> Answer {

@@ -5,9 +5,11 @@ use jiff::Timestamp;
 use super::Command;
 use super::orders::{closed, confirmed, replaced, resumed, revised, switch_back};
 use crate::domain::action::{Kind, When};
-use crate::domain::event::{Event, Evidence, Notice, WaitingOn};
-use crate::domain::ids::NodeId;
+use crate::domain::event::{Event, Evidence, FileEvidence, Notice, WaitingOn};
+use crate::domain::ids::{NodeId, PerNode};
+use crate::domain::ledger::Line;
 use crate::domain::run::{Act, Hold, Instruction, Phase, Run, SyncEvidence};
+use crate::domain::settings::{Acknowledged, Frozen};
 use crate::domain::step::Step;
 
 pub fn apply(run: &mut Run, event: &Event, at: Timestamp) -> Vec<Command> {
@@ -76,6 +78,11 @@ pub fn apply(run: &mut Run, event: &Event, at: Timestamp) -> Vec<Command> {
         Event::NodeReplaced { node, identity, .. } => replaced(run, *node, identity, at),
         Event::Closed { .. } => return closed(run, at),
         Event::Noticed { notice, node, raised, .. } => noticed(run, (*notice, *node), *raised, at),
+        Event::SettingsCompared { lines, .. } => compared(run, lines),
+        Event::LineAcknowledged { line, digest, by, note } => {
+            let (digest, by, note) = (digest.clone(), by.clone(), note.clone());
+            run.settings.acknowledged.insert(line.clone(), Acknowledged { digest, by, at, note });
+        }
         Event::Finished { outcome } => {
             run.finished_at = Some(at);
             run.phase = Phase::Finished(*outcome);
@@ -156,6 +163,10 @@ fn effect(run: &mut Run, step: &Step, evidence: &Evidence, at: Timestamp) -> Vec
             touch_both(run, at);
             return vec![Command::Export];
         }
+        Kind::RecordSettings => {
+            run.settings = Frozen { snapshot: snapshot_of(evidence), ..Frozen::default() };
+        }
+        Kind::CompareSettings => run.settings.settled_at = Some(at),
         Kind::Update => {
             record.updated = true;
             record.update_in_doubt = None;
@@ -175,6 +186,7 @@ fn effect(run: &mut Run, step: &Step, evidence: &Evidence, at: Timestamp) -> Vec
             record.served_until = None;
             run.nodes[node.other()].served_until = Some(at);
             run.survivor = node;
+            run.settings.settled_at = None;
             return vec![Command::Export];
         }
         Kind::Soak => run.soaked = true,
@@ -194,10 +206,25 @@ fn touch_both(run: &mut Run, at: Timestamp) {
     }
 }
 
-fn first_file(evidence: &Evidence) -> Option<crate::domain::event::FileEvidence> {
+fn first_file(evidence: &Evidence) -> Option<FileEvidence> {
     match evidence {
         Evidence::Files { files, .. } => files.first().cloned(),
         _ => None,
+    }
+}
+
+fn snapshot_of(evidence: &Evidence) -> PerNode<Option<FileEvidence>> {
+    match evidence {
+        Evidence::Settings { snapshot, .. } => snapshot.clone(),
+        _ => PerNode::default(),
+    }
+}
+
+/// What was acknowledged as it was counts no more once it is something else, and so does the comparison before.
+fn compared(run: &mut Run, lines: &[Line]) {
+    run.settings.lines = lines.to_vec();
+    if run.settings.open().next().is_some() {
+        run.settings.settled_at = None;
     }
 }
 

@@ -128,6 +128,14 @@ pub const TABLE: &[Row] = &[
     ),
     row("confirmed", By::Person, &[Waiting, Held], To::One(&[Ready, Waiting, Held]), "a person answered a gate"),
     row(
+        "settings_compared",
+        By::Decision,
+        AT_REST,
+        To::Same,
+        "settings were compared with those at the break, and there are other lines than before",
+    ),
+    row("line_acknowledged", By::Person, OPEN, To::Same, "a person has seen a line of the ledger"),
+    row(
         "hold_requested",
         By::Person,
         &[Ready, Acting, Waiting, InDoubt],

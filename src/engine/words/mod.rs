@@ -1,6 +1,7 @@
 //! People's words to a run: what is taken in which phase, and how a refusal is said.
 
 pub mod home;
+mod ledger;
 
 use jiff::Timestamp;
 
@@ -31,6 +32,7 @@ pub async fn take(runner: &mut Runner, word: Word, actor: &str, seq: Option<u64>
     }
     let (event, why) = match word {
         Word::Confirm { gate, verdict, note } => confirm(runner, gate.as_deref(), verdict, note).await?,
+        Word::Acknowledge { line, note } => ledger::acknowledge(runner.run(), &line, note, actor)?,
         Word::Hold => hold(runner.run())?,
         Word::Resume { window } => {
             // What was done by hand meanwhile is seen before the run goes on, not believed.
@@ -94,6 +96,12 @@ async fn confirm(
             "not_early",
             format!("gate `{gate}` has no early acceptance; only `production` has"),
         ));
+    }
+    if gate == Gate::SettingsLedger {
+        return Err(ledger::line_by_line(&run));
+    }
+    if gate == Gate::BackgroundJobs && verdict != Verdict::Reject {
+        ledger::no_jobs(runner).await?;
     }
     if verdict != Verdict::Reject {
         // R16 is judged on fresh readings, not on those from before the person thought about it.

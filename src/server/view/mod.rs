@@ -6,6 +6,7 @@
 mod adopt;
 mod by_hand;
 mod guide;
+mod ledger;
 mod plan;
 mod status;
 mod stop_here;
@@ -23,8 +24,9 @@ use crate::domain::site::Site;
 pub use adopt::{Adoption, Listing};
 pub use by_hand::ByHand;
 pub use guide::{Doubt, Guide};
+pub use ledger::{Ledger, Line as LedgerLine, Word as LedgerWord};
 pub use plan::{Plan, PlanStep, Refusal};
-pub use status::{Hold, Node, NoticeRaised, Status, Step, Unprotected};
+pub use status::{Hold, LedgerCount, Node, NoticeRaised, Status, Step, Unprotected};
 pub use stop_here::StopHere;
 pub use untouched::{LeftUntouched, NotDriven, Untouched};
 pub use way::{Left, Promise, Way, WayStep, Ways};

@@ -16,6 +16,13 @@ use crate::engine::api::Snapshot;
 
 use super::{Guide, NotDriven, StopHere};
 
+/// How many lines the ledger has, and how many of them wait to be acknowledged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LedgerCount {
+    pub lines: usize,
+    pub open: usize,
+}
+
 /// Where a run stands.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Status {
@@ -51,6 +58,9 @@ pub struct Status {
     /// A hold was asked for and takes effect at the next safe point.
     pub hold_requested: bool,
     pub notices: Vec<NoticeRaised>,
+    /// Settings that were changed since the break; `null` where none were listed then.
+    #[serde(default)]
+    pub ledger: Option<LedgerCount>,
     /// Why this daemon does not drive the run, where it should; neither its steps nor its watch go on then.
     #[serde(default)]
     pub not_driven: Option<NotDriven>,
@@ -163,11 +173,17 @@ impl Status {
             finished_at: run.finished_at,
             hold_requested: run.hold_requested,
             notices: run.notices.iter().map(|&(notice, node)| NoticeRaised { notice, node }).collect(),
+            ledger: ledger(run),
             not_driven: None,
             guide: None,
             way: None,
         }
     }
+}
+
+fn ledger(run: &Run) -> Option<LedgerCount> {
+    let counts = LedgerCount { lines: run.settings.lines.len(), open: run.settings.open().count() };
+    run.compares_settings().then_some(counts)
 }
 
 fn outcome(phase: &Phase) -> Option<Outcome> {

@@ -294,6 +294,9 @@ impl Fake {
                 let gate = open.filter(|open| named.is_none_or(|named| named == *open));
                 Event::Confirmed { gate: gate.ok_or_else(|| shut("any"))?, verdict, note }
             }
+            Word::Acknowledge { line, .. } => {
+                return Err(Problem::new(Refuse::NotFound, "unknown_line", format!("no line `{line}`")));
+            }
             Word::Hold => Event::HoldRequested {},
             Word::Resume { window } => {
                 let second = window.map(|text| Window::parse(&text, START).unwrap());

@@ -8,6 +8,7 @@
 
 mod backup;
 mod client;
+mod configuration;
 mod download;
 mod health;
 mod instructions;
@@ -35,6 +36,7 @@ use self::health::{Health, People};
 use self::probe::Probe;
 use crate::domain::console;
 use crate::domain::ids::NodeId;
+use crate::domain::settings::Told;
 use crate::domain::site::{Hands, Observation};
 use crate::drivers::tls::{self, Names, TlsError, TlsTrust};
 use crate::ports::{ActAnswer, Appliance, Clock, Intent, NodeAct, ReadError, Recall};
@@ -164,6 +166,16 @@ impl BeyondTrust {
         Some(time.duration_since(before) - after.duration_since(before) / 2)
     }
 
+    /// The settings over the configuration API. Its answers carry no identity, so that is read first, at the same address.
+    async fn list(&self) -> Result<Told, CallError> {
+        self.check_box().await?;
+        match configuration::listing(&self.api).await {
+            // No right, another product, another form: it will not be told later either.
+            Err(error @ (CallError::Denied(_) | CallError::Unusable(_))) => Ok(Told::Nothing { why: error.to_string() }),
+            other => other.map(Told::Listing),
+        }
+    }
+
     /// A secondary call's result; its failure goes to the log only.
     fn told<T>(&self, call: &str, result: Result<T, CallError>) -> Option<T> {
         result
@@ -270,6 +282,15 @@ impl Appliance for BeyondTrust {
                 CallError::Lost(_) => ActAnswer::Ambiguous { message },
                 CallError::Denied(_) | CallError::Unusable(_) | CallError::Local(_) => ActAnswer::Refused { message },
             }
+        })
+    }
+
+    fn settings(&self) -> BoxFuture<'_, Result<Told, ReadError>> {
+        Box::pin(async move {
+            self.list().await.map_err(|error| match error {
+                CallError::Denied(_) => ReadError::Denied(self.named(&error)),
+                _ => ReadError::Transient(self.named(&error)),
+            })
         })
     }
 
