@@ -15,7 +15,7 @@ use crate::domain::step::Step;
 pub fn apply(run: &mut Run, event: &Event, at: Timestamp) -> Vec<Command> {
     match event {
         Event::Started { .. } | Event::Undelivered { .. } => {}
-        Event::Recovered {} => run.resumed += 1,
+        Event::Recovered {} => recovered(run, at),
         Event::StepBegun { attempt, baseline } => {
             if let Some(index) = run.position() {
                 run.progress[index].attempts = *attempt;
@@ -90,6 +90,16 @@ pub fn apply(run: &mut Run, event: &Event, at: Timestamp) -> Vec<Command> {
         }
     }
     Vec::new()
+}
+
+/// Nothing was read while the daemon was down: what is awaited of a reading is awaited anew, not held as not seen in time.
+fn recovered(run: &mut Run, at: Timestamp) {
+    run.resumed += 1;
+    if let Phase::Waiting { on: WaitingOn::Appliance, since, .. } = &mut run.phase
+        && run.act.is_none()
+    {
+        *since = at;
+    }
 }
 
 fn accept(run: &mut Run) {
