@@ -229,7 +229,7 @@ fn compare_due(run: &Run, world: &World) -> Option<Want> {
         return None;
     }
     let tried = world.settings.unread.as_ref().map(|(at, _)| *at);
-    let fresh = compared(run, world).filter(|compared| wanted_after(run).is_none_or(|moment| compared.at >= moment));
+    let fresh = counting(run, world);
     let last = tried.max(fresh.map(|compared| compared.at));
     let waits = fresh.is_none() && run.step().is_some_and(|step| step.kind == Kind::CompareSettings);
     let pause = if waits { SignedDuration::ZERO } else { pause(run) };
@@ -246,11 +246,17 @@ fn compared<'w>(run: &Run, world: &'w World) -> Option<&'w Compared> {
     world.settings.compared.as_ref().filter(|compared| compared.keeper == run.keeper())
 }
 
-/// At the step that compares: a comparison counts if it was begun after what came before the step, and after the last word on it.
-fn wanted_after(run: &Run) -> Option<Timestamp> {
-    let index = run.position().filter(|&index| run.plan.steps[index].kind == Kind::CompareSettings)?;
+/// The last comparison, if it counts where the run stands: at the step that compares only one that was begun after what came before
+/// the step, and after the last word on it.
+fn counting<'w>(run: &Run, world: &'w World) -> Option<&'w Compared> {
+    let compared = compared(run, world)?;
+    let Some(index) = run.position().filter(|&index| run.plan.steps[index].kind == Kind::CompareSettings) else {
+        return Some(compared);
+    };
     let before = index.checked_sub(1).and_then(|index| run.progress[index].done_at);
-    before.max(run.settings.last_word())
+    let after_it = before.is_none_or(|before| compared.at >= before);
+    let after_word = run.settings.last_word().is_none_or(|word| compared.at > word);
+    Some(compared).filter(|_| after_it && after_word)
 }
 
 /// R9: the comparison stands: made for the node that is kept, not too old, and every line of it acknowledged.
@@ -303,7 +309,7 @@ fn compared_now(run: &Run, world: &World) -> Proof {
             "no settings were recorded at the break; compare users, groups and Jump items by hand",
         ));
     }
-    match compared(run, world).filter(|compared| wanted_after(run).is_none_or(|moment| compared.at >= moment)) {
+    match counting(run, world) {
         Some(_) => {
             let (lines, lost) = (&run.settings.lines, run.settings.lines.iter().filter(|line| line.lost).count());
             let kept = lines.len() - lost;

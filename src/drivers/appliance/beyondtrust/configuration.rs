@@ -83,7 +83,13 @@ pub async fn listing(api: &Api) -> Result<Listing, CallError> {
 async fn all_of(api: &Api, path: &str) -> Result<Option<Vec<Map<String, Value>>>, CallError> {
     let mut all = Vec::new();
     for page in 1..=MOST_PAGES {
-        let Some((last, found)) = api.authorised(|token| one_page(api, token, path, page)).await? else { return Ok(None) };
+        let (last, found) = match api.authorised(|token| one_page(api, token, path, page)).await? {
+            Some(page) => page,
+            None if page == 1 => return Ok(None),
+            None => {
+                return Err(CallError::Unavailable(format!("`{path}` has no page {page} any more; it was changed meanwhile")));
+            }
+        };
         let count = found.len();
         all.extend(found);
         if page >= last || count == 0 {
