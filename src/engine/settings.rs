@@ -4,6 +4,7 @@
 //! their SHA-256 in the journal. They hold names and digests, no settings.
 
 use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -103,7 +104,7 @@ fn is_passing(error: &ReadError) -> bool {
 
 /// Durable before it is recorded: the journal names it for as long as the run goes on. A small file, written at once.
 fn write(folder: &Path, kept: &Kept) -> io::Result<FileEvidence> {
-    std::fs::create_dir_all(folder)?;
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     let body = serde_json::to_vec(kept)?;
     let path = folder.join(format!("{}.json", kept.node));
     let new = folder.join(format!(".{}.new", kept.node));

@@ -7,7 +7,7 @@ use super::{Cost, step};
 use crate::domain::action::{Impact, Kind, When};
 use crate::domain::facts::{Facts, Known, Link, SettingsFact};
 use crate::domain::ids::NodeId;
-use crate::domain::rules;
+use crate::domain::rules::{self, Cure};
 use crate::domain::site::Role;
 use crate::domain::step::Step;
 use crate::domain::version::Version;
@@ -157,7 +157,7 @@ fn linked_node(facts: &Facts) -> NodeId {
 
 /// Whether the step can be done at all and leads anywhere; what must not be done is the rules' to say.
 fn is_useful(step: &Step, facts: &Facts) -> bool {
-    let Some(node) = step.node else { return is_useful_to_link(step.kind, facts) };
+    let Some(node) = step.node else { return is_useful_to_link(step, facts) };
     let of = &facts.nodes[node];
     let well = of.known == Known::Yes && of.healthy;
     match step.kind {
@@ -177,10 +177,16 @@ fn is_useful(step: &Step, facts: &Facts) -> bool {
     }
 }
 
-/// What only the link needs, one after the other: a comparison in every state would double the search.
-fn is_useful_to_link(kind: Kind, facts: &Facts) -> bool {
-    let asked = match kind {
-        Kind::CompareSettings => facts.autopilot_off && facts.settings == SettingsFact::Open,
+/// What belongs to no node: a person's word, and the comparison of settings, which comes when nothing else is missing for the
+/// link: it counts for what is there then, and a comparison in every state would double the search.
+fn is_useful_to_link(step: &Step, facts: &Facts) -> bool {
+    let link = || Step { kind: Kind::EstablishFailover, node: Some(facts.survivor), ..step.clone() };
+    let lacks_only_it = || {
+        let against = rules::violations(&link(), facts);
+        is_useful(&link(), facts) && matches!(&against[..], [only] if only.cure == Cure::Renew(Kind::CompareSettings, None))
+    };
+    let asked = match step.kind {
+        Kind::CompareSettings => facts.settings == SettingsFact::Open && lacks_only_it(),
         _ => !facts.autopilot_off,
     };
     asked && facts.link == Link::Broken
