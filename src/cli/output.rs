@@ -6,6 +6,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
+use crate::domain::rehearsal::Rehearsal;
 use crate::domain::window::{Window, format_duration};
 
 use super::Failure;
@@ -69,6 +70,12 @@ pub fn window(window: &Window) -> String {
         Some((name, zone)) => format!("{utc} ({} to {} {name})", local(window.from, &zone), local(window.to, &zone)),
         None => utc,
     }
+}
+
+/// Whose run is counted on, by whose word, and for how long.
+pub fn rehearsal(rehearsal: &Rehearsal) -> String {
+    let Rehearsal { run, by, at, until, .. } = rehearsal;
+    format!("{run}, released by {by} at {at}, counts until {until}")
 }
 
 fn local(at: Timestamp, zone: &TimeZone) -> String {

@@ -72,6 +72,8 @@ fn facts(status: &Status) -> Vec<(&'static str, String)> {
     }));
     facts.push(("started", format!("{} by {}", status.started_at, status.started_by)));
     facts.extend(status.finished_at.map(|at| ("finished", at.to_string())));
+    facts.extend(status.rehearsal.as_ref().map(|rehearsal| ("rehearsal", output::rehearsal(rehearsal))));
+    facts.extend(status.released.as_ref().map(|given| ("released", format!("{} by {}: {}", given.at, given.by, given.note))));
     facts.push(("journal", format!("record {}, taken over by a restarted daemon: {}", status.seq, status.resumed)));
     facts
 }

@@ -49,6 +49,9 @@ fn text(plan: &view::Plan) -> String {
             let _ = writeln!(text, "{name} {}", output::window(window));
         }
     }
+    if let Some(rehearsal) = &plan.rehearsal {
+        let _ = writeln!(text, "rehearsal {}", output::rehearsal(rehearsal));
+    }
     let ways = distinct(plan);
     let _ = write!(text, "\n{}", steps(plan, &ways));
     text.push_str(&legend(&ways));

@@ -105,6 +105,8 @@ pub const ALERT_EVENTS: &[&str] = &crate::domain::alert::NAMES;
 pub const EXPECTED: &str = "site.policy.expected";
 pub const LIMITS: &str = "site.policy.limits";
 
+pub const REHEARSAL: &str = "site.policy.rehearsal";
+
 #[rustfmt::skip]
 pub const TABLES: &[Table] = &[
     Table { name: "main", header: "", children: &["api", "log", "alerts", "exports"], about: "The daemon's own folders." },
@@ -119,9 +121,10 @@ pub const TABLES: &[Table] = &[
     Table { name: "site.nodes", header: "[nodes]", children: &["a", "b"], about: "" },
     Table { name: "site.node", header: "[nodes.a]", children: &[], about: "One appliance; `[nodes.b]` likewise. `a` and `b` are fixed names and say nothing about roles." },
     Table { name: "site.traffic", header: "[[traffic]]", children: &[], about: "One way in which users are led to the serving node: a zone, a view, a translated or shared address. A switch is proven only when every entry agrees." },
-    Table { name: "site.policy", header: "[policy]", children: &["expected", "limits"], about: "The site's own limits." },
+    Table { name: "site.policy", header: "[policy]", children: &["expected", "limits", "rehearsal"], about: "The site's own limits." },
     Table { name: EXPECTED, header: "[policy.expected]", children: &[], about: "" },
     Table { name: LIMITS, header: "[policy.limits]", children: &[], about: "" },
+    Table { name: REHEARSAL, header: "[policy.rehearsal]", children: &[], about: "Asks for a rehearsal: failover is broken and nodes are updated only along a path that was gone on another site and released by a person. Without this table none is asked for." },
     Table { name: "site.windows", header: "[windows]", children: &[], about: "The usual windows; `--first` and `--second` override them." },
 ];
 
@@ -200,6 +203,10 @@ pub const KEYS: &[Key] = &[
     key("site.policy", "max_unprotected", Kind::Duration, Default("14d"), "After this long without failover an alert goes out."),
     key("site.policy", "max_silence", Kind::Duration, Default("5min"), "A node silent for this long outside its update raises `node_unreachable`; the serving node that takes no client for this long `not_serving`."),
     key("site.policy", "closing_notice", Kind::Duration, Default("30min"), "How long before a window's end `window_closing` goes out."),
+
+    key(REHEARSAL, "site", Kind::Text, Required, "The site on which a run must have succeeded; another one of this configuration."),
+    key(REHEARSAL, "valid_for", Kind::Duration, Default("30d"), "How long a release counts, from the moment it was given."),
+    key(REHEARSAL, "roles", Kind::Texts, Optional, "One of these roles may release; without it everybody who may speak at all."),
 
     key("site.windows", "first", Kind::Window, Optional, "The first window: a start and a length of elapsed time."),
     key("site.windows", "second", Kind::Window, Optional, "The second window; not before the end of the first."),

@@ -1,4 +1,4 @@
-//! `[policy]`, `[policy.expected]`, `[policy.limits]`.
+//! `[policy]`, `[policy.expected]`, `[policy.limits]`, `[policy.rehearsal]`.
 
 use std::collections::BTreeMap;
 
@@ -9,6 +9,7 @@ use super::keys::{self, Kind};
 use super::reader::{At, Reader, Section, quoted};
 use super::suggest;
 use super::values;
+use crate::domain::rehearsal::RehearsalPolicy;
 use crate::domain::site::Policy;
 
 type ByAction = BTreeMap<String, At<SignedDuration>>;
@@ -28,6 +29,7 @@ pub(super) fn read(reader: &mut Reader, root: &Section, actions: &[&str]) -> Opt
     let sync_ok_statuses = reader.list(&section, "sync_ok_statuses", |text| Ok(text.to_owned()));
     let expected = by_action(reader, &section, "expected", keys::EXPECTED, actions);
     let limits = by_action(reader, &section, "limits", keys::LIMITS, actions);
+    let rehearsal = rehearsal(reader, &section);
     check_limits(reader, &expected, &limits);
     Some(Policy {
         max_sync_age: max_sync_age?,
@@ -41,7 +43,30 @@ pub(super) fn read(reader: &mut Reader, root: &Section, actions: &[&str]) -> Opt
         closing_notice: closing_notice?,
         expected: without_lines(expected),
         limits: without_lines(limits),
+        rehearsal,
     })
+}
+
+/// R11: asked for only where the table is there.
+fn rehearsal(reader: &mut Reader, policy: &Section) -> Option<RehearsalPolicy> {
+    policy.item(reader.source, "rehearsal")?;
+    let section = reader.child(policy, "rehearsal", keys::REHEARSAL)?;
+    reader.refuse_strangers(&section);
+    let site = reader.value(&section, "site", values::site_name);
+    let valid_for = reader.value(&section, "valid_for", values::duration);
+    let roles = reader.list(&section, "roles", |text| Ok(text.to_owned()));
+    let roles = roles.map(|roles| roles.value).unwrap_or_default();
+    Some(RehearsalPolicy { site: site?.value, valid_for: valid_for?.value, roles })
+}
+
+/// The rehearsal site as the file names it, for what must hold among all sites.
+pub(super) fn rehearsed_on(reader: &mut Reader, root: &Section) -> Option<At<String>> {
+    let policy = reader.child(root, "policy", "site.policy")?;
+    let section = reader.child(&policy, "rehearsal", keys::REHEARSAL)?;
+    match section.item(reader.source, "site")? {
+        (DeValue::String(text), line) => Some(At { value: text.to_string(), line }),
+        _ => None,
+    }
 }
 
 fn without_lines(durations: ByAction) -> BTreeMap<String, SignedDuration> {

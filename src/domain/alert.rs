@@ -1,5 +1,7 @@
 //! Which alerts a record raises, and what they say. Pure: the outbox delivers, this decides.
 
+mod release;
+
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -11,7 +13,7 @@ use super::run::Run;
 use super::sheet;
 
 /// The alerts of the contract, and those that were added since.
-pub const NAMES: [&str; 17] = [
+pub const NAMES: [&str; 18] = [
     "sync_failed",
     "step_failed",
     "by_operator",
@@ -27,6 +29,7 @@ pub const NAMES: [&str; 17] = [
     "not_serving",
     "traffic_switched",
     "finished",
+    "released",
     "store_low",
     "not_driven",
 ];
@@ -205,6 +208,7 @@ fn sayings(before: &Run, run: &Run, record: &Record, event: &Event) -> Vec<Sayin
             vec![say("finished", Severity::Info, format!("run `{id}` is finished"), sheet::may(run).join("; "))]
         }
         Event::Closed { state, undone, .. } => closed(before, run, state, undone),
+        Event::Released { by, withdrawn, .. } => vec![release::told(run, by, *withdrawn)],
         _ => Vec::new(),
     }
 }
@@ -328,6 +332,7 @@ pub fn hint_of(code: &str, run: &Run) -> String {
         "node_replaced" => {
             format!("look at both nodes (`changeover status {id}`), {resume}, or take the way home: `changeover abort {id}`")
         }
+        "rehearsed" => release::helps(run),
         "operator" => format!("`changeover resume {id}` when it may go on"),
         "unprotected_too_long" if run.is_finished() => {
             format!("link the pair by hand, or have another run take it over: `changeover adopt {}`", run.id.site)

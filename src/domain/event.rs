@@ -126,6 +126,12 @@ pub enum Event {
     Finished {
         outcome: Outcome,
     },
+    /// R11: a person let others count on the run that has succeeded, or took that word back.
+    Released {
+        by: String,
+        note: String,
+        withdrawn: bool,
+    },
 }
 
 /// What was true before an act, for its proof.
@@ -292,6 +298,7 @@ impl Event {
             Self::Noticed { .. } => "noticed",
             Self::Undelivered { .. } => "undelivered",
             Self::Finished { .. } => "finished",
+            Self::Released { .. } => "released",
         }
     }
 

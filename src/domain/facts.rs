@@ -130,6 +130,8 @@ pub struct Facts {
     pub unprotected: bool,
     /// The site's traffic can be moved through us.
     pub movable: bool,
+    /// R11: what stands against the rehearsal that the policy asks for.
+    pub unrehearsed: Option<String>,
 }
 
 impl Facts {
@@ -168,6 +170,7 @@ impl Facts {
             ordered: false,
             unprotected: false,
             movable: true,
+            unrehearsed: None,
         }
     }
 

@@ -10,7 +10,7 @@ mod orders;
 use jiff::Timestamp;
 
 use super::action::Kind;
-use super::event::{Event, Notice};
+use super::event::{Event, Notice, Outcome};
 use super::gate::Gate;
 use super::ids::{PerNode, RunId};
 use super::journal::{self, ChainError, Record};
@@ -116,6 +116,7 @@ pub fn begin(id: RunId, plan: Box<Plan>, actor: &str, at: Timestamp) -> Run {
         resumed: 0,
         instructions: 0,
         notices: Vec::new(),
+        released: None,
         plan,
     };
     match run.plan.adopted.clone() {
@@ -161,13 +162,15 @@ pub fn phase_name(phase: &Phase) -> &'static str {
     PhaseKind::of(phase).name()
 }
 
-/// The table's word, and what it can't say: a step begins and is done only where one is left, only an open gate is answered (`production` also while the soak goes on), and a
-/// finished run notices nothing but the end of the unprotected time that it was closed in.
+/// The table's word, and what it can't say: a step begins and is done only where one is left, only an open gate is answered (`production` also while the soak goes on), only a run
+/// that has succeeded is released, and a finished run notices nothing but the end of the unprotected time that it was closed in.
 fn is_expected(run: &Run, event: &Event) -> bool {
     let fits = match event {
         Event::Confirmed { gate: Gate::Production, .. } if run.step().is_some_and(|step| step.kind == Kind::Soak) => true,
         Event::Confirmed { gate, .. } => run.open_gate() == Some(*gate),
         Event::StepBegun { .. } | Event::StepDone { .. } => run.step().is_some(),
+        Event::Released { withdrawn: true, .. } => run.released.is_some(),
+        Event::Released { .. } => run.phase == Phase::Finished(Outcome::Succeeded),
         Event::Noticed { notice, .. } if run.is_finished() => run.is_watched() && *notice == Notice::UnprotectedTooLong,
         _ => true,
     };

@@ -25,6 +25,7 @@ pub mod procedure;
 pub mod proof;
 pub mod prove;
 pub mod refold;
+pub mod rehearsal;
 pub mod rules;
 pub mod run;
 pub mod sheet;

@@ -9,6 +9,7 @@ use super::action::{Impact, Kind, When};
 use super::event::{FileEvidence, Goal};
 use super::ids::{NodeId, PerNode};
 use super::procedure::Procedure;
+use super::rehearsal::Rehearsal;
 use super::rules::Rule;
 use super::site::{Hands, Node, Policy, Site};
 use super::step::Step;
@@ -77,6 +78,9 @@ pub struct Plan {
     /// The run takes over a pair as it is found, half-way through an update.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub adopted: Option<Adoption>,
+    /// R11: the release that the plan counts on, where the policy asks for one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rehearsal: Option<Rehearsal>,
 }
 
 fn untold(hands: &PerNode<Hands>) -> bool {
@@ -147,6 +151,7 @@ impl Plan {
             windows,
             steps: procedure.resolve(primary),
             adopted: None,
+            rehearsal: None,
         }
     }
 

@@ -1,8 +1,8 @@
 //! The promises R1 to R17 as functions over [`Facts`].
 //!
 //! Each is checked by the same function in three places: before every action at run time, when a procedure is loaded,
-//! and in the tests that walk through all states. R11 comes with rehearsal sites; R12 and R14 are kept by the fleet
-//! (one run a site), the store's lock and the order *record, then act*, and have no function over facts.
+//! and in the tests that walk through all states. R12 and R14 are kept by the fleet (one run a site), the store's lock and
+//! the order *record, then act*, and have no function over facts.
 
 #[cfg(feature = "test-mutation")]
 pub mod mutation;
@@ -26,6 +26,7 @@ pub enum Rule {
     R8,
     R9,
     R10,
+    R11,
     R12,
     R13,
     R15,
@@ -47,6 +48,7 @@ impl Rule {
             Self::R8 => "no_overwrite",
             Self::R9 => "no_gap",
             Self::R10 => "confirmed",
+            Self::R11 => "rehearsed",
             Self::R12 => "one_run",
             Self::R13 => "known_box",
             Self::R15 => "unlinked_update",
@@ -94,6 +96,7 @@ fn broken(rule: Rule, expected: impl Into<String>, found: impl Into<String>, cur
 const RULES: &[fn(&Step, &Facts) -> Verdict] = &[
     known_box,
     confirmed,
+    rehearsed,
     in_window,
     no_autopilot,
     no_overwrite,
@@ -294,6 +297,16 @@ fn confirmed(step: &Step, facts: &Facts) -> Verdict {
         return broken(Rule::R10, "the soak ended", "it has not", Cure::Time);
     }
     Ok(())
+}
+
+/// R11: where the policy asks for it, the same path was gone on the rehearsal site before, and a person's word on that stands. What
+/// a person orders to come home is not asked: the way on is better than a pair without failover.
+fn rehearsed(step: &Step, facts: &Facts) -> Verdict {
+    let asked = matches!(step.kind, Kind::BreakFailover | Kind::Update) && !facts.ordered;
+    match facts.unrehearsed.as_ref().filter(|_| asked) {
+        Some(found) => broken(Rule::R11, "a release of the rehearsal that counts now", found, Cure::Person),
+        None => Ok(()),
+    }
 }
 
 /// R13: every act is tied to one box by its identity.

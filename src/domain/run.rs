@@ -7,6 +7,7 @@ use super::event::{Baseline, Evidence, FileEvidence, Goal, Notice, Outcome, Verd
 use super::gate::Gate;
 use super::ids::{NodeId, PerNode, RunId};
 use super::plan::{Plan, Windows};
+use super::rehearsal::Release;
 use super::site::SyncFact;
 use super::step::Step;
 use super::version::Target;
@@ -149,6 +150,8 @@ pub struct Run {
     pub resumed: u32,
     pub instructions: u32,
     pub notices: Vec<(Notice, Option<NodeId>)>,
+    /// R11: a person's word on the finished run, by which others may count on it.
+    pub released: Option<Release>,
 }
 
 impl Run {

@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::ids::{NodeId, PerNode};
+use super::rehearsal::RehearsalPolicy;
 use super::version::Version;
 
 /// What a node is now. Observed, never assumed: it changes during a run.
@@ -101,6 +102,9 @@ pub struct Policy {
     pub expected: BTreeMap<String, SignedDuration>,
     /// How long an action may take before it is in doubt, by action name.
     pub limits: BTreeMap<String, SignedDuration>,
+    /// R11: the site that must have gone the same path before; none: no rehearsal is asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rehearsal: Option<RehearsalPolicy>,
 }
 
 impl Default for Policy {
@@ -117,6 +121,7 @@ impl Default for Policy {
             closing_notice: SignedDuration::from_mins(30),
             expected: BTreeMap::new(),
             limits: BTreeMap::new(),
+            rehearsal: None,
         }
     }
 }

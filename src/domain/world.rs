@@ -9,6 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::action::Impact;
 use super::facts::{Facts, Known, Link, NodeFacts, WindowFact};
 use super::ids::{NodeId, PerNode};
+use super::rehearsal::{self, Released};
 use super::run::Run;
 use super::site::{Observation, Role, SyncFact, TrafficLook};
 use super::step::Step;
@@ -186,11 +187,21 @@ pub struct World {
     pub settling: SignedDuration,
     /// When everything is read next, if nothing happens before.
     pub next_look: Option<Timestamp>,
+    /// The release that the run counts on, as it is now.
+    pub released: Released,
 }
 
 impl World {
     pub fn new(now: Timestamp, has_traffic: bool, settling: SignedDuration) -> Self {
-        Self { now, readings: PerNode::default(), traffic: TrafficReading::default(), has_traffic, settling, next_look: None }
+        Self {
+            now,
+            readings: PerNode::default(),
+            traffic: TrafficReading::default(),
+            has_traffic,
+            settling,
+            next_look: None,
+            released: Released::Unread,
+        }
     }
 
     pub fn link(&self) -> Link {
@@ -216,6 +227,7 @@ impl World {
             ordered: run.is_ordered(),
             unprotected: run.unprotected_since().is_some(),
             movable: self.has_traffic,
+            unrehearsed: rehearsal::stands_against(&run.plan, &self.released, self.now),
         }
     }
 

@@ -132,6 +132,7 @@ pub fn draft(entry: &SiteEntry, id: RunId, parsed: &Parsed, world: &World, actor
         primary: survivor,
         windows: Windows { first: None, second: parsed.second.clone() },
         steps: Vec::new(),
+        rehearsal: None,
     };
     let run = machine::begin(id, Box::new(plan), actor, world.now);
     let found = way_home::of_run(&run, world);

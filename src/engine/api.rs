@@ -94,6 +94,11 @@ pub enum Word {
         state: String,
         note: String,
     },
+    /// Let other runs count on this one, which has succeeded; or take that word back.
+    Release {
+        withdraw: bool,
+        note: String,
+    },
     /// A box was replaced, and the site's file has the new identity.
     ReplaceNode {
         node: NodeId,

@@ -16,7 +16,7 @@ use crate::engine::api::{AdoptRequest, Fleet, PlanRequest, Replaced, Word};
 use super::answer::{Answer, Refused, json as answer, lines, ok};
 use super::guard::guard;
 use super::input::{
-    AbortBody, Actor, After, CloseBody, ConfirmBody, HoldBody, Id, Input, Name, ReplaceBody, ResumeBody, SiteNode,
+    AbortBody, Actor, After, CloseBody, ConfirmBody, HoldBody, Id, Input, Name, ReleaseBody, ReplaceBody, ResumeBody, SiteNode,
     SwitchBackBody, required, short,
 };
 use super::view::{
@@ -53,6 +53,7 @@ pub fn router(fleet: Arc<dyn Fleet>, door: Door) -> Router {
         .route("/runs/{id}/way", get(way))
         .route("/runs/{id}/abort", post(abort))
         .route("/runs/{id}/close", post(close))
+        .route("/runs/{id}/release", post(release))
         .route("/sites/{site}/adopt", post(adopt))
         .route("/sites/{site}/adopt/plan", post(adoption))
         .route("/sites/{site}/nodes/{node}/replace", post(replace_node))
@@ -154,6 +155,11 @@ async fn abort(State(fleet): Shared, Id(id): Id, Actor(actor): Actor, Input(body
 async fn close(State(fleet): Shared, Id(id): Id, Actor(actor): Actor, Input(body): Input<CloseBody>) -> Answer {
     let note = required(body.note, "why is the run ended, and who goes on?")?;
     tell(&*fleet, &id, Word::Close { state: body.state, note }, &actor, body.seq).await
+}
+
+async fn release(State(fleet): Shared, Id(id): Id, Actor(actor): Actor, Input(body): Input<ReleaseBody>) -> Answer {
+    let note = required(body.note, "what was tried, or why does the release end?")?;
+    tell(&*fleet, &id, Word::Release { withdraw: body.withdraw, note }, &actor, body.seq).await
 }
 
 async fn adoption(State(fleet): Shared, Name(site): Name, Input(request): Input<AdoptRequest>) -> Answer {

@@ -35,6 +35,7 @@ mod nodes;
 mod out_of_band;
 mod people;
 mod prove;
+mod rehearsal;
 mod replace;
 mod rules;
 mod runs;

@@ -10,6 +10,7 @@ use changeover::domain::action::Kind;
 use changeover::domain::event::{Event, Verdict};
 use changeover::domain::ids::{NodeId, PerNode, RunId};
 use changeover::domain::journal::{Record, hex};
+use changeover::domain::people::People;
 use changeover::domain::procedure::{BUILT_IN, Procedure};
 use changeover::domain::run::{Phase, Run};
 use changeover::domain::site::{Node, Policy, Role, Site};
@@ -20,7 +21,7 @@ use changeover::engine::fleet::Fleet;
 use changeover::engine::hooks::{Hooks, Route};
 use changeover::engine::site::SiteEntry;
 use changeover::engine::site::SitePorts;
-use changeover::ports::{Clock, Journal};
+use changeover::ports::{Clock, Journal, Traffic};
 use changeover::simulator::faults::{Fault, Planned};
 use changeover::simulator::inprocess::{InProcessOptions, SimSite, VirtualClock};
 use changeover::simulator::world::{self, Truth, World, WorldOptions};
@@ -31,6 +32,7 @@ use crate::memory::MemoryJournal;
 use crate::telephone::Telephone;
 
 pub const SITE: &str = "support";
+pub const LAB: &str = "lab";
 pub const START: &str = "2026-11-22T01:00:00Z";
 pub const TO: &str = "24.2.1";
 pub const PROCEDURES: [&str; 2] = ["in-place", "role-swap"];
@@ -45,12 +47,24 @@ pub struct Setting {
     pub seed: u64,
     /// Procedures beside the built-in ones.
     pub own: Vec<Procedure>,
+    pub people: People,
+    /// The policy of a second site, `lab`, where there is to be one.
+    pub lab: Option<Policy>,
 }
 
 impl Default for Setting {
     fn default() -> Self {
         let (first, second) = ("now +4h".to_owned(), "2026-11-23T07:00:00Z +4h".to_owned());
-        Self { options: InProcessOptions::default(), policy: Policy::default(), first, second, seed: 1, own: Vec::new() }
+        Self {
+            options: InProcessOptions::default(),
+            policy: Policy::default(),
+            first,
+            second,
+            seed: 1,
+            own: Vec::new(),
+            people: People::default(),
+            lab: None,
+        }
     }
 }
 
@@ -62,6 +76,7 @@ impl Setting {
 
 pub struct Stage {
     pub site: SimSite,
+    lab: SimSite,
     pub clock: Arc<VirtualClock>,
     pub journal: Arc<MemoryJournal>,
     pub fleet: Arc<Fleet>,
@@ -99,18 +114,20 @@ impl Stage {
         let clock = Arc::new(VirtualClock::new(start));
         let options =
             WorldOptions { seed: setting.seed, ..WorldOptions::new(start, "24.1.1".parse().unwrap(), TO.parse().unwrap()) };
-        let site = SimSite::new(World::new(options), clock.clone(), setting.options);
+        let site = SimSite::new(World::new(options.clone()), clock.clone(), setting.options);
+        let lab = SimSite::new(World::new(options), clock.clone(), setting.options);
         let folder = tempfile::tempdir().unwrap();
         lay_package(folder.path());
         let journal = Arc::new(MemoryJournal::default());
         let (deaf, mad) = (Arc::<AtomicBool>::default(), Arc::<AtomicBool>::default());
         let line = Telephone { inner: site.traffic(), deaf: deaf.clone(), mad: mad.clone() };
         let file = (&setting, PerNode::new(world::identity_of));
-        let fleet = fleet(&site, &clock, &journal, file, (folder.path().to_owned(), line));
+        let fleet = fleet((&site, &lab), &clock, &journal, file, (folder.path().to_owned(), line));
         Self {
             deaf,
             mad,
             site,
+            lab,
             clock,
             journal,
             fleet,
@@ -129,7 +146,7 @@ impl Stage {
         let line = Telephone { inner: self.site.traffic(), deaf: self.deaf.clone(), mad: self.mad.clone() };
         let place = (self.folder.path().to_owned(), line);
         let file = (&self.setting, self.identities.lock().unwrap().clone());
-        self.fleet = fleet(&self.site, &self.clock, &self.journal, file, place);
+        self.fleet = fleet((&self.site, &self.lab), &self.clock, &self.journal, file, place);
         self.fleet.take_over(self.journal.runs());
     }
 
@@ -439,7 +456,7 @@ fn lay_package(folder: &Path) {
 }
 
 fn fleet(
-    site: &SimSite,
+    (site, lab): (&SimSite, &SimSite),
     clock: &Arc<VirtualClock>,
     journal: &Arc<MemoryJournal>,
     file: (&Setting, PerNode<String>),
@@ -448,10 +465,7 @@ fn fleet(
     let ((state, line), (setting, identities)) = (place, file);
     let addresses = ["127.0.1.1".parse().unwrap(), "127.0.1.2".parse().unwrap()];
     let node = |node: NodeId| Node { identity: identities[node].clone(), address: addresses[node.index()] };
-    let ports = SitePorts {
-        nodes: PerNode { a: Arc::new(site.appliance(NodeId::A)), b: Arc::new(site.appliance(NodeId::B)) },
-        traffic: vec![Arc::new(line)],
-    };
+    let ports = ports_of(site, Arc::new(line));
     let site = Site {
         name: SITE.to_owned(),
         service: "support.example.com".to_owned(),
@@ -461,11 +475,21 @@ fn fleet(
     };
     let hooks =
         Hooks { alerts: vec![Route { hook: "ops".to_owned(), events: vec!["*".to_owned()] }], exports: vec!["safe".to_owned()] };
-    let around = Arc::new(Around::new(journal.clone(), clock.clone(), hooks, state));
+    let around = Around::new(journal.clone(), clock.clone(), hooks, state);
+    let around = Arc::new(Around { people: setting.people.clone(), ..around });
     let built_in = BUILT_IN.iter().map(|(name, text)| Procedure::load(name, text).unwrap());
     let procedures = built_in.chain(setting.own.iter().cloned()).collect();
-    let entry = SiteEntry { site, ports, first: None, second: None };
-    Fleet::new(around, vec![entry], procedures, Vec::new())
+    let mut entries = vec![SiteEntry { site: site.clone(), ports, first: None, second: None }];
+    entries.extend(setting.lab.clone().map(|policy| {
+        let site = Site { name: LAB.to_owned(), service: "lab.example.com".to_owned(), policy, ..site };
+        SiteEntry { site, ports: ports_of(lab, Arc::new(lab.traffic())), first: None, second: None }
+    }));
+    Fleet::new(around, entries, procedures, Vec::new())
+}
+
+fn ports_of(site: &SimSite, line: Arc<dyn Traffic>) -> SitePorts {
+    let nodes = PerNode { a: Arc::new(site.appliance(NodeId::A)) as _, b: Arc::new(site.appliance(NodeId::B)) as _ };
+    SitePorts { nodes, traffic: vec![line] }
 }
 
 /// The events of a run in order, for messages.

@@ -7,6 +7,7 @@ use super::orders::{closed, confirmed, replaced, resumed, revised, switch_back};
 use crate::domain::action::{Kind, When};
 use crate::domain::event::{Event, Evidence, Notice, WaitingOn};
 use crate::domain::ids::NodeId;
+use crate::domain::rehearsal::Release;
 use crate::domain::run::{Act, Hold, Instruction, Phase, Run, SyncEvidence};
 use crate::domain::step::Step;
 
@@ -80,6 +81,9 @@ pub fn apply(run: &mut Run, event: &Event, at: Timestamp) -> Vec<Command> {
             run.finished_at = Some(at);
             run.phase = Phase::Finished(*outcome);
             return vec![Command::Export];
+        }
+        Event::Released { by, note, withdrawn } => {
+            run.released = (!withdrawn).then(|| Release { by: by.clone(), at, note: note.clone() });
         }
     }
     Vec::new()

@@ -2,6 +2,7 @@
 
 mod alerts;
 mod home;
+mod release;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -56,6 +57,8 @@ pub struct Fleet {
     loops: Mutex<JoinSet<()>>,
     /// Held while a run of the site is being started, so that two starts can't pass each other.
     starting: HashMap<String, tokio::sync::Mutex<()>>,
+    /// Held while something is recorded for a run whose loop has ended: one record comes after the other.
+    afterwards: tokio::sync::Mutex<()>,
 }
 
 impl Fleet {
@@ -72,6 +75,7 @@ impl Fleet {
             untouched: Mutex::default(),
             loops: Mutex::default(),
             starting,
+            afterwards: tokio::sync::Mutex::default(),
         })
     }
 
@@ -79,6 +83,10 @@ impl Fleet {
     ///
     /// A run whose site is no longer configured is shown and left alone.
     pub fn take_over(&self, runs: Vec<Run>) {
+        // Before any run goes on: one may count on the release of another.
+        for run in &runs {
+            self.around.releases.keep(run);
+        }
         for run in runs {
             match self.sites.get(&run.id.site) {
                 Some(entry) => self.keep(run, Some(entry), true),
@@ -171,7 +179,8 @@ impl Fleet {
         let (package, note) =
             package::read(request.package.clone()).await.map_err(|error| Problem::new(Kind::BadInput, "bad_package", error))?;
         let world = self.look(entry).await;
-        let draft = planning::draft(entry, procedure, parsed, package, note, &world)?;
+        let mut draft = planning::draft(entry, procedure, parsed, package, note, &world)?;
+        self.rehearse(&mut draft);
         Ok((draft, world))
     }
 
@@ -247,6 +256,9 @@ impl Fleet {
     }
 
     async fn pass_on(&self, id: &RunId, word: Word, actor: &str, seq: Option<u64>) -> Result<Snapshot, Problem> {
+        if let Word::Release { withdraw, note } = word {
+            return self.release(id, withdraw, note, actor, seq).await;
+        }
         let (inbox, snapshot) = {
             let runs = self.lock();
             let kept = runs.get(id).ok_or_else(|| self.no_run(id))?;

@@ -24,7 +24,7 @@ pub use adopt::{Adoption, Listing};
 pub use by_hand::ByHand;
 pub use guide::{Doubt, Guide};
 pub use plan::{Plan, PlanStep, Refusal};
-pub use status::{Hold, Node, NoticeRaised, Status, Step, Unprotected};
+pub use status::{Hold, Node, NoticeRaised, Released, Status, Step, Unprotected};
 pub use stop_here::StopHere;
 pub use untouched::{LeftUntouched, NotDriven, Untouched};
 pub use way::{Left, Promise, Way, WayStep, Ways};

@@ -7,6 +7,7 @@ use crate::domain::action::{Impact, Kind, When};
 use crate::domain::gate::Gate;
 use crate::domain::ids::NodeId;
 use crate::domain::plan::{self, Package, Windows};
+use crate::domain::rehearsal::Rehearsal;
 use crate::domain::step::Step;
 use crate::domain::stop_here;
 use crate::engine::api::PlanPreview;
@@ -25,6 +26,9 @@ pub struct Plan {
     pub to_build: Option<String>,
     pub package: Package,
     pub windows: Windows,
+    /// The release that the plan counts on; `null` where the site asks for none, or none counts.
+    #[serde(default)]
+    pub rehearsal: Option<Rehearsal>,
     pub refusals: Vec<Refusal>,
     pub steps: Vec<PlanStep>,
 }
@@ -70,6 +74,7 @@ impl From<PlanPreview> for Plan {
             to_build: plan.to.build.clone(),
             package: plan.package.clone(),
             windows: plan.windows.clone(),
+            rehearsal: plan.rehearsal.clone(),
             refusals: refusals.into_iter().map(Refusal::from).collect(),
             steps: steps.collect(),
         }

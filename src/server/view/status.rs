@@ -9,6 +9,7 @@ use crate::domain::gate::Gate;
 use crate::domain::ids::{NodeId, PerNode, RunId};
 use crate::domain::machine;
 use crate::domain::plan::Windows;
+use crate::domain::rehearsal::{Rehearsal, Release};
 use crate::domain::run::{Phase, Run};
 use crate::domain::site::Role;
 use crate::domain::world::World;
@@ -51,6 +52,12 @@ pub struct Status {
     /// A hold was asked for and takes effect at the next safe point.
     pub hold_requested: bool,
     pub notices: Vec<NoticeRaised>,
+    /// The release of another site's run that this one counts on, as it was planned.
+    #[serde(default)]
+    pub rehearsal: Option<Rehearsal>,
+    /// A person lets other runs count on this one.
+    #[serde(default)]
+    pub released: Option<Released>,
     /// Why this daemon does not drive the run, where it should; neither its steps nor its watch go on then.
     #[serde(default)]
     pub not_driven: Option<NotDriven>,
@@ -103,6 +110,14 @@ pub struct Unprotected {
     pub since: Option<Timestamp>,
     /// In this run so far.
     pub seconds: i64,
+}
+
+/// A person's word that other runs may count on this one.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Released {
+    pub by: String,
+    pub at: Timestamp,
+    pub note: String,
 }
 
 /// Something that people must know and that is not over.
@@ -163,6 +178,8 @@ impl Status {
             finished_at: run.finished_at,
             hold_requested: run.hold_requested,
             notices: run.notices.iter().map(|&(notice, node)| NoticeRaised { notice, node }).collect(),
+            rehearsal: run.plan.rehearsal.clone(),
+            released: run.released.clone().map(|Release { by, at, note }| Released { by, at, note }),
             not_driven: None,
             guide: None,
             way: None,

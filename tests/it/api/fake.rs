@@ -302,6 +302,7 @@ impl Fake {
             Word::SwitchBack { note } => Event::SwitchBackOrdered { note },
             Word::Abort { way, note } => self.abort(id, way, note)?,
             Word::Close { state, note } => Event::Closed { state, note, undone: vec!["soak.confirm".to_owned()] },
+            Word::Release { withdraw, note } => Event::Released { by: "op1".to_owned(), note, withdrawn: withdraw },
             Word::ReplaceNode { node, identity, note } => Event::NodeReplaced { node, identity, note },
         })
     }
