@@ -224,7 +224,8 @@ impl Fake {
     fn preview(&self, request: PlanRequest) -> Result<PlanPreview, Problem> {
         let site = self.site(&request.site)?;
         let name = request.procedure.as_deref().unwrap_or("role-swap");
-        let procedure = Procedure::built_in(name)
+        let procedure = (name == "role-swap")
+            .then(|| Procedure::load("short", include_str!("../../fixtures/procedures/short/role-swap.toml")).unwrap())
             .ok_or_else(|| Problem::new(Refuse::NotFound, "unknown_procedure", format!("there is no procedure `{name}`")))?;
         let window = |text: Option<String>| text.map(|text| Window::parse(&text, START).unwrap());
         let bad = |error| Problem::new(Refuse::BadInput, "bad_version", format!("{error}"));
