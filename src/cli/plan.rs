@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use clap::Args;
 
 use crate::domain::action::Impact;
-use crate::server::view::{self, StopHere};
+use crate::server::view::{self, Hop, StopHere};
 
 use super::client::Client;
 use super::order::Order;
@@ -41,9 +41,12 @@ impl Run for Plan {
 
 fn text(plan: &view::Plan) -> String {
     let mut text = format!("plan for site `{}`: {}, {} to {}\n", plan.site, plan.procedure, plan.from, plan.to);
-    let package = &plan.package;
-    // Writing into a string cannot fail.
-    let _ = writeln!(text, "package  {} ({} bytes, SHA-256 {})", package.path.display(), package.bytes, package.sha256);
+    for Hop { to, package, .. } in &plan.hops {
+        let leads = if plan.hops.len() > 1 { format!("to {to}: ") } else { String::new() };
+        let (path, bytes, sha256) = (package.path.display(), package.bytes, &package.sha256);
+        // Writing into a string cannot fail.
+        let _ = writeln!(text, "package  {leads}{path} ({bytes} bytes, SHA-256 {sha256})");
+    }
     for (name, window) in [("window 1", &plan.windows.first), ("window 2", &plan.windows.second)] {
         if let Some(window) = window {
             let _ = writeln!(text, "{name} {}", output::window(window));

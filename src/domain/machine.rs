@@ -136,6 +136,7 @@ fn adopt(mut run: Run, adoption: Adoption, at: Timestamp) -> Run {
     let PerNode { a, b } = backups;
     (run.nodes.a.backup, run.nodes.b.backup) = (a, b);
     (run.nodes.a.updated, run.nodes.b.updated) = (adoption.updated.a, adoption.updated.b);
+    (run.nodes.a.hops, run.nodes.b.hops) = (adoption.updated.a.into(), adoption.updated.b.into());
     run
 }
 

@@ -81,7 +81,7 @@ impl Path {
         Self {
             procedure: plan.procedure.clone(),
             steps: plan.steps.iter().map(|step| described(plan, step)).collect(),
-            packages: vec![plan.package.sha256.clone()],
+            packages: plan.packages().map(|package| package.sha256.clone()).collect(),
             from: plan.from.clone(),
             to: plan.to.clone(),
             settings: settings(plan),
@@ -124,7 +124,8 @@ impl Path {
 fn described(plan: &Plan, step: &Step) -> String {
     let node = |node: NodeId| if node == plan.primary { " primary" } else { " standby" };
     let gate = step.gate.map(|gate| format!(" {gate}")).unwrap_or_default();
-    format!("{}.{}{}{gate}", step.when.as_str(), step.kind, step.node.map(node).unwrap_or_default())
+    let hop = if step.hop > 0 { format!(" hop {}", step.hop + 1) } else { String::new() };
+    format!("{}.{}{}{gate}{hop}", step.when.as_str(), step.kind, step.node.map(node).unwrap_or_default())
 }
 
 /// The keys that decide what is done and what proves it. Windows, durations, the soak, gates and people are each site's own: a

@@ -275,7 +275,7 @@ fn has_begun(run: &Run, world: &World) -> bool {
     match (step.kind, step.node) {
         (Kind::Update, Some(node)) => world.readings[node].current.as_ref().is_none_or(|observation| {
             let same_box = observation.identity == run.plan.nodes[node].identity;
-            same_box && (observation.updating || observation.version != run.plan.from.version)
+            same_box && (observation.updating || observation.version != run.expected_version(node).version)
         }),
         (Kind::BreakFailover, _) => moved(PerNode::new(|node| if node == primary { Role::Primary } else { Role::Standby })),
         (Kind::EstablishFailover, _) => moved(PerNode::new(|_| Role::Standalone)),
@@ -291,7 +291,7 @@ fn has_begun(run: &Run, world: &World) -> bool {
 /// is broken only on evidence that has not lapsed (R1).
 pub fn not_after(run: &Run, step: &Step) -> Option<Timestamp> {
     let bound = step.impact() >= Impact::Disruptive && !run.is_ordered();
-    let window = run.windows.of(step.when).filter(|_| bound).map(|window| window.to - run.plan.expected(step.kind));
+    let window = run.windows.of(step.when).filter(|_| bound).map(|window| window.to - run.plan.needed(step));
     let proven = run.sync.as_ref().filter(|_| step.kind == Kind::BreakFailover && !run.is_ordered()).map(|sync| sync.proven_at);
     let lapses = proven.map(|at| at + run.plan.policy.max_sync_age);
     window.into_iter().chain(lapses).min()

@@ -217,6 +217,7 @@ impl World {
             link: self.link(),
             nodes: PerNode::new(|node| self.node_facts(run, node)),
             start: run.plan.from.version.clone(),
+            between: run.plan.between(),
             target: run.plan.to.version.clone(),
             fresh_sync: self.sync_is_fresh(run),
             autopilot_off: run.autopilot_off == Some(step.when),
@@ -252,6 +253,7 @@ impl World {
             closed: record.closed_at.is_some() && !takes(current),
             denied,
             backed_up: self.backup_counts(run, node),
+            outdated: record.is_backup_outdated(),
             extracted: since_touched(record.extracted_at)
                 && record.extracted_at >= record.closed_at
                 && record.closed_at.is_some(),
@@ -275,7 +277,7 @@ impl World {
     fn is_unsettled(&self, run: &Run, node: NodeId) -> bool {
         let reading = &self.readings[node];
         let arrived = |since| {
-            let there = reading.current.as_ref().is_some_and(|current| current.version == run.plan.to.version);
+            let there = reading.current.as_ref().is_some_and(|current| run.has_reached(&current.version, run.nodes[node].hops));
             there && reading.healthy_twice() && reading.proven_after(since)
         };
         run.nodes[node].update_in_doubt.is_some_and(|since| !arrived(since))
@@ -330,7 +332,7 @@ impl World {
 
     fn window(&self, run: &Run, step: &Step) -> WindowFact {
         let Some(window) = run.windows.of(step.when) else { return WindowFact::Fits };
-        let needed = if step.impact() >= Impact::Disruptive { run.plan.expected(step.kind) } else { SignedDuration::ZERO };
+        let needed = if step.impact() >= Impact::Disruptive { run.plan.needed(step) } else { SignedDuration::ZERO };
         if self.now < window.from {
             WindowFact::NotYet
         } else if window.fits(self.now, needed) {

@@ -44,8 +44,11 @@ pub struct PlanRequest {
     pub site: String,
     /// `VERSION` or `VERSION+BUILD`.
     pub to: String,
-    /// A path on the daemon's machine.
+    /// A path on the daemon's machine; of a chain the last package, which leads to `to`.
     pub package: PathBuf,
+    /// The packages that are installed before it, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub before: Vec<PathBuf>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub procedure: Option<String>,
     /// A window, `2026-11-22T02:00[Europe/Berlin] +4h`.

@@ -39,7 +39,7 @@ fn linked() -> Facts {
 }
 
 fn step(when: When, kind: Kind, node: Option<NodeId>, gate: Option<Gate>) -> Step {
-    Step { id: format!("{}.{kind}", when.as_str()), when, kind, node, gate }
+    Step { id: format!("{}.{kind}", when.as_str()), when, kind, node, gate, hop: 0 }
 }
 
 fn facts(moment: Moment) -> Facts {

@@ -16,6 +16,7 @@ use changeover::domain::procedure::{BUILT_IN, Procedure};
 use changeover::domain::run::{Phase, Run};
 use changeover::domain::site::{Node, Policy, Role, Site};
 use changeover::domain::step::Step;
+use changeover::domain::version::Version;
 use changeover::engine::Around;
 use changeover::engine::api::{Fleet as _, PlanRequest, Problem, Snapshot, Word};
 use changeover::engine::fleet::Fleet;
@@ -35,6 +36,7 @@ use crate::telephone::Telephone;
 pub const SITE: &str = "support";
 pub const LAB: &str = "lab";
 pub const START: &str = "2026-11-22T01:00:00Z";
+pub const FROM: &str = "24.1.1";
 pub const TO: &str = "24.2.1";
 pub const PROCEDURES: [&str; 2] = ["in-place", "role-swap"];
 
@@ -51,6 +53,8 @@ pub struct Setting {
     pub people: People,
     /// The policy of a second site, `lab`, where there is to be one.
     pub lab: Option<Policy>,
+    /// The versions of a package chain before the target; each package is installed only on the version before it.
+    pub chain: Vec<&'static str>,
 }
 
 impl Default for Setting {
@@ -65,6 +69,7 @@ impl Default for Setting {
             own: Vec::new(),
             people: People::default(),
             lab: None,
+            chain: Vec::new(),
         }
     }
 }
@@ -113,12 +118,12 @@ impl Stage {
     pub fn set(setting: Setting) -> Self {
         let start: Timestamp = START.parse().unwrap();
         let clock = Arc::new(VirtualClock::new(start));
-        let options =
-            WorldOptions { seed: setting.seed, ..WorldOptions::new(start, "24.1.1".parse().unwrap(), TO.parse().unwrap()) };
+        let options = WorldOptions { seed: setting.seed, ..WorldOptions::new(start, FROM.parse().unwrap(), TO.parse().unwrap()) };
+        let options = WorldOptions { needs: needs(&setting), ..options };
         let site = SimSite::new(World::new(options.clone()), clock.clone(), setting.options);
         let lab = SimSite::new(World::new(options), clock.clone(), setting.options);
         let folder = tempfile::tempdir().unwrap();
-        lay_package(folder.path());
+        lay_packages(folder.path(), &setting);
         let journal = Arc::new(MemoryJournal::default());
         let (deaf, mad) = (Arc::<AtomicBool>::default(), Arc::<AtomicBool>::default());
         let line = Telephone { inner: site.traffic(), deaf: deaf.clone(), mad: mad.clone() };
@@ -156,6 +161,7 @@ impl Stage {
             site: SITE.to_owned(),
             to: TO.to_owned(),
             package: self.folder.path().join("base.nss"),
+            before: self.setting.chain.iter().map(|version| self.folder.path().join(format!("{version}.nss"))).collect(),
             procedure: Some(procedure.to_owned()),
             first: Some(self.setting.first.clone()),
             second: Some(self.setting.second.clone()),
@@ -404,7 +410,8 @@ impl Stage {
 
     /// Does what an instruction says. False if the box does not take it.
     pub fn carry_out(&self, id: &RunId, number: u32, step: &Step, node: NodeId) -> bool {
-        let done = self.site.current().perform(step.kind.name(), node, None).is_ok();
+        let target = (step.kind == Kind::Update).then(|| self.run(id).plan.target_of(step.hop).clone());
+        let done = self.site.current().perform(step.kind.name(), node, target).is_ok();
         if done {
             self.carried_out.lock().unwrap().insert((id.number, number));
         }
@@ -457,12 +464,35 @@ pub fn end(run: &Run) -> Option<String> {
     }
 }
 
+/// The versions of the setting's chain with the one before each, the target's last.
+fn hops(setting: &Setting) -> impl Iterator<Item = (&'static str, &'static str)> {
+    let path = [&[FROM], setting.chain.as_slice(), &[TO]].concat();
+    let before = path.clone();
+    before.into_iter().zip(path.into_iter().skip(1))
+}
+
+fn needs(setting: &Setting) -> Vec<(Version, Version)> {
+    let hops = hops(setting).filter(|_| !setting.chain.is_empty());
+    hops.map(|(before, to)| (to.parse().unwrap(), before.parse().unwrap())).collect()
+}
+
+/// The operator's files, with notes where they are a chain.
+fn lay_packages(folder: &Path, setting: &Setting) {
+    lay_package(folder, "base.nss", b"a package");
+    for (before, to) in hops(setting).filter(|_| !setting.chain.is_empty()) {
+        let name = if to == TO { "base.nss".to_owned() } else { format!("{to}.nss") };
+        if to != TO {
+            lay_package(folder, &name, to.as_bytes());
+        }
+        std::fs::write(folder.join(format!("{name}.toml")), format!("version = \"{to}\"\nfrom = [\"{before}\"]\n")).unwrap();
+    }
+}
+
 /// The operator's file, and the run's own copy of it: copying it would wait for the disk at every start.
-fn lay_package(folder: &Path) {
-    let content = b"a package";
+fn lay_package(folder: &Path, name: &str, content: &[u8]) {
     let staged = folder.join("packages").join(hex(&Sha256::digest(content)));
     std::fs::create_dir_all(&staged).unwrap();
-    for place in [folder.join("base.nss"), staged.join("base.nss")] {
+    for place in [folder.join(name), staged.join(name)] {
         std::fs::write(place, content).unwrap();
     }
 }

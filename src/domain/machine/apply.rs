@@ -7,9 +7,11 @@ use super::orders::{closed, confirmed, replaced, resumed, revised, switch_back};
 use crate::domain::action::{Kind, When};
 use crate::domain::event::{Event, Evidence, Notice, WaitingOn};
 use crate::domain::ids::NodeId;
+use crate::domain::plan::Plan;
 use crate::domain::rehearsal::Release;
 use crate::domain::run::{Act, Hold, Instruction, Phase, Run, SyncEvidence};
 use crate::domain::step::Step;
+use crate::domain::version::Version;
 
 pub fn apply(run: &mut Run, event: &Event, at: Timestamp) -> Vec<Command> {
     match event {
@@ -161,7 +163,9 @@ fn effect(run: &mut Run, step: &Step, evidence: &Evidence, at: Timestamp) -> Vec
             return vec![Command::Export];
         }
         Kind::Update => {
-            record.updated = true;
+            record.hops = hops_after(&run.plan, step, evidence);
+            record.updated = record.hops >= run.plan.hop_count();
+            record.updated_at = Some(at);
             record.update_in_doubt = None;
             record.touched_at = Some(at);
             if let Evidence::Version { build, .. } = evidence {
@@ -190,6 +194,15 @@ fn effect(run: &mut Run, step: &Step, evidence: &Evidence, at: Timestamp) -> Vec
         Kind::Preflight | Kind::CheckSync | Kind::Drain | Kind::Confirm | Kind::FinalCheck => {}
     }
     Vec::new()
+}
+
+/// The hops that a node has behind it: by what it shows, since a person may have installed more than was asked for.
+fn hops_after(plan: &Plan, step: &Step, evidence: &Evidence) -> u32 {
+    let shown: Option<Version> = match evidence {
+        Evidence::Version { version, .. } => version.parse().ok(),
+        _ => None,
+    };
+    shown.and_then(|version| plan.hops_done(&version)).unwrap_or_default().max(step.hop + 1)
 }
 
 fn touch_both(run: &mut Run, at: Timestamp) {

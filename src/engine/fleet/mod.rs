@@ -176,10 +176,9 @@ impl Fleet {
         let entry = self.site(&request.site)?;
         let procedure = planning::procedure(&self.procedures, entry, request)?;
         let parsed = planning::parse(entry, procedure, request, self.around.clock.now())?;
-        let (package, note) =
-            package::read(request.package.clone()).await.map_err(|error| Problem::new(Kind::BadInput, "bad_package", error))?;
+        let packages = planning::read_packages(request).await?;
         let world = self.look(entry).await;
-        let mut draft = planning::draft(entry, procedure, parsed, package, note, &world)?;
+        let mut draft = planning::draft(entry, procedure, parsed, packages, &world)?;
         self.rehearse(&mut draft);
         Ok((draft, world))
     }
@@ -220,10 +219,13 @@ impl Fleet {
         self.record_start(entry, draft.plan, actor).await
     }
 
-    /// The run's own copy of the package.
+    /// The run's own copies of the packages.
     async fn stage(&self, plan: &Plan) -> Result<(), Problem> {
-        let staged = package::stage(self.around.state.clone(), plan.package.clone()).await;
-        staged.map_err(|error| Problem::new(Kind::Store, "package_not_staged", error))
+        for package in plan.packages() {
+            let staged = package::stage(self.around.state.clone(), package.clone()).await;
+            staged.map_err(|error| Problem::new(Kind::Store, "package_not_staged", error))?;
+        }
+        Ok(())
     }
 
     async fn record_start(&self, entry: &SiteEntry, plan: Plan, actor: &str) -> Result<RunId, Problem> {

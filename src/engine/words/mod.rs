@@ -205,7 +205,7 @@ fn new_window(text: &str, now: Timestamp) -> Result<Window, Problem> {
 fn needs_window(run: &Run, given: Option<&Window>, now: Timestamp) -> Result<(), Problem> {
     let missed = run.hold().is_some_and(|hold| hold.code == "window_missed");
     let Some(step) = run.step().filter(|_| missed) else { return Ok(()) };
-    let fits = |window: &Window| window.fits(now.max(window.from), run.plan.expected(step.kind));
+    let fits = |window: &Window| window.fits(now.max(window.from), run.plan.needed(step));
     if given.or(run.windows.of(step.when)).is_none_or(fits) {
         return Ok(());
     }

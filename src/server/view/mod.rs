@@ -23,7 +23,7 @@ use crate::domain::site::Site;
 pub use adopt::{Adoption, Listing};
 pub use by_hand::ByHand;
 pub use guide::{Doubt, Guide};
-pub use plan::{Plan, PlanStep, Refusal};
+pub use plan::{Hop, Plan, PlanStep, Refusal};
 pub use status::{Hold, Node, NoticeRaised, Released, Status, Step, Unprotected};
 pub use stop_here::StopHere;
 pub use untouched::{LeftUntouched, NotDriven, Untouched};

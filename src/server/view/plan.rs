@@ -25,12 +25,30 @@ pub struct Plan {
     /// The build that both nodes must show; `null`: the one that the first updated node shows.
     pub to_build: Option<String>,
     pub package: Package,
+    /// All packages in order, each with the version that it leads to: one, or a chain of which `package` is the last.
+    #[serde(default)]
+    pub hops: Vec<Hop>,
     pub windows: Windows,
     /// The release that the plan counts on; `null` where the site asks for none, or none counts.
     #[serde(default)]
     pub rehearsal: Option<Rehearsal>,
     pub refusals: Vec<Refusal>,
     pub steps: Vec<PlanStep>,
+}
+
+/// One package of a plan.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Hop {
+    pub to: String,
+    pub build: Option<String>,
+    pub package: Package,
+}
+
+impl Hop {
+    fn of(plan: &plan::Plan, hop: u32) -> Self {
+        let to = plan.target_of(hop);
+        Self { to: to.version.to_string(), build: to.build.clone(), package: plan.package_of(hop).clone() }
+    }
 }
 
 /// What speaks against starting the plan.
@@ -73,6 +91,7 @@ impl From<PlanPreview> for Plan {
             from_build: plan.from.build.clone(),
             to_build: plan.to.build.clone(),
             package: plan.package.clone(),
+            hops: (0..plan.hop_count()).map(|hop| Hop::of(&plan, hop)).collect(),
             windows: plan.windows.clone(),
             rehearsal: plan.rehearsal.clone(),
             refusals: refusals.into_iter().map(Refusal::from).collect(),
@@ -90,7 +109,7 @@ impl PlanStep {
             node: step.node,
             gate: step.gate,
             impact: step.impact(),
-            sentence: step.sentence(),
+            sentence: plan.sentence(step),
             expected_seconds: plan.expected(step.kind).as_secs(),
             at,
             stop_here: None,

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::domain;
 use crate::domain::action::Kind;
 use crate::domain::event::{Notice, Outcome, WaitingOn};
 use crate::domain::gate::Gate;
@@ -77,6 +78,18 @@ pub struct Step {
     /// Its place in the plan, from 1.
     pub number: usize,
     pub of: usize,
+    /// Of an update in a chain: which package it installs; else `null`.
+    #[serde(default)]
+    pub hop: Option<Hop>,
+}
+
+/// One package of a chain.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Hop {
+    pub number: u32,
+    pub of: u32,
+    /// The version that it leads to.
+    pub to: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -204,7 +217,14 @@ fn step(run: &Run) -> Option<Step> {
         attempt: run.progress[index].attempts,
         number: index + 1,
         of: run.plan.steps.len(),
+        hop: hop(run, step),
     })
+}
+
+fn hop(run: &Run, step: &domain::step::Step) -> Option<Hop> {
+    let (number, of) = (step.hop + 1, run.plan.hop_count());
+    let to = || run.plan.target_of(step.hop).version.to_string();
+    (step.kind == Kind::Update && of > 1).then(|| Hop { number, of, to: to() })
 }
 
 fn held(run: &Run) -> Option<Hold> {

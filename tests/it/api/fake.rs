@@ -137,6 +137,7 @@ impl Fake {
             site: "support".to_owned(),
             to: "24.2.1".to_owned(),
             package: "/packages/24.2.1.bin".into(),
+            before: Vec::new(),
             procedure: None,
             first: Some("2026-11-22T02:00[Europe/Berlin] +4h".to_owned()),
             second: Some("2026-11-26T01:00:00Z +4h".to_owned()),
@@ -234,11 +235,12 @@ impl Fake {
             to: request.to.parse::<Target>().map_err(bad)?,
             package: Package { path: request.package, sha256: "ab".repeat(32), bytes: 123 },
             note: None,
+            before: Vec::new(),
             primary: NodeId::A,
             windows: Windows { first: window(request.first), second: window(request.second) },
         };
         let plan = Plan::new(&procedure, &site, order);
-        let refusals: Vec<Refusal> = plan.refusals(&site, None, START, true);
+        let refusals: Vec<Refusal> = plan.refusals(&site, &[], START, true);
         Ok(PlanPreview { site: site.name, times: plan.times(START), refusals, plan, movable: true })
     }
 
@@ -248,6 +250,7 @@ impl Fake {
             site: site.to_owned(),
             to: "24.2.1".to_owned(),
             package: "/packages/24.2.1.bin".into(),
+            before: Vec::new(),
             procedure: None,
             first: None,
             second: None,

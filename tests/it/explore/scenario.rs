@@ -158,6 +158,7 @@ pub fn plan(procedure: &str, steps: Vec<Step>) -> Plan {
         to: Target { version: version(Release::Target), build: None },
         adopted: None,
         rehearsal: None,
+        hops: Vec::new(),
         package: Package { path: "/p".into(), sha256: "00".to_owned(), bytes: 1 },
         primary: PRIMARY,
         windows: Windows {
