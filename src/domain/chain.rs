@@ -16,10 +16,6 @@ pub struct Hop {
     pub package: Package,
 }
 
-/// What is done on a node between two hops, then the next hop: it must be proven well on the version in between, and each hop
-/// is an update that asks for a backup of its own (BG-01); one of an older version can't be put back on a newer one.
-pub const BETWEEN: [Kind; 3] = [Kind::Verify, Kind::Backup, Kind::Update];
-
 impl Plan {
     /// How many packages each node gets, one after the other.
     pub fn hop_count(&self) -> u32 {
@@ -59,12 +55,14 @@ impl Plan {
         if *version == self.from.version { Some(0) } else { between() }
     }
 
-    /// How long a step is expected to take together with what must not be left half-way after it: a hop begins only if the node's
-    /// whole chain still fits.
+    /// How long a step is expected to take together with what must not be left half-way after it: a hop begins only if all that is
+    /// left of the node's chain still fits.
     pub fn needed(&self, step: &Step) -> SignedDuration {
-        let more = if step.kind == Kind::Update { self.hop_count().saturating_sub(step.hop + 1) } else { 0 };
-        let hop = BETWEEN.iter().fold(SignedDuration::ZERO, |sum, &kind| sum + self.expected(kind));
-        self.expected(step.kind) + hop * i32::try_from(more).unwrap_or(i32::MAX)
+        let is_hop = |other: &Step| (other.kind, other.node, other.when) == (Kind::Update, step.node, step.when);
+        let first = self.steps.iter().position(|known| known.id == step.id).filter(|_| is_hop(step));
+        let last = self.steps.iter().rposition(is_hop);
+        let (Some(first), Some(last)) = (first, last) else { return self.expected(step.kind) };
+        self.steps[first..=last].iter().fold(SignedDuration::ZERO, |sum, step| sum + self.expected(step.kind))
     }
 
     /// The operator's sentence; in a chain it says which hop.
@@ -151,10 +149,19 @@ impl Plan {
 }
 
 /// The actions that a procedure's action becomes in a chain of so many hops, each with its hop.
-pub fn laid_out(kind: Kind, hops: u32) -> Vec<(Kind, u32)> {
+///
+/// Between two hops the node must be proven well on the version in between, and each hop is an update that asks for a backup of its
+/// own (BG-01): one of an older version can't be put back on a newer one. Where the procedure drains the node before, it is drained
+/// before each hop (BG-02): users come back in between.
+pub fn laid_out(kind: Kind, hops: u32, drained: bool) -> Vec<(Kind, u32)> {
     if kind != Kind::Update {
         return vec![(kind, 0)];
     }
-    let more = (1..hops).flat_map(|hop| BETWEEN.map(|kind| (kind, if kind == Kind::Update { hop } else { 0 })));
-    std::iter::once((Kind::Update, 0)).chain(more).collect()
+    let mut steps = vec![(kind, 0)];
+    for hop in 1..hops {
+        steps.extend([(Kind::Verify, 0), (Kind::Backup, 0)]);
+        steps.extend(drained.then_some((Kind::Drain, 0)));
+        steps.push((kind, hop));
+    }
+    steps
 }

@@ -119,10 +119,11 @@ impl Procedure {
     /// As [`Procedure::resolve`], with a step for each hop of an update and for what lies between them.
     pub fn resolve_chain(&self, primary: NodeId, hops: u32) -> Vec<Step> {
         let mut steps: Vec<Step> = Vec::with_capacity(self.steps.len());
-        let laid_out = |template| chain::laid_out(template, hops);
-        for (template, (kind, hop)) in
-            self.steps.iter().flat_map(|step| laid_out(step.kind).into_iter().map(move |of| (step, of)))
-        {
+        let actions = self.steps.iter().enumerate().flat_map(|(index, step)| {
+            let laid_out = chain::laid_out(step.kind, hops, drains(&self.steps[..index], step));
+            laid_out.into_iter().map(move |(kind, hop)| (step, kind, hop))
+        });
+        for (template, kind, hop) in actions {
             let node = template.who.map(|who| if who == Who::Primary { primary } else { primary.other() });
             let base = step_id(template.when, kind, node);
             let repeats = steps.iter().filter(|step| step.id == base || step.id.starts_with(&format!("{base}."))).count();
@@ -148,6 +149,11 @@ impl Procedure {
             _ => Ok(()),
         }
     }
+}
+
+/// True if a step's node is drained in the same part before it.
+fn drains(before: &[Template], step: &Template) -> bool {
+    before.iter().any(|other| (other.kind, other.who, other.when) == (Kind::Drain, step.who, step.when))
 }
 
 fn template(document: StepDocument, line: usize) -> Result<Template, String> {

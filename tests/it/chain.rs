@@ -4,14 +4,16 @@ use changeover::domain::action::Kind as Action;
 use changeover::domain::event::Goal;
 use changeover::domain::ids::{NodeId, RunId};
 use changeover::domain::machine;
+use changeover::domain::rehearsal::RehearsalPolicy;
 use changeover::domain::run::Run;
+use changeover::domain::site::Policy;
 use changeover::domain::{sheet, way_home};
 use changeover::engine::api::{Fleet as _, Kind, PlanRequest, Word};
 use changeover::simulator::faults::{Fault, Planned};
 use jiff::SignedDuration;
 
 use crate::memory::Death;
-use crate::stage::{PROCEDURES, Setting, Stage, TO};
+use crate::stage::{LAB, PROCEDURES, Setting, Stage, TO};
 
 const CHAINS: [&[&str]; 2] = [&["24.1.5"], &["24.1.5", "24.2.0.1"]];
 
@@ -95,6 +97,10 @@ async fn bg_10_the_steps_of_a_chain_have_their_ids_and_sentences() {
         part("window-2."),
         "backup.b backup.a update.a verify.a backup.a.2 update.a.2 verify.a.2 backup.a.3 update.a.3 verify.a.3"
     );
+    // The serving node is drained before each hop: users come back in between.
+    let in_place = stage.fleet.plan(stage.request("in-place")).await.unwrap().plan;
+    let drained = in_place.steps.windows(2).filter(|pair| pair[1].id.starts_with("window-1.update.a"));
+    assert!(drained.clone().count() == 3 && drained.clone().all(|pair| pair[0].kind == Action::Drain), "{:?}", in_place.steps);
     let updates = plan.steps.iter().filter(|step| step.kind == Action::Update);
     let said: Vec<String> = updates.map(|step| plan.sentence(step)).collect();
     assert_eq!(said[1], "Update node `b` to 24.2.0.1, hop 2 of 3");
@@ -366,4 +372,23 @@ async fn bg_10_the_sheet_by_hand_goes_hop_by_hop() {
     for line in ["Package to 24.1.5: ", "Package to 24.2.1: ", "Update node `b` to 24.2.1, hop 2 of 2", "node `b` runs 24.1.5"] {
         assert!(text.contains(line), "{line}\n{text}");
     }
+}
+
+/// R11: a chain is rehearsed with all its packages.
+#[tokio::test(start_paused = true)]
+async fn r11_a_chain_counts_only_on_a_rehearsal_of_all_its_packages() {
+    let rehearsal = RehearsalPolicy { site: LAB.to_owned(), valid_for: SignedDuration::from_hours(24 * 30), roles: Vec::new() };
+    let policy = Policy { rehearsal: Some(rehearsal), ..Policy::default() };
+    let stage = Stage::set(Setting { policy, lab: Some(Policy::default()), ..setting(CHAINS[0], false) });
+    let request = PlanRequest { site: LAB.to_owned(), ..stage.request("role-swap") };
+    let lab = stage.fleet.start(request, "op1").await.unwrap();
+    assert_eq!(stage.to_rest(&lab).await.end, "succeeded", "{}", stage.story(&lab));
+    let release = Word::Release { withdraw: false, note: "good".to_owned() };
+    stage.fleet.command(&lab, release, "owner1", None).await.unwrap();
+    let second = Some(format!("{} +10h", stage.fleet.now() + SignedDuration::from_hours(40)));
+    let request = PlanRequest { second, ..stage.request("role-swap") };
+    assert!(stage.fleet.plan(request.clone()).await.unwrap().refusals.is_empty());
+    std::fs::write(stage.folder.path().join("24.1.5.nss"), b"another one").unwrap();
+    let refusals = stage.fleet.plan(request).await.unwrap().refusals;
+    assert!(refusals.iter().any(|refusal| refusal.rule == "R11" && refusal.message.contains("package: rehearsed with")));
 }
