@@ -37,6 +37,7 @@ mod start;
 mod status;
 mod switch_back;
 mod verify;
+mod waive;
 mod watch;
 mod way;
 mod wiring;
@@ -72,6 +73,7 @@ enum Command {
     Runs(runs::Runs),
     Watch(watch::Watch),
     Confirm(confirm::Confirm),
+    Waive(waive::Waive),
     Hold(hold::Hold),
     Resume(resume::Resume),
     SwitchBack(switch_back::SwitchBack),
@@ -106,6 +108,7 @@ impl Command {
             Self::Runs(command) => command,
             Self::Watch(command) => command,
             Self::Confirm(command) => command,
+            Self::Waive(command) => command,
             Self::Hold(command) => command,
             Self::Resume(command) => command,
             Self::SwitchBack(command) => command,

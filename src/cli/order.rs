@@ -32,6 +32,9 @@ pub struct Order {
     /// Window two; by default the site's
     #[arg(long, value_name = "WINDOW", value_parser = window)]
     second: Option<String>,
+    /// Both windows in one night, and why: the shortest soak is waived for this run, the gate `production` stays
+    #[arg(long, value_name = "REASON")]
+    urgent: Option<String>,
 }
 
 impl Order {
@@ -47,6 +50,7 @@ impl Order {
             procedure: self.procedure.clone(),
             first: self.first.clone(),
             second: self.second.clone(),
+            urgent: self.urgent.clone(),
         })
     }
 }

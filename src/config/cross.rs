@@ -87,14 +87,15 @@ fn records(sites: &[(PathBuf, SiteInput)]) -> Vec<Problem> {
 fn rehearsal_sites(sites: &[(PathBuf, SiteInput)]) -> Vec<Problem> {
     let named = |wanted: &str| sites.iter().any(|(_, site)| site.name.as_ref().is_some_and(|name| name.value == wanted));
     let wrong = sites.iter().filter_map(|(file, site)| {
-        let At { value, line } = site.rehearsed_on.as_ref()?;
+        let input = site.roles.rehearsal.as_ref()?;
+        let value = &input.policy.site;
         let own = site.name.as_ref().is_some_and(|name| name.value == *value);
         let message = match (own, named(value)) {
             (true, _) => "a rehearsal takes place on another site".to_owned(),
             (_, true) => return None,
             (_, false) => format!("no site is named `{value}`"),
         };
-        Some(Problem::new(file, *line, format!("`site` in `[policy.rehearsal]`: {message}")))
+        Some(Problem::new(file, input.line, format!("`site` in `[policy.rehearsal]`: {message}")))
     });
     wrong.collect()
 }

@@ -5,16 +5,17 @@ use std::collections::BTreeMap;
 use jiff::SignedDuration;
 use toml::de::DeValue;
 
+use super::gates::{self, RehearsalInput, RolesNamed};
 use super::keys::{self, Kind};
 use super::reader::{At, Reader, Section, quoted};
 use super::suggest;
 use super::values;
 use crate::domain::rehearsal::RehearsalPolicy;
-use crate::domain::site::Policy;
+use crate::domain::site::{Policy, WhenWindowEnds};
 
 type ByAction = BTreeMap<String, At<SignedDuration>>;
 
-pub(super) fn read(reader: &mut Reader, root: &Section, actions: &[&str]) -> Option<Policy> {
+pub(super) fn read(reader: &mut Reader, root: &Section, actions: &[&str]) -> Option<(Policy, RolesNamed)> {
     let section = reader.child(root, "policy", "site.policy")?;
     reader.refuse_strangers(&section);
     let mut duration = |name: &str| reader.value(&section, name, values::duration).map(|duration| duration.value);
@@ -27,11 +28,16 @@ pub(super) fn read(reader: &mut Reader, root: &Section, actions: &[&str]) -> Opt
     let max_silence = duration("max_silence");
     let closing_notice = duration("closing_notice");
     let sync_ok_statuses = reader.list(&section, "sync_ok_statuses", |text| Ok(text.to_owned()));
+    let when_window_ends = reader.word(&section, "when_window_ends");
     let expected = by_action(reader, &section, "expected", keys::EXPECTED, actions);
     let limits = by_action(reader, &section, "limits", keys::LIMITS, actions);
     let rehearsal = rehearsal(reader, &section);
     check_limits(reader, &expected, &limits);
-    Some(Policy {
+    let (gates, waivers) = (gates::read(reader, &section), gates::waivers(reader, &section));
+    let policies = gates.iter().map(|input| (input.gate, input.policy.clone())).collect();
+    let rehearsed = rehearsal.as_ref().map(|input| input.policy.clone());
+    let named = RolesNamed { waivers: waivers.clone(), gates, rehearsal };
+    let policy = Policy {
         max_sync_age: max_sync_age?,
         sync_ok_statuses: sync_ok_statuses?.value,
         max_clock_skew: max_clock_skew?,
@@ -43,30 +49,26 @@ pub(super) fn read(reader: &mut Reader, root: &Section, actions: &[&str]) -> Opt
         closing_notice: closing_notice?,
         expected: without_lines(expected),
         limits: without_lines(limits),
-        rehearsal,
-    })
+        when_window_ends: if when_window_ends?.value == "home" { WhenWindowEnds::Home } else { WhenWindowEnds::Hold },
+        gates: policies,
+        waivers: waivers.into_iter().map(|(key, roles)| (key.to_owned(), roles.value)).collect(),
+        rehearsal: rehearsed,
+    };
+    Some((policy, named))
 }
 
 /// R11: asked for only where the table is there.
-fn rehearsal(reader: &mut Reader, policy: &Section) -> Option<RehearsalPolicy> {
+fn rehearsal(reader: &mut Reader, policy: &Section) -> Option<RehearsalInput> {
     policy.item(reader.source, "rehearsal")?;
     let section = reader.child(policy, "rehearsal", keys::REHEARSAL)?;
     reader.refuse_strangers(&section);
     let site = reader.value(&section, "site", values::site_name);
     let valid_for = reader.value(&section, "valid_for", values::duration);
     let roles = reader.list(&section, "roles", |text| Ok(text.to_owned()));
-    let roles = roles.map(|roles| roles.value).unwrap_or_default();
-    Some(RehearsalPolicy { site: site?.value, valid_for: valid_for?.value, roles })
-}
-
-/// The rehearsal site as the file names it, for what must hold among all sites.
-pub(super) fn rehearsed_on(reader: &mut Reader, root: &Section) -> Option<At<String>> {
-    let policy = reader.child(root, "policy", "site.policy")?;
-    let section = reader.child(&policy, "rehearsal", keys::REHEARSAL)?;
-    match section.item(reader.source, "site")? {
-        (DeValue::String(text), line) => Some(At { value: text.to_string(), line }),
-        _ => None,
-    }
+    let (site, line) = site.map(|site| (site.value, site.line))?;
+    let roles_line = roles.as_ref().map_or(line, |roles| roles.line);
+    let policy = RehearsalPolicy { site, valid_for: valid_for?.value, roles: roles.map(|roles| roles.value).unwrap_or_default() };
+    Some(RehearsalInput { policy, line, roles_line })
 }
 
 fn without_lines(durations: ByAction) -> BTreeMap<String, SignedDuration> {

@@ -1,7 +1,6 @@
 //! Package chains (BG-10, R5): several packages in order, laid out before the start. Each is a *hop*; between two hops a node is on a
 //! version that is neither the start nor the target.
 
-use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
 use super::action::Kind;
@@ -55,14 +54,11 @@ impl Plan {
         if *version == self.from.version { Some(0) } else { between() }
     }
 
-    /// How long a step is expected to take together with what must not be left half-way after it: a hop begins only if all that is
-    /// left of the node's chain still fits.
-    pub fn needed(&self, step: &Step) -> SignedDuration {
+    /// Another package follows on the same node in this part: a hop begins only if all that is left of the chain fits.
+    pub fn goes_on(&self, step: &Step) -> bool {
+        let later = self.steps.iter().skip_while(|known| known.id != step.id).skip(1);
         let is_hop = |other: &Step| (other.kind, other.node, other.when) == (Kind::Update, step.node, step.when);
-        let first = self.steps.iter().position(|known| known.id == step.id).filter(|_| is_hop(step));
-        let last = self.steps.iter().rposition(is_hop);
-        let (Some(first), Some(last)) = (first, last) else { return self.expected(step.kind) };
-        self.steps[first..=last].iter().fold(SignedDuration::ZERO, |sum, step| sum + self.expected(step.kind))
+        is_hop(step) && later.into_iter().any(is_hop)
     }
 
     /// The operator's sentence; in a chain it says which hop.

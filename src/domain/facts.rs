@@ -6,6 +6,7 @@
 use super::action::{Kind, When};
 use super::gate::Gate;
 use super::ids::{NodeId, PerNode};
+use super::rules::Rule;
 use super::site::Role;
 use super::step::Step;
 use super::version::Version;
@@ -136,6 +137,8 @@ pub struct Facts {
     pub movable: bool,
     /// R11: what stands against the rehearsal that the policy asks for.
     pub unrehearsed: Option<String>,
+    /// What a person has set aside for the step that is judged.
+    pub waived: Vec<Rule>,
 }
 
 impl Facts {
@@ -177,6 +180,7 @@ impl Facts {
             unprotected: false,
             movable: true,
             unrehearsed: None,
+            waived: Vec::new(),
         }
     }
 
@@ -259,6 +263,8 @@ impl Facts {
     /// The facts once a step has been done: the action's effect, along the success path.
     pub fn after(mut self, step: &Step) -> Self {
         let node = step.node.unwrap_or(self.first_primary);
+        // A waiver is for one step.
+        self.waived.clear();
         match step.kind {
             Kind::Backup => (self.nodes[node].backed_up, self.nodes[node].outdated) = (true, false),
             Kind::ForceSync => self.fresh_sync = true,

@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 
 use super::ids::{NodeId, RunId};
 use super::journal::hex;
+use super::people::Who;
 use super::plan::Plan;
 use super::run::Run;
 use super::site::{Hands, Policy};
@@ -34,7 +35,7 @@ pub struct RehearsalPolicy {
 /// A person's word on a run that has succeeded: others may go the same path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Release {
-    pub by: String,
+    pub by: Who,
     pub at: Timestamp,
     pub note: String,
 }
@@ -43,7 +44,7 @@ pub struct Release {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rehearsal {
     pub run: RunId,
-    pub by: String,
+    pub by: Who,
     pub at: Timestamp,
     pub until: Timestamp,
     /// Of the path, [`Path::digest`]: the same in both runs.
@@ -203,7 +204,7 @@ fn against(
 ) -> Vec<String> {
     let id = &run.id;
     let mut lines: Vec<String> = expired(policy, id, release, now).into_iter().collect();
-    lines.extend(may(&release.by).err().map(|why| format!("run `{id}`: released by `{}`, but {why}", release.by)));
+    lines.extend(may(&release.by.user).err().map(|why| format!("run `{id}`: released by {}, but {why}", release.by)));
     lines.extend(path.differences(&Path::of_run(run)).into_iter().map(|line| format!("run `{id}`: {line}")));
     lines
 }
@@ -211,7 +212,7 @@ fn against(
 fn expired(policy: &RehearsalPolicy, run: &RunId, release: &Release, now: Timestamp) -> Option<String> {
     let until = release.at + policy.valid_for;
     let lasts = format_duration(policy.valid_for);
-    let text = || format!("run `{run}`: its release of {} by `{}` counted for {lasts}, until {until}", release.at, release.by);
+    let text = || format!("run `{run}`: its release of {} by {} counted for {lasts}, until {until}", release.at, release.by);
     (now > until).then(text)
 }
 

@@ -10,6 +10,7 @@ use crate::domain::checks::Check;
 use crate::domain::event::Verdict;
 use crate::domain::ids::{NodeId, RunId};
 use crate::domain::journal::Record;
+use crate::domain::people::People;
 use crate::domain::plan::{Plan, Refusal};
 use crate::domain::run::Run;
 use crate::domain::site::Site;
@@ -56,6 +57,9 @@ pub struct PlanRequest {
     pub first: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub second: Option<String>,
+    /// Why both windows are in one night: the lower bound of the soak is waived for this plan.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub urgent: Option<String>,
 }
 
 /// A plan before it is a run.
@@ -78,6 +82,13 @@ pub enum Word {
         gate: Option<String>,
         verdict: Verdict,
         note: Option<String>,
+        /// The beginning of the hash of what the person was shown: a conflict if that has changed.
+        evidence: Option<String>,
+    },
+    /// Set a promise aside for the step where the run stands.
+    Waive {
+        rule: String,
+        reason: String,
     },
     Hold,
     /// With a window: the one of the step where the run stands is booked anew.
@@ -108,6 +119,23 @@ pub enum Word {
         identity: String,
         note: Option<String>,
     },
+}
+
+impl Word {
+    /// The word as it is typed.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Confirm { .. } => "confirm",
+            Self::Waive { .. } => "waive",
+            Self::Hold => "hold",
+            Self::Resume { .. } => "resume",
+            Self::SwitchBack { .. } => "switch-back",
+            Self::Abort { .. } => "abort",
+            Self::Close { .. } => "close",
+            Self::Release { .. } => "release",
+            Self::ReplaceNode { .. } => "node replace",
+        }
+    }
 }
 
 /// What `adopt` is given. Files are paths on the daemon's machine.
@@ -164,6 +192,8 @@ pub struct Replaced {
 pub enum Kind {
     /// The request can't be read: 400.
     BadInput,
+    /// The person may not say this: 403.
+    NotAllowed,
     /// No such site, run or gate: 404.
     NotFound,
     /// Not in this phase, another run on the site, or the run has moved on: 409.
@@ -217,6 +247,9 @@ pub trait Fleet: Send + Sync + 'static {
     fn now(&self) -> Timestamp;
 
     fn sites(&self) -> Vec<Site>;
+
+    /// Who may say what, and what people call each other.
+    fn people(&self) -> &People;
 
     /// The preflight of a site: fresh readings, nothing changed.
     fn check<'a>(&'a self, site: &'a str) -> BoxFuture<'a, Result<Vec<Check>, Problem>>;

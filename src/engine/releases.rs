@@ -36,9 +36,9 @@ impl Releases {
                 rehearsal.run
             ));
         };
-        match people.may(&release.by, &policy.roles) {
+        match people.may(&release.by.user, &policy.roles) {
             Ok(()) => Released::Given(release),
-            Err(why) => Released::Void(format!("run `{}` was released by `{}`, but {why}", rehearsal.run, release.by)),
+            Err(why) => Released::Void(format!("run `{}` was released by {}, but {why}", rehearsal.run, release.by)),
         }
     }
 }

@@ -251,7 +251,10 @@ async fn r3_a_chain_begins_only_if_all_of_it_fits() {
     let stage = Stage::set(Setting { first: "now +3h".to_owned(), ..setting(CHAINS[1], false) });
     let problem = stage.try_start("role-swap").await.unwrap_err();
     assert_eq!((problem.kind, problem.code.as_str()), (Kind::Refused, "R3"), "{problem:?}");
-    assert!(problem.causes[0].contains("at `window-1.update.b`") && problem.causes[0].contains("take 188 min"), "{problem:?}");
+    assert!(
+        problem.causes[1].contains("at `window-1.update.b`") && problem.causes[1].contains("and to leave 2h 8m"),
+        "{problem:?}"
+    );
 }
 
 /// A note beside the package of this number; requests count packages from 0.

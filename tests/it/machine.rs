@@ -13,6 +13,7 @@ use changeover::domain::machine::{
     self,
     edges::{self, Edge, PhaseKind},
 };
+use changeover::domain::people::Who;
 
 use changeover::domain::run::{Phase, Run};
 
@@ -75,8 +76,8 @@ fn more_events() -> Vec<Event> {
         Event::Revised { cause: Cause::Abort, goal: Goal::Home, note: none(), steps: Vec::new(), seen: Vec::new() },
         Event::NodeReplaced { node: NodeId::A, identity: text(), note: none() },
         Event::Closed { state: text(), note: text(), undone: Vec::new() },
-        Event::Released { by: text(), note: text(), withdrawn: false },
-        Event::Released { by: text(), note: text(), withdrawn: true },
+        Event::Released { by: Who::default(), note: text(), withdrawn: false },
+        Event::Released { by: Who::default(), note: text(), withdrawn: true },
         Event::Doubted { message: text() },
         Event::ActAccepted {},
         Event::Instructed { number: 1, not_after: None, lines: Vec::new() },
@@ -89,7 +90,7 @@ fn more_events() -> Vec<Event> {
         events.push(Event::Held { code, message, expected, found, node: None, given_up: false });
     }
     for gate in Gate::all() {
-        let word = |verdict| Event::Confirmed { gate, verdict, note: None };
+        let word = |verdict| Event::Confirmed { gate, verdict, note: None, by: None, shown: None };
         events.extend([Verdict::Accept, Verdict::AcceptEarly, Verdict::Reject].map(word));
     }
     events
@@ -214,7 +215,7 @@ async fn at_rest(fault: Fault) -> Vec<Record> {
 
 /// A person answers in other ways than the plan hopes for.
 async fn answers() -> Vec<Vec<Record>> {
-    let confirm = |gate: &str, verdict| Word::Confirm { gate: Some(gate.to_owned()), verdict, note: None };
+    let confirm = |gate: &str, verdict| Word::Confirm { gate: Some(gate.to_owned()), verdict, note: None, evidence: None };
     let stage = Stage::new();
     stage.fault(Planned::once(Fault::SyncOddStatus));
     let id = stage.start("in-place").await;

@@ -165,6 +165,7 @@ impl Stage {
             procedure: Some(procedure.to_owned()),
             first: Some(self.setting.first.clone()),
             second: Some(self.setting.second.clone()),
+            urgent: None,
         }
     }
 
@@ -194,7 +195,7 @@ impl Stage {
     }
 
     pub async fn accept(&self, id: &RunId, gate: Option<&str>) -> Result<Snapshot, Problem> {
-        let word = Word::Confirm { gate: gate.map(str::to_owned), verdict: Verdict::Accept, note: None };
+        let word = Word::Confirm { gate: gate.map(str::to_owned), verdict: Verdict::Accept, note: None, evidence: None };
         self.word(id, word).await
     }
 

@@ -1,17 +1,18 @@
 //! What is said of releases (R11).
 
 use super::{Saying, Severity, say};
+use crate::domain::people::Who;
 use crate::domain::run::Run;
 
 /// Others may count on the run now, or may not any more.
-pub fn told(run: &Run, by: &str, withdrawn: bool) -> Saying {
+pub fn told(run: &Run, by: &Who, withdrawn: bool) -> Saying {
     let (id, path) = (&run.id, format!("{} to {}", run.plan.from, run.plan.to));
     if withdrawn {
-        let summary = format!("the release of run `{id}` ({path}) was withdrawn by `{by}`");
+        let summary = format!("the release of run `{id}` ({path}) was withdrawn by {by}");
         let hint = "runs that count on it are held before the break and before their next update".to_owned();
         return say("released", Severity::Warning, summary, hint);
     }
-    let summary = format!("run `{id}` ({path}) was released by `{by}`: sites that ask for its rehearsal may go the same way");
+    let summary = format!("run `{id}` ({path}) was released by {by}: sites that ask for its rehearsal may go the same way");
     say("released", Severity::Info, summary, format!("`changeover release {id} --withdraw --note …` takes it back"))
 }
 

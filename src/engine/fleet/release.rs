@@ -51,7 +51,7 @@ impl Fleet {
         if let Some(seen) = seq.filter(|seen| *seen != recorder.run.seq) {
             return Err(words::moved_on(&recorder.run, seen));
         }
-        let (event, why) = words::release::release(&recorder.run, withdraw, note, actor)?;
+        let (event, why) = words::release::release(&recorder.run, withdraw, note, self.around.people.who(actor))?;
         self.may_release(&recorder.run, actor)?;
         if let Err(error) = recorder.record(&event, &why, actor).await {
             if matches!(error, RecordError::Store(StoreError::Failed(_))) {
@@ -74,10 +74,11 @@ impl Fleet {
                 Err(why) => refused = Some(why),
             }
         }
-        let problem = |code| Problem::new(Kind::Refused, code, format!("nothing was said of run `{id}`"));
         Err(match refused {
-            Some(why) => problem("not_allowed").because(format!("R11 rehearsed: {why}")),
-            None => problem("no_rehearsal_site")
+            Some(why) => {
+                words::not_allowed(&format!("{} may not `release` run `{id}`", self.around.people.who(actor)), &why.to_string())
+            }
+            None => Problem::new(Kind::Refused, "no_rehearsal_site", format!("nobody counts on run `{id}`"))
                 .because(format!("no site has `site = \"{site}\"` in its `[policy.rehearsal]`"))
                 .hint("put it into the file of the site that is to count on it, and restart the daemon"),
         })

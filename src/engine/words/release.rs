@@ -1,6 +1,7 @@
 //! The word on a finished run: others may count on it, or may not any more (R11).
 
 use crate::domain::event::{Event, Outcome};
+use crate::domain::people::Who;
 use crate::domain::run::{Phase, Run};
 use crate::domain::sheet;
 use crate::engine::api::{Kind, Problem};
@@ -9,7 +10,7 @@ use crate::engine::api::{Kind, Problem};
 ///
 /// # Errors
 /// No note; the run has not succeeded; there is no release to withdraw.
-pub fn release(run: &Run, withdraw: bool, note: String, by: &str) -> Result<(Event, String), Problem> {
+pub fn release(run: &Run, withdraw: bool, note: String, by: Who) -> Result<(Event, String), Problem> {
     if note.trim().is_empty() {
         return Err(Problem::new(
             Kind::BadInput,
@@ -24,7 +25,7 @@ pub fn release(run: &Run, withdraw: bool, note: String, by: &str) -> Result<(Eve
         return Err(not_succeeded(run));
     }
     let why = if withdraw { "the release is withdrawn" } else { "R11 rehearsed: other sites may go the same path" };
-    Ok((Event::Released { by: by.to_owned(), note, withdrawn: withdraw }, why.to_owned()))
+    Ok((Event::Released { by, note, withdrawn: withdraw }, why.to_owned()))
 }
 
 fn not_succeeded(run: &Run) -> Problem {

@@ -1,14 +1,16 @@
 //! A run's status on the wire.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::domain;
 use crate::domain::action::Kind;
 use crate::domain::event::{Notice, Outcome, WaitingOn};
 use crate::domain::gate::Gate;
 use crate::domain::ids::{NodeId, PerNode, RunId};
 use crate::domain::machine;
+use crate::domain::people as domain;
 use crate::domain::plan::Windows;
 use crate::domain::rehearsal::{Rehearsal, Release};
 use crate::domain::run::{Phase, Run};
@@ -16,7 +18,7 @@ use crate::domain::site::Role;
 use crate::domain::world::World;
 use crate::engine::api::Snapshot;
 
-use super::{Guide, NotDriven, StopHere};
+use super::{GateState, Guide, NotDriven, StepTime, StopHere, WaiverView};
 
 /// Where a run stands.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -35,6 +37,9 @@ pub struct Status {
     pub gate: Option<Gate>,
     /// The first step that is not done.
     pub step: Option<Step>,
+    /// Where the step installs a package of a chain: which one; else `null`.
+    #[serde(default)]
+    pub hop: Option<Hop>,
     pub held: Option<Hold>,
     /// What a person is asked to do at the appliances now.
     pub instructions: Option<Vec<String>>,
@@ -62,6 +67,21 @@ pub struct Status {
     /// Why this daemon does not drive the run, where it should; neither its steps nor its watch go on then.
     #[serde(default)]
     pub not_driven: Option<NotDriven>,
+    /// Why both windows are in one night, where they are: the shortest soak is waived.
+    #[serde(default)]
+    pub urgent: Option<String>,
+    /// How long each step took that was begun, beside what was estimated; only in the status of one run, empty in lists.
+    #[serde(default)]
+    pub times: Vec<StepTime>,
+    /// The open gate: whom it asks, who has answered, and what it shows.
+    #[serde(default)]
+    pub gate_state: Option<GateState>,
+    /// Promises that a person has set aside in this run.
+    #[serde(default)]
+    pub waivers: Vec<WaiverView>,
+    /// Names of the users that this status mentions, as the daemon's file has them now.
+    #[serde(default)]
+    pub people: BTreeMap<String, String>,
     /// Why it stands there and what may be done; only in the status of one run, `null` in lists.
     pub guide: Option<Guide>,
     /// If it stops here, from what is observed; only in the status of one run that is not finished, else `null`.
@@ -75,12 +95,12 @@ pub struct Step {
     pub node: Option<NodeId>,
     /// From 1; 0 before the first attempt.
     pub attempt: u32,
+    /// Until when it may begin, or must for what follows in its window to begin in time; `null` where nothing is late.
+    #[serde(default)]
+    pub latest_start: Option<Timestamp>,
     /// Its place in the plan, from 1.
     pub number: usize,
     pub of: usize,
-    /// Of an update in a chain: which package it installs; else `null`.
-    #[serde(default)]
-    pub hop: Option<Hop>,
 }
 
 /// One package of a chain.
@@ -128,7 +148,7 @@ pub struct Unprotected {
 /// A person's word that other runs may count on this one.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Released {
-    pub by: String,
+    pub by: domain::Who,
     pub at: Timestamp,
     pub note: String,
 }
@@ -150,10 +170,20 @@ impl Status {
     /// The status of one run.
     pub fn full(snapshot: &Snapshot, now: Timestamp) -> Self {
         Self {
+            gate_state: GateState::of(&snapshot.run, &snapshot.world),
             guide: Some(Guide::of(&snapshot.run, &snapshot.world)),
             way: StopHere::of_run(snapshot),
+            times: StepTime::of(&snapshot.run),
             ..Self::brief(snapshot, now)
         }
+    }
+
+    /// With the names of those whom it mentions.
+    pub fn named(mut self, people: &domain::People) -> Self {
+        let answers = self.gate_state.iter().flat_map(|state| state.answers.iter().filter_map(|answer| answer.by.as_ref()));
+        let users = answers.map(|who| who.user.clone()).chain([self.started_by.clone()]);
+        self.people = users.filter_map(|user| Some((user.clone(), people.of(&user)?.name.clone()))).collect();
+        self
     }
 
     /// From a run and what was read; `now` is the end of an unprotected time that goes on.
@@ -175,6 +205,7 @@ impl Status {
             until,
             gate: run.open_gate().filter(|gate| gate.is_asked()),
             step: step(run),
+            hop: run.step().and_then(|step| hop(run, step)),
             held: held(run),
             instructions: instruction.map(|instruction| instruction.lines.clone()),
             instruction: instruction.map(|instruction| instruction.number),
@@ -194,6 +225,11 @@ impl Status {
             rehearsal: run.plan.rehearsal.clone(),
             released: run.released.clone().map(|Release { by, at, note }| Released { by, at, note }),
             not_driven: None,
+            urgent: run.plan.urgent.clone(),
+            times: Vec::new(),
+            gate_state: None,
+            waivers: run.waivers.iter().map(WaiverView::from).collect(),
+            people: BTreeMap::new(),
             guide: None,
             way: None,
         }
@@ -215,13 +251,13 @@ fn step(run: &Run) -> Option<Step> {
         action: step.kind,
         node: step.node,
         attempt: run.progress[index].attempts,
+        latest_start: run.latest_start(),
         number: index + 1,
         of: run.plan.steps.len(),
-        hop: hop(run, step),
     })
 }
 
-fn hop(run: &Run, step: &domain::step::Step) -> Option<Hop> {
+fn hop(run: &Run, step: &crate::domain::step::Step) -> Option<Hop> {
     let (number, of) = (step.hop + 1, run.plan.hop_count());
     let to = || run.plan.target_of(step.hop).version.to_string();
     (step.kind == Kind::Update && of > 1).then(|| Hop { number, of, to: to() })
