@@ -303,3 +303,24 @@ async fn r11_the_way_home_does_not_wait_for_a_release() {
         rest.run.plan.steps
     );
 }
+
+/// R11 may be set aside for the one step that it stops, and stops the next one again.
+#[tokio::test(start_paused = true)]
+async fn r11_is_waived_for_one_step() {
+    let stage = Stage::set(month());
+    let lab = rehearse(&stage).await;
+    release(&stage, &lab).await;
+    let id = begin(&stage, "support", "role-swap").await.unwrap();
+    stage.until(&id, |run| run.open_gate().is_some()).await;
+    say(&stage, &lab, "owner1", true).await.unwrap();
+    let waive = || Word::Waive { rule: "rehearsed".to_owned(), reason: "the laboratory burnt down".to_owned() };
+    for step in ["window-1.break_failover.a", "window-1.update.b", "window-2.update.a"] {
+        let rest = stage.to_rest(&id).await;
+        assert_eq!((rest.end.as_str(), rest.run.step().unwrap().id.as_str()), ("rehearsed", step), "{}", stage.story(&id));
+        stage.word(&id, waive()).await.unwrap_or_else(|problem| panic!("{problem:?}"));
+        if stage.run(&id).hold().is_some() {
+            stage.resume(&id).await.unwrap();
+        }
+    }
+    assert_eq!(stage.to_rest(&id).await.end, "succeeded", "{}", stage.story(&id));
+}
