@@ -4,6 +4,7 @@
 //! ours. Imports: everything of ours.
 
 mod abort;
+mod accept;
 mod adopt;
 mod alerts;
 mod ask;
@@ -40,7 +41,9 @@ mod verify;
 mod waive;
 mod watch;
 mod way;
+mod windows;
 mod wiring;
+mod zones;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -67,6 +70,7 @@ enum Command {
     #[command(subcommand)]
     Simulator(simulator::Simulator),
     Check(check::Check),
+    Windows(windows::Windows),
     Plan(plan::Plan),
     Start(start::Start),
     Status(status::Status),
@@ -74,6 +78,7 @@ enum Command {
     Watch(watch::Watch),
     Confirm(confirm::Confirm),
     Waive(waive::Waive),
+    Accept(accept::Accept),
     Hold(hold::Hold),
     Resume(resume::Resume),
     SwitchBack(switch_back::SwitchBack),
@@ -102,6 +107,7 @@ impl Command {
             Self::Demo(command) => command,
             Self::Simulator(command) => command.as_run(),
             Self::Check(command) => command,
+            Self::Windows(command) => command,
             Self::Plan(command) => command,
             Self::Start(command) => command,
             Self::Status(command) => command,
@@ -109,6 +115,7 @@ impl Command {
             Self::Watch(command) => command,
             Self::Confirm(command) => command,
             Self::Waive(command) => command,
+            Self::Accept(command) => command,
             Self::Hold(command) => command,
             Self::Resume(command) => command,
             Self::SwitchBack(command) => command,

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::action::Kind;
-use crate::domain::event::{Notice, Outcome, WaitingOn};
+use crate::domain::event::{Counts, Notice, Outcome, WaitingOn};
 use crate::domain::gate::Gate;
 use crate::domain::ids::{NodeId, PerNode, RunId};
 use crate::domain::machine;
@@ -15,6 +15,7 @@ use crate::domain::plan::Windows;
 use crate::domain::rehearsal::{Rehearsal, Release};
 use crate::domain::run::{Phase, Run};
 use crate::domain::site::Role;
+use crate::domain::watch::soak;
 use crate::domain::world::World;
 use crate::engine::api::Snapshot;
 
@@ -48,7 +49,14 @@ pub struct Status {
     pub survivor: NodeId,
     pub nodes: PerNode<Node>,
     pub unprotected: Unprotected,
+    /// Between the windows, else `null`.
+    #[serde(default)]
+    pub soak: Option<Soak>,
     pub windows: Windows,
+    /// The site's time zone; all times here are UTC.
+    pub zone: String,
+    /// Who is responsible for window two.
+    pub responsible: Option<String>,
     pub resumed: u32,
     pub seq: u64,
     pub head: String,
@@ -57,6 +65,8 @@ pub struct Status {
     pub finished_at: Option<Timestamp>,
     /// A hold was asked for and takes effect at the next safe point.
     pub hold_requested: bool,
+    /// Who is on the node that drains now; `null` while none does.
+    pub draining: Option<Draining>,
     pub notices: Vec<NoticeRaised>,
     /// The release of another site's run that this one counts on, as it was planned.
     #[serde(default)]
@@ -136,6 +146,18 @@ pub struct Node {
     pub served_until: Option<Timestamp>,
 }
 
+/// A drain under way, with the counts last read.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Draining {
+    pub node: NodeId,
+    pub users: Option<u32>,
+    pub sessions: Option<u32>,
+    /// When it has lasted its limit.
+    pub until: Timestamp,
+    /// The limit has passed once, and sessions are ended.
+    pub ending: bool,
+}
+
 /// The time without failover.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Unprotected {
@@ -143,6 +165,61 @@ pub struct Unprotected {
     pub since: Option<Timestamp>,
     /// In this run so far.
     pub seconds: i64,
+    /// `policy.max_unprotected`, and how much of it is used up, in percent.
+    #[serde(default)]
+    pub budget_seconds: i64,
+    #[serde(default)]
+    pub share: i64,
+}
+
+/// The time between the windows.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Soak {
+    /// The clock's begin: the end of window one's work, or of the last failure.
+    pub since: Timestamp,
+    /// When the shortest soak is over.
+    pub until: Timestamp,
+    /// When a session was first seen on the serving node.
+    pub used_at: Option<Timestamp>,
+    /// What is not as the soak asks, by the last readings.
+    pub failing: Vec<Failing>,
+}
+
+/// A condition of the soak that is not met.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Failing {
+    /// `soak_silent`, `soak_unhealthy`, …
+    pub code: String,
+    pub node: Option<NodeId>,
+    pub expected: String,
+    pub found: String,
+}
+
+impl Unprotected {
+    pub fn of(run: &Run, now: Timestamp) -> Self {
+        Self {
+            since: run.unprotected_since(),
+            seconds: run.unprotected_for(now).as_secs(),
+            budget_seconds: run.plan.policy.max_unprotected.as_secs(),
+            share: run.unprotected_share(now),
+        }
+    }
+}
+
+impl Soak {
+    fn of(run: &Run, world: &World) -> Option<Self> {
+        let since = run.soak_from.filter(|_| soak::is_on(run, world.now))?;
+        let until = since + run.plan.policy.min_soak;
+        let failing = soak::unmet(run, world).into_iter().map(Failing::from).collect();
+        Some(Self { since, until, used_at: run.used_at, failing })
+    }
+}
+
+impl From<soak::Unmet> for Failing {
+    fn from(unmet: soak::Unmet) -> Self {
+        let soak::Unmet { notice, node, expected, found, .. } = unmet;
+        Self { code: notice.name().to_owned(), node, expected, found }
+    }
 }
 
 /// A person's word that other runs may count on this one.
@@ -212,8 +289,11 @@ impl Status {
             serving: Some(serving(run, world)),
             survivor: run.survivor,
             nodes: PerNode::new(|id| node(run, world, id)),
-            unprotected: Unprotected { since: run.unprotected_since(), seconds: run.unprotected_for(now).as_secs() },
+            unprotected: Unprotected::of(run, now),
+            soak: Soak::of(run, world),
             windows: run.windows.clone(),
+            zone: run.plan.zone.clone(),
+            responsible: run.responsible.clone(),
             resumed: run.resumed,
             seq: run.seq,
             head: run.head.clone(),
@@ -221,6 +301,7 @@ impl Status {
             started_at: run.started_at,
             finished_at: run.finished_at,
             hold_requested: run.hold_requested,
+            draining: draining(run, world),
             notices: run.notices.iter().map(|&(notice, node)| NoticeRaised { notice, node }).collect(),
             rehearsal: run.plan.rehearsal.clone(),
             released: run.released.clone().map(|Release { by, at, note }| Released { by, at, note }),
@@ -234,6 +315,18 @@ impl Status {
             way: None,
         }
     }
+}
+
+fn draining(run: &Run, world: &World) -> Option<Draining> {
+    let (step, act) = (run.step()?, run.act.as_ref().filter(|_| run.is_at(Kind::Drain))?);
+    let node = step.node.unwrap_or(run.plan.primary);
+    let since = match run.phase {
+        Phase::Waiting { since, .. } => since,
+        _ => act.since,
+    };
+    let Counts { users, sessions } = world.people(node);
+    let until = since.checked_add(run.plan.limit(Kind::Drain)).unwrap_or(Timestamp::MAX);
+    Some(Draining { node, users, sessions, until, ending: act.baseline.ending })
 }
 
 fn outcome(phase: &Phase) -> Option<Outcome> {
