@@ -37,6 +37,7 @@ mod start;
 mod status;
 mod switch_back;
 mod verify;
+mod waive;
 mod watch;
 mod way;
 mod wiring;
@@ -73,6 +74,7 @@ enum Command {
     Watch(watch::Watch),
     Confirm(confirm::Confirm),
     Accept(accept::Accept),
+    Waive(waive::Waive),
     Hold(hold::Hold),
     Resume(resume::Resume),
     SwitchBack(switch_back::SwitchBack),
@@ -107,6 +109,7 @@ impl Command {
             Self::Watch(command) => command,
             Self::Confirm(command) => command,
             Self::Accept(command) => command,
+            Self::Waive(command) => command,
             Self::Hold(command) => command,
             Self::Resume(command) => command,
             Self::SwitchBack(command) => command,

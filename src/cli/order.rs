@@ -35,6 +35,9 @@ pub struct Order {
     /// Accept a warning of the preflight, as it is found now; may be given for each
     #[arg(long = "accept", value_name = "NAME[.NODE]=REASON", value_parser = acceptance)]
     accepted: Vec<Acceptance>,
+    /// Both windows in one night, and why: the shortest soak is waived for this run, the gate `production` stays
+    #[arg(long, value_name = "REASON")]
+    urgent: Option<String>,
 }
 
 impl Order {
@@ -48,6 +51,7 @@ impl Order {
             first: self.first.clone(),
             second: self.second.clone(),
             accepted: self.accepted.clone(),
+            urgent: self.urgent.clone(),
         })
     }
 }

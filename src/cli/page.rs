@@ -3,8 +3,12 @@
 use std::fmt::Write as _;
 
 use crate::domain::event::{Outcome, WaitingOn};
+use crate::domain::gate::Expiry;
 use crate::domain::ids::NodeId;
-use crate::server::view::{Doubt, Draining, Guide, LeftUntouched, Node, Status, StopHere, Untouched, WayStep};
+use crate::domain::shown::HASH_SHORT;
+use crate::server::view::{
+    Doubt, Draining, GateState, Guide, LeftUntouched, Node, Status, StepTime, StopHere, Untouched, WaiverView, WayStep,
+};
 
 use super::output;
 
@@ -15,6 +19,7 @@ pub fn of(status: &Status) -> String {
         // Writing into a string cannot fail.
         let _ = writeln!(page, "  {name:<10} {text}");
     }
+    page.push_str(&status.gate_state.as_ref().map(|state| format!("\n{}", evidence(state))).unwrap_or_default());
     page.push_str(&instructions(status));
     // While something is under way nothing is to be done by hand.
     let at_rest = !matches!(status.phase.as_str(), "ready" | "acting");
@@ -61,20 +66,58 @@ fn facts(status: &Status) -> Vec<(&'static str, String)> {
     facts.extend(status.guide.iter().flat_map(guide));
     facts.extend(status.way.iter().flat_map(way));
     facts.extend(status.draining.iter().map(|draining| ("draining", drains(draining))));
+    facts.extend(status.gate_state.iter().flat_map(gate));
+    facts.extend(status.waivers.iter().map(|waiver| ("waived", waived(waiver))));
     facts.extend(status.serving.map(|node| ("serving", format!("node {node}"))));
     facts.push(("failover", failover(status)));
     facts.push(("node a", node(&status.nodes[NodeId::A])));
     facts.push(("node b", node(&status.nodes[NodeId::B])));
     facts.extend(status.windows.first.iter().map(|window| ("window 1", output::window(window))));
     facts.extend(status.windows.second.iter().map(|window| ("window 2", output::window(window))));
+    facts.extend(status.urgent.iter().map(|why| ("urgent", format!("the shortest soak is waived: {why}"))));
+    facts.extend(status.times.iter().map(|time| ("took", took(time))));
     facts.extend(status.notices.iter().map(|raised| {
         let node = raised.node.map(|node| format!(" (node {node})")).unwrap_or_default();
         ("notice", format!("{}{node}", raised.notice.name()))
     }));
-    facts.push(("started", format!("{} by {}", status.started_at, status.started_by)));
+    facts.push(("started", format!("{} by {}", status.started_at, who(status, &status.started_by))));
     facts.extend(status.finished_at.map(|at| ("finished", at.to_string())));
     facts.push(("journal", format!("record {}, taken over by a restarted daemon: {}", status.seq, status.resumed)));
     facts
+}
+
+/// The user, with the name that the daemon's file has for them.
+fn who(status: &Status, user: &str) -> String {
+    status.people.get(user).map_or_else(|| user.to_owned(), |name| format!("{name} ({user})"))
+}
+
+/// Whom an open gate asks, who has answered, and what becomes of it.
+fn gate(state: &GateState) -> Vec<(&'static str, String)> {
+    let asks = if state.asked_of.is_empty() { "everybody who may speak".to_owned() } else { state.asked_of.join(", ") };
+    let starter = if state.not_starter { ", not whoever started the run" } else { "" };
+    let mut lines = vec![("asks", format!("{asks}{starter}; {} of {} have accepted", state.has(), state.needs))];
+    lines.extend(state.answers.iter().map(|answer| ("accepted", answer.to_string())));
+    lines.extend(
+        state.escalated_at.map(|at| ("escalated", format!("{at}; deputies may answer too: {}", state.deputies.join(", ")))),
+    );
+    lines.extend(state.reminded_at.filter(|_| state.escalated_at.is_none()).map(|at| ("reminded", at.to_string())));
+    lines.extend(state.expires_at.map(|at| {
+        let end = if state.on_expiry == Expiry::Home { "the way home" } else { "a hold" };
+        ("expires", format!("{at}, to {end}"))
+    }));
+    lines
+}
+
+fn waived(waiver: &WaiverView) -> String {
+    let WaiverView { rule, name, step, by, reason, at, over } = waiver;
+    let over = if *over { ", over" } else { "" };
+    format!("{rule} {name} for {step}, by {by} {at}: {reason}{over}")
+}
+
+/// What a gate shows, and the hash that a person's word may name.
+pub fn evidence(state: &GateState) -> String {
+    let title = format!("gate `{}` shows (evidence {})", state.gate, state.hash.get(..HASH_SHORT).unwrap_or(&state.hash));
+    section(&title, &state.evidence).trim_start_matches('\n').to_owned()
 }
 
 fn step(status: &Status) -> Option<(&'static str, String)> {
@@ -82,7 +125,17 @@ fn step(status: &Status) -> Option<(&'static str, String)> {
     let attempt = if step.attempt > 1 { format!(", attempt {}", step.attempt) } else { String::new() };
     let doing =
         status.guide.as_ref().and_then(|guide| guide.doing.as_ref()).map(|doing| format!(": {doing}")).unwrap_or_default();
-    Some(("step", format!("{} of {}, {}{attempt}{doing}", step.number, step.of, step.id)))
+    let latest = step.latest_start.map(|at| format!(", latest safe start {at}")).unwrap_or_default();
+    Some(("step", format!("{} of {}, {}{attempt}{doing}{latest}", step.number, step.of, step.id)))
+}
+
+/// `window-1.update.b 21m 4s (likely 35m, at worst 53m, learned)`
+fn took(time: &StepTime) -> String {
+    let took = time.took_seconds.map_or_else(|| format!("under way since {}", time.begun_at), output::seconds);
+    let (likely, worst) = (output::seconds(time.likely_seconds), output::seconds(time.worst_seconds));
+    let range = if likely == worst { likely } else { format!("{likely}, at worst {worst}") };
+    let disturbed = if time.measured { "" } else { "; with a hold, a doubt or another try between" };
+    format!("{} {took} (likely {range}, {}{disturbed})", time.id, time.estimate.name())
 }
 
 fn guide(guide: &Guide) -> Vec<(&'static str, String)> {

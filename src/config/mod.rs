@@ -8,11 +8,13 @@
 //! [`keys`] is the one table of all keys; reading, defaults, suggestions and `docs/reference/config.md` follow from it.
 
 mod cross;
+mod gates;
 mod hooks;
 pub mod keys;
 mod load;
 mod main_file;
 mod nodes;
+mod people;
 mod policy;
 mod problem;
 mod reader;

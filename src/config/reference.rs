@@ -47,6 +47,8 @@ fn holds(kind: Kind) -> String {
         Kind::Url => "URL".into(),
         Kind::Window => "window".into(),
         Kind::TimeOfDay => "time of day".into(),
+        Kind::Count => "whole number".into(),
+        Kind::Flag => "`true`, `false`".into(),
         Kind::Trust => "`\"system\"`, `{ ca_file = \"…\" }`, `{ pins = [\"…\"] }`".into(),
     }
 }
@@ -55,6 +57,7 @@ fn default(key: &Key) -> String {
     match (key.need, key.kind) {
         (Need::Required, _) => "required".into(),
         (Need::Optional, _) => "none".into(),
+        (Need::Default(text), Kind::Count | Kind::Flag) => format!("`{text}`"),
         (Need::Default(text), Kind::Texts) => format!("`[\"{text}\"]`"),
         (Need::Default(text), _) => format!("`\"{text}\"`"),
     }

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use super::gates::RolesNamed;
 use super::nodes::{self, NodeInput};
 use super::policy;
 use super::reader::{At, Reader, Section};
@@ -19,6 +20,8 @@ pub(super) struct SiteInput {
     pub(super) service: Option<At<String>>,
     pub(super) nodes: PerNode<NodeInput>,
     pub(super) moved: Vec<At<String>>,
+    /// The roles that gates and waivers ask for.
+    pub(super) roles: RolesNamed,
 }
 
 pub(super) fn read(reader: &mut Reader, root: &Section, actions: &[&str]) -> SiteInput {
@@ -31,7 +34,7 @@ pub(super) fn read(reader: &mut Reader, root: &Section, actions: &[&str]) -> Sit
         nodes::check(reader, &service.value, &nodes);
     }
     let traffic = traffic::read(reader, root, service.as_ref().map(|service| service.value.as_str()));
-    let policy = policy::read(reader, root, actions);
+    let (policy, roles) = policy::read(reader, root, actions).unzip();
     let windows = windows(reader, root);
     let site = || {
         let domain = PerNode { a: nodes.a.node()?, b: nodes.b.node()? };
@@ -44,7 +47,7 @@ pub(super) fn read(reader: &mut Reader, root: &Section, actions: &[&str]) -> Sit
         Some(SiteSettings { site, nodes: drivers, traffic: traffic.drivers, windows, file })
     };
     let settings = settings();
-    SiteInput { settings, name, service, nodes, moved: traffic.moved }
+    SiteInput { settings, name, service, nodes, moved: traffic.moved, roles: roles.unwrap_or_default() }
 }
 
 fn name(reader: &mut Reader, root: &Section) -> Option<At<String>> {

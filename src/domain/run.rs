@@ -3,6 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::action::{Kind, When};
+use super::asked::{Asked, Bound};
 use super::checks::{AcceptedWarning, Finding};
 use super::event::{Baseline, Evidence, FileEvidence, Goal, Notice, Outcome, Verdict, WaitingOn};
 use super::gate::Gate;
@@ -11,6 +12,7 @@ use super::plan::{Plan, Windows};
 use super::site::SyncFact;
 use super::step::Step;
 use super::version::Target;
+use super::waiver::Waiver;
 
 /// Where a run stands within its step.
 #[derive(Clone, Debug, PartialEq)]
@@ -63,7 +65,11 @@ pub struct Instruction {
 /// How far one step of the plan is.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Progress {
+    /// The first intent since the step was last undone.
+    pub begun_at: Option<Timestamp>,
     pub done_at: Option<Timestamp>,
+    /// Something lay between intent and proof, or it was so already: how long it took says nothing of the act.
+    pub disturbed: bool,
     /// The last attempt's number, from 1.
     pub attempts: u32,
     /// Attempts since a person last resumed the run.
@@ -136,6 +142,11 @@ pub struct Run {
     /// When automatic failover was confirmed off, and for which part.
     pub autopilot_off: Option<When>,
     pub verdict: Option<Verdict>,
+    /// The gate that is asked, with the answers so far.
+    pub asked: Option<Asked>,
+    /// Accepted gates that no act relies on yet, with what they showed.
+    pub bound: Vec<Bound>,
+    pub waivers: Vec<Waiver>,
     pub soak_from: Option<Timestamp>,
     pub soaked: bool,
     /// R1: the sync status text that a named person accepted, once.

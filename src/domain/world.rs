@@ -6,13 +6,14 @@ use std::collections::VecDeque;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::action::Impact;
 use super::event::Counts;
 use super::facts::{Facts, Known, Link, NodeFacts, WindowFact};
+use super::fit;
 use super::ids::{NodeId, PerNode};
 use super::run::Run;
 use super::site::{Observation, Role, SyncFact, TrafficLook};
 use super::step::Step;
+use super::waiver;
 
 /// The last readings of a node, as far as proofs need them.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -90,6 +91,11 @@ impl Reading {
             return false;
         }
         current.as_of.is_some() || self.steady_count >= 2 && current.at.duration_since(steady_since) >= current.may_be_old
+    }
+
+    /// Two readings in a row agree in every fact that proofs use.
+    pub fn is_steady(&self) -> bool {
+        self.current.is_some() && self.steady_count >= 2
     }
 
     /// Healthy and not updating in two readings.
@@ -223,6 +229,7 @@ impl World {
             ordered: run.is_ordered(),
             unprotected: run.unprotected_since().is_some(),
             movable: self.has_traffic,
+            waived: waiver::in_force(run, step, self),
         }
     }
 
@@ -325,7 +332,7 @@ impl World {
 
     fn window(&self, run: &Run, step: &Step) -> WindowFact {
         let Some(window) = run.windows.of(step.when) else { return WindowFact::Fits };
-        let needed = if step.impact() >= Impact::Disruptive { run.plan.expected(step.kind) } else { SignedDuration::ZERO };
+        let needed = if fit::is_bound(step, run.is_ordered()) { run.plan.need(step) } else { SignedDuration::ZERO };
         if self.now < window.from {
             WindowFact::NotYet
         } else if window.fits(self.now, needed) {

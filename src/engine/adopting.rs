@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use crate::domain::action::Kind::Update;
 use crate::domain::event::{FileEvidence, Goal};
 use crate::domain::facts::Link;
+use crate::domain::fit::Fit;
 use crate::domain::ids::{NodeId, PerNode, RunId};
 use crate::domain::machine;
 use crate::domain::plan::{Adoption, Package, PackageNote, Plan, Windows};
@@ -133,6 +134,8 @@ pub fn draft(entry: &SiteEntry, id: RunId, parsed: &Parsed, world: &World, actor
         windows: Windows { first: None, second: parsed.second.clone() },
         steps: Vec::new(),
         accepted: Vec::new(),
+        urgent: None,
+        fit: Fit::default(),
     };
     let run = machine::begin(id, Box::new(plan), actor, world.now);
     let found = way_home::of_run(&run, world);

@@ -10,6 +10,7 @@ use crate::domain::checks::Check;
 use crate::domain::event::Verdict;
 use crate::domain::ids::{NodeId, RunId};
 use crate::domain::journal::Record;
+use crate::domain::people::People;
 use crate::domain::plan::{Plan, Refusal};
 use crate::domain::run::Run;
 use crate::domain::site::Site;
@@ -56,6 +57,9 @@ pub struct PlanRequest {
     /// The preflight's warnings that whoever asks accepts, each by its name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub accepted: Vec<Acceptance>,
+    /// Why both windows are in one night: the lower bound of the soak is waived for this plan.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub urgent: Option<String>,
 }
 
 /// A person's word on one warning.
@@ -89,6 +93,13 @@ pub enum Word {
         gate: Option<String>,
         verdict: Verdict,
         note: Option<String>,
+        /// The beginning of the hash of what the person was shown: a conflict if that has changed.
+        evidence: Option<String>,
+    },
+    /// Set a promise aside for the step where the run stands.
+    Waive {
+        rule: String,
+        reason: String,
     },
     Hold,
     /// A warning of the preflight, as it is found now, is not to stand in the way.
@@ -120,6 +131,23 @@ pub enum Word {
         identity: String,
         note: Option<String>,
     },
+}
+
+impl Word {
+    /// The word as it is typed.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Confirm { .. } => "confirm",
+            Self::Waive { .. } => "waive",
+            Self::Hold => "hold",
+            Self::AcceptWarning { .. } => "accept",
+            Self::Resume { .. } => "resume",
+            Self::SwitchBack { .. } => "switch-back",
+            Self::Abort { .. } => "abort",
+            Self::Close { .. } => "close",
+            Self::ReplaceNode { .. } => "node replace",
+        }
+    }
 }
 
 /// What `adopt` is given. Files are paths on the daemon's machine.
@@ -176,6 +204,8 @@ pub struct Replaced {
 pub enum Kind {
     /// The request can't be read: 400.
     BadInput,
+    /// The person may not say this: 403.
+    NotAllowed,
     /// No such site, run or gate: 404.
     NotFound,
     /// Not in this phase, another run on the site, or the run has moved on: 409.
@@ -229,6 +259,9 @@ pub trait Fleet: Send + Sync + 'static {
     fn now(&self) -> Timestamp;
 
     fn sites(&self) -> Vec<Site>;
+
+    /// Who may say what, and what people call each other.
+    fn people(&self) -> &People;
 
     /// The preflight of a site: fresh readings, nothing changed.
     fn check<'a>(&'a self, site: &'a str) -> BoxFuture<'a, Result<Vec<Check>, Problem>>;

@@ -136,6 +136,17 @@ pub struct ConfirmBody {
     pub note: Option<String>,
     /// `accept` where it is not given.
     pub verdict: Option<Verdict>,
+    /// The beginning of the hash of what was shown.
+    pub evidence: Option<String>,
+    pub seq: Option<u64>,
+}
+
+/// The body of `waive`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WaiveBody {
+    pub rule: String,
+    pub reason: String,
     pub seq: Option<u64>,
 }
 

@@ -90,7 +90,7 @@ fn more_events() -> Vec<Event> {
         events.push(Event::Held { code, message, expected, found, node: None, given_up: false });
     }
     for gate in Gate::all() {
-        let word = |verdict| Event::Confirmed { gate, verdict, note: None };
+        let word = |verdict| Event::Confirmed { gate, verdict, note: None, by: None, shown: None };
         events.extend([Verdict::Accept, Verdict::AcceptEarly, Verdict::Reject].map(word));
     }
     events
@@ -209,9 +209,7 @@ async fn at_rest(fault: Fault) -> Vec<Record> {
     stage.fault(Planned::once(fault).on(NodeId::B).act("update"));
     stage.fault(Planned::for_ever(Fault::UpdateSlow).on(NodeId::B));
     let id = stage.start("role-swap").await;
-    stage.until(&id, |run| end(run).is_some() || run.open_gate().is_some()).await;
-    stage.accept(&id, None).await.unwrap();
-    stage.until(&id, |run| end(run).is_some()).await;
+    stage.answered(&id, |run| end(run).is_some()).await;
     for disturbance in ["undelivered", "restarted", "silent"] {
         disturb(&mut stage, &id, disturbance).await;
         stage.pass(SignedDuration::from_mins(10)).await;
@@ -224,7 +222,7 @@ async fn at_rest(fault: Fault) -> Vec<Record> {
 
 /// A person answers in other ways than the plan hopes for.
 async fn answers() -> Vec<Vec<Record>> {
-    let confirm = |gate: &str, verdict| Word::Confirm { gate: Some(gate.to_owned()), verdict, note: None };
+    let confirm = |gate: &str, verdict| Word::Confirm { gate: Some(gate.to_owned()), verdict, note: None, evidence: None };
     let stage = Stage::new();
     stage.fault(Planned::once(Fault::SyncOddStatus));
     let id = stage.start("in-place").await;

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use changeover::domain::action::Kind;
 use changeover::domain::event::{Event, Verdict};
+use changeover::domain::gate::Gate;
 use changeover::domain::ids::{NodeId, PerNode, RunId};
 use changeover::domain::journal::{Record, hex};
 use changeover::domain::procedure::{BUILT_IN, Procedure};
@@ -142,6 +143,7 @@ impl Stage {
             first: Some(self.setting.first.clone()),
             second: Some(self.setting.second.clone()),
             accepted: Vec::new(),
+            urgent: None,
         }
     }
 
@@ -171,7 +173,7 @@ impl Stage {
     }
 
     pub async fn accept(&self, id: &RunId, gate: Option<&str>) -> Result<Snapshot, Problem> {
-        let word = Word::Confirm { gate: gate.map(str::to_owned), verdict: Verdict::Accept, note: None };
+        let word = Word::Confirm { gate: gate.map(str::to_owned), verdict: Verdict::Accept, note: None, evidence: None };
         self.word(id, word).await
     }
 
@@ -256,6 +258,17 @@ impl Stage {
             }
             assert_eq!(end(&run).filter(|end| end != "in_doubt"), None, "before {step}\n{}", story(&self.records(id)));
             self.serve(id, &run).await;
+        }
+    }
+
+    /// As [`Stage::until`], with every gate on the way accepted.
+    pub async fn answered(&self, id: &RunId, mut seen: impl FnMut(&Run) -> bool) -> Arc<Run> {
+        loop {
+            let run = self.until(id, |run| seen(run) || run.open_gate().is_some_and(Gate::is_asked)).await;
+            if seen(&run) {
+                return run;
+            }
+            self.accept(id, None).await.unwrap();
         }
     }
 

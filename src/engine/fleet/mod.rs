@@ -12,10 +12,12 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
 use crate::domain::checks::{self, Check};
+use crate::domain::estimate::RUNS_LOOKED_AT;
 use crate::domain::event::Event;
 use crate::domain::ids::RunId;
 use crate::domain::journal::{Entry, Record};
 use crate::domain::machine;
+use crate::domain::people::People;
 use crate::domain::plan::Plan;
 use crate::domain::procedure::Procedure;
 use crate::domain::run::Run;
@@ -173,8 +175,16 @@ impl Fleet {
             package::read(request.package.clone()).await.map_err(|error| Problem::new(Kind::BadInput, "bad_package", error))?;
         let readers = entry.ports.readers();
         let world = self.look(&readers).await;
-        let draft = planning::draft(&entry.site, &readers, procedure, parsed, package, note, &world)?;
+        let draft =
+            planning::draft((&entry.site, &readers), procedure, parsed, package, note, &world, &self.earlier(&request.site))?;
         Ok((draft, world))
+    }
+
+    /// The site's newest runs that could be folded, newest first: what they took is learned from them.
+    fn earlier(&self, site: &str) -> Vec<Arc<Run>> {
+        let runs = self.lock();
+        let of_site = runs.iter().rev().filter(|(id, _)| id.site == site);
+        of_site.map(|(_, kept)| kept.snapshot.borrow().run.clone()).take(RUNS_LOOKED_AT).collect()
     }
 
     fn open_run(&self, site: &str) -> Option<RunId> {
@@ -201,7 +211,16 @@ impl Fleet {
         RunId { site: site.to_owned(), number: last + 1 }
     }
 
+    /// A word that no run hears: nothing of it is recorded but a line of the daemon's log.
+    fn may_speak(&self, actor: &str, word: &str) -> Result<(), Problem> {
+        self.around.people.may(actor, &[]).map_err(|barred| {
+            tracing::warn!("`{word}` by {actor} was not taken: {barred}");
+            words::not_allowed(&format!("{actor} may not `{word}`"), &barred.to_string()).state("nothing was changed")
+        })
+    }
+
     async fn begin(&self, request: PlanRequest, actor: &str) -> Result<RunId, Problem> {
+        self.may_speak(actor, "start")?;
         let entry = self.site(&request.site)?;
         let Some(lock) = self.starting.get(&request.site) else { return Err(unknown(&request.site)) };
         let _one_at_a_time = lock.lock().await;
@@ -227,7 +246,8 @@ impl Fleet {
         let id = self.next_id(&entry.site.name);
         let at = self.around.clock.now();
         let plan = Box::new(plan);
-        let reason = format!("procedure `{}` from {} to {}", plan.procedure, plan.from, plan.to);
+        let urgent = plan.urgent.as_ref().map(|why| format!("; urgent, the shortest soak is waived: {why}")).unwrap_or_default();
+        let reason = format!("procedure `{}` from {} to {}{urgent}", plan.procedure, plan.from, plan.to);
         let event = Event::Started { plan: plan.clone() };
         let (name, data) = event.to_parts();
         let entry_of_record = Entry { at, actor: actor.to_owned(), event: name, step: None, reason, data };
@@ -290,6 +310,10 @@ impl api::Fleet for Fleet {
 
     fn sites(&self) -> Vec<Site> {
         self.sites.values().map(|entry| entry.site.clone()).collect()
+    }
+
+    fn people(&self) -> &People {
+        &self.around.people
     }
 
     fn check<'a>(&'a self, site: &'a str) -> BoxFuture<'a, Result<Vec<Check>, Problem>> {

@@ -5,10 +5,12 @@
 
 mod adopt;
 mod by_hand;
+mod gate;
 mod guide;
 mod plan;
 mod status;
 mod stop_here;
+mod times;
 mod untouched;
 mod way;
 
@@ -22,10 +24,12 @@ use crate::domain::site::Site;
 
 pub use adopt::{Adoption, Listing};
 pub use by_hand::ByHand;
+pub use gate::{AnswerView, GateState, People, WaiverView};
 pub use guide::{Doubt, Guide};
 pub use plan::{Plan, PlanStep, Refusal};
 pub use status::{Draining, Hold, Node, NoticeRaised, Status, Step, Unprotected};
 pub use stop_here::StopHere;
+pub use times::StepTime;
 pub use untouched::{LeftUntouched, NotDriven, Untouched};
 pub use way::{Left, Promise, Way, WayStep, Ways};
 

@@ -5,15 +5,18 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use changeover::domain::action::Kind;
 use changeover::domain::checks::{self, Check};
 use changeover::domain::event::{Baseline, Cause, Event, Evidence, FileEvidence, Goal, Outcome, Verdict, WaitingOn};
+use changeover::domain::fit::Fit;
 use changeover::domain::gate::Gate;
 use changeover::domain::ids::{NodeId, PerNode, RunId};
 use changeover::domain::journal::{Entry, Record};
 use changeover::domain::machine;
+use changeover::domain::people::{People, Who};
 use changeover::domain::plan::{Adoption, Order, Package, Plan, Refusal, Windows};
 use changeover::domain::procedure::Procedure;
 use changeover::domain::run::Run;
 use changeover::domain::site::{Node, Observation, Policy, Role, Site, SyncFact, TrafficAnswer, TrafficLook};
 use changeover::domain::version::Target;
+use changeover::domain::waiver;
 use changeover::domain::way_home::{self, Found};
 use changeover::domain::window::Window;
 use changeover::domain::world::World;
@@ -39,6 +42,7 @@ struct Kept {
 pub struct Fake {
     runs: Mutex<Vec<Kept>>,
     faults: Mutex<Faults>,
+    people: People,
 }
 
 /// What goes wrong on purpose.
@@ -141,6 +145,7 @@ impl Fake {
             first: Some("2026-11-22T02:00[Europe/Berlin] +4h".to_owned()),
             second: Some("2026-11-26T01:00:00Z +4h".to_owned()),
             accepted: Vec::new(),
+            urgent: None,
         };
         let id = self.begin(request, "alice").unwrap();
         while self.step(&id).is_some_and(|now| now.id != step) {
@@ -162,7 +167,7 @@ impl Fake {
             Kind::Confirm => {
                 self.push(id, Event::Waited { on: WaitingOn::Gate, until: None });
                 let gate = step.gate.unwrap();
-                self.push(id, Event::Confirmed { gate, verdict: Verdict::Accept, note: None });
+                self.push(id, Event::Confirmed { gate, verdict: Verdict::Accept, note: None, by: None, shown: None });
                 return;
             }
             Kind::Backup | Kind::ExtractData => Evidence::Files { files: vec![file], records: None },
@@ -225,7 +230,8 @@ impl Fake {
     fn preview(&self, request: PlanRequest) -> Result<PlanPreview, Problem> {
         let site = self.site(&request.site)?;
         let name = request.procedure.as_deref().unwrap_or("role-swap");
-        let procedure = Procedure::built_in(name)
+        let procedure = (name == "role-swap")
+            .then(|| Procedure::load("short", include_str!("../../fixtures/procedures/short/role-swap.toml")).unwrap())
             .ok_or_else(|| Problem::new(Refuse::NotFound, "unknown_procedure", format!("there is no procedure `{name}`")))?;
         let window = |text: Option<String>| text.map(|text| Window::parse(&text, START).unwrap());
         let bad = |error| Problem::new(Refuse::BadInput, "bad_version", format!("{error}"));
@@ -237,7 +243,8 @@ impl Fake {
             primary: NodeId::A,
             windows: Windows { first: window(request.first), second: window(request.second) },
         };
-        let plan = Plan::new(&procedure, &site, order);
+        let plan = Plan { urgent: request.urgent, ..Plan::new(&procedure, &site, order) };
+        let plan = Plan { fit: Fit::of(&plan, true, &[]), ..plan };
         let refusals: Vec<Refusal> = plan.refusals(&site, None, START, true);
         Ok(PlanPreview { site: site.name, times: plan.times(START), refusals, plan, movable: true })
     }
@@ -252,6 +259,7 @@ impl Fake {
             first: None,
             second: None,
             accepted: Vec::new(),
+            urgent: None,
         };
         let mut plan = self.preview(request)?.plan;
         plan.steps.clear();
@@ -291,10 +299,15 @@ impl Fake {
         let open = self.run(id)?.run.open_gate();
         let shut = |name: &str| Problem::new(Refuse::NotFound, "unknown_gate", format!("gate `{name}` is not open"));
         Ok(match word {
-            Word::Confirm { gate, verdict, note } => {
+            Word::Confirm { gate, verdict, note, .. } => {
                 let named = gate.as_deref().map(|name| name.parse::<Gate>().map_err(|()| shut(name))).transpose()?;
                 let gate = open.filter(|open| named.is_none_or(|named| named == *open));
-                Event::Confirmed { gate: gate.ok_or_else(|| shut("any"))?, verdict, note }
+                Event::Confirmed { gate: gate.ok_or_else(|| shut("any"))?, verdict, note, by: None, shown: None }
+            }
+            Word::Waive { rule, reason } => {
+                let rule = waiver::named(&rule).ok_or_else(|| Problem::new(Refuse::BadInput, "not_waivable", rule))?;
+                let step = self.run(id)?.run.step().unwrap().id.clone();
+                Event::Waived { rule, step, reason, by: Who::default(), shown: None }
             }
             Word::Hold => Event::HoldRequested {},
             Word::AcceptWarning { check, node, reason } => {
@@ -330,6 +343,10 @@ fn store_failed() -> Problem {
 impl Fleet for Fake {
     fn now(&self) -> Timestamp {
         START + SignedDuration::from_hours(2)
+    }
+
+    fn people(&self) -> &People {
+        &self.people
     }
 
     fn sites(&self) -> Vec<Site> {
