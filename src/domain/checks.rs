@@ -16,6 +16,7 @@ use super::ids::{NodeId, PerNode};
 use super::proof::Failure;
 use super::run::Run;
 use super::site::{Node, Observation, Policy, Role, Site, SyncFact};
+use super::step::Step;
 use super::version::Target;
 use super::world::World;
 pub use accept::{AcceptedWarning, NotAcceptable, describe, failure, find, unaccepted};
@@ -101,7 +102,24 @@ pub fn of_run(run: &Run, world: &World) -> Vec<Check> {
         versions: unlinked.then(|| PerNode::new(|node| run.expected_version(node))),
         syncs_anew: plan.steps.iter().any(|step| step.kind == Kind::ForceSync),
     };
-    all(&subject, world)
+    let mut checks = all(&subject, world);
+    checks.extend(package(run, world).map(|check| completed(check, subject.policy)));
+    checks
+}
+
+/// The run's own copy of the package, where somebody has looked at it and an update is still to come.
+fn package(run: &Run, world: &World) -> Option<Check> {
+    let found = world.package.as_ref().filter(|_| needs_package(run))?;
+    let expected = format!("the package with SHA-256 {}", run.plan.package.sha256);
+    let text = found.as_ref().err().cloned().unwrap_or_else(|| "it is there, unchanged".to_owned());
+    Some(check(world, "package_changed", pass_if(found.is_ok()), &expected, text))
+}
+
+/// An update is still to come, and the plan has a package for it.
+pub fn needs_package(run: &Run) -> bool {
+    let undone =
+        |step: &Step| step.kind == Kind::Update && run.progress_of(step).is_some_and(|progress| progress.done_at.is_none());
+    !run.plan.package.sha256.is_empty() && run.plan.steps.iter().any(undone)
 }
 
 /// Fail before unknown before pass; warnings are accepted one by one, and what only a person can tell is asked at gates.
@@ -144,13 +162,15 @@ fn all(subject: &Subject<'_>, world: &World) -> Vec<Check> {
     checks.extend(traffic(subject, world));
     let expected = "off on both nodes from the forced sync until the first sync after re-establishing";
     checks.push(check(world, "automatic_failover", Outcome::Person, expected, "no interface tells; the run asks at its gate"));
-    for check in &mut checks {
-        let row = row(check.name);
-        let lifetime = row.map_or(Lifetime::Reading, |row| row.lifetime).of(subject.policy);
-        check.valid_until = check.at.checked_add(lifetime).unwrap_or(Timestamp::MAX);
-        check.remedy = row.map_or("", |row| row.remedy);
-    }
-    checks
+    checks.into_iter().map(|check| completed(check, subject.policy)).collect()
+}
+
+/// With what the table says of it.
+fn completed(check: Check, policy: &Policy) -> Check {
+    let row = row(check.name);
+    let lifetime = row.map_or(Lifetime::Reading, |row| row.lifetime).of(policy);
+    let valid_until = check.at.checked_add(lifetime).unwrap_or(Timestamp::MAX);
+    Check { valid_until, remedy: row.map_or("", |row| row.remedy), ..check }
 }
 
 /// What is found stays the same while nothing has changed, unless a check says otherwise.

@@ -191,13 +191,23 @@ pub struct World {
     pub has_traffic: bool,
     /// How long a switch of traffic whose answer was lost may still take effect.
     pub settling: SignedDuration,
+    /// Whether the run's own copy of the package is as it was when it was planned; `None` while nobody has looked.
+    pub package: Option<Result<(), String>>,
     /// When everything is read next, if nothing happens before.
     pub next_look: Option<Timestamp>,
 }
 
 impl World {
     pub fn new(now: Timestamp, has_traffic: bool, settling: SignedDuration) -> Self {
-        Self { now, readings: PerNode::default(), traffic: TrafficReading::default(), has_traffic, settling, next_look: None }
+        Self {
+            now,
+            readings: PerNode::default(),
+            traffic: TrafficReading::default(),
+            has_traffic,
+            settling,
+            package: None,
+            next_look: None,
+        }
     }
 
     /// The users and sessions that a node tells of.

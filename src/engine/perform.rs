@@ -92,7 +92,8 @@ impl Performer {
         Some(act)
     }
 
-    fn package(&self, run: &Run) -> PathBuf {
+    /// Where the run's own copy of the package is.
+    pub fn package(&self, run: &Run) -> PathBuf {
         package::place(&self.around.state, &run.plan.package)
     }
 

@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::domain::action::Kind;
+use crate::domain::checks;
 use crate::domain::decide::{Next, after_restart, decide, may_be_sent_again};
 use crate::domain::event::{Event, Notice, WaitingOn};
 use crate::domain::machine::Command;
@@ -22,6 +23,7 @@ use crate::ports::{Recall, StoreError};
 use super::Around;
 use super::api::{Problem, Snapshot, Word};
 use super::look::{Busy, Seen};
+use super::package;
 use super::perform::Performer;
 use super::recorder::{RecordError, Recorder};
 use super::site::{SitePorts, SiteReaders};
@@ -218,6 +220,20 @@ impl Runner {
         let readers = self.readers.clone();
         let seen = self.beside_words(async move { readers.look().await }).await?;
         self.take(seen);
+        self.look_at_package().await
+    }
+
+    /// Hashes the run's copy of the package where a check comes next; it may have gigabytes, and is not read at every look.
+    async fn look_at_package(&mut self) -> Result<(), Stopped> {
+        let run = self.run().clone();
+        let begins = run.phase == Phase::Ready && run.step().is_some_and(|step| step.kind == Kind::Preflight);
+        if !checks::needs_package(&run) || !begins && !checks::is_due(&run, self.world.now) {
+            return Ok(());
+        }
+        let place = self.performer.package(&run);
+        let work = async move { package::check(&place, &run.plan.package.sha256).await };
+        let found = self.beside_words(work).await?;
+        Arc::make_mut(&mut self.world).package = Some(found);
         Ok(())
     }
 
