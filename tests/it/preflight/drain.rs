@@ -19,8 +19,8 @@ fn setting(after: AfterDrain, limit: SignedDuration, seed: u64) -> Setting {
     Setting { seed, policy, ..Setting::default() }
 }
 
-/// A limit that whoever is in a session at the beginning does not keep to.
-const SHORT: SignedDuration = SignedDuration::from_secs(20);
+/// Longer than readings may be old, so that who is there is known at its end; shorter than many a session.
+const SHORT: SignedDuration = SignedDuration::from_mins(3);
 
 /// The drain begins while somebody is in a session, who goes on for longer than the limit: a seed for each procedure that makes it so.
 async fn busy(procedure: &str, after: AfterDrain, prepare: impl Fn(&Stage)) -> (Stage, RunId) {
@@ -30,7 +30,7 @@ async fn busy(procedure: &str, after: AfterDrain, prepare: impl Fn(&Stage)) -> (
         let id = stage.start(procedure).await;
         stage.until_step(&id, DRAIN).await;
         // Past the limit without a reading of zero: somebody works on.
-        let waits = stage.within(&id, SHORT / 2, |run| run.step().is_none_or(|step| step.id != DRAIN)).await.is_err();
+        let waits = stage.within(&id, SHORT * 5 / 6, |run| run.step().is_none_or(|step| step.id != DRAIN)).await.is_err();
         if waits && stage.truth().nodes.a.open_sessions > 0 {
             return (stage, id);
         }
