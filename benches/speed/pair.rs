@@ -138,6 +138,8 @@ impl Reader for Node {
             may_be_old: SignedDuration::ZERO,
             clock_skew: Some(SignedDuration::ZERO),
             takes_clients: None,
+            certificate_until: None,
+            licence_until: None,
         };
         Box::pin(ready(Ok(observation)))
     }

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use crate::domain::ids::NodeId;
 use crate::domain::version::Target;
-use crate::domain::window::Window;
+use crate::domain::window::choose::Wanted;
 use crate::engine::api::{Acceptance, PlanRequest};
 
 use super::Failure;
@@ -26,18 +26,21 @@ pub struct Order {
     /// The procedure; by default the site's
     #[arg(long, value_name = "NAME")]
     procedure: Option<String>,
-    /// Window one, as in "2026-11-22T02:00[Europe/Berlin] +4h"; by default the site's
+    /// Window one, as in "2026-11-22T02:00[Europe/Berlin] +4h", or `next`, `next NAME`; by default the site's
     #[arg(long, value_name = "WINDOW", value_parser = window)]
     first: Option<String>,
     /// Window two; by default the site's
     #[arg(long, value_name = "WINDOW", value_parser = window)]
     second: Option<String>,
-    /// Accept a warning of the preflight, as it is found now; may be given for each
-    #[arg(long = "accept", value_name = "NAME[.NODE]=REASON", value_parser = acceptance)]
-    accepted: Vec<Acceptance>,
     /// Both windows in one night, and why: the shortest soak is waived for this run, the gate `production` stays
     #[arg(long, value_name = "REASON")]
     urgent: Option<String>,
+    /// The user who is responsible for window two; by default the site's, else whoever starts the run
+    #[arg(long, value_name = "USER")]
+    responsible: Option<String>,
+    /// Accept a warning of the preflight, as it is found now; may be given for each
+    #[arg(long = "accept", value_name = "NAME[.NODE]=REASON", value_parser = acceptance)]
+    accepted: Vec<Acceptance>,
 }
 
 impl Order {
@@ -50,8 +53,9 @@ impl Order {
             procedure: self.procedure.clone(),
             first: self.first.clone(),
             second: self.second.clone(),
-            accepted: self.accepted.clone(),
             urgent: self.urgent.clone(),
+            responsible: self.responsible.clone(),
+            accepted: self.accepted.clone(),
         })
     }
 }
@@ -81,5 +85,5 @@ fn acceptance(text: &str) -> Result<Acceptance, String> {
 
 /// As [`target`], for windows.
 pub fn window(text: &str) -> Result<String, String> {
-    Window::parse(text, Timestamp::now()).map(|_| text.to_owned()).map_err(|error| error.to_string())
+    Wanted::parse(text, Timestamp::now()).map(|_| text.to_owned()).map_err(|error| error.to_string())
 }

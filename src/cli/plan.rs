@@ -10,6 +10,7 @@ use crate::server::view::{self, StopHere};
 
 use super::client::Client;
 use super::order::Order;
+use super::zones::Zones;
 use super::{Daemon, Exit, Failure, Format, Run, output, page};
 
 /// Show the plan of a run: its steps with times and impact, and what speaks against it; touches nothing
@@ -49,19 +50,26 @@ TOO LATE  not begun in time, it is not begun any more: the run holds, or goes ho
 
 fn text(plan: &view::Plan) -> String {
     let mut text = format!("plan for site `{}`: {}, {} to {}\n", plan.site, plan.procedure, plan.from, plan.to);
-    let package = &plan.package;
+    let (package, zones) = (&plan.package, Zones::of(&plan.zone));
     // Writing into a string cannot fail.
     let _ = writeln!(text, "package  {} ({} bytes, SHA-256 {})", package.path.display(), package.bytes, package.sha256);
     for (name, window) in [("window 1", &plan.windows.first), ("window 2", &plan.windows.second)] {
         if let Some(window) = window {
-            let _ = writeln!(text, "{name} {}", output::window(window));
+            let _ = writeln!(text, "{name} {}", output::window(window, &zones));
         }
     }
     if let Some(why) = &plan.urgent {
         let _ = writeln!(text, "urgent   the shortest soak is waived: {why}");
     }
+    for flag in &plan.flags {
+        let _ = writeln!(text, "note     {flag}");
+    }
+    if plan.windows.second.is_some() {
+        let responsible = plan.responsible.as_deref().unwrap_or("whoever starts the run");
+        let _ = writeln!(text, "window 2 is in the charge of {responsible}");
+    }
     let ways = distinct(plan);
-    let _ = write!(text, "\n{}", steps(plan, &ways));
+    let _ = write!(text, "\n{}", steps(plan, &ways, &zones));
     text.push_str(&legend(&ways));
     text.push_str(LATE);
     if !plan.refusals.is_empty() {
@@ -69,18 +77,18 @@ fn text(plan: &view::Plan) -> String {
     }
     for refusal in &plan.refusals {
         let step = refusal.step.as_ref().map(|step| format!(" at `{step}`")).unwrap_or_default();
-        let _ = writeln!(text, "  {}{step}: {}", refusal.rule, refusal.message);
+        let _ = writeln!(text, "  {}{step}: {}", refusal.rule, zones.text(&refusal.message));
     }
     text
 }
 
-fn steps(plan: &view::Plan, ways: &[&StopHere]) -> String {
+fn steps(plan: &view::Plan, ways: &[&StopHere], zones: &Zones) -> String {
     let head =
         ["AT", "LATEST", "STEP", "IMPACT", "TAKES", "BACK", "TOO LATE", "IF YOU STOP HERE", "WHAT"].map(str::to_owned).to_vec();
     let row = |step: &view::PlanStep| {
-        let at = step.at.map_or_else(|| "-".to_owned(), |at| at.to_string());
+        let at = step.at.map_or_else(|| "-".to_owned(), |at| zones.at(at));
         let stop = step.stop_here.as_ref().map(|stop| stop_here(stop, ways)).unwrap_or_default();
-        let latest = step.latest_start.map_or_else(|| "-".to_owned(), |at| at.to_string());
+        let latest = step.latest_start.map_or_else(|| "-".to_owned(), |at| zones.at(at));
         let back = if step.back_seconds == 0 { "-".to_owned() } else { output::seconds(step.back_seconds) };
         let late = if step.impact < Impact::Disruptive { "-" } else { step.when_time_runs_out.name() }.to_owned();
         vec![at, latest, step.id.clone(), impact(step.impact).to_owned(), takes(step), back, late, stop, step.sentence.clone()]

@@ -10,7 +10,7 @@ use super::keys::{self, Kind};
 use super::reader::{At, Reader, Section, quoted};
 use super::suggest;
 use super::values;
-use crate::domain::site::{AfterDrain, Policy, WhenWindowEnds};
+use crate::domain::site::{AfterDrain, OnSoakFailure, Policy, WhenWindowEnds};
 
 type ByAction = BTreeMap<String, At<SignedDuration>>;
 
@@ -24,9 +24,11 @@ pub(super) fn read(reader: &mut Reader, root: &Section, actions: &[&str]) -> Opt
     let max_check_age = duration("max_check_age");
     let drain_limit = duration("drain_limit");
     let min_soak = duration("min_soak");
+    let max_soak = duration("max_soak");
     let max_unprotected = duration("max_unprotected");
     let max_silence = duration("max_silence");
     let closing_notice = duration("closing_notice");
+    let on_soak_failure = reader.word(&section, "on_soak_failure");
     let nightly_check = reader.value(&section, "nightly_check", values::time_of_day);
     let after_drain_limit = reader.word(&section, "after_drain_limit");
     let sync_ok_statuses = reader.list(&section, "sync_ok_statuses", |text| Ok(text.to_owned()));
@@ -47,6 +49,8 @@ pub(super) fn read(reader: &mut Reader, root: &Section, actions: &[&str]) -> Opt
         drain_limit: drain_limit?,
         after_drain_limit: AfterDrain::of(after_drain_limit?.value),
         min_soak: min_soak?,
+        max_soak: max_soak?,
+        on_soak_failure: if on_soak_failure?.value == "alert" { OnSoakFailure::Alert } else { OnSoakFailure::Restart },
         max_unprotected: max_unprotected?,
         max_silence: max_silence?,
         closing_notice: closing_notice?,

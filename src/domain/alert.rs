@@ -1,13 +1,15 @@
 //! Which alerts a record raises, and what they say. Pure: the outbox delivers, this decides.
 
 mod gates;
+mod notices;
 
 use jiff::Timestamp;
 use serde::Serialize;
 
 use super::action::Kind;
+use super::booking;
 use super::checks::{self, Change, Finding};
-use super::event::{Baseline, Cause, Counts, Event, Evidence, Notice, Verdict, WaitingOn};
+use super::event::{Baseline, Cause, Counts, Event, Evidence, Verdict, WaitingOn};
 use super::ids::{NodeId, RunId};
 use super::journal::Record;
 use super::rules::Rule;
@@ -16,7 +18,7 @@ use super::sheet;
 use super::step::Step;
 
 /// The alerts of the contract, and those that were added since.
-pub const NAMES: [&str; 21] = [
+pub const NAMES: [&str; 25] = [
     "sync_failed",
     "step_failed",
     "by_operator",
@@ -26,6 +28,10 @@ pub const NAMES: [&str; 21] = [
     "window_closing",
     "window_missed",
     "unprotected_too_long",
+    "exposure",
+    "soak_failed",
+    "soak_inconclusive",
+    "soak_too_long",
     "held",
     "in_doubt",
     "node_unreachable",
@@ -92,7 +98,7 @@ struct Saying {
 /// The alerts of one record; `run` is the run after it, `before` the run it met.
 pub fn of(before: &Run, run: &Run, record: &Record, event: &Event) -> Vec<Alert> {
     let node = node_of(before, event);
-    let sayings = sayings(before, run, record, event);
+    let sayings = sayings(before, run, record, event).into_iter().chain(notices::protected_again(before, run));
     let alert = |saying: Saying| Alert {
         kind: saying.kind,
         timestamp: record.at,
@@ -112,7 +118,7 @@ pub fn of(before: &Run, run: &Run, record: &Record, event: &Event) -> Vec<Alert>
             seq: record.seq,
         },
     };
-    sayings.into_iter().map(alert).collect()
+    sayings.map(alert).collect()
 }
 
 /// Where in a journal an alert belongs that no record raises.
@@ -189,9 +195,7 @@ fn sayings(before: &Run, run: &Run, record: &Record, event: &Event) -> Vec<Sayin
             let hint = format!("the run keeps looking; after looking yourself, `changeover resume {id}` lets it act again");
             vec![say("in_doubt", Severity::Critical, message.clone(), hint)]
         }
-        Event::Noticed { notice, raised: true, message, .. } => {
-            vec![say(notice.name(), Severity::Critical, message.clone(), hint_of(notice.name(), run))]
-        }
+        Event::Noticed { notice, raised: true, message, .. } => notices::raised(run, *notice, message),
         Event::Checked { results } => check_changed(before, run, results),
         Event::StepBegun { baseline: Baseline { ending: true, people, .. }, .. } => {
             drain_limit(before, people.unwrap_or_default(), "their sessions are ended now")
@@ -203,9 +207,7 @@ fn sayings(before: &Run, run: &Run, record: &Record, event: &Event) -> Vec<Sayin
             let summary = format!("`{}` leads to node `{}` on every server", run.plan.service, run.survivor);
             vec![say("traffic_switched", Severity::Info, summary, "watch the service; clients follow as their caches expire")]
         }
-        Event::Noticed { notice: notice @ (Notice::UnprotectedTooLong | Notice::NotServing), raised: false, message, .. } => {
-            vec![say(notice.name(), Severity::Info, message.clone(), "nothing is left to do")]
-        }
+        Event::Noticed { notice, raised: false, message, .. } => notices::over(*notice, message),
         Event::Finished { .. } => {
             vec![say("finished", Severity::Info, format!("run `{id}` is finished"), sheet::may(run).join("; "))]
         }
@@ -348,6 +350,10 @@ pub fn hint_of(code: &str, run: &Run) -> String {
         "window_missed" => {
             format!("book another window: `changeover resume {id} --window \"2026-11-22T02:00[Europe/Berlin] +4h\"`")
         }
+        booking::HOLD => format!(
+            "book another window two: `changeover resume {id} --second \"START +LENGTH\"` or `--second next` (`changeover windows {}` shows them), and `--responsible USER` where nobody is",
+            run.id.site
+        ),
         "role_conflict" => {
             format!(
                 "break the link on both nodes now (/login > Management > Failover), look at the data as docs/guides/both-primary.md says, {resume}"
@@ -387,7 +393,7 @@ pub fn hint_of(code: &str, run: &Run) -> String {
         "unprotected_too_long" if run.is_finished() => {
             format!("link the pair by hand, or have another run take it over: `changeover adopt {}`", run.id.site)
         }
-        "unprotected_too_long" => "end the unprotected time: finish window two".to_owned(),
+        "unprotected_too_long" | "exposure_50" | "exposure_80" => "end the unprotected time: finish window two".to_owned(),
         "stray_session" => format!(
             "close node `{}` to clients, and find out who still reaches it, and how (by address, by an old DNS answer?)",
             run.survivor.other()
@@ -397,6 +403,13 @@ pub fn hint_of(code: &str, run: &Run) -> String {
             run.survivor
         ),
         "window_closing" => format!("what does not begin in time waits for another window: `changeover resume {id} --window …`"),
+        "soak_inconclusive" => format!("see that people work on node `{}`, or accept it knowing that nobody did", run.survivor),
+        "soak_too_long" => format!("decide on the new version, or book window two: `changeover status {id}`"),
+        code if code.starts_with("soak_") => {
+            format!(
+                "look at it; the run does nothing to the pair meanwhile, and goes on by itself once it is well (`changeover status {id}`)"
+            )
+        }
         "store_low" => {
             "free space on the disk of the state folder; only holds, the way home and switch-backs are taken meanwhile".to_owned()
         }

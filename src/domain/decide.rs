@@ -9,6 +9,7 @@ mod settle;
 use jiff::{SignedDuration, Timestamp};
 
 use super::action::{Kind, When};
+use super::booking;
 use super::checks;
 use super::event::{Baseline, Event, Evidence, Notice, Outcome, Verdict, WaitingOn};
 use super::facts::Link;
@@ -54,7 +55,7 @@ pub fn decide(run: &Run, world: &World) -> Next {
         let why = notice_sentence(&event);
         return record(event, why);
     }
-    if checks::is_due(run, world.now) {
+    if checks::is_due(run, world) {
         let checks = checks::of_run(run, world);
         let why = format!("checked as every day: {}", checks::summary(&checks));
         return record(Event::Checked { results: checks::findings(&checks) }, why);
@@ -219,6 +220,7 @@ fn hindered(run: &Run, step: &Step, violation: Violation, world: &World) -> Next
         Cure::Time => wait_for_time(run, step),
         Cure::Reading => wait_for_reading(run, step, &violation, world),
         Cure::Renew(kind, node) => renew(run, &violation, kind, node),
+        Cure::Booking => held_by_rule(&violation),
         Cure::Person => refused(run, step, &violation, world),
     }
 }
@@ -246,7 +248,11 @@ fn refused(run: &Run, step: &Step, violation: &Violation, world: &World) -> Next
 }
 
 fn held_by_rule(violation: &Violation) -> Next {
-    let code = if violation.rule == Rule::R3 { "window_missed" } else { violation.rule.name() };
+    let code = match (violation.rule, violation.cure) {
+        (_, Cure::Booking) => booking::HOLD,
+        (Rule::R3, _) => "window_missed",
+        (rule, _) => rule.name(),
+    };
     let mut failure = Failure::new("", violation.expected.clone(), violation.found.clone());
     failure.code = code;
     failure.message = format!("{}: {}", violation.rule, failure.message);
@@ -304,7 +310,7 @@ fn renew(run: &Run, violation: &Violation, kind: Kind, node: Option<NodeId>) -> 
     }
 }
 
-/// The shortest soak, unless a person accepted early or the plan is urgent.
+/// The shortest soak, unless a person accepted early or the plan is urgent; and only while everything is as the soak asks.
 fn soak(run: &Run, step: &Step, world: &World) -> Next {
     let until = run.soak_from.unwrap_or(world.now) + run.plan.policy.min_soak;
     let early = run.verdict == Some(Verdict::AcceptEarly);
@@ -312,12 +318,16 @@ fn soak(run: &Run, step: &Step, world: &World) -> Next {
     if world.now < until && !early && !urgent {
         return wait(run, WaitingOn::Soak, Some(until), "the new version is watched in production".to_owned());
     }
+    if let Some(unmet) = watch::soak::unmet(run, world).first() {
+        return wait(run, WaitingOn::Soak, None, format!("the soak can't end: {}", unmet.sentence()));
+    }
     let found = match (early, &run.plan.urgent) {
         (true, _) => "accepted early by a person".to_owned(),
         (false, Some(why)) if world.now < until => format!("the plan is urgent, the shortest soak is waived: {why}"),
         (false, _) => "the shortest soak is over".to_owned(),
     };
-    done(step, Evidence::seen(found), false)
+    let but = watch::soak::reservation(run).map(|reservation| format!("; {reservation}")).unwrap_or_default();
+    done(step, Evidence::seen(format!("{found}{but}")), false)
 }
 
 fn done(step: &Step, evidence: Evidence, already: bool) -> Next {

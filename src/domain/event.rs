@@ -120,10 +120,12 @@ pub enum Event {
     },
     /// A person asked to stop at the next safe point.
     HoldRequested {},
-    /// A person lets the run go on, perhaps with a new window.
+    /// A person lets the run go on, perhaps with new windows, or with another person responsible for window two.
     Resumed {
         first: Option<Window>,
         second: Option<Window>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        responsible: Option<String>,
     },
     /// A person ordered traffic back to the node it was taken from.
     SwitchBackOrdered {
@@ -286,6 +288,23 @@ pub enum Notice {
     StoreLow,
     /// The node that should serve takes no client, and nothing of ours explains it.
     NotServing,
+    /// Half of the budget of time without failover has passed.
+    #[serde(rename = "exposure_50")]
+    Exposure50,
+    #[serde(rename = "exposure_80")]
+    Exposure80,
+    /// Conditions of the soak: a node was silent or unwell; the serving one refused clients; a certificate or licence runs out
+    /// before window two is over; not every server names the serving node.
+    SoakSilent,
+    SoakUnhealthy,
+    SoakRefusing,
+    SoakExpiring,
+    SoakMisled,
+    /// Sessions were seen on the serving node. No alert: it is what the soak is for.
+    SoakInUse,
+    /// The shortest soak is over and no session was seen.
+    SoakInconclusive,
+    SoakTooLong,
 }
 
 impl Notice {
@@ -298,7 +317,41 @@ impl Notice {
             Self::RoleConflict => "role_conflict",
             Self::StoreLow => "store_low",
             Self::NotServing => "not_serving",
+            Self::Exposure50 => "exposure_50",
+            Self::Exposure80 => "exposure_80",
+            Self::SoakSilent => "soak_silent",
+            Self::SoakUnhealthy => "soak_unhealthy",
+            Self::SoakRefusing => "soak_refusing",
+            Self::SoakExpiring => "soak_expiring",
+            Self::SoakMisled => "soak_misled",
+            Self::SoakInUse => "soak_in_use",
+            Self::SoakInconclusive => "soak_inconclusive",
+            Self::SoakTooLong => "soak_too_long",
         }
+    }
+
+    /// The alert that tells it; the notice's own name is the alert's `code`.
+    pub fn alert(self) -> &'static str {
+        match self {
+            Self::Exposure50 | Self::Exposure80 => "exposure",
+            notice if notice.is_soak_condition() => "soak_failed",
+            notice => notice.name(),
+        }
+    }
+
+    /// A condition that the soak watches.
+    pub fn is_soak_condition(self) -> bool {
+        matches!(self, Self::SoakSilent | Self::SoakUnhealthy | Self::SoakRefusing | Self::SoakExpiring | Self::SoakMisled)
+    }
+
+    /// It means something only between the windows.
+    pub fn is_of_the_soak(self) -> bool {
+        self.is_soak_condition() || matches!(self, Self::SoakInUse | Self::SoakInconclusive | Self::SoakTooLong)
+    }
+
+    /// It means something only while failover is off.
+    pub fn is_of_the_exposure(self) -> bool {
+        matches!(self, Self::UnprotectedTooLong | Self::Exposure50 | Self::Exposure80)
     }
 }
 

@@ -9,6 +9,7 @@
 pub mod action;
 pub mod alert;
 pub mod asked;
+pub mod booking;
 pub mod by_hand;
 pub mod checks;
 pub mod console;

@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::action::{Kind, When};
+use super::booking;
 use super::checks::AcceptedWarning;
 use super::estimate;
 use super::event::{FileEvidence, Goal};
@@ -16,7 +17,7 @@ use super::rules::Rule;
 use super::site::{Hands, Node, Policy, Site};
 use super::step::Step;
 use super::version::{Target, Version};
-use super::window::{Window, format_duration};
+use super::window::{Window, civil, format_duration};
 
 /// The package that updates both nodes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -89,6 +90,16 @@ pub struct Plan {
     /// How long its steps take, and what must fit after them.
     #[serde(default, skip_serializing_if = "Fit::is_untold")]
     pub fit: Fit,
+    /// The site's time zone, for people; plans of before there was one are told in UTC.
+    #[serde(default = "utc")]
+    pub zone: String,
+    /// The user who is responsible for window two; whoever started the run where nobody is named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub responsible: Option<String>,
+}
+
+fn utc() -> String {
+    "UTC".to_owned()
 }
 
 fn untold(hands: &PerNode<Hands>) -> bool {
@@ -125,7 +136,7 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    fn new(rule: Rule, step: Option<&Step>, message: String) -> Self {
+    pub(super) fn new(rule: Rule, step: Option<&Step>, message: String) -> Self {
         Self { rule: format!("{rule:?}"), step: step.map(|step| step.id.clone()), message }
     }
 }
@@ -162,6 +173,8 @@ impl Plan {
             adopted: None,
             urgent: None,
             fit: Fit::default(),
+            zone: civil::name(&site.calendar.zone),
+            responsible: None,
         }
     }
 
@@ -200,6 +213,7 @@ impl Plan {
     pub fn refusals(&self, site: &Site, note: Option<&PackageNote>, now: Timestamp, has_traffic: bool) -> Vec<Refusal> {
         let mut refusals = self.path_refusals(note);
         refusals.extend(self.window_refusals(now));
+        refusals.extend(booking::freeze_refusals(self, &site.calendar));
         let switch = self.steps.iter().find(|step| step.kind == Kind::SwitchTraffic);
         if let (Some(switch), false) = (switch, has_traffic) {
             let message = format!("site `{}` has no `[[traffic]]` entry, so nothing can move `{}`", site.name, site.service);

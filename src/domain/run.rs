@@ -9,7 +9,7 @@ use super::event::{Baseline, Evidence, FileEvidence, Goal, Notice, Outcome, Verd
 use super::gate::Gate;
 use super::ids::{NodeId, PerNode, RunId};
 use super::plan::{Plan, Windows};
-use super::site::SyncFact;
+use super::site::{OnSoakFailure, SyncFact};
 use super::step::Step;
 use super::version::Target;
 use super::waiver::Waiver;
@@ -132,6 +132,8 @@ pub struct Run {
     pub progress: Vec<Progress>,
     pub act: Option<Act>,
     pub windows: Windows,
+    /// The user who is responsible for window two.
+    pub responsible: Option<String>,
     pub nodes: PerNode<NodeRecord>,
     /// The node whose data are kept: the first primary until a switch is proven, then its target.
     pub survivor: NodeId,
@@ -149,6 +151,8 @@ pub struct Run {
     pub waivers: Vec<Waiver>,
     pub soak_from: Option<Timestamp>,
     pub soaked: bool,
+    /// When the soak first saw a session on the serving node.
+    pub used_at: Option<Timestamp>,
     /// R1: the sync status text that a named person accepted, once.
     pub accepted_status: Option<String>,
     pub hold_requested: bool,
@@ -252,6 +256,24 @@ impl Run {
     /// How long the pair was or is without failover.
     pub fn unprotected_for(&self, now: Timestamp) -> SignedDuration {
         self.broken_at.map_or(SignedDuration::ZERO, |from| self.protected_at.unwrap_or(now).duration_since(from))
+    }
+
+    /// The part of the budget of time without failover that is used up, in percent.
+    pub fn unprotected_share(&self, now: Timestamp) -> i64 {
+        let budget = self.plan.policy.max_unprotected.as_nanos().max(1);
+        i64::try_from(self.unprotected_for(now).as_nanos() * 100 / budget).unwrap_or(i64::MAX)
+    }
+
+    /// When window one's last step was done; `None` while one is left.
+    pub fn window_one_ended(&self) -> Option<Timestamp> {
+        let steps = self.plan.steps.iter().zip(&self.progress);
+        let ends = steps.filter(|(step, _)| step.when <= When::Window1).map(|(_, progress)| progress.done_at);
+        ends.collect::<Option<Vec<_>>>()?.into_iter().max()
+    }
+
+    /// A failed condition restarts the soak's clock.
+    pub fn soak_restarts(&self) -> bool {
+        self.plan.policy.on_soak_failure == OnSoakFailure::Restart
     }
 
     /// The version and build that a node should run now.

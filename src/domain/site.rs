@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::gate::{Gate, GatePolicy};
 use super::ids::{NodeId, PerNode};
 use super::version::Version;
+use super::window::calendar::Calendar;
 
 /// What a node is now. Observed, never assumed: it changes during a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -41,6 +42,8 @@ pub struct Site {
     pub procedure: Option<String>,
     pub nodes: PerNode<Node>,
     pub policy: Policy,
+    /// Its zone, its usual windows, and when nothing may be done.
+    pub calendar: Calendar,
 }
 
 /// One appliance of the site.
@@ -102,7 +105,13 @@ pub struct Policy {
     pub after_drain_limit: AfterDrain,
     /// R10, BG-05: the shortest time between the windows.
     pub min_soak: SignedDuration,
-    /// R10, BG-05: after this long without failover an alert goes out.
+    /// BG-05: after this long between the windows an alert goes out.
+    #[serde(default = "default_max_soak")]
+    pub max_soak: SignedDuration,
+    /// What becomes of the soak when a condition that it watches fails.
+    #[serde(default)]
+    pub on_soak_failure: OnSoakFailure,
+    /// R10, BG-05: the budget of time without failover; alerts go out at shares of it and at its end.
     pub max_unprotected: SignedDuration,
     /// A node that does not answer for this long outside an update raises `node_unreachable`.
     pub max_silence: SignedDuration,
@@ -144,6 +153,22 @@ impl Policy {
     pub fn waiver(&self, key: &str) -> &[String] {
         self.waivers.get(key).map(Vec::as_slice).unwrap_or_default()
     }
+}
+
+/// A week: one weekend's window to the next, which is how pairs are usually updated.
+fn default_max_soak() -> SignedDuration {
+    SignedDuration::from_hours(7 * 24)
+}
+
+/// What a failed condition does to the soak. Neither leads on, and nothing is done to the pair.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnSoakFailure {
+    /// The soak's clock begins anew when the failure is over.
+    Restart,
+    /// It is told, and the clock goes on. What a plan from before the setting means: nothing restarted it then.
+    #[default]
+    Alert,
 }
 
 /// What is done with users and sessions that are there still at the drain's limit.
@@ -190,6 +215,8 @@ impl Default for Policy {
             drain_limit: SignedDuration::from_mins(30),
             after_drain_limit: AfterDrain::Hold,
             min_soak: SignedDuration::from_hours(24),
+            max_soak: default_max_soak(),
+            on_soak_failure: OnSoakFailure::Restart,
             max_unprotected: SignedDuration::from_hours(14 * 24),
             max_silence: SignedDuration::from_mins(5),
             closing_notice: SignedDuration::from_mins(30),
@@ -236,6 +263,12 @@ pub struct Observation {
     pub clock_skew: Option<SignedDuration>,
     /// Whether the node takes a client for the service's name at its own address; `None` where the driver can't try.
     pub takes_clients: Option<bool>,
+    /// Until when the certificate that it shows to clients is valid, where the driver tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate_until: Option<Timestamp>,
+    /// Until when its licence runs, where the driver tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub licence_until: Option<Timestamp>,
 }
 
 impl Observation {

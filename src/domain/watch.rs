@@ -1,6 +1,8 @@
 //! What is watched at every look, whatever the step: changes that nobody planned, and things that people must know.
 
+mod exposure;
 mod service;
+pub mod soak;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -169,27 +171,20 @@ fn wrong_traffic(run: &Run, world: &World) -> Option<Failure> {
 
 /// What people must be told now, or that it is over.
 pub fn notice(run: &Run, world: &World) -> Option<Event> {
-    unprotected_too_long(run, world)
+    exposure::share_passed(run, world)
         .or_else(|| window_closing(run, world))
         .or_else(|| NodeId::BOTH.into_iter().find_map(|node| unreachable(run, node, world)))
         .or_else(|| NodeId::BOTH.into_iter().find_map(|node| stray_session(run, node, world)))
         .or_else(|| role_conflict_untold(run, world))
         .or_else(|| NodeId::BOTH.into_iter().find_map(|node| service::not_serving(run, node, world)))
+        .or_else(|| soak::notice(run, world))
 }
 
 fn raise(run: &Run, notice: Notice, node: Option<NodeId>, is_so: bool, message: impl Into<String>) -> Option<Event> {
     (run.has_notice(notice, node) != is_so).then(|| Event::Noticed { notice, node, raised: is_so, message: message.into() })
 }
 
-/// R10: the unprotected time is bounded, or an alert is out.
-fn unprotected_too_long(run: &Run, world: &World) -> Option<Event> {
-    let limit = run.plan.policy.max_unprotected;
-    let over = run.unprotected_since().is_some() && run.unprotected_for(world.now) > limit;
-    let message = format!("the pair has been without failover for more than {} h", limit.as_hours());
-    over.then(|| raise(run, Notice::UnprotectedTooLong, None, true, message)).flatten()
-}
-
-/// A window has soon no time left for the next step that it binds; or it ends soon, and steps of it are still to be done.
+/// A window ends soon and steps of it are still to be done.
 fn window_closing(run: &Run, world: &World) -> Option<Event> {
     if run.has_notice(Notice::WindowClosing, None) || matches!(run.phase, Phase::Held(_)) {
         return None;

@@ -73,6 +73,7 @@ impl Seen {
         }
         if let Some(looks) = self.traffic {
             world.traffic.take(looks);
+            world.traffic.taken_at(now);
         }
     }
 }

@@ -6,6 +6,7 @@
 mod accepting;
 mod adopting;
 pub mod api;
+mod booking;
 pub mod export;
 pub mod fleet;
 pub mod hooks;

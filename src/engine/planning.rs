@@ -16,11 +16,12 @@ use crate::domain::procedure::Procedure;
 use crate::domain::run::Run;
 use crate::domain::site::{Observation, Site};
 use crate::domain::version::Target;
-use crate::domain::window::Window;
+use crate::domain::window::choose::Wanted;
 use crate::domain::world::World;
 
 use super::api::{Kind, PlanRequest, Problem};
-use super::site::{SiteEntry, SiteReaders};
+use super::booking;
+use super::site::SiteEntry;
 
 /// A plan and what speaks against starting it.
 pub struct Draft {
@@ -31,7 +32,9 @@ pub struct Draft {
 /// The texts of a request, read.
 pub struct Parsed {
     to: Target,
-    windows: Windows,
+    first: Option<Wanted>,
+    second: Option<Wanted>,
+    responsible: Option<String>,
     now: Timestamp,
     urgent: Option<String>,
 }
@@ -70,11 +73,12 @@ pub fn parse(entry: &SiteEntry, procedure: &Procedure, request: &PlanRequest, no
             return Err(bad_input("no_window", message)
                 .hint(format!("give `{flag} \"2026-11-22T02:00[Europe/Berlin] +4h\"`, or `[windows]` in the site's file")));
         };
-        Window::parse(text, now).map(Some).map_err(|error| bad_input("bad_window", format!("`{flag}`: {error}")))
+        Wanted::parse(text, now).map(Some).map_err(|error| bad_input("bad_window", format!("`{flag}`: {error}")))
     };
     let first = window(When::Window1, "--first", request.first.as_ref(), entry.first.as_ref())?;
     let second = window(When::Window2, "--second", request.second.as_ref(), entry.second.as_ref())?;
-    Ok(Parsed { to, windows: Windows { first, second }, now, urgent: request.urgent.clone() })
+    let responsible = request.responsible.clone().or(entry.responsible.clone());
+    Ok(Parsed { to, first, second, responsible, now, urgent: request.urgent.clone() })
 }
 
 /// The daemon's own working folder means nothing to whoever asks.
@@ -92,7 +96,7 @@ fn bad_input(code: &str, message: String) -> Problem {
 
 /// The plan for the pair as it is read now. `earlier`: the site's runs, newest first; what they took is what this one takes.
 pub fn draft(
-    (site, readers): (&Site, &SiteReaders),
+    entry: &SiteEntry,
     procedure: &Procedure,
     parsed: Parsed,
     package: Package,
@@ -100,6 +104,7 @@ pub fn draft(
     world: &World,
     earlier: &[Arc<Run>],
 ) -> Result<Draft, Problem> {
+    let (site, readers) = (&entry.site, entry.ports.readers());
     let Link::Linked { primary } = world.link() else {
         must_pass(site, &checks::of_site(site, world))?;
         return Err(Problem::new(Kind::Refused, "roles", format!("site `{}` is not a linked pair", site.name))
@@ -107,11 +112,15 @@ pub fn draft(
     };
     let now = parsed.now;
     let from = start_version(site, primary, world)?;
-    let order = Order { from, to: parsed.to, package, note: note.clone(), primary, windows: parsed.windows };
+    let order = Order { from, to: parsed.to, package, note: note.clone(), primary, windows: Windows::default() };
     let hands = PerNode::new(|node| readers.nodes[node].hands());
-    let plan = Plan { hands, urgent: parsed.urgent, ..Plan::new(procedure, site, order) };
+    let (responsible, urgent) = (parsed.responsible, parsed.urgent);
+    let plan = Plan { hands, responsible, urgent, ..Plan::new(procedure, site, order) };
     let earlier: Vec<&Run> = earlier.iter().map(|run| &**run).collect();
-    let plan = Plan { fit: Fit::of(&plan, world.has_traffic, &earlier), ..plan };
+    // What a window must hold is known only with the estimates.
+    let mut plan = Plan { fit: Fit::of(&plan, world.has_traffic, &earlier), ..plan };
+    plan.windows.first = booking::book(site, &plan, When::Window1, parsed.first, now)?;
+    plan.windows.second = booking::book(site, &plan, When::Window2, parsed.second, now)?;
     let mut refusals = plan.refusals(site, note.as_ref(), now, world.has_traffic);
     refusals.extend(unequal(world));
     Ok(Draft { plan, refusals })

@@ -93,13 +93,12 @@ impl Runner {
         published: Arc<watch::Sender<Snapshot>>,
         inbox: mpsc::Receiver<Message>,
     ) -> Self {
-        let readers = ports.readers();
-        let world = Arc::new(readers.world(around.clock.now()));
+        let (world, readers) = (published.borrow().world.clone(), ports.readers());
         let recorder = Recorder::new(around.clone(), published);
         Self {
             recorder,
-            performer: Performer { around: around.clone(), ports },
             readers,
+            performer: Performer { around: around.clone(), ports },
             around,
             world,
             inbox,
@@ -227,7 +226,7 @@ impl Runner {
     async fn look_at_package(&mut self) -> Result<(), Stopped> {
         let run = self.run().clone();
         let begins = run.phase == Phase::Ready && run.step().is_some_and(|step| step.kind == Kind::Preflight);
-        if !checks::needs_package(&run) || !begins && !checks::is_due(&run, self.world.now) {
+        if !checks::needs_package(&run) || !begins && !checks::is_due(&run, &self.world) {
             return Ok(());
         }
         let place = self.performer.package(&run);

@@ -16,11 +16,12 @@ use crate::engine::api::{AdoptRequest, Fleet, PlanRequest, Replaced, Snapshot, W
 use super::answer::{Answer, Refused, json as answer, lines, ok};
 use super::guard::guard;
 use super::input::{
-    AbortBody, AcceptBody, Actor, After, CloseBody, ConfirmBody, HoldBody, Id, Input, Name, ReplaceBody, ResumeBody, SiteNode,
-    SwitchBackBody, WaiveBody, required, short,
+    AbortBody, AcceptBody, Actor, After, CloseBody, ConfirmBody, For, HoldBody, Id, Input, Name, ReplaceBody, ResumeBody,
+    SiteNode, SwitchBackBody, WaiveBody, required, short,
 };
 use super::view::{
     Adoption, AlertTests, ByHand, Checks, LeftUntouched, NoRun, People, Plan, Runs, SiteView, Sites, Started, Status, Ways,
+    WindowsView,
 };
 
 /// Where a request came in.
@@ -39,6 +40,7 @@ pub fn router(fleet: Arc<dyn Fleet>, door: Door) -> Router {
     let api = Router::new()
         .route("/sites", get(sites))
         .route("/sites/{site}/check", get(check))
+        .route("/sites/{site}/windows", get(windows))
         .route("/sites/{site}/status", get(newest))
         .route("/sites/{site}/by-hand", get(newest_by_hand))
         .route("/plans", post(plan))
@@ -77,6 +79,10 @@ async fn sites(State(fleet): Shared) -> Answer {
 async fn check(State(fleet): Shared, Name(site): Name) -> Answer {
     let checks = fleet.check(&site).await?;
     ok(&Checks::new(&site, checks, fleet.now()))
+}
+
+async fn windows(State(fleet): Shared, Name(site): Name, For(length): For) -> Answer {
+    ok(&WindowsView::new(fleet.windows(&site, length)?, length))
 }
 
 async fn newest(State(fleet): Shared, Name(site): Name) -> Answer {
@@ -156,7 +162,8 @@ async fn accept(State(fleet): Shared, Id(id): Id, Actor(actor): Actor, Input(bod
 }
 
 async fn resume(State(fleet): Shared, Id(id): Id, Actor(actor): Actor, Input(body): Input<ResumeBody>) -> Answer {
-    tell(&*fleet, &id, Word::Resume { window: body.window }, &actor, body.seq).await
+    let seq = body.seq;
+    tell(&*fleet, &id, body.word()?, &actor, seq).await
 }
 
 async fn switch_back(State(fleet): Shared, Id(id): Id, Actor(actor): Actor, Input(body): Input<SwitchBackBody>) -> Answer {

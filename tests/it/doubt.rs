@@ -157,6 +157,8 @@ fn observation(run: &Run, node: NodeId, at: Timestamp, done: bool) -> Observatio
         may_be_old: secs(60),
         clock_skew: None,
         takes_clients: Some(takes),
+        certificate_until: None,
+        licence_until: None,
     }
 }
 

@@ -70,7 +70,7 @@ fn more_events() -> Vec<Event> {
     let mut events = vec![
         Event::HoldRequested {},
         Event::Recovered {},
-        Event::Resumed { first: None, second: None },
+        Event::Resumed { first: None, second: None, responsible: None },
         Event::SwitchBackOrdered { note: text() },
         Event::Revised { cause: Cause::Abort, goal: Goal::Home, note: none(), steps: Vec::new(), seen: Vec::new() },
         Event::NodeReplaced { node: NodeId::A, identity: text(), note: none() },

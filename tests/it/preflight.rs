@@ -9,6 +9,7 @@ pub mod warnings;
 use changeover::domain::checks::{self, Check, Outcome};
 use changeover::domain::ids::{NodeId, PerNode};
 use changeover::domain::site::{Node, Observation, Policy, Role, Site, SyncFact, TrafficAnswer, TrafficLook};
+use changeover::domain::window::calendar::Calendar;
 use changeover::domain::world::World;
 use jiff::{SignedDuration, Timestamp};
 
@@ -29,6 +30,7 @@ fn site() -> Site {
         procedure: None,
         nodes: PerNode::new(node),
         policy: Policy::default(),
+        calendar: Calendar::default(),
     }
 }
 
@@ -51,6 +53,8 @@ fn healthy(node: NodeId) -> Observation {
         may_be_old: SignedDuration::ZERO,
         clock_skew: Some(SignedDuration::ZERO),
         takes_clients: Some(primary),
+        certificate_until: None,
+        licence_until: None,
     }
 }
 

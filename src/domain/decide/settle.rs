@@ -64,6 +64,7 @@ pub fn instructed(run: &Run, world: &World) -> Next {
         }
         Cure::Reading | Cure::Time => settled,
         Cure::Renew(kind, node) => renew(run, &violation, kind, node),
+        Cure::Booking => super::held_by_rule(&violation),
         Cure::Person => refused(run, step, &violation, world),
     }
 }

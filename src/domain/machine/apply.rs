@@ -4,12 +4,12 @@ use jiff::Timestamp;
 
 use super::Command;
 use super::gates;
-use super::orders::{closed, replaced, resumed, revised, switch_back, warning_accepted};
+use super::orders::{book, closed, replaced, resumed, revised, switch_back, warning_accepted};
 use crate::domain::action::{Kind, When};
 use crate::domain::asked::Answer;
 use crate::domain::checks::AcceptedWarning;
 use crate::domain::estimate;
-use crate::domain::event::{Cause, Event, Evidence, Notice, WaitingOn};
+use crate::domain::event::{Cause, Event, Evidence, Notice, Verdict, WaitingOn};
 use crate::domain::ids::NodeId;
 use crate::domain::run::{Act, Checked, Hold, Instruction, Phase, Run, SyncEvidence};
 use crate::domain::step::Step;
@@ -24,8 +24,8 @@ pub fn apply(run: &mut Run, event: &Event, at: Timestamp) -> Vec<Command> {
             if let Some(index) = run.position() {
                 run.progress[index].attempts = *attempt;
                 run.progress[index].tries += 1;
-                run.progress[index].ending = baseline.ending;
                 run.progress[index].begun_at.get_or_insert(at);
+                run.progress[index].ending = baseline.ending;
             }
             run.act = Some(Act { attempt: *attempt, since: at, baseline: baseline.clone(), accepted: false, instruction: None });
             run.phase = Phase::Acting;
@@ -75,6 +75,16 @@ pub fn apply(run: &mut Run, event: &Event, at: Timestamp) -> Vec<Command> {
             }
             run.phase = Phase::Ready;
         }
+        Event::Confirmed { gate, verdict, note, by, shown } => {
+            let answer = Answer { by: by.clone(), verdict: *verdict, note: note.clone(), at, shown: shown.clone() };
+            return gates::confirmed(run, *gate, answer);
+        }
+        Event::Reminded { escalated, .. } => gates::reminded(run, *escalated, at),
+        Event::Denied { .. } => {}
+        Event::Waived { rule, step, reason, by, shown } => {
+            let (step, reason, by, shown) = (step.clone(), reason.clone(), by.clone(), shown.clone());
+            gates::waived(run, Waiver { rule: *rule, step, by, reason, at, shown, used: false, over: false });
+        }
         Event::Checked { results } => run.checked = Some(Checked { at, results: results.clone() }),
         Event::WarningAccepted { check, node, basis, reason, by, left } => {
             let word = AcceptedWarning {
@@ -85,16 +95,6 @@ pub fn apply(run: &mut Run, event: &Event, at: Timestamp) -> Vec<Command> {
                 by: by.clone(),
             };
             warning_accepted(run, word, left.is_empty());
-        }
-        Event::Confirmed { gate, verdict, note, by, shown } => {
-            let answer = Answer { by: by.clone(), verdict: *verdict, note: note.clone(), at, shown: shown.clone() };
-            return gates::confirmed(run, *gate, answer);
-        }
-        Event::Reminded { escalated, .. } => gates::reminded(run, *escalated, at),
-        Event::Denied { .. } => {}
-        Event::Waived { rule, step, reason, by, shown } => {
-            let (step, reason, by, shown) = (step.clone(), reason.clone(), by.clone(), shown.clone());
-            gates::waived(run, Waiver { rule: *rule, step, by, reason, at, shown, used: false, over: false });
         }
         Event::Held { code, message, found, given_up, .. } => {
             disturb(run);
@@ -109,10 +109,10 @@ pub fn apply(run: &mut Run, event: &Event, at: Timestamp) -> Vec<Command> {
             return if code == "window_missed" { vec![Command::Export] } else { Vec::new() };
         }
         Event::HoldRequested {} => run.hold_requested = true,
-        Event::Resumed { first, second } => resumed(run, first.is_some() || second.is_some(), at, |windows| {
-            windows.first = first.clone().or(windows.first.take());
-            windows.second = second.clone().or(windows.second.take());
-        }),
+        Event::Resumed { first, second, responsible } => {
+            book(run, first.as_ref(), second.as_ref(), responsible.as_ref());
+            resumed(run, at);
+        }
         Event::SwitchBackOrdered { .. } => switch_back(run, at),
         Event::Revised { cause, goal, steps, seen, .. } => {
             revised(run, *goal, steps, seen, at);
@@ -169,7 +169,14 @@ pub fn awaited_of(run: &Run) -> WaitingOn {
 }
 
 fn noticed(run: &mut Run, key: (Notice, Option<NodeId>), raised: bool, at: Timestamp) {
+    if key.0 == Notice::SoakInUse {
+        run.used_at = Some(at);
+        return run.notices.retain(|(notice, _)| *notice != Notice::SoakInconclusive);
+    }
     run.notices.retain(|known| *known != key);
+    if key.0.is_soak_condition() && run.soak_restarts() {
+        restart_soak(run, at);
+    }
     // R9: what was extracted before is not all of it any more: neither when it begins nor when it is over.
     if let (Notice::StraySession, Some(node)) = key {
         run.nodes[node].extracted_at = None;
@@ -179,6 +186,20 @@ fn noticed(run: &mut Run, key: (Notice, Option<NodeId>), raised: bool, at: Times
     } else if run.is_watched() {
         // The link was seen again: there is nothing left to look for.
         run.protected_at = Some(at);
+        run.notices.retain(|(notice, _)| !notice.is_of_the_exposure());
+    }
+}
+
+/// The soak's clock begins anew: at the failure's end, and at its begin too, so that what was over is not over meanwhile. A word
+/// that the rest of it need not be awaited was given before the failure.
+pub fn restart_soak(run: &mut Run, at: Timestamp) {
+    (run.soak_from, run.soaked, run.used_at) = (Some(at), false, None);
+    run.notices.retain(|(notice, _)| *notice != Notice::SoakInconclusive);
+    run.verdict = run.verdict.map(|verdict| if verdict == Verdict::AcceptEarly { Verdict::Accept } else { verdict });
+    for (step, progress) in run.plan.steps.iter().zip(&mut run.progress) {
+        if step.kind == Kind::Soak {
+            progress.done_at = None;
+        }
     }
 }
 
@@ -199,6 +220,9 @@ pub fn step_done(run: &mut Run, evidence: &Evidence, at: Timestamp) -> Vec<Comma
     if run.step().is_none_or(|next| next.when != step.when) {
         run.acknowledged.clear();
         run.notices.retain(|(notice, _)| *notice != Notice::WindowClosing);
+    }
+    if step.when >= When::Window2 {
+        run.notices.retain(|(notice, _)| !notice.is_of_the_soak());
     }
     if step.when == When::Window1 && run.step().is_some_and(|next| next.when > When::Window1) && run.soak_from.is_none() {
         run.soak_from = Some(at);
@@ -248,6 +272,7 @@ fn effect(run: &mut Run, step: &Step, evidence: &Evidence, at: Timestamp) -> Vec
         Kind::Soak => run.soaked = true,
         Kind::EstablishFailover => {
             run.protected_at = Some(at);
+            run.notices.retain(|(notice, _)| !notice.is_of_the_exposure());
             run.accepted_status = None;
             touch_both(run, at);
         }

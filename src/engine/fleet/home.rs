@@ -30,7 +30,7 @@ impl Fleet {
         actor: &str,
     ) -> Result<(World, Result<Drafted, Problem>), Problem> {
         let parsed = adopting::parse(entry, request, self.around.clock.now()).await?;
-        let world = self.look(&entry.ports.readers()).await;
+        let world = self.look(entry).await;
         let drafted = adopting::draft(entry, self.next_id(&entry.site.name), &parsed, &world, actor);
         Ok((world, drafted))
     }

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::future::BoxFuture;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
@@ -28,8 +28,9 @@ use crate::ports::{Notifier, StoreError};
 use super::Around;
 use super::accepting;
 use super::api::{
-    self, AdoptPreview, AdoptRequest, Kind, PlanPreview, PlanRequest, Problem, Replaced, Snapshot, WaysFound, Word,
+    self, AdoptPreview, AdoptRequest, Kind, PlanPreview, PlanRequest, Problem, Replaced, Snapshot, WaysFound, WindowsFound, Word,
 };
+use super::booking;
 use super::package;
 use super::planning::{self, Draft};
 use super::runner::{Message, Order, Runner};
@@ -52,6 +53,8 @@ pub struct Fleet {
     sites: BTreeMap<String, SiteEntry>,
     procedures: BTreeMap<String, Procedure>,
     hooks: NamedHooks,
+    /// As in [`Around`], shared with every world.
+    people: Arc<People>,
     runs: Mutex<BTreeMap<RunId, Kept>>,
     /// The runs that this build can't fold, as the journal had them when the daemon came up.
     untouched: Mutex<BTreeMap<RunId, Untouched>>,
@@ -67,6 +70,7 @@ impl Fleet {
         let sites = sites.into_iter().map(|entry| (entry.site.name.clone(), entry)).collect();
         let procedures = procedures.into_iter().map(|procedure| (procedure.name.clone(), procedure)).collect();
         Arc::new(Self {
+            people: Arc::new(around.people.clone()),
             around,
             sites,
             procedures,
@@ -112,7 +116,7 @@ impl Fleet {
         let over = run.is_finished() && !run.is_watched();
         let world = entry.map_or_else(
             || World::new(run.last_at, false, jiff::SignedDuration::ZERO),
-            |entry| entry.ports.readers().world(self.around.clock.now()),
+            |entry| entry.world(&self.people, self.around.clock.now()),
         );
         let (publish, snapshot) = watch::channel(Snapshot { run: Arc::new(run), world: Arc::new(world), not_driven: None });
         let (inbox, messages) = mpsc::channel(16);
@@ -154,9 +158,9 @@ impl Fleet {
     }
 
     /// Two looks at a site: some facts need two readings that agree.
-    async fn look(&self, readers: &SiteReaders) -> World {
-        let mut world = readers.world(self.around.clock.now());
-        self.look_twice(readers, &mut world).await;
+    async fn look(&self, entry: &SiteEntry) -> World {
+        let mut world = entry.world(&self.people, self.around.clock.now());
+        self.look_twice(&entry.ports.readers(), &mut world).await;
         world
     }
 
@@ -173,10 +177,9 @@ impl Fleet {
         let parsed = planning::parse(entry, procedure, request, self.around.clock.now())?;
         let (package, note) =
             package::read(request.package.clone()).await.map_err(|error| Problem::new(Kind::BadInput, "bad_package", error))?;
-        let readers = entry.ports.readers();
-        let world = self.look(&readers).await;
-        let draft =
-            planning::draft((&entry.site, &readers), procedure, parsed, package, note, &world, &self.earlier(&request.site))?;
+        let world = self.look(entry).await;
+        let earlier = self.earlier(&request.site);
+        let draft = planning::draft(entry, procedure, parsed, package, note, &world, &earlier)?;
         Ok((draft, world))
     }
 
@@ -231,7 +234,9 @@ impl Fleet {
         let accepted = accepting::accepted(&request.accepted, &checks, actor)?;
         accepting::must_be_accepted(&entry.site, &checks, &accepted)?;
         planning::must_not_be_refused(&entry.site, &draft.refusals)?;
-        let plan = Plan { accepted, ..draft.plan };
+        let responsible = draft.plan.responsible.clone().unwrap_or_else(|| actor.to_owned());
+        booking::must_be_known(&self.people, &responsible)?;
+        let plan = Plan { responsible: Some(responsible), accepted, ..draft.plan };
         self.stage(&plan).await?;
         self.record_start(entry, plan, actor).await
     }
@@ -319,8 +324,12 @@ impl api::Fleet for Fleet {
     fn check<'a>(&'a self, site: &'a str) -> BoxFuture<'a, Result<Vec<Check>, Problem>> {
         Box::pin(async move {
             let entry = self.site(site)?;
-            Ok(checks::of_site(&entry.site, &self.look(&entry.ports.readers()).await))
+            Ok(checks::of_site(&entry.site, &self.look(entry).await))
         })
+    }
+
+    fn windows(&self, site: &str, length: Option<SignedDuration>) -> Result<WindowsFound, Problem> {
+        Ok(booking::upcoming(&self.site(site)?.site, self.around.clock.now(), length))
     }
 
     fn plan(&self, request: PlanRequest) -> BoxFuture<'_, Result<PlanPreview, Problem>> {
@@ -329,8 +338,13 @@ impl api::Fleet for Fleet {
             let checks = checks::of_site(&self.site(&request.site)?.site, &world);
             draft.plan.accepted = accepting::accepted(&request.accepted, &checks, "")?;
             draft.refusals.extend(accepting::refusals(&checks, &draft.plan.accepted));
+            if let Some(responsible) = &draft.plan.responsible {
+                booking::must_be_known(&self.people, responsible)?;
+            }
             let times = draft.plan.times(self.around.clock.now());
-            Ok(PlanPreview { site: request.site, plan: draft.plan, times, refusals: draft.refusals, movable: world.has_traffic })
+            let flags = booking::flags(&draft.plan, &self.site(&request.site)?.site.calendar);
+            let Draft { plan, refusals } = draft;
+            Ok(PlanPreview { site: request.site, plan, times, refusals, flags, movable: world.has_traffic })
         })
     }
 

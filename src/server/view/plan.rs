@@ -30,6 +30,13 @@ pub struct Plan {
     /// Why both windows are in one night, where they are: the shortest soak is waived.
     #[serde(default)]
     pub urgent: Option<String>,
+    /// The site's time zone; all times here are UTC.
+    pub zone: String,
+    /// What the clocks do to the windows: nothing that is refused, but worth knowing.
+    #[serde(default)]
+    pub flags: Vec<String>,
+    /// Who is responsible for window two; `null`: whoever starts the run.
+    pub responsible: Option<String>,
     pub refusals: Vec<Refusal>,
     pub steps: Vec<PlanStep>,
 }
@@ -75,7 +82,7 @@ pub struct PlanStep {
 
 impl From<PlanPreview> for Plan {
     fn from(preview: PlanPreview) -> Self {
-        let PlanPreview { site, plan, times, refusals, movable } = preview;
+        let PlanPreview { site, plan, times, refusals, flags, movable } = preview;
         let stops = stop_here::of_plan(&plan, movable);
         let latest = plan.latest_starts(&plan.windows, false);
         let steps = plan.steps.iter().enumerate().map(|(index, step)| {
@@ -93,6 +100,9 @@ impl From<PlanPreview> for Plan {
             package: plan.package.clone(),
             windows: plan.windows.clone(),
             urgent: plan.urgent.clone(),
+            zone: plan.zone.clone(),
+            flags,
+            responsible: plan.responsible.clone(),
             refusals: refusals.into_iter().map(Refusal::from).collect(),
             steps: steps.collect(),
         }

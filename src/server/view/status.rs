@@ -14,6 +14,7 @@ use crate::domain::people as domain;
 use crate::domain::plan::Windows;
 use crate::domain::run::{Phase, Run};
 use crate::domain::site::Role;
+use crate::domain::watch::soak;
 use crate::domain::world::World;
 use crate::engine::api::Snapshot;
 
@@ -44,7 +45,14 @@ pub struct Status {
     pub survivor: NodeId,
     pub nodes: PerNode<Node>,
     pub unprotected: Unprotected,
+    /// Between the windows, else `null`.
+    #[serde(default)]
+    pub soak: Option<Soak>,
     pub windows: Windows,
+    /// The site's time zone; all times here are UTC.
+    pub zone: String,
+    /// Who is responsible for window two.
+    pub responsible: Option<String>,
     pub resumed: u32,
     pub seq: u64,
     pub head: String,
@@ -138,6 +146,61 @@ pub struct Unprotected {
     pub since: Option<Timestamp>,
     /// In this run so far.
     pub seconds: i64,
+    /// `policy.max_unprotected`, and how much of it is used up, in percent.
+    #[serde(default)]
+    pub budget_seconds: i64,
+    #[serde(default)]
+    pub share: i64,
+}
+
+/// The time between the windows.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Soak {
+    /// The clock's begin: the end of window one's work, or of the last failure.
+    pub since: Timestamp,
+    /// When the shortest soak is over.
+    pub until: Timestamp,
+    /// When a session was first seen on the serving node.
+    pub used_at: Option<Timestamp>,
+    /// What is not as the soak asks, by the last readings.
+    pub failing: Vec<Failing>,
+}
+
+/// A condition of the soak that is not met.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Failing {
+    /// `soak_silent`, `soak_unhealthy`, …
+    pub code: String,
+    pub node: Option<NodeId>,
+    pub expected: String,
+    pub found: String,
+}
+
+impl Unprotected {
+    pub fn of(run: &Run, now: Timestamp) -> Self {
+        Self {
+            since: run.unprotected_since(),
+            seconds: run.unprotected_for(now).as_secs(),
+            budget_seconds: run.plan.policy.max_unprotected.as_secs(),
+            share: run.unprotected_share(now),
+        }
+    }
+}
+
+impl Soak {
+    fn of(run: &Run, world: &World) -> Option<Self> {
+        let since = run.soak_from.filter(|_| soak::is_on(run, world.now))?;
+        let until = since + run.plan.policy.min_soak;
+        let failing = soak::unmet(run, world).into_iter().map(Failing::from).collect();
+        Some(Self { since, until, used_at: run.used_at, failing })
+    }
+}
+
+impl From<soak::Unmet> for Failing {
+    fn from(unmet: soak::Unmet) -> Self {
+        let soak::Unmet { notice, node, expected, found, .. } = unmet;
+        Self { code: notice.name().to_owned(), node, expected, found }
+    }
 }
 
 /// Something that people must know and that is not over.
@@ -198,8 +261,11 @@ impl Status {
             serving: Some(serving(run, world)),
             survivor: run.survivor,
             nodes: PerNode::new(|id| node(run, world, id)),
-            unprotected: Unprotected { since: run.unprotected_since(), seconds: run.unprotected_for(now).as_secs() },
+            unprotected: Unprotected::of(run, now),
+            soak: Soak::of(run, world),
             windows: run.windows.clone(),
+            zone: run.plan.zone.clone(),
+            responsible: run.responsible.clone(),
             resumed: run.resumed,
             seq: run.seq,
             head: run.head.clone(),

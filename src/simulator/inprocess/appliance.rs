@@ -90,6 +90,8 @@ fn observation(facts: Facts, at: Timestamp, may_be_old: SignedDuration, takes_cl
         may_be_old,
         clock_skew: Some(SignedDuration::ZERO),
         takes_clients: Some(takes_clients),
+        certificate_until: facts.certificate_until,
+        licence_until: facts.licence_until,
     }
 }
 

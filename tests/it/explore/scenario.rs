@@ -168,9 +168,11 @@ pub fn plan(procedure: &str, steps: Vec<Step>) -> Plan {
             second: Some(window(begin() + SignedDuration::from_hours(50))),
         },
         steps,
-        accepted: Vec::new(),
         urgent: None,
         fit: Fit::default(),
+        zone: "UTC".to_owned(),
+        responsible: None,
+        accepted: Vec::new(),
     }
 }
 

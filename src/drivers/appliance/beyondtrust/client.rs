@@ -218,6 +218,7 @@ pub fn http_client(tls: ClientConfig, limits: &Limits, resolve: Option<(&str, So
         .pool_max_idle_per_host(0)
         .connect_timeout(limits.connect)
         .default_headers(headers)
+        .tls_info(true)
         .user_agent(concat!("changeover/", env!("CARGO_PKG_VERSION")));
     if let Some((name, address)) = resolve {
         builder = builder.resolve(name, address);

@@ -67,7 +67,7 @@ impl BoxReader {
         let begun = self.clock.now();
         let health = self.health().await?;
         // Only a box whose health was read is asked further, and what fails then is absent, not the whole reading wrong.
-        let (people, clock_skew, takes_clients) = tokio::join!(self.people(), self.clock_skew(), self.probe.takes_clients());
+        let (people, clock_skew, probed) = tokio::join!(self.people(), self.clock_skew(), self.probe.ask());
         let at = self.clock.now();
         Ok(Observation {
             at,
@@ -84,7 +84,9 @@ impl BoxReader {
             // The cache's age counts from when the box answered, which is not before the reading began.
             may_be_old: CACHE_TIME + at.duration_since(begun),
             clock_skew,
-            takes_clients,
+            takes_clients: Some(probed.takes_clients),
+            certificate_until: probed.certificate_until,
+            licence_until: None, // No interface tells.
         })
     }
 
