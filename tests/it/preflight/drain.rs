@@ -1,8 +1,10 @@
 //! Drain (BG-02): who is there is counted and recorded; at the limit the run does what the site says, and never silently.
 
+use changeover::domain::action::Kind;
 use changeover::domain::event::{Event, Evidence};
 use changeover::domain::ids::{NodeId, RunId};
 use changeover::domain::journal::Record;
+use changeover::domain::procedure::Procedure;
 use changeover::domain::run::{Phase, Run};
 use changeover::domain::site::{AfterDrain, Policy};
 use changeover::simulator::faults::{Fault, Planned};
@@ -65,6 +67,18 @@ async fn succeeds(stage: &Stage, id: &RunId, case: &str) -> Rest {
     let rest = stage.to_rest(id).await;
     assert_eq!(rest.end, "succeeded", "{case}\n{}", stage.story(id));
     rest
+}
+
+/// In both built-in procedures a drain of the node that serves stands before the first step that ends its sessions.
+#[test]
+fn bg_02_a_drain_comes_before_what_ends_sessions() {
+    for procedure in PROCEDURES {
+        let steps = Procedure::built_in(procedure).unwrap().resolve(NodeId::A);
+        let place = |kinds: &[Kind]| steps.iter().position(|step| kinds.contains(&step.kind) && step.node == Some(NodeId::A));
+        let (drain, ends) = (place(&[Kind::Drain]).unwrap(), place(&[Kind::Update, Kind::Quiesce]).unwrap());
+        assert_eq!(drain + 1, ends, "{procedure}: directly before");
+        assert_eq!(steps[drain].when, steps[ends].when, "{procedure}");
+    }
 }
 
 /// Gone in time: whatever the policy says, nothing is told and nobody is thrown out.
@@ -181,6 +195,8 @@ async fn bg_02_ending_sessions_by_hand() {
             assert!(run.act.as_ref().unwrap().instruction.as_ref().unwrap().lines[0].contains("end_sessions"));
             assert_eq!(told(&stage), 1, "{:?}", stage.alerts());
             if done {
+                // Whoever ends them lets nobody begin another.
+                stage.hand("drain", NodeId::A);
                 stage.hand("end_sessions", NodeId::A);
             }
             let run = stage.until(&id, |run| run.step().is_some_and(|step| step.id != DRAIN) || run.hold().is_some()).await;
