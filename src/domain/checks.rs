@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::action::Kind;
 use super::facts::Link;
 use super::ids::{NodeId, PerNode};
+use super::plan::Package;
 use super::proof::Failure;
 use super::run::Run;
 use super::site::{Node, Observation, Policy, Role, Site, SyncFact};
@@ -107,19 +108,24 @@ pub fn of_run(run: &Run, world: &World) -> Vec<Check> {
     checks
 }
 
-/// The run's own copy of the package, where somebody has looked at it and an update is still to come.
+/// The run's own copies of the packages, where somebody has looked at it and an update is still to come.
 fn package(run: &Run, world: &World) -> Option<Check> {
-    let found = world.package.as_ref().filter(|_| needs_package(run))?;
-    let expected = format!("the package with SHA-256 {}", run.plan.package.sha256);
-    let text = found.as_ref().err().cloned().unwrap_or_else(|| "it is there, unchanged".to_owned());
+    let needed = packages(run).len();
+    let found = world.package.as_ref().filter(|_| needed > 0)?;
+    let expected = format!("{needed} packages as they were planned");
+    let text = found.as_ref().err().cloned().unwrap_or_else(|| "all there, unchanged".to_owned());
     Some(check(world, "package_changed", pass_if(found.is_ok()), &expected, text))
 }
 
-/// An update is still to come, and the plan has a package for it.
-pub fn needs_package(run: &Run) -> bool {
+/// The packages of the updates that are still to come, each once.
+pub fn packages(run: &Run) -> Vec<&Package> {
     let undone =
-        |step: &Step| step.kind == Kind::Update && run.progress_of(step).is_some_and(|progress| progress.done_at.is_none());
-    !run.plan.package.sha256.is_empty() && run.plan.steps.iter().any(undone)
+        |step: &&Step| step.kind == Kind::Update && run.progress_of(step).is_some_and(|progress| progress.done_at.is_none());
+    let mut packages: Vec<&Package> = run.plan.steps.iter().filter(undone).map(|step| run.plan.package_of(step.hop)).collect();
+    packages.retain(|package| !package.sha256.is_empty());
+    packages.sort_by_key(|package| &package.sha256);
+    packages.dedup_by_key(|package| &package.sha256);
+    packages
 }
 
 /// Fail before unknown before pass; warnings are accepted one by one, and what only a person can tell is asked at gates.

@@ -4,6 +4,7 @@ mod acts;
 mod ends;
 mod reads;
 mod server;
+mod settings;
 
 use std::sync::Arc;
 use std::time::Duration;
