@@ -13,6 +13,7 @@ use jiff::SignedDuration;
 use crate::audit::assert_sound;
 use crate::memory::Death;
 use crate::stage::{PROCEDURES, Rest, Setting, Stage};
+use crate::whole_runs::ExecPair;
 
 const DRAIN: &str = "window-1.drain.a";
 
@@ -204,6 +205,35 @@ async fn bg_02_ending_sessions_by_hand() {
             assert!(if done { held.is_none() } else { held.is_none_or(|code| code == "drain_limit") }, "{}", stage.story(&id));
             assert_eq!(counted(&stage, &id, true), 1, "{}", stage.story(&id));
             break;
+        }
+    }
+}
+
+/// Behind programs: the verb `end_sessions`, its refusal, and a person where it is not known.
+#[test]
+fn bg_02_ending_sessions_by_a_program() {
+    for (file, text) in [("none", ""), ("fail.end_sessions", "10"), ("unknown.end_sessions", "")] {
+        let mut pair = ExecPair::start_with("drain_limit = \"1min\"\nafter_drain_limit = \"end_sessions\"\n");
+        let world = pair.folder.path().join("world");
+        std::fs::write(world.join("a/sessions"), "2").unwrap();
+        std::fs::write(world.join(file), text).unwrap();
+        let run = pair.daemon.start_run("in-place", "now +8h", "now +8h");
+        if file == "unknown.end_sessions" {
+            let status = pair.accompany(&run, |status| status["draining"]["ending"] == true && status["instructions"].is_array());
+            assert!(status["instructions"].to_string().contains("End the sessions"), "{status}");
+            std::fs::write(world.join("a/sessions"), "0").unwrap();
+        }
+        let status = pair.bring_to_rest(&run);
+        let acts = pair.fact("acts");
+        let ended = acts.lines().filter(|line| line.starts_with("end_sessions a")).count();
+        if file == "fail.end_sessions" {
+            assert_eq!((status["held"]["code"].as_str(), ended), (Some("step_failed"), 0), "{status}\n{acts}");
+            // Resumed, it drains anew, and at the limit the program takes it.
+            pair.daemon.json(&["resume", &run]);
+            assert_eq!(pair.bring_to_rest(&run)["outcome"], "succeeded", "{}", pair.daemon.log());
+        } else {
+            assert_eq!(status["outcome"], "succeeded", "{file}: {status}\n{}", pair.daemon.log());
+            assert_eq!(ended, usize::from(file == "none"), "{file}\n{acts}");
         }
     }
 }
