@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::action::Kind;
 use super::booking;
-use super::event::{Baseline, Cause, Counts, Event, Evidence, Verdict, WaitingOn};
+use super::event::{Baseline, Cause, Event, Evidence, Verdict, WaitingOn};
 use super::ids::{NodeId, RunId};
 use super::journal::Record;
 use super::ledger::Line;
