@@ -3,6 +3,7 @@
 mod gates;
 mod late;
 mod notices;
+mod preflight;
 mod release;
 
 use jiff::Timestamp;
@@ -10,8 +11,7 @@ use serde::Serialize;
 
 use super::action::Kind;
 use super::booking;
-use super::checks::{self, Change, Finding};
-use super::event::{Baseline, Cause, Counts, Event, Evidence, Verdict, WaitingOn};
+use super::event::{Baseline, Cause, Event, Evidence, Verdict, WaitingOn};
 use super::ids::{NodeId, RunId};
 use super::journal::Record;
 use super::ledger::Line;
@@ -202,12 +202,12 @@ fn sayings(before: &Run, run: &Run, record: &Record, event: &Event) -> Vec<Sayin
             vec![say("in_doubt", Severity::Critical, message.clone(), hint)]
         }
         Event::Noticed { notice, raised: true, message, .. } => notices::raised(run, *notice, message),
-        Event::Checked { results } => check_changed(before, run, results),
+        Event::Checked { results } => preflight::check_changed(before, run, results),
         Event::StepBegun { baseline: Baseline { ending: true, people, .. }, .. } => {
-            drain_limit(before, people.unwrap_or_default(), "their sessions are ended now")
+            preflight::drain_limit(before, people.unwrap_or_default(), "their sessions are ended now")
         }
         Event::StepDone { evidence: Evidence::Drained { left, found }, .. } if left.is_anybody() => {
-            drain_limit(before, *left, found)
+            preflight::drain_limit(before, *left, found)
         }
         Event::StepDone { .. } if before.step().is_some_and(|step| step.kind == Kind::SwitchTraffic) => {
             let summary = format!("`{}` leads to node `{}` on every server", run.plan.service, run.survivor);
@@ -221,34 +221,6 @@ fn sayings(before: &Run, run: &Run, record: &Record, event: &Event) -> Vec<Sayin
         Event::Released { by, withdrawn, .. } => vec![release::told(run, by, *withdrawn)],
         _ => Vec::new(),
     }
-}
-
-/// What is not as it was in the check before; the first check of a run has nothing to be compared with.
-fn check_changed(before: &Run, run: &Run, results: &[Finding]) -> Vec<Saying> {
-    let Some(last) = &before.checked else { return Vec::new() };
-    let changes = checks::changes(&last.results, results);
-    if changes.is_empty() {
-        return Vec::new();
-    }
-    let worse = changes.iter().any(Change::is_worse);
-    let severity = if worse { Severity::Warning } else { Severity::Info };
-    let summary = changes.iter().map(Change::describe).collect::<Vec<_>>().join("; ");
-    let mut remedies: Vec<&str> = changes.iter().filter(|change| change.is_worse()).map(|change| change.remedy).collect();
-    remedies.dedup();
-    let hint = if worse {
-        format!("{}; see `changeover check {}`", remedies.join("; "), run.id.site)
-    } else {
-        "nothing is left to do".to_owned()
-    };
-    vec![say("check_changed", severity, format!("the nightly check of run `{}`: {summary}", run.id), hint)]
-}
-
-/// BG-02: users or sessions were there still at the drain's limit, and the policy led on.
-fn drain_limit(before: &Run, left: Counts, what: &str) -> Vec<Saying> {
-    let node = before.step().and_then(|step| step.node).unwrap_or(before.plan.primary);
-    let summary = format!("the drain of node `{node}` has reached its limit with {}: {what}", left.describe());
-    let hint = format!("tell those who are still at work; `changeover hold {}` stops the run before it goes on", before.id);
-    vec![say("drain_limit", Severity::Warning, summary, hint)]
 }
 
 /// So many lines are told in an alert; the ledger has them all.

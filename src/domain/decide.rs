@@ -58,7 +58,7 @@ pub fn decide(run: &Run, world: &World) -> Next {
         let why = notice_sentence(&event);
         return record(event, why);
     }
-    if checks::is_due(run, world.now) {
+    if checks::is_due(run, world) {
         let checks = checks::of_run(run, world);
         let why = format!("checked as every day: {}", checks::summary(&checks));
         return record(Event::Checked { results: checks::findings(&checks) }, why);
