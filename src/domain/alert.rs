@@ -5,6 +5,7 @@ mod late;
 mod notices;
 mod preflight;
 mod release;
+mod settings;
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -14,7 +15,6 @@ use super::booking;
 use super::event::{Baseline, Cause, Event, Evidence, Verdict, WaitingOn};
 use super::ids::{NodeId, RunId};
 use super::journal::Record;
-use super::ledger::Line;
 use super::rules::Rule;
 use super::run::Run;
 use super::sheet;
@@ -195,7 +195,7 @@ fn sayings(before: &Run, run: &Run, record: &Record, event: &Event) -> Vec<Sayin
         {
             withdrawn(before, run, record)
         }
-        Event::SettingsCompared { lines, .. } => settings_changed(before, run, lines),
+        Event::SettingsCompared { lines, .. } => settings::changed(before, run, lines),
         Event::Waited { on: WaitingOn::Gate, .. } => vec![gates::waiting(run)],
         Event::Doubted { message } => {
             let hint = format!("the run keeps looking; after looking yourself, `changeover resume {id}` lets it act again");
@@ -221,28 +221,6 @@ fn sayings(before: &Run, run: &Run, record: &Record, event: &Event) -> Vec<Sayin
         Event::Released { by, withdrawn, .. } => vec![release::told(run, by, *withdrawn)],
         _ => Vec::new(),
     }
-}
-
-/// So many lines are told in an alert; the ledger has them all.
-const TOLD_LINES: usize = 10;
-
-/// R9: the freeze was broken. Told once for each change: what was told as it is now is not told again.
-fn settings_changed(before: &Run, run: &Run, lines: &[Line]) -> Vec<Saying> {
-    let known = |line: &Line| {
-        before.settings.lines.iter().any(|old| (&old.id, &old.digest, old.lost) == (&line.id, &line.digest, line.lost))
-    };
-    let news: Vec<&Line> = lines.iter().filter(|line| line.lost && !known(line)).collect();
-    let Some(first) = news.first() else { return Vec::new() };
-    let told: Vec<String> = news.iter().take(TOLD_LINES).map(|line| line.describe()).collect();
-    let more = news.len().saturating_sub(TOLD_LINES);
-    let more = if more > 0 { format!("; {more} more") } else { String::new() };
-    let (left, id) = (first.node, &run.id);
-    let summary = format!("settings of node `{left}` were changed, and the next sync overwrites them: {}{more}", told.join("; "));
-    let hint = format!(
-        "re-enter on node `{}` what is to be kept, find out who changed it, then `changeover ledger {id}` and acknowledge each line",
-        left.other()
-    );
-    vec![say("settings_changed", Severity::Warning, summary, hint)]
 }
 
 fn instruction(run: &Run) -> Option<u32> {

@@ -137,7 +137,7 @@ fn begin(run: &Run, world: &World) -> Next {
         Kind::Confirm => ask::ask(run, step, world),
         Kind::Soak => soak(run, step, world),
         Kind::Preflight => preflight::preflight(run, step, world),
-        Kind::CompareSettings if run.settings.open().next().is_some() => ledger(run),
+        Kind::CompareSettings if run.settings.open().next().is_some() => ask::ledger(run, world),
         Kind::CheckSync | Kind::Verify | Kind::RecordSettings | Kind::CompareSettings | Kind::FinalCheck => {
             look(run, step, world)
         }
@@ -273,12 +273,6 @@ fn renew(run: &Run, violation: &Violation, kind: Kind, node: Option<NodeId>) -> 
         }
         None => held_by_rule(violation),
     }
-}
-
-/// R9: each line that the next sync overwrites waits for a person's word of its own.
-fn ledger(run: &Run) -> Next {
-    let open = run.settings.open().count();
-    wait(run, WaitingOn::Gate, None, format!("{}; lines that are open: {open}", Gate::SettingsLedger.question()))
 }
 
 /// The shortest soak, unless a person accepted early or the plan is urgent; and only while everything is as the soak asks.

@@ -172,7 +172,7 @@ pub enum Event {
     LineAcknowledged {
         line: String,
         digest: String,
-        by: String,
+        by: Who,
         note: Option<String>,
     },
     /// An alert was given up after its last retry.

@@ -14,6 +14,7 @@ use super::event::{Event, Evidence, FileEvidence, WaitingOn};
 use super::facts::Link;
 use super::ids::{NodeId, PerNode};
 use super::ledger::Line;
+use super::people::Who;
 use super::proof::Proof;
 use super::run::{Phase, Run};
 use super::step::Step;
@@ -119,7 +120,7 @@ fn checked(item: &Item) -> Result<(), String> {
 pub struct Acknowledged {
     /// What the line was when the person saw it.
     pub digest: String,
-    pub by: String,
+    pub by: Who,
     pub at: Timestamp,
     pub note: Option<String>,
 }

@@ -39,6 +39,8 @@ const NOT_LIVED: &[(&str, &[&str], &str)] = &[
     ("undelivered", &["ready", "acting"], "an alert that is given up in the moment of that phase"),
     ("hold_requested", &["ready", "acting"], "a word in the moment of that phase"),
     ("recovered", &["ready", "acting"], "an end in the moment of that phase"),
+    ("settings_compared", &["in_doubt"], "settings that are changed while another act than an update is in doubt"),
+    ("line_acknowledged", &["ready", "acting"], "a word in the moment of that phase"),
     ("evidence_lapsed", &["waiting", "in_doubt"], "evidence that lapses while a reading is awaited"),
     ("waited", &["in_doubt"], "a window that is over when a doubt is settled"),
     ("held", &["in_doubt"], "a promise that breaks while in doubt"),
@@ -80,6 +82,7 @@ fn more_events() -> Vec<Event> {
         Event::Released { by: Who::default(), note: text(), withdrawn: false },
         Event::Released { by: Who::default(), note: text(), withdrawn: true },
         Event::Doubted { message: text() },
+        Event::SettingsCompared { keeper: NodeId::A, lines: Vec::new() },
         Event::ActAccepted {},
         Event::Instructed { number: 1, not_after: None, lines: Vec::new() },
         Event::Waited { on: WaitingOn::Window, until: None },
@@ -123,7 +126,9 @@ fn unlike(runs: impl Iterator<Item = Run>) -> Vec<Run> {
         let waits = if let Phase::Waiting { on, .. } = run.phase { Some(on) } else { None };
         let act = run.act.as_ref().map(|act| (act.accepted, act.instruction.is_some()));
         let step = run.step().map(|step| step.id.clone());
-        format!("{:?} {hold:?} {waits:?} {act:?} {step:?} {:?}", PhaseKind::of(&run.phase), run.unprotected_since().is_some())
+        let open: Vec<_> = run.settings.open().map(|line| line.id.clone()).collect();
+        let unprotected = run.unprotected_since().is_some();
+        format!("{:?} {hold:?} {waits:?} {act:?} {step:?} {unprotected:?} {open:?}", PhaseKind::of(&run.phase))
     };
     runs.map(|run| (what(&run), run)).collect::<BTreeMap<_, _>>().into_values().collect()
 }
@@ -140,7 +145,8 @@ fn show(edges: &BTreeSet<Edge>) -> String {
 async fn all_states() -> Vec<(Run, Option<Event>)> {
     let kept = journals::kept().into_values();
     let played = journals::scenes::all().await.into_iter().map(|(_, records)| records);
-    let rests = [at_rest(Fault::AnswerLost).await, at_rest(Fault::Refused).await].into_iter().chain(answers().await);
+    let rests = [at_rest(Fault::AnswerLost).await, at_rest(Fault::Refused).await, ledgers().await];
+    let rests = rests.into_iter().chain(answers().await);
     kept.chain(played).chain(rests).chain(disturbed().await).chain(words().await).flat_map(|records| states(&records)).collect()
 }
 
@@ -254,6 +260,30 @@ async fn answers() -> Vec<Vec<Record>> {
     stage.resume(&id).await.unwrap();
     all.push(stage.records(&id));
     all
+}
+
+/// Settings are changed on the node that will be overwritten, and acknowledged: in doubt, held, and while the run waits.
+async fn ledgers() -> Vec<Record> {
+    let stage = Stage::new();
+    let change = |id: &str| stage.set_item(NodeId::A, "user", id, Some("1"));
+    let compared = || stage.pass(SignedDuration::from_mins(40));
+    stage.at("step_done", "window-1.record_settings", |world| world.change_settings(NodeId::A).unwrap());
+    stage.fault(Planned::once(Fault::AnswerLost).on(NodeId::B).act("update"));
+    stage.fault(Planned::for_ever(Fault::UpdateSlow).on(NodeId::B));
+    let id = stage.start("role-swap").await;
+    stage.answered(&id, |run| matches!(run.phase, Phase::InDoubt { .. })).await;
+    stage.acknowledge_all(&id).await;
+    stage.answered(&id, |run| run.open_gate() == Some(Gate::Production)).await;
+    change("7");
+    compared().await;
+    stage.acknowledge_all(&id).await;
+    stage.word(&id, Word::Hold).await.unwrap();
+    change("8");
+    compared().await;
+    stage.acknowledge_all(&id).await;
+    stage.resume(&id).await.unwrap();
+    stage.to_rest(&id).await;
+    stage.records(&id)
 }
 
 const DISTURBANCES: [&str; 4] = ["held", "restarted", "silent", "undelivered"];

@@ -1,6 +1,8 @@
 //! R9's second half: settings are listed at the break, compared while the pair is unlinked, and what the next sync overwrites is
 //! acknowledged line by line before it may.
 
+mod wire;
+
 use changeover::domain::action::Kind as Action;
 use changeover::domain::event::{Event, Evidence, Verdict};
 use changeover::domain::gate::Gate;

@@ -25,6 +25,18 @@ pub fn ask(run: &Run, step: &Step, world: &World) -> Next {
     }
 }
 
+/// R9: each line that the next sync overwrites waits for a person's word of its own.
+pub fn ledger(run: &Run, world: &World) -> Next {
+    let gate = Gate::SettingsLedger;
+    match &run.asked {
+        Some(asked) if run.open_gate() == Some(gate) && asked.gate == gate => unanswered(run, asked, world),
+        _ => {
+            let open = run.settings.open().count();
+            wait(run, WaitingOn::Gate, None, format!("{}; lines that are open: {open}", gate.question()))
+        }
+    }
+}
+
 /// A gate that is open and that nobody, or not everybody, has answered.
 fn unanswered(run: &Run, asked: &Asked, world: &World) -> Next {
     let policy = run.plan.policy.gate(asked.gate);

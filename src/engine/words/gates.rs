@@ -34,15 +34,15 @@ pub async fn confirm(runner: &mut Runner, word: Word, actor: &str) -> Result<(Ev
     if let Err(reason) = may(&run, gate, verdict, runner.people(), actor) {
         return Err(denied(runner, &word, Some(gate), actor, &reason).await);
     }
-    if gate == Gate::BackgroundJobs && verdict != Verdict::Reject {
-        ledger::no_jobs(runner).await?;
-    }
     not_twice(&run, gate, verdict, actor)?;
     if verdict != Verdict::Reject {
         runner.look_now().await;
         runner.look_now().await;
         in_time(&run, gate, runner.world.now)?;
         stray_sessions(runner)?;
+        if gate == Gate::BackgroundJobs {
+            ledger::no_jobs(runner).await?;
+        }
         if gate == Gate::Production {
             soak_holds(runner)?;
         }

@@ -1,23 +1,34 @@
 //! Words on the ledger: a line is acknowledged by itself, as it is now; there is no word for all of them.
 
+use crate::domain::asked;
 use crate::domain::event::Event;
+use crate::domain::gate::Gate;
 use crate::domain::ledger::Line;
 use crate::domain::run::Run;
 use crate::domain::sheet;
-use crate::engine::api::{Kind, Problem};
+use crate::engine::api::{Kind, Problem, Word};
 use crate::engine::runner::Runner;
 
+use super::denied;
+use super::gates::no_word;
+
 /// A person has seen a line.
-pub fn acknowledge(run: &Run, id: &str, note: Option<String>, actor: &str) -> Result<(Event, String), Problem> {
-    let line = run.settings.lines.iter().find(|line| line.id == id).ok_or_else(|| unknown_line(run, id))?;
-    if let Some(why) = needs_no_word(run, line) {
+pub async fn acknowledge(runner: &mut Runner, word: Word, actor: &str) -> Result<(Event, String), Problem> {
+    let Word::Acknowledge { line: id, note } = &word else { return Err(no_word()) };
+    let run = runner.run().clone();
+    let gate = Gate::SettingsLedger;
+    if let Err(barred) = asked::may_answer(&run, gate, runner.people(), actor) {
+        return Err(denied(runner, &word, Some(gate), actor, &barred.to_string()).await);
+    }
+    let line = run.settings.lines.iter().find(|line| line.id == *id).ok_or_else(|| unknown_line(&run, id))?;
+    if let Some(why) = needs_no_word(&run, line) {
         return Err(Problem::new(Kind::Conflict, "line_not_open", format!("line `{id}` of run `{}` is not open", run.id))
             .because(why)
-            .state(sheet::state(run)));
+            .state(sheet::state(&run)));
     }
     let why = format!("seen: {}; it {}", line.describe(), line.fate());
-    let (digest, by) = (line.digest.clone(), actor.to_owned());
-    Ok((Event::LineAcknowledged { line: id.to_owned(), digest, by, note }, why))
+    let (digest, by) = (line.digest.clone(), runner.people().who(actor));
+    Ok((Event::LineAcknowledged { line: id.clone(), digest, by, note: note.clone() }, why))
 }
 
 fn needs_no_word(run: &Run, line: &Line) -> Option<String> {

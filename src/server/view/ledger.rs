@@ -74,6 +74,6 @@ fn line(run: &Run, line: &ledger::Line) -> Line {
 
 impl From<&Acknowledged> for Word {
     fn from(known: &Acknowledged) -> Self {
-        Self { by: known.by.clone(), at: known.at, note: known.note.clone() }
+        Self { by: known.by.to_string(), at: known.at, note: known.note.clone() }
     }
 }
