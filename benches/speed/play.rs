@@ -89,6 +89,7 @@ impl Stage {
             first: Some("now +100h".to_owned()),
             second: Some("now +8000h".to_owned()),
             responsible: None,
+            urgent: None,
         };
         let id = self.fleet.start(request, "olga").await.expect("started");
         let mut watch = self.fleet.watch(&id).expect("the run");

@@ -34,6 +34,9 @@ pub struct Order {
     /// The user who is responsible for window two; by default the site's, else whoever starts the run
     #[arg(long, value_name = "USER")]
     responsible: Option<String>,
+    /// Both windows in one night, and why: the shortest soak is waived for this run, the gate `production` stays
+    #[arg(long, value_name = "REASON")]
+    urgent: Option<String>,
 }
 
 impl Order {
@@ -47,6 +50,7 @@ impl Order {
             first: self.first.clone(),
             second: self.second.clone(),
             responsible: self.responsible.clone(),
+            urgent: self.urgent.clone(),
         })
     }
 }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::domain::event::{Outcome, WaitingOn};
 use crate::domain::ids::NodeId;
-use crate::server::view::{Doubt, Guide, LeftUntouched, Node, Status, StopHere, Untouched, WayStep};
+use crate::server::view::{Doubt, Guide, LeftUntouched, Node, Status, StepTime, StopHere, Untouched, WayStep};
 
 use super::output;
 use super::zones::Zones;
@@ -89,13 +89,15 @@ fn pair(status: &Status) -> Vec<(&'static str, String)> {
     facts
 }
 
-/// What was noticed, who started it and when, in UTC.
+/// What else is known of the run, in UTC.
 fn journal(status: &Status) -> Vec<(&'static str, String)> {
-    let notices = status.notices.iter().map(|raised| {
+    let mut facts: Vec<(&'static str, String)> = Vec::new();
+    facts.extend(status.urgent.iter().map(|why| ("urgent", format!("the shortest soak is waived: {why}"))));
+    facts.extend(status.times.iter().map(|time| ("took", took(time))));
+    facts.extend(status.notices.iter().map(|raised| {
         let node = raised.node.map(|node| format!(" (node {node})")).unwrap_or_default();
         ("notice", format!("{}{node}", raised.notice.name()))
-    });
-    let mut facts: Vec<(&'static str, String)> = notices.collect();
+    }));
     facts.push(("started", format!("{} by {}", status.started_at, status.started_by)));
     facts.extend(status.finished_at.map(|at| ("finished", at.to_string())));
     facts.push(("journal", format!("record {}, taken over by a restarted daemon: {}", status.seq, status.resumed)));
@@ -107,7 +109,17 @@ fn step(status: &Status) -> Option<(&'static str, String)> {
     let attempt = if step.attempt > 1 { format!(", attempt {}", step.attempt) } else { String::new() };
     let doing =
         status.guide.as_ref().and_then(|guide| guide.doing.as_ref()).map(|doing| format!(": {doing}")).unwrap_or_default();
-    Some(("step", format!("{} of {}, {}{attempt}{doing}", step.number, step.of, step.id)))
+    let latest = step.latest_start.map(|at| format!(", latest safe start {at}")).unwrap_or_default();
+    Some(("step", format!("{} of {}, {}{attempt}{doing}{latest}", step.number, step.of, step.id)))
+}
+
+/// `window-1.update.b 21m 4s (likely 35m, at worst 53m, learned)`
+fn took(time: &StepTime) -> String {
+    let took = time.took_seconds.map_or_else(|| format!("under way since {}", time.begun_at), output::seconds);
+    let (likely, worst) = (output::seconds(time.likely_seconds), output::seconds(time.worst_seconds));
+    let range = if likely == worst { likely } else { format!("{likely}, at worst {worst}") };
+    let disturbed = if time.measured { "" } else { "; with a hold, a doubt or another try between" };
+    format!("{} {took} (likely {range}, {}{disturbed})", time.id, time.estimate.name())
 }
 
 fn guide(guide: &Guide) -> Vec<(&'static str, String)> {

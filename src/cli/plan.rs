@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use clap::Args;
 
 use crate::domain::action::Impact;
+use crate::domain::estimate::Source;
 use crate::server::view::{self, StopHere};
 
 use super::client::Client;
@@ -40,6 +41,13 @@ impl Run for Plan {
     }
 }
 
+/// What the columns on time say.
+const LATE: &str = "
+LATEST    the latest safe start: begun later, a step that disturbs users does not fit into its window any more
+TAKES     likely, and at worst; BACK  the way back that must fit after it
+TOO LATE  not begun in time, it is not begun any more: the run holds, or goes home; begun, it is finished
+";
+
 fn text(plan: &view::Plan) -> String {
     let mut text = format!("plan for site `{}`: {}, {} to {}\n", plan.site, plan.procedure, plan.from, plan.to);
     let (package, zones) = (&plan.package, Zones::of(&plan.zone));
@@ -57,9 +65,13 @@ fn text(plan: &view::Plan) -> String {
         let responsible = plan.responsible.as_deref().unwrap_or("whoever starts the run");
         let _ = writeln!(text, "window 2 is in the charge of {responsible}");
     }
+    if let Some(why) = &plan.urgent {
+        let _ = writeln!(text, "urgent   the shortest soak is waived: {why}");
+    }
     let ways = distinct(plan);
     let _ = write!(text, "\n{}", steps(plan, &ways, &zones));
     text.push_str(&legend(&ways));
+    text.push_str(LATE);
     if !plan.refusals.is_empty() {
         text.push_str("\nnot to be started as it is:\n");
     }
@@ -71,15 +83,29 @@ fn text(plan: &view::Plan) -> String {
 }
 
 fn steps(plan: &view::Plan, ways: &[&StopHere], zones: &Zones) -> String {
-    let head = ["AT", "STEP", "IMPACT", "TAKES", "IF YOU STOP HERE", "WHAT"].map(str::to_owned).to_vec();
+    let head =
+        ["AT", "LATEST", "STEP", "IMPACT", "TAKES", "BACK", "TOO LATE", "IF YOU STOP HERE", "WHAT"].map(str::to_owned).to_vec();
     let row = |step: &view::PlanStep| {
         let at = step.at.map_or_else(|| "-".to_owned(), |at| zones.at(at));
         let stop = step.stop_here.as_ref().map(|stop| stop_here(stop, ways)).unwrap_or_default();
-        let takes = output::seconds(step.expected_seconds);
-        vec![at, step.id.clone(), impact(step.impact).to_owned(), takes, stop, step.sentence.clone()]
+        let latest = step.latest_start.map_or_else(|| "-".to_owned(), |at| zones.at(at));
+        let back = if step.back_seconds == 0 { "-".to_owned() } else { output::seconds(step.back_seconds) };
+        let late = if step.impact < Impact::Disruptive { "-" } else { step.when_time_runs_out.name() }.to_owned();
+        vec![at, latest, step.id.clone(), impact(step.impact).to_owned(), takes(step), back, late, stop, step.sentence.clone()]
     };
     let rows: Vec<Vec<String>> = std::iter::once(head).chain(plan.steps.iter().map(row)).collect();
     output::table(&rows)
+}
+
+/// `12m to 18m, learned (2)`: likely and worst, and where they are from unless that is the table of actions.
+fn takes(step: &view::PlanStep) -> String {
+    let (likely, worst) = (output::seconds(step.likely_seconds), output::seconds(step.worst_seconds));
+    let range = if likely == worst { likely } else { format!("{likely} to {worst}") };
+    match step.estimate {
+        Source::Default => range,
+        Source::Site => format!("{range}, site"),
+        Source::Learned => format!("{range}, learned ({})", step.samples),
+    }
 }
 
 /// The ways that the plan's steps have, each once; their numbers count from 1.

@@ -111,6 +111,7 @@ pub const NODE_DRIVERS: &[&str] = &["exec", "beyondtrust"];
 pub const TRAFFIC_DRIVERS: &[&str] = &["rfc2136", "exec", "manual"];
 pub const LOG_FORMATS: &[&str] = &["human", "json"];
 pub const HANDS: &[&str] = &["operator"];
+pub const WHEN_WINDOW_ENDS: &[&str] = &["hold", "home"];
 pub const TSIG_ALGORITHMS: &[&str] = &["hmac-sha256", "hmac-sha384", "hmac-sha512"];
 
 /// The events that hooks can be asked for.
@@ -226,7 +227,8 @@ pub const KEYS: &[Key] = &[
     key("site.policy", "min_soak", Kind::Duration, Default("24h"), "The shortest time in production between the windows."),
     key("site.policy", "max_unprotected", Kind::Duration, Default("14d"), "After this long without failover an alert goes out."),
     key("site.policy", "max_silence", Kind::Duration, Default("5min"), "A node silent for this long outside its update raises `node_unreachable`; the serving node that takes no client for this long `not_serving`."),
-    key("site.policy", "closing_notice", Kind::Duration, Default("30min"), "How long before a window's end `window_closing` goes out."),
+    key("site.policy", "closing_notice", Kind::Duration, Default("30min"), "How long before the latest safe start of the next step `window_closing` goes out."),
+    key("site.policy", "when_window_ends", Kind::Word(WHEN_WINDOW_ENDS), Default("hold"), "What the run does while failover is broken and what is left of its window is too short for the next step: it holds, or goes home by itself where the way there needs no update."),
 
     key("site.windows", "first", Kind::Window, Optional, "The first window: a start and a length of elapsed time; or `next`, `next NAME`."),
     key("site.windows", "second", Kind::Window, Optional, "The second window; not before the end of the first. Or `next`, `next NAME`."),

@@ -9,7 +9,7 @@ use super::keys::{self, Kind};
 use super::reader::{At, Reader, Section, quoted};
 use super::suggest;
 use super::values;
-use crate::domain::site::Policy;
+use crate::domain::site::{Policy, WhenWindowEnds};
 
 type ByAction = BTreeMap<String, At<SignedDuration>>;
 
@@ -26,6 +26,7 @@ pub(super) fn read(reader: &mut Reader, root: &Section, actions: &[&str]) -> Opt
     let max_silence = duration("max_silence");
     let closing_notice = duration("closing_notice");
     let sync_ok_statuses = reader.list(&section, "sync_ok_statuses", |text| Ok(text.to_owned()));
+    let when_window_ends = reader.word(&section, "when_window_ends");
     let expected = by_action(reader, &section, "expected", keys::EXPECTED, actions);
     let limits = by_action(reader, &section, "limits", keys::LIMITS, actions);
     check_limits(reader, &expected, &limits);
@@ -41,6 +42,7 @@ pub(super) fn read(reader: &mut Reader, root: &Section, actions: &[&str]) -> Opt
         closing_notice: closing_notice?,
         expected: without_lines(expected),
         limits: without_lines(limits),
+        when_window_ends: if when_window_ends?.value == "home" { WhenWindowEnds::Home } else { WhenWindowEnds::Hold },
     })
 }
 

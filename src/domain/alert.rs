@@ -5,11 +5,13 @@ use serde::Serialize;
 
 use super::action::Kind;
 use super::booking;
-use super::event::{Event, Notice, Verdict, WaitingOn};
+use super::event::{Cause, Event, Notice, Verdict, WaitingOn};
+use super::gate::Gate;
 use super::ids::{NodeId, RunId};
 use super::journal::Record;
 use super::run::Run;
 use super::sheet;
+use super::step::Step;
 
 /// The alerts of the contract, and those that were added since.
 pub const NAMES: [&str; 17] = [
@@ -167,6 +169,7 @@ fn sayings(before: &Run, run: &Run, record: &Record, event: &Event) -> Vec<Sayin
             );
             vec![say("by_operator", Severity::Warning, format!("instruction {number}: {}", lines.join(" ")), hint)]
         }
+        Event::Revised { cause: Cause::WindowEnds, steps, .. } => goes_home(before, run, record, steps),
         Event::Waited { .. }
         | Event::EvidenceLapsed { .. }
         | Event::Resumed { .. }
@@ -180,11 +183,12 @@ fn sayings(before: &Run, run: &Run, record: &Record, event: &Event) -> Vec<Sayin
         Event::Waited { on: WaitingOn::Gate, .. } => {
             let gate = run.open_gate();
             let question = gate.map(|gate| gate.question()).unwrap_or_default();
+            let urgent = urgent(run, gate);
             let name = gate.map(|gate| gate.name()).unwrap_or_default();
             vec![say(
                 "gate_waiting",
                 Severity::Info,
-                format!("a person is asked: {question}"),
+                format!("a person is asked: {question}{urgent}"),
                 format!("changeover confirm {id} {name}"),
             )]
         }
@@ -210,8 +214,31 @@ fn sayings(before: &Run, run: &Run, record: &Record, event: &Event) -> Vec<Sayin
     }
 }
 
+/// Whoever accepts an urgent run must know that no soak follows.
+fn urgent(run: &Run, gate: Option<Gate>) -> String {
+    let why = run.plan.urgent.as_ref().filter(|_| gate == Some(Gate::Production));
+    why.map(|why| format!("; the plan is urgent, no shortest soak follows: {why}")).unwrap_or_default()
+}
+
 fn instruction(run: &Run) -> Option<u32> {
     Some(run.act.as_ref()?.instruction.as_ref()?.number)
+}
+
+/// The run goes home by itself; an instruction that is out is withdrawn with it.
+fn goes_home(before: &Run, run: &Run, record: &Record, steps: &[Step]) -> Vec<Saying> {
+    let step = before.step().map_or("the end", |step| step.id.as_str());
+    let ways: Vec<&str> = steps.iter().map(|step| step.id.as_str()).collect();
+    let withdrawn = instruction(before).map(|number| format!("; instruction {number} is withdrawn, do not carry it out"));
+    let summary = format!(
+        "run `{}` goes home by itself: what was left of the window was too short for `{step}` ({}); the way: {}{}",
+        run.id,
+        record.reason,
+        ways.join(", "),
+        withdrawn.unwrap_or_default()
+    );
+    let hint = format!("follow it with `changeover status {0}`; `changeover hold {0}` stops it after the next step", run.id);
+    let saying = say("window_missed", Severity::Critical, summary, hint);
+    vec![Saying { code: "goes_home".to_owned(), ..saying }]
 }
 
 /// An instruction whose promises hold no more.

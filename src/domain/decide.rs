@@ -13,6 +13,7 @@ use super::event::{Baseline, Event, Evidence, Notice, Outcome, Verdict, WaitingO
 use super::facts::Link;
 use super::gate::Gate;
 use super::ids::NodeId;
+use super::late::{self, Late};
 use super::proof::{self, Failure, Proof};
 use super::rules::{self, Cure, Rule, Violation};
 use super::run::{Phase, Run};
@@ -195,7 +196,7 @@ fn watch_closed(run: &Run, world: &World) -> Next {
 
 /// Readings that show the pair as it is since the run was closed, and not as it was before a break that was under way then.
 fn is_past_closing(run: &Run, world: &World) -> bool {
-    let Some(from) = run.finished_at.map(|closed| closed + run.plan.expected(Kind::BreakFailover)) else { return false };
+    let Some(from) = run.finished_at.map(|closed| closed + run.plan.may_take(Kind::BreakFailover)) else { return false };
     NodeId::BOTH.into_iter().all(|node| world.readings[node].current.as_ref().is_some_and(|read| read.is_after(from)))
 }
 
@@ -205,7 +206,30 @@ fn hindered(run: &Run, step: &Step, violation: Violation, world: &World) -> Next
         Cure::Time => wait_for_time(run, step),
         Cure::Reading => wait_for_reading(run, step, &violation, world),
         Cure::Renew(kind, node) => renew(run, &violation, kind, node),
-        Cure::Person | Cure::Booking => held_by_rule(&violation),
+        Cure::Booking => held_by_rule(&violation),
+        Cure::Person => refused(run, step, &violation, world),
+    }
+}
+
+/// A promise that only a person can lift; but what is late may be the site's to decide.
+fn refused(run: &Run, step: &Step, violation: &Violation, world: &World) -> Next {
+    if violation.rule != Rule::R3 {
+        return held_by_rule(violation);
+    }
+    match late::of(run, world) {
+        Late::Home(way) => match late::order(run, world, &way) {
+            Some(event) => {
+                record(event, format!("{}: `{}` begins no more; the run goes home by itself", violation.rule, step.id))
+            }
+            None => held_by_rule(violation),
+        },
+        Late::Look if world.now < late::look_until(run, world) => wait(
+            run,
+            WaitingOn::Appliance,
+            None,
+            format!("{}: `{}` begins no more; both nodes are read first", violation.rule, step.id),
+        ),
+        Late::Look | Late::Hold => held_by_rule(violation),
     }
 }
 
@@ -278,14 +302,19 @@ fn ask(run: &Run, step: &Step) -> Next {
     wait(run, WaitingOn::Gate, None, question.to_owned())
 }
 
-/// The shortest soak, unless a person accepted early.
+/// The shortest soak, unless a person accepted early or the plan is urgent.
 fn soak(run: &Run, step: &Step, world: &World) -> Next {
     let until = run.soak_from.unwrap_or(world.now) + run.plan.policy.min_soak;
     let early = run.verdict == Some(Verdict::AcceptEarly);
-    if world.now < until && !early {
+    let urgent = run.plan.urgent.is_some();
+    if world.now < until && !early && !urgent {
         return wait(run, WaitingOn::Soak, Some(until), "the new version is watched in production".to_owned());
     }
-    let found = if early { "accepted early by a person" } else { "the shortest soak is over" };
+    let found = match (early, &run.plan.urgent) {
+        (true, _) => "accepted early by a person".to_owned(),
+        (false, Some(why)) if world.now < until => format!("the plan is urgent, the shortest soak is waived: {why}"),
+        (false, _) => "the shortest soak is over".to_owned(),
+    };
     done(step, Evidence::seen(found), false)
 }
 

@@ -237,6 +237,8 @@ pub enum Cause {
     Abort,
     /// A person had replaced a box.
     NodeReplaced,
+    /// What was left of the window was too short, and the site's policy is to go home then.
+    WindowEnds,
 }
 
 /// Where a way home ends.

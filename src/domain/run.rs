@@ -62,7 +62,11 @@ pub struct Instruction {
 /// How far one step of the plan is.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Progress {
+    /// The first intent since the step was last undone.
+    pub begun_at: Option<Timestamp>,
     pub done_at: Option<Timestamp>,
+    /// Something lay between intent and proof, or it was so already: how long it took says nothing of the act.
+    pub disturbed: bool,
     /// The last attempt's number, from 1.
     pub attempts: u32,
     /// Attempts since a person last resumed the run.

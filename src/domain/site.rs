@@ -104,6 +104,20 @@ pub struct Policy {
     pub expected: BTreeMap<String, SignedDuration>,
     /// How long an action may take before it is in doubt, by action name.
     pub limits: BTreeMap<String, SignedDuration>,
+    /// What the run does by itself when what is left of its window is too short for the next step.
+    #[serde(default)]
+    pub when_window_ends: WhenWindowEnds,
+}
+
+/// When a window has no time left for the next step, and failover is broken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WhenWindowEnds {
+    /// The run holds, and a person decides.
+    #[default]
+    Hold,
+    /// Where the way leads home without an update, the run takes it; else it holds.
+    Home,
 }
 
 impl Default for Policy {
@@ -120,6 +134,7 @@ impl Default for Policy {
             closing_notice: SignedDuration::from_mins(30),
             expected: BTreeMap::new(),
             limits: BTreeMap::new(),
+            when_window_ends: WhenWindowEnds::Hold,
         }
     }
 }

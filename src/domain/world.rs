@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::action::Impact;
 use super::booking;
 use super::facts::{Facts, Known, Link, NodeFacts, WindowFact};
+use super::fit;
 use super::ids::{NodeId, PerNode};
 use super::people::People;
 use super::run::Run;
@@ -333,7 +333,7 @@ impl World {
 
     fn window(&self, run: &Run, step: &Step) -> WindowFact {
         let Some(window) = run.windows.of(step.when) else { return WindowFact::Fits };
-        let needed = if step.impact() >= Impact::Disruptive { run.plan.expected(step.kind) } else { SignedDuration::ZERO };
+        let needed = if fit::is_bound(step, run.is_ordered()) { run.plan.need(step) } else { SignedDuration::ZERO };
         if self.now < window.from {
             WindowFact::NotYet
         } else if window.fits(self.now, needed) {

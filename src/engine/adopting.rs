@@ -11,6 +11,7 @@ use crate::domain::action::Kind::Update;
 use crate::domain::action::When;
 use crate::domain::event::{FileEvidence, Goal};
 use crate::domain::facts::Link;
+use crate::domain::fit::Fit;
 use crate::domain::ids::{NodeId, PerNode, RunId};
 use crate::domain::machine;
 use crate::domain::plan::{Adoption, Package, PackageNote, Plan, Windows};
@@ -137,6 +138,8 @@ pub fn draft(entry: &SiteEntry, id: RunId, parsed: &Parsed, world: &World, actor
         steps: Vec::new(),
         zone: civil::name(&site.calendar.zone),
         responsible: Some(actor.to_owned()),
+        urgent: None,
+        fit: Fit::default(),
     };
     let run = machine::begin(id, Box::new(plan), actor, world.now);
     let found = way_home::of_run(&run, world);

@@ -57,6 +57,9 @@ pub struct PlanRequest {
     /// The user who is responsible for window two; by default the site's, else whoever starts the run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub responsible: Option<String>,
+    /// Why both windows are in one night: the lower bound of the soak is waived for this plan.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub urgent: Option<String>,
 }
 
 /// The next windows of a site.

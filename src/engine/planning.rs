@@ -2,15 +2,18 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
 use crate::domain::action::When;
 use crate::domain::checks::{self, Check};
 use crate::domain::facts::Link;
+use crate::domain::fit::Fit;
 use crate::domain::ids::{NodeId, PerNode};
 use crate::domain::plan::{Order, Package, PackageNote, Plan, Refusal, Windows};
 use crate::domain::procedure::Procedure;
+use crate::domain::run::Run;
 use crate::domain::site::{Observation, Site};
 use crate::domain::version::Target;
 use crate::domain::window::choose::Wanted;
@@ -33,6 +36,7 @@ pub struct Parsed {
     second: Option<Wanted>,
     responsible: Option<String>,
     now: Timestamp,
+    urgent: Option<String>,
 }
 
 /// The procedure that a request names, or the site's own.
@@ -55,6 +59,9 @@ pub fn procedure<'a>(
 /// Reads package path, version and windows; a procedure's windows must be given by the request or the site.
 pub fn parse(entry: &SiteEntry, procedure: &Procedure, request: &PlanRequest, now: Timestamp) -> Result<Parsed, Problem> {
     absolute(&request.package)?;
+    if request.urgent.as_ref().is_some_and(|why| why.trim().is_empty()) {
+        return Err(bad_input("note_missing", "an urgent plan needs a note that says why no soak can be awaited".to_owned()));
+    }
     let to =
         request.to.parse().map_err(|error: crate::domain::version::NotAVersion| bad_input("bad_version", error.to_string()))?;
     let window = |when, flag: &str, given: Option<&String>, own: Option<&String>| {
@@ -70,8 +77,8 @@ pub fn parse(entry: &SiteEntry, procedure: &Procedure, request: &PlanRequest, no
     };
     let first = window(When::Window1, "--first", request.first.as_ref(), entry.first.as_ref())?;
     let second = window(When::Window2, "--second", request.second.as_ref(), entry.second.as_ref())?;
-    let responsible = request.responsible.clone().or(entry.responsible.clone());
-    Ok(Parsed { to, first, second, responsible, now })
+    let (responsible, urgent) = (request.responsible.clone().or(entry.responsible.clone()), request.urgent.clone());
+    Ok(Parsed { to, first, second, responsible, now, urgent })
 }
 
 /// The daemon's own working folder means nothing to whoever asks.
@@ -87,7 +94,7 @@ fn bad_input(code: &str, message: String) -> Problem {
     Problem::new(Kind::BadInput, code, message)
 }
 
-/// The plan for the pair as it is read now.
+/// The plan for the pair as it is read now. `earlier`: the site's runs, newest first; what they took is what this one takes.
 pub fn draft(
     entry: &SiteEntry,
     procedure: &Procedure,
@@ -95,6 +102,7 @@ pub fn draft(
     package: Package,
     note: Option<PackageNote>,
     world: &World,
+    earlier: &[Arc<Run>],
 ) -> Result<Draft, Problem> {
     let site = &entry.site;
     let Link::Linked { primary } = world.link() else {
@@ -106,7 +114,9 @@ pub fn draft(
     let from = start_version(site, primary, world)?;
     let order = Order { from, to: parsed.to, package, note: note.clone(), primary, windows: Windows::default() };
     let hands = PerNode::new(|node| entry.ports.nodes[node].hands());
-    let mut plan = Plan { hands, responsible: parsed.responsible, ..Plan::new(procedure, site, order) };
+    let plan = Plan { hands, urgent: parsed.urgent, responsible: parsed.responsible, ..Plan::new(procedure, site, order) };
+    let earlier: Vec<&Run> = earlier.iter().map(|run| &**run).collect();
+    let mut plan = Plan { fit: Fit::of(&plan, world.has_traffic, &earlier), ..plan };
     plan.windows.first = booking::book(site, &plan, When::Window1, parsed.first, now)?;
     plan.windows.second = booking::book(site, &plan, When::Window2, parsed.second, now)?;
     let mut refusals = plan.refusals(site, note.as_ref(), now, world.has_traffic);

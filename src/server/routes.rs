@@ -100,10 +100,12 @@ async fn newest_by_hand(State(fleet): Shared, Name(site): Name) -> Answer {
 }
 
 async fn plan(State(fleet): Shared, Input(request): Input<PlanRequest>) -> Answer {
+    let request = PlanRequest { urgent: short(request.urgent)?, ..request };
     ok(&Plan::from(fleet.plan(request).await?))
 }
 
 async fn start(State(fleet): Shared, Actor(actor): Actor, Input(request): Input<PlanRequest>) -> Answer {
+    let request = PlanRequest { urgent: short(request.urgent)?, ..request };
     let run = fleet.start(request, &actor).await?;
     Ok(answer(StatusCode::CREATED, &Started { run }))
 }

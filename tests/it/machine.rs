@@ -198,9 +198,7 @@ async fn at_rest(fault: Fault) -> Vec<Record> {
     stage.fault(Planned::once(fault).on(NodeId::B).act("update"));
     stage.fault(Planned::for_ever(Fault::UpdateSlow).on(NodeId::B));
     let id = stage.start("role-swap").await;
-    stage.until(&id, |run| end(run).is_some() || run.open_gate().is_some()).await;
-    stage.accept(&id, None).await.unwrap();
-    stage.until(&id, |run| end(run).is_some()).await;
+    stage.answered(&id, |run| end(run).is_some()).await;
     for disturbance in ["undelivered", "restarted", "silent"] {
         disturb(&mut stage, &id, disturbance).await;
         stage.pass(SignedDuration::from_mins(10)).await;

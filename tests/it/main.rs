@@ -7,6 +7,7 @@ mod api;
 mod audit;
 mod beyondtrust;
 mod by_hand;
+mod calendar;
 mod changes;
 mod cli;
 mod close;

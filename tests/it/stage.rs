@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use changeover::domain::action::Kind;
 use changeover::domain::event::{Event, Verdict};
+use changeover::domain::gate::Gate;
 use changeover::domain::ids::{NodeId, PerNode, RunId};
 use changeover::domain::journal::{Record, hex};
 use changeover::domain::people::People;
@@ -148,6 +149,7 @@ impl Stage {
             first: Some(self.setting.first.clone()),
             second: Some(self.setting.second.clone()),
             responsible: None,
+            urgent: None,
         }
     }
 
@@ -262,6 +264,17 @@ impl Stage {
             }
             assert_eq!(end(&run).filter(|end| end != "in_doubt"), None, "before {step}\n{}", story(&self.records(id)));
             self.serve(id, &run).await;
+        }
+    }
+
+    /// As [`Stage::until`], with every gate on the way accepted.
+    pub async fn answered(&self, id: &RunId, mut seen: impl FnMut(&Run) -> bool) -> Arc<Run> {
+        loop {
+            let run = self.until(id, |run| seen(run) || run.open_gate().is_some_and(Gate::is_asked)).await;
+            if seen(&run) {
+                return run;
+            }
+            self.accept(id, None).await.unwrap();
         }
     }
 

@@ -72,11 +72,12 @@ const IN_PLACE: &[Line] = &[
     ("window-2.update.b", 69, "home | update.b extract_data.b establish_failover.a reopen.b final_check"),
     ("window-2.verify.b", 9, "home | extract_data.b establish_failover.a reopen.b final_check"),
     ("window-2.establish_failover.a", 7, "home | establish_failover.a reopen.b final_check"),
-    ("finish.final_check", 2, "home | reopen.b final_check"),
+    ("finish.confirm", 2, "home | reopen.b final_check"),
 ];
 
 const ROLE_SWAP: &[Line] = &[
     ("prepare.preflight", 1, "home | final_check"),
+    ("window-1.confirm.3", 10, "home | quiesce.b extract_data.b establish_failover.a reopen.b final_check"),
     ("window-1.update.b", 10, "home NO RETURN | quiesce.b extract_data.b establish_failover.a reopen.b final_check"),
     ("window-1.verify.b", 0, "harbour a | "),
     ("window-1.extract_data.a", 1, "harbour a | reopen.a"),
@@ -92,7 +93,7 @@ const ROLE_SWAP: &[Line] = &[
     ("window-2.extract_data.a", 69, "home | update.a extract_data.a establish_failover.b reopen.a final_check"),
     ("window-2.verify.a", 9, "home | extract_data.a establish_failover.b reopen.a final_check"),
     ("window-2.establish_failover.b", 7, "home | establish_failover.b reopen.a final_check"),
-    ("finish.final_check", 2, "home | reopen.a final_check"),
+    ("finish.confirm", 2, "home | reopen.a final_check"),
 ];
 
 /// R10, R7: one update on, only a person's acceptance opens the way home again; until then harbour is where it may be left.

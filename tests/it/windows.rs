@@ -108,8 +108,8 @@ async fn a_window_that_closes_withdraws_the_instruction() {
         let rest = stage.idle_to_rest(&id).await;
         assert_eq!(rest.end, "window_missed", "{step}\n{}", stage.story(&id));
         let window = rest.run.windows.of(rest.run.step().unwrap().when).unwrap().clone();
-        let expected = rest.run.plan.expected(rest.run.step().unwrap().kind);
-        assert!(rest.run.last_at <= window.to - expected + SignedDuration::from_mins(2), "{step}\n{}", stage.story(&id));
+        let need = rest.run.plan.need(rest.run.step().unwrap());
+        assert!(rest.run.last_at <= window.to - need + SignedDuration::from_mins(2), "{step}\n{}", stage.story(&id));
         let told = stage.last_alert("held");
         assert!(told.contains("is withdrawn, do not carry it out"), "{step}: {told}");
         assert!(rest.run.act.is_none(), "{step}");
@@ -149,7 +149,7 @@ async fn the_second_window_is_booked_anew() {
     for procedure in PROCEDURES {
         let stage = Stage::new();
         let id = stage.start(procedure).await;
-        stage.until_step(&id, "window-2.confirm").await;
+        stage.until_step(&id, "window-2.confirm.2").await;
         stage.until(&id, |run| run.open_gate().is_some()).await;
         // Nobody is there on the second night.
         stage.pass(hours(30)).await;
@@ -158,7 +158,7 @@ async fn the_second_window_is_booked_anew() {
         assert_eq!(rest.end, "window_missed", "{}", stage.story(&id));
         let rest = rebook(&stage, &id).await;
         assert_eq!(rest.end, "succeeded", "{}", stage.story(&id));
-        assert_eq!(stage.count(&id, "confirmed", "window-2.confirm"), 2, "{}", stage.story(&id));
+        assert_eq!(stage.count(&id, "confirmed", "window-2.confirm.2"), 2, "{}", stage.story(&id));
         assert_sound(&stage, &id, procedure, true, procedure);
 
         let stage = Stage::new();
@@ -189,7 +189,7 @@ async fn old_backups_are_taken_again() {
         assert_eq!(rest.end, "succeeded", "{}", stage.story(&id));
         let survivor = if procedure == "in-place" { "a" } else { "b" };
         assert_eq!(stage.count(&id, "step_done", &format!("window-2.backup.{survivor}")), 2, "{}", stage.story(&id));
-        assert_eq!(stage.count(&id, "confirmed", "window-2.confirm"), 2, "{}", stage.story(&id));
+        assert_eq!(stage.count(&id, "confirmed", "window-2.confirm.2"), 2, "{}", stage.story(&id));
         assert_sound(&stage, &id, procedure, true, procedure);
     }
 }

@@ -150,6 +150,13 @@ pub const TABLE: &[Row] = &[
         "a person ordered traffic back to the node it was taken from",
     ),
     row("revised", By::Person, AT_REST, To::One(&[Ready]), "the steps that are not done are replaced: the way home"),
+    row(
+        "revised",
+        By::Decision,
+        MOVING,
+        To::One(&[Ready]),
+        "what is left of the window is too short, and the site's policy is to go home",
+    ),
     row("node_replaced", By::Person, AT_REST, To::One(&[Held]), "a box was replaced; the run rests until a person lets it go on"),
     row("closed", By::Person, AT_REST, To::One(&[Finished]), "a person ended the run; nothing was touched"),
     row("recovered", By::Daemon, OPEN, To::Same, "the daemon came up and took the run over"),

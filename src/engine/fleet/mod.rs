@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
 use crate::domain::checks::{self, Check};
+use crate::domain::estimate::RUNS_LOOKED_AT;
 use crate::domain::event::Event;
 use crate::domain::ids::RunId;
 use crate::domain::journal::{Entry, Record};
@@ -176,8 +177,15 @@ impl Fleet {
         let (package, note) =
             package::read(request.package.clone()).await.map_err(|error| Problem::new(Kind::BadInput, "bad_package", error))?;
         let world = self.look(entry).await;
-        let draft = planning::draft(entry, procedure, parsed, package, note, &world)?;
+        let draft = planning::draft(entry, procedure, parsed, package, note, &world, &self.earlier(&request.site))?;
         Ok((draft, world))
+    }
+
+    /// The site's newest runs that could be folded, newest first: what they took is learned from them.
+    fn earlier(&self, site: &str) -> Vec<Arc<Run>> {
+        let runs = self.lock();
+        let of_site = runs.iter().rev().filter(|(id, _)| id.site == site);
+        of_site.map(|(_, kept)| kept.snapshot.borrow().run.clone()).take(RUNS_LOOKED_AT).collect()
     }
 
     fn open_run(&self, site: &str) -> Option<RunId> {
@@ -228,7 +236,8 @@ impl Fleet {
         let id = self.next_id(&entry.site.name);
         let at = self.around.clock.now();
         let plan = Box::new(plan);
-        let reason = format!("procedure `{}` from {} to {}", plan.procedure, plan.from, plan.to);
+        let urgent = plan.urgent.as_ref().map(|why| format!("; urgent, the shortest soak is waived: {why}")).unwrap_or_default();
+        let reason = format!("procedure `{}` from {} to {}{urgent}", plan.procedure, plan.from, plan.to);
         let event = Event::Started { plan: plan.clone() };
         let (name, data) = event.to_parts();
         let entry_of_record = Entry { at, actor: actor.to_owned(), event: name, step: None, reason, data };

@@ -9,8 +9,8 @@ use crate::domain::machine;
 use crate::domain::run::{Phase, Run};
 use crate::domain::sheet;
 use crate::domain::watch;
-use crate::domain::window::Window;
 use crate::domain::window::choose::Wanted;
+use crate::domain::window::{Window, format_duration};
 use crate::domain::world::World;
 
 use super::super::api::{Kind, Problem, Rebooking};
@@ -91,15 +91,17 @@ fn new_window(run: &Run, world: &World, when: When, text: Option<&str>) -> Resul
     }
 }
 
-/// A run that is held because its window closed needs another one, long enough for the step where it stands.
+/// A run that is held because its window closed needs another one; and any that is given must be long enough for the next step that
+/// it binds, the way there and the way back from it.
 fn needs_window(run: &Run, given: Option<&Window>, now: Timestamp) -> Result<(), Problem> {
     let missed = run.hold().is_some_and(|hold| hold.code == "window_missed");
-    let Some(step) = run.step().filter(|_| missed) else { return Ok(()) };
-    let fits = |window: &Window| window.fits(now.max(window.from), run.plan.expected(step.kind));
-    if given.or(run.windows.of(step.when)).is_none_or(fits) {
+    let Some((step, needed)) = run.needs_of_window().filter(|_| missed || given.is_some()) else { return Ok(()) };
+    if given.or(run.windows.of(step.when)).is_none_or(|window| window.fits(now.max(window.from), needed)) {
         return Ok(());
     }
+    let because = format!("`{}` and what must fit with it take up to {}", step.id, format_duration(needed));
     Err(Problem::new(Kind::Refused, "window_missed", format!("{} of run `{}` is over or too short", step.when.as_str(), run.id))
+        .because(because)
         .state(sheet::state(run))
         .hint(format!("give it another: `changeover resume {} --window \"2026-11-22T02:00[Europe/Berlin] +4h\"`", run.id)))
 }

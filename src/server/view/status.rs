@@ -14,7 +14,7 @@ use crate::domain::site::Role;
 use crate::domain::world::World;
 use crate::engine::api::Snapshot;
 
-use super::{Guide, NotDriven, StopHere};
+use super::{Guide, NotDriven, StepTime, StopHere};
 
 /// Where a run stands.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -58,6 +58,12 @@ pub struct Status {
     /// Why this daemon does not drive the run, where it should; neither its steps nor its watch go on then.
     #[serde(default)]
     pub not_driven: Option<NotDriven>,
+    /// Why both windows are in one night, where they are: the shortest soak is waived.
+    #[serde(default)]
+    pub urgent: Option<String>,
+    /// How long each step took that was begun, beside what was estimated; only in the status of one run, empty in lists.
+    #[serde(default)]
+    pub times: Vec<StepTime>,
     /// Why it stands there and what may be done; only in the status of one run, `null` in lists.
     pub guide: Option<Guide>,
     /// If it stops here, from what is observed; only in the status of one run that is not finished, else `null`.
@@ -71,6 +77,9 @@ pub struct Step {
     pub node: Option<NodeId>,
     /// From 1; 0 before the first attempt.
     pub attempt: u32,
+    /// Until when it may begin, or must for what follows in its window to begin in time; `null` where nothing is late.
+    #[serde(default)]
+    pub latest_start: Option<Timestamp>,
     /// Its place in the plan, from 1.
     pub number: usize,
     pub of: usize,
@@ -128,6 +137,7 @@ impl Status {
         Self {
             guide: Some(Guide::of(&snapshot.run, &snapshot.world)),
             way: StopHere::of_run(snapshot),
+            times: StepTime::of(&snapshot.run),
             ..Self::brief(snapshot, now)
         }
     }
@@ -170,6 +180,8 @@ impl Status {
             hold_requested: run.hold_requested,
             notices: run.notices.iter().map(|&(notice, node)| NoticeRaised { notice, node }).collect(),
             not_driven: None,
+            urgent: run.plan.urgent.clone(),
+            times: Vec::new(),
             guide: None,
             way: None,
         }
@@ -191,6 +203,7 @@ fn step(run: &Run) -> Option<Step> {
         action: step.kind,
         node: step.node,
         attempt: run.progress[index].attempts,
+        latest_start: run.latest_start(),
         number: index + 1,
         of: run.plan.steps.len(),
     })

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use changeover::domain::action::Kind;
 use changeover::domain::checks::{self, Check};
 use changeover::domain::event::{Baseline, Cause, Event, Evidence, FileEvidence, Goal, Outcome, Verdict, WaitingOn};
+use changeover::domain::fit::Fit;
 use changeover::domain::gate::Gate;
 use changeover::domain::ids::{NodeId, PerNode, RunId};
 use changeover::domain::journal::{Entry, Record};
@@ -144,6 +145,7 @@ impl Fake {
             first: Some("2026-11-22T02:00[Europe/Berlin] +4h".to_owned()),
             second: Some("2026-11-26T01:00:00Z +4h".to_owned()),
             responsible: None,
+            urgent: None,
         };
         let id = self.begin(request, "alice").unwrap();
         while self.step(&id).is_some_and(|now| now.id != step) {
@@ -228,7 +230,8 @@ impl Fake {
     fn preview(&self, request: PlanRequest) -> Result<PlanPreview, Problem> {
         let site = self.site(&request.site)?;
         let name = request.procedure.as_deref().unwrap_or("role-swap");
-        let procedure = Procedure::built_in(name)
+        let procedure = (name == "role-swap")
+            .then(|| Procedure::load("short", include_str!("../../fixtures/procedures/short/role-swap.toml")).unwrap())
             .ok_or_else(|| Problem::new(Refuse::NotFound, "unknown_procedure", format!("there is no procedure `{name}`")))?;
         let window = |text: Option<String>| text.map(|text| Window::parse(&text, START).unwrap());
         let bad = |error| Problem::new(Refuse::BadInput, "bad_version", format!("{error}"));
@@ -240,7 +243,8 @@ impl Fake {
             primary: NodeId::A,
             windows: Windows { first: window(request.first), second: window(request.second) },
         };
-        let plan = Plan::new(&procedure, &site, order);
+        let plan = Plan { urgent: request.urgent, ..Plan::new(&procedure, &site, order) };
+        let plan = Plan { fit: Fit::of(&plan, true, &[]), ..plan };
         let refusals: Vec<Refusal> = plan.refusals(&site, None, START, true);
         let plan = Plan { responsible: request.responsible, ..plan };
         Ok(PlanPreview { site: site.name, times: plan.times(START), refusals, flags: Vec::new(), plan, movable: true })
@@ -256,6 +260,7 @@ impl Fake {
             first: None,
             second: None,
             responsible: None,
+            urgent: None,
         };
         let mut plan = self.preview(request)?.plan;
         plan.steps.clear();

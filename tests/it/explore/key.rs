@@ -143,6 +143,9 @@ fn steps(bytes: &mut Bytes, run: &Run) {
         } else {
             let node = step.node.map_or(0, |node| 1 + node.index() as u8);
             bytes.put(step.kind as u8 | (node << 4) | u8::from(step.when == When::Window2) << 6);
+            if let Some(gate) = step.gate {
+                bytes.put(gate as u8);
+            }
         }
     }
     bytes.put(255);

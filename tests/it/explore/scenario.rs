@@ -1,6 +1,7 @@
 //! What is explored: a plan, the hands that carry it out, the budgets of a path.
 
 use changeover::domain::action::Kind;
+use changeover::domain::fit::Fit;
 use changeover::domain::ids::{NodeId, PerNode, RunId};
 use changeover::domain::plan::{Package, Plan, Windows};
 use changeover::domain::procedure::Procedure;
@@ -166,6 +167,8 @@ pub fn plan(procedure: &str, steps: Vec<Step>) -> Plan {
         steps,
         zone: "UTC".to_owned(),
         responsible: None,
+        urgent: None,
+        fit: Fit::default(),
     }
 }
 
