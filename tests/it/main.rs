@@ -55,5 +55,6 @@ mod untouched;
 mod vendor;
 mod way_home_daemon;
 mod whole_runs;
+mod window_edges;
 mod windows;
 mod wire_faults;
