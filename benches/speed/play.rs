@@ -88,8 +88,9 @@ impl Stage {
             procedure: None,
             first: Some("now +100h".to_owned()),
             second: Some("now +8000h".to_owned()),
-            responsible: None,
             urgent: None,
+            responsible: None,
+            accepted: Vec::new(),
         };
         let id = self.fleet.start(request, "olga").await.expect("started");
         let mut watch = self.fleet.watch(&id).expect("the run");
@@ -101,7 +102,7 @@ impl Stage {
             }
             assert_eq!(run.hold(), None, "{run:?}");
             if run.open_gate().is_some() {
-                let word = Word::Confirm { gate: None, verdict: Verdict::Accept, note: None };
+                let word = Word::Confirm { gate: None, verdict: Verdict::Accept, note: None, evidence: None };
                 self.fleet.command(&id, word, "olga", None).await.expect("confirmed");
             }
             watch.changed().await.expect("the run goes on");

@@ -4,6 +4,7 @@
 //! ours. Imports: everything of ours.
 
 mod abort;
+mod accept;
 mod adopt;
 mod alerts;
 mod ask;
@@ -36,6 +37,7 @@ mod start;
 mod status;
 mod switch_back;
 mod verify;
+mod waive;
 mod watch;
 mod way;
 mod windows;
@@ -74,6 +76,8 @@ enum Command {
     Runs(runs::Runs),
     Watch(watch::Watch),
     Confirm(confirm::Confirm),
+    Waive(waive::Waive),
+    Accept(accept::Accept),
     Hold(hold::Hold),
     Resume(resume::Resume),
     SwitchBack(switch_back::SwitchBack),
@@ -108,6 +112,8 @@ impl Command {
             Self::Runs(command) => command,
             Self::Watch(command) => command,
             Self::Confirm(command) => command,
+            Self::Waive(command) => command,
+            Self::Accept(command) => command,
             Self::Hold(command) => command,
             Self::Resume(command) => command,
             Self::SwitchBack(command) => command,

@@ -3,8 +3,12 @@
 use std::fmt::Write as _;
 
 use crate::domain::event::{Outcome, WaitingOn};
+use crate::domain::gate::Expiry;
 use crate::domain::ids::NodeId;
-use crate::server::view::{Doubt, Guide, LeftUntouched, Node, Status, StepTime, StopHere, Untouched, WayStep};
+use crate::domain::shown::HASH_SHORT;
+use crate::server::view::{
+    Doubt, Draining, GateState, Guide, LeftUntouched, Node, Soak, Status, StepTime, StopHere, Untouched, WaiverView, WayStep,
+};
 
 use super::output;
 use super::zones::Zones;
@@ -17,6 +21,7 @@ pub fn of(status: &Status) -> String {
         // Writing into a string cannot fail.
         let _ = writeln!(page, "  {name:<10} {text}");
     }
+    page.push_str(&status.gate_state.as_ref().map(|state| format!("\n{}", evidence(state))).unwrap_or_default());
     page.push_str(&zones.text(&instructions(status)));
     // While something is under way nothing is to be done by hand.
     let at_rest = !matches!(status.phase.as_str(), "ready" | "acting");
@@ -68,7 +73,7 @@ pub fn windows(status: &Status) -> Vec<(&'static str, String)> {
     let windows = [("window 1", &status.windows.first), ("window 2", &status.windows.second)];
     let windows = windows.into_iter().filter_map(|(name, window)| Some((name, output::window(window.as_ref()?, &zones))));
     let responsible = status.responsible.iter().filter(|_| status.windows.second.is_some());
-    let responsible = responsible.map(|user| ("in charge", format!("{user}, of window two")));
+    let responsible = responsible.map(|user| ("in charge", format!("{}, of window two", who(status, user))));
     windows.chain(responsible).collect()
 }
 
@@ -82,8 +87,12 @@ fn pair(status: &Status) -> Vec<(&'static str, String)> {
     facts.extend(step(status));
     facts.extend(status.guide.iter().flat_map(guide));
     facts.extend(status.way.iter().flat_map(way));
+    facts.extend(status.gate_state.iter().flat_map(gate));
+    facts.extend(status.waivers.iter().map(|waiver| ("waived", waived(waiver))));
+    facts.extend(status.draining.iter().map(|draining| ("draining", drains(draining))));
     facts.extend(status.serving.map(|node| ("serving", format!("node {node}"))));
     facts.push(("failover", failover(status)));
+    facts.extend(status.soak.iter().flat_map(soak));
     facts.push(("node a", node(&status.nodes[NodeId::A])));
     facts.push(("node b", node(&status.nodes[NodeId::B])));
     facts
@@ -91,17 +100,51 @@ fn pair(status: &Status) -> Vec<(&'static str, String)> {
 
 /// What else is known of the run, in UTC.
 fn journal(status: &Status) -> Vec<(&'static str, String)> {
-    let mut facts: Vec<(&'static str, String)> = Vec::new();
-    facts.extend(status.urgent.iter().map(|why| ("urgent", format!("the shortest soak is waived: {why}"))));
-    facts.extend(status.times.iter().map(|time| ("took", took(time))));
-    facts.extend(status.notices.iter().map(|raised| {
+    let notices = status.notices.iter().map(|raised| {
         let node = raised.node.map(|node| format!(" (node {node})")).unwrap_or_default();
         ("notice", format!("{}{node}", raised.notice.name()))
-    }));
-    facts.push(("started", format!("{} by {}", status.started_at, status.started_by)));
+    });
+    let urgent = status.urgent.iter().map(|why| ("urgent", format!("the shortest soak is waived: {why}")));
+    let times = status.times.iter().map(|time| ("took", took(time)));
+    let mut facts: Vec<(&'static str, String)> = urgent.chain(times).chain(notices).collect();
+    facts.push(("started", format!("{} by {}", status.started_at, who(status, &status.started_by))));
     facts.extend(status.finished_at.map(|at| ("finished", at.to_string())));
     facts.push(("journal", format!("record {}, taken over by a restarted daemon: {}", status.seq, status.resumed)));
     facts
+}
+
+/// The user, with the name that the daemon's file has for them.
+fn who(status: &Status, user: &str) -> String {
+    status.people.get(user).map_or_else(|| user.to_owned(), |name| format!("{name} ({user})"))
+}
+
+/// Whom an open gate asks, who has answered, and what becomes of it.
+fn gate(state: &GateState) -> Vec<(&'static str, String)> {
+    let asks = if state.asked_of.is_empty() { "everybody who may speak".to_owned() } else { state.asked_of.join(", ") };
+    let starter = if state.not_starter { ", not whoever started the run" } else { "" };
+    let mut lines = vec![("asks", format!("{asks}{starter}; {} of {} have accepted", state.has(), state.needs))];
+    lines.extend(state.answers.iter().map(|answer| ("accepted", answer.to_string())));
+    lines.extend(
+        state.escalated_at.map(|at| ("escalated", format!("{at}; deputies may answer too: {}", state.deputies.join(", ")))),
+    );
+    lines.extend(state.reminded_at.filter(|_| state.escalated_at.is_none()).map(|at| ("reminded", at.to_string())));
+    lines.extend(state.expires_at.map(|at| {
+        let end = if state.on_expiry == Expiry::Home { "the way home" } else { "a hold" };
+        ("expires", format!("{at}, to {end}"))
+    }));
+    lines
+}
+
+fn waived(waiver: &WaiverView) -> String {
+    let WaiverView { rule, name, step, by, reason, at, over } = waiver;
+    let over = if *over { ", over" } else { "" };
+    format!("{rule} {name} for {step}, by {by} {at}: {reason}{over}")
+}
+
+/// What a gate shows, and the hash that a person's word may name.
+pub fn evidence(state: &GateState) -> String {
+    let title = format!("gate `{}` shows (evidence {})", state.gate, state.hash.get(..HASH_SHORT).unwrap_or(&state.hash));
+    section(&title, &state.evidence).trim_start_matches('\n').to_owned()
 }
 
 fn step(status: &Status) -> Option<(&'static str, String)> {
@@ -171,13 +214,34 @@ pub fn left_behind(way: &StopHere) -> String {
     format!("; leaves behind what was written on node {} {since}{sessions}", left.node)
 }
 
+/// `node a: users 3, sessions 1, until 02:30`
+fn drains(draining: &Draining) -> String {
+    let count = |count: Option<u32>| count.map_or_else(|| "not told".to_owned(), |count| count.to_string());
+    let ending = if draining.ending { "; its sessions are ended" } else { "" };
+    let (users, sessions) = (count(draining.users), count(draining.sessions));
+    format!("node {}: users {users}, sessions {sessions}; until {}{ending}", draining.node, draining.until)
+}
+
 fn failover(status: &Status) -> String {
     let lasted = output::seconds(status.unprotected.seconds);
+    let budget = output::seconds(status.unprotected.budget_seconds);
+    let share = status.unprotected.share;
     match status.unprotected.since {
-        Some(since) => format!("off since {since}, for {lasted}"),
+        Some(since) => format!("off since {since}, for {lasted}: {share} % of the budget of {budget}"),
         None if status.unprotected.seconds > 0 => format!("on again, was off for {lasted}"),
         None => "on".to_owned(),
     }
+}
+
+/// How far the soak is, and what does not hold.
+fn soak(soak: &Soak) -> Vec<(&'static str, String)> {
+    let used = soak.used_at.map_or_else(|| "no session was seen yet".to_owned(), |at| format!("in use since {at}"));
+    let mut lines = vec![("soak", format!("since {}, at least until {}; {used}", soak.since, soak.until))];
+    lines.extend(soak.failing.iter().map(|failing| {
+        let node = failing.node.map(|node| format!(" (node {node})")).unwrap_or_default();
+        ("failing", format!("{}{node}: expected {}, found {}", failing.code, failing.expected, failing.found))
+    }));
+    lines
 }
 
 fn node(node: &Node) -> String {

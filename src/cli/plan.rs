@@ -58,15 +58,15 @@ fn text(plan: &view::Plan) -> String {
             let _ = writeln!(text, "{name} {}", output::window(window, &zones));
         }
     }
+    if let Some(why) = &plan.urgent {
+        let _ = writeln!(text, "urgent   the shortest soak is waived: {why}");
+    }
     for flag in &plan.flags {
         let _ = writeln!(text, "note     {flag}");
     }
     if plan.windows.second.is_some() {
         let responsible = plan.responsible.as_deref().unwrap_or("whoever starts the run");
         let _ = writeln!(text, "window 2 is in the charge of {responsible}");
-    }
-    if let Some(why) = &plan.urgent {
-        let _ = writeln!(text, "urgent   the shortest soak is waived: {why}");
     }
     let ways = distinct(plan);
     let _ = write!(text, "\n{}", steps(plan, &ways, &zones));

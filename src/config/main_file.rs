@@ -6,9 +6,11 @@ use tracing_subscriber::EnvFilter;
 
 use super::freezes::{self, Freezes};
 use super::hooks::{self, Hooks};
+use super::people;
 use super::reader::{At, Reader, Section};
 use super::settings::{Api, Log, LogFormat};
 use super::values;
+use crate::domain::people::People;
 
 /// The longest path that a Unix socket can be bound to on Linux: `sun_path` has 108 bytes, one of them the final zero (unix(7)).
 const MAX_SOCKET_PATH: usize = 107;
@@ -22,6 +24,7 @@ pub(super) struct MainInput {
     pub(super) api: Option<Api>,
     pub(super) log: Option<Log>,
     pub(super) hooks: Hooks,
+    pub(super) people: People,
     /// Of all sites.
     pub(super) freezes: Freezes,
 }
@@ -33,7 +36,8 @@ pub(super) fn read(reader: &mut Reader, root: &Section) -> MainInput {
     let sites = reader.path(root, "sites").map(|path| (path, named));
     let procedures_dir = reader.path(root, "procedures").map(|path| path.value);
     let (api, log, hooks) = (api(reader, root), log(reader, root), hooks::read(reader, root));
-    MainInput { state, sites, procedures_dir, api, log, hooks, freezes: freezes::read(reader, root, "freezes") }
+    let (people, freezes) = (people::read(reader, root), freezes::read(reader, root, "freezes"));
+    MainInput { state, sites, procedures_dir, api, log, hooks, people, freezes }
 }
 
 fn api(reader: &mut Reader, root: &Section) -> Option<Api> {

@@ -10,11 +10,13 @@
 mod calendar;
 mod cross;
 mod freezes;
+mod gates;
 mod hooks;
 pub mod keys;
 mod load;
 mod main_file;
 mod nodes;
+mod people;
 mod policy;
 mod problem;
 mod reader;

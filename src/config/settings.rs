@@ -8,6 +8,7 @@ use url::{Host, Url};
 
 use super::keys::Kind;
 use crate::domain::ids::{NodeId, PerNode};
+use crate::domain::people::People;
 use crate::domain::site::Site;
 
 /// Everything the daemon is told. Every path is absolute, but for a program to be looked up in `PATH`.
@@ -22,6 +23,8 @@ pub struct Settings {
     pub alerts: Vec<Hook>,
     /// Places off this host that get the journal export and the by-hand sheet.
     pub exports: Vec<Hook>,
+    /// Who may say what.
+    pub people: People,
     /// Every key in force with its value and where it comes from, in reading order; what `config show` prints.
     pub effective: Vec<Effective>,
 }

@@ -1,6 +1,7 @@
 //! `sites.d/<name>.toml`.
 
 use super::freezes::{self, Freezes};
+use super::gates::RolesNamed;
 use super::nodes::{self, NodeInput};
 use super::policy;
 use super::reader::{At, Reader, Section};
@@ -19,6 +20,8 @@ pub(super) struct SiteInput {
     pub(super) service: Option<At<String>>,
     pub(super) nodes: PerNode<NodeInput>,
     pub(super) moved: Vec<At<String>>,
+    /// The roles that gates and waivers ask for.
+    pub(super) roles: RolesNamed,
 }
 
 /// `shared`: the freezes of all sites.
@@ -33,7 +36,7 @@ pub(super) fn read(reader: &mut Reader, root: &Section, actions: &[&str], shared
         nodes::check(reader, &service.value, &nodes);
     }
     let traffic = traffic::read(reader, root, service.as_ref().map(|service| service.value.as_str()));
-    let policy = policy::read(reader, root, actions);
+    let (policy, roles) = policy::read(reader, root, actions).unzip();
     let windows = windows::read(reader, root, zone.as_ref());
     let own = freezes::read(reader, root, "site.freezes");
     let calendar = zone.map(|zone| {
@@ -51,7 +54,7 @@ pub(super) fn read(reader: &mut Reader, root: &Section, actions: &[&str], shared
         Some(SiteSettings { site, nodes: drivers, traffic: traffic.drivers, windows: windows.texts, file })
     };
     let settings = settings();
-    SiteInput { settings, name, service, nodes, moved: traffic.moved }
+    SiteInput { settings, name, service, nodes, moved: traffic.moved, roles: roles.unwrap_or_default() }
 }
 
 fn name(reader: &mut Reader, root: &Section) -> Option<At<String>> {

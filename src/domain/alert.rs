@@ -1,27 +1,37 @@
 //! Which alerts a record raises, and what they say. Pure: the outbox delivers, this decides.
 
+mod gates;
+mod notices;
+
 use jiff::Timestamp;
 use serde::Serialize;
 
 use super::action::Kind;
 use super::booking;
-use super::event::{Cause, Event, Notice, Verdict, WaitingOn};
-use super::gate::Gate;
+use super::checks::{self, Change, Finding};
+use super::event::{Baseline, Cause, Counts, Event, Evidence, Verdict, WaitingOn};
 use super::ids::{NodeId, RunId};
 use super::journal::Record;
+use super::rules::Rule;
 use super::run::Run;
 use super::sheet;
 use super::step::Step;
 
 /// The alerts of the contract, and those that were added since.
-pub const NAMES: [&str; 17] = [
+pub const NAMES: [&str; 25] = [
     "sync_failed",
     "step_failed",
     "by_operator",
     "gate_waiting",
+    "gate_escalated",
+    "waived",
     "window_closing",
     "window_missed",
     "unprotected_too_long",
+    "exposure",
+    "soak_failed",
+    "soak_inconclusive",
+    "soak_too_long",
     "held",
     "in_doubt",
     "node_unreachable",
@@ -32,6 +42,8 @@ pub const NAMES: [&str; 17] = [
     "finished",
     "store_low",
     "not_driven",
+    "check_changed",
+    "drain_limit",
 ];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -86,7 +98,7 @@ struct Saying {
 /// The alerts of one record; `run` is the run after it, `before` the run it met.
 pub fn of(before: &Run, run: &Run, record: &Record, event: &Event) -> Vec<Alert> {
     let node = node_of(before, event);
-    let sayings = sayings(before, run, record, event);
+    let sayings = sayings(before, run, record, event).into_iter().chain(notices::protected_again(before, run));
     let alert = |saying: Saying| Alert {
         kind: saying.kind,
         timestamp: record.at,
@@ -106,7 +118,7 @@ pub fn of(before: &Run, run: &Run, record: &Record, event: &Event) -> Vec<Alert>
             seq: record.seq,
         },
     };
-    sayings.into_iter().map(alert).collect()
+    sayings.map(alert).collect()
 }
 
 /// Where in a journal an alert belongs that no record raises.
@@ -157,12 +169,10 @@ fn sayings(before: &Run, run: &Run, record: &Record, event: &Event) -> Vec<Sayin
     let id = &run.id;
     match event {
         Event::Held { code, message, expected, found, .. } => held(before, run, code, message, expected, found),
-        Event::Confirmed { verdict: Verdict::Reject, gate, .. } => {
-            let mut saying =
-                say("held", Severity::Warning, format!("gate `{gate}` of run `{id}` was rejected"), hint_of("rejected", run));
-            saying.code = "rejected".to_owned();
-            vec![saying]
-        }
+        Event::Confirmed { verdict: Verdict::Reject, gate, note, by, .. } => vec![gates::rejected(run, *gate, note, by)],
+        Event::Reminded { gate, escalated } => vec![gates::reminded(run, record, *gate, *escalated)],
+        Event::EvidenceLapsed { step, rule } if rule == Rule::R10.name() => gates::void(run, record, step).into_iter().collect(),
+        Event::Waived { rule, step, reason, by, .. } => vec![gates::waived(run, *rule, step, reason, by)],
         Event::Instructed { number, lines, .. } => {
             let hint = format!(
                 "do what the instruction says; the run goes on by itself once the effect is seen (`changeover status {id}`)"
@@ -180,32 +190,24 @@ fn sayings(before: &Run, run: &Run, record: &Record, event: &Event) -> Vec<Sayin
         {
             withdrawn(before, run, record)
         }
-        Event::Waited { on: WaitingOn::Gate, .. } => {
-            let gate = run.open_gate();
-            let question = gate.map(|gate| gate.question()).unwrap_or_default();
-            let urgent = urgent(run, gate);
-            let name = gate.map(|gate| gate.name()).unwrap_or_default();
-            vec![say(
-                "gate_waiting",
-                Severity::Info,
-                format!("a person is asked: {question}{urgent}"),
-                format!("changeover confirm {id} {name}"),
-            )]
-        }
+        Event::Waited { on: WaitingOn::Gate, .. } => vec![gates::waiting(run)],
         Event::Doubted { message } => {
             let hint = format!("the run keeps looking; after looking yourself, `changeover resume {id}` lets it act again");
             vec![say("in_doubt", Severity::Critical, message.clone(), hint)]
         }
-        Event::Noticed { notice, raised: true, message, .. } => {
-            vec![say(notice.name(), Severity::Critical, message.clone(), hint_of(notice.name(), run))]
+        Event::Noticed { notice, raised: true, message, .. } => notices::raised(run, *notice, message),
+        Event::Checked { results } => check_changed(before, run, results),
+        Event::StepBegun { baseline: Baseline { ending: true, people, .. }, .. } => {
+            drain_limit(before, people.unwrap_or_default(), "their sessions are ended now")
+        }
+        Event::StepDone { evidence: Evidence::Drained { left, found }, .. } if left.is_anybody() => {
+            drain_limit(before, *left, found)
         }
         Event::StepDone { .. } if before.step().is_some_and(|step| step.kind == Kind::SwitchTraffic) => {
             let summary = format!("`{}` leads to node `{}` on every server", run.plan.service, run.survivor);
             vec![say("traffic_switched", Severity::Info, summary, "watch the service; clients follow as their caches expire")]
         }
-        Event::Noticed { notice: notice @ (Notice::UnprotectedTooLong | Notice::NotServing), raised: false, message, .. } => {
-            vec![say(notice.name(), Severity::Info, message.clone(), "nothing is left to do")]
-        }
+        Event::Noticed { notice, raised: false, message, .. } => notices::over(*notice, message),
         Event::Finished { .. } => {
             vec![say("finished", Severity::Info, format!("run `{id}` is finished"), sheet::may(run).join("; "))]
         }
@@ -214,10 +216,32 @@ fn sayings(before: &Run, run: &Run, record: &Record, event: &Event) -> Vec<Sayin
     }
 }
 
-/// Whoever accepts an urgent run must know that no soak follows.
-fn urgent(run: &Run, gate: Option<Gate>) -> String {
-    let why = run.plan.urgent.as_ref().filter(|_| gate == Some(Gate::Production));
-    why.map(|why| format!("; the plan is urgent, no shortest soak follows: {why}")).unwrap_or_default()
+/// What is not as it was in the check before; the first check of a run has nothing to be compared with.
+fn check_changed(before: &Run, run: &Run, results: &[Finding]) -> Vec<Saying> {
+    let Some(last) = &before.checked else { return Vec::new() };
+    let changes = checks::changes(&last.results, results);
+    if changes.is_empty() {
+        return Vec::new();
+    }
+    let worse = changes.iter().any(Change::is_worse);
+    let severity = if worse { Severity::Warning } else { Severity::Info };
+    let summary = changes.iter().map(Change::describe).collect::<Vec<_>>().join("; ");
+    let mut remedies: Vec<&str> = changes.iter().filter(|change| change.is_worse()).map(|change| change.remedy).collect();
+    remedies.dedup();
+    let hint = if worse {
+        format!("{}; see `changeover check {}`", remedies.join("; "), run.id.site)
+    } else {
+        "nothing is left to do".to_owned()
+    };
+    vec![say("check_changed", severity, format!("the nightly check of run `{}`: {summary}", run.id), hint)]
+}
+
+/// BG-02: users or sessions were there still at the drain's limit, and the policy led on.
+fn drain_limit(before: &Run, left: Counts, what: &str) -> Vec<Saying> {
+    let node = before.step().and_then(|step| step.node).unwrap_or(before.plan.primary);
+    let summary = format!("the drain of node `{node}` has reached its limit with {}: {what}", left.describe());
+    let hint = format!("tell those who are still at work; `changeover hold {}` stops the run before it goes on", before.id);
+    vec![say("drain_limit", Severity::Warning, summary, hint)]
 }
 
 fn instruction(run: &Run) -> Option<u32> {
@@ -342,10 +366,15 @@ pub fn hint_of(code: &str, run: &Run) -> String {
         "out_of_band" => {
             format!("somebody changed the pair; look at it, {resume}: what is already so counts if no rule speaks against it")
         }
+        "warning_not_accepted" => {
+            format!("look at each; accept it by its name: `changeover accept {id} NAME --reason …`; or put it right, {resume}")
+        }
         "drain_limit" => format!("ask the users who are left to finish, or end their sessions in the console, {resume}"),
-        "rejected" => format!(
-            "decide on the way on: `changeover abort {id}` shows the way home and asks; `changeover switch-back {id} --note …` only moves traffic back; or keep the version and `changeover resume {id}`"
+        "rejected" => gates::after_rejection(run),
+        "gate_expired" => format!(
+            "to ask again: `changeover resume {id}`; to give the run up: `changeover abort {id}` shows the way home and asks"
         ),
+        "evidence_changed" => format!("find out why it keeps changing, {resume}: it is asked again"),
         "switched_back" => {
             format!(
                 "the pair is at rest; `changeover abort {id}` looks for the way home from here, `changeover close {id} --as STATE --note …` ends the run"
@@ -364,7 +393,7 @@ pub fn hint_of(code: &str, run: &Run) -> String {
         "unprotected_too_long" if run.is_finished() => {
             format!("link the pair by hand, or have another run take it over: `changeover adopt {}`", run.id.site)
         }
-        "unprotected_too_long" => "end the unprotected time: finish window two".to_owned(),
+        "unprotected_too_long" | "exposure_50" | "exposure_80" => "end the unprotected time: finish window two".to_owned(),
         "stray_session" => format!(
             "close node `{}` to clients, and find out who still reaches it, and how (by address, by an old DNS answer?)",
             run.survivor.other()
@@ -374,6 +403,13 @@ pub fn hint_of(code: &str, run: &Run) -> String {
             run.survivor
         ),
         "window_closing" => format!("what does not begin in time waits for another window: `changeover resume {id} --window …`"),
+        "soak_inconclusive" => format!("see that people work on node `{}`, or accept it knowing that nobody did", run.survivor),
+        "soak_too_long" => format!("decide on the new version, or book window two: `changeover status {id}`"),
+        code if code.starts_with("soak_") => {
+            format!(
+                "look at it; the run does nothing to the pair meanwhile, and goes on by itself once it is well (`changeover status {id}`)"
+            )
+        }
         "store_low" => {
             "free space on the disk of the state folder; only holds, the way home and switch-backs are taken meanwhile".to_owned()
         }

@@ -149,6 +149,8 @@ fn observation(run: &Run, node: NodeId) -> Observation {
         may_be_old: SignedDuration::ZERO,
         clock_skew: None,
         takes_clients: None,
+        certificate_until: None,
+        licence_until: None,
     }
 }
 

@@ -2,6 +2,8 @@
 //!
 //! It changes nothing. The engine records the event, [`super::machine::next`] applies it, and only then is anything sent.
 
+mod ask;
+mod preflight;
 mod settle;
 
 use jiff::{SignedDuration, Timestamp};
@@ -53,6 +55,11 @@ pub fn decide(run: &Run, world: &World) -> Next {
         let why = notice_sentence(&event);
         return record(event, why);
     }
+    if checks::is_due(run, world.now) {
+        let checks = checks::of_run(run, world);
+        let why = format!("checked as every day: {}", checks::summary(&checks));
+        return record(Event::Checked { results: checks::findings(&checks) }, why);
+    }
     if let Phase::Held(_) = run.phase {
         return Next::Rest { until: None };
     }
@@ -66,6 +73,9 @@ pub fn decide(run: &Run, world: &World) -> Next {
     }
     if let Some(failure) = watch::surprise(run, world) {
         return held(failure, watch::is_untouched(run, world));
+    }
+    if let Some(next) = ask::lapsed(run, world) {
+        return next;
     }
     match &run.phase {
         Phase::Ready => hold_or(run, world, begin),
@@ -107,6 +117,10 @@ pub fn held(failure: Failure, given_up: bool) -> Next {
 /// Begins the first step that is not done.
 fn begin(run: &Run, world: &World) -> Next {
     let Some(step) = run.step() else { return end(run) };
+    if let Some(preflight) = preflight::lapsed(run, step, world.now) {
+        let event = Event::EvidenceLapsed { step: preflight.id.clone(), rule: "max_check_age".to_owned() };
+        return record(event, format!("the preflight is older than `policy.max_check_age`; {} is done once more", preflight.id));
+    }
     let violations = rules::violations(step, &world.facts(run, step));
     if let Some(evidence) = is_so(run, step, world).filter(|_| !run.acknowledged.is_empty()) {
         return already(run, step, evidence, violations);
@@ -117,9 +131,9 @@ fn begin(run: &Run, world: &World) -> Next {
         return hindered(run, step, Violation { cure, ..violation }, world);
     }
     match step.kind {
-        Kind::Confirm => ask(run, step),
+        Kind::Confirm => ask::ask(run, step, world),
         Kind::Soak => soak(run, step, world),
-        Kind::Preflight => preflight(run, step, world),
+        Kind::Preflight => preflight::preflight(run, step, world),
         Kind::CheckSync | Kind::Verify | Kind::FinalCheck => look(run, step, world),
         _ => act(run, step, world),
     }
@@ -296,13 +310,7 @@ fn renew(run: &Run, violation: &Violation, kind: Kind, node: Option<NodeId>) -> 
     }
 }
 
-/// Opens a gate.
-fn ask(run: &Run, step: &Step) -> Next {
-    let question = step.gate.map(Gate::question).unwrap_or_default();
-    wait(run, WaitingOn::Gate, None, question.to_owned())
-}
-
-/// The shortest soak, unless a person accepted early or the plan is urgent.
+/// The shortest soak, unless a person accepted early or the plan is urgent; and only while everything is as the soak asks.
 fn soak(run: &Run, step: &Step, world: &World) -> Next {
     let until = run.soak_from.unwrap_or(world.now) + run.plan.policy.min_soak;
     let early = run.verdict == Some(Verdict::AcceptEarly);
@@ -310,12 +318,16 @@ fn soak(run: &Run, step: &Step, world: &World) -> Next {
     if world.now < until && !early && !urgent {
         return wait(run, WaitingOn::Soak, Some(until), "the new version is watched in production".to_owned());
     }
+    if let Some(unmet) = watch::soak::unmet(run, world).first() {
+        return wait(run, WaitingOn::Soak, None, format!("the soak can't end: {}", unmet.sentence()));
+    }
     let found = match (early, &run.plan.urgent) {
         (true, _) => "accepted early by a person".to_owned(),
         (false, Some(why)) if world.now < until => format!("the plan is urgent, the shortest soak is waived: {why}"),
         (false, _) => "the shortest soak is over".to_owned(),
     };
-    done(step, Evidence::seen(found), false)
+    let but = watch::soak::reservation(run).map(|reservation| format!("; {reservation}")).unwrap_or_default();
+    done(step, Evidence::seen(format!("{found}{but}")), false)
 }
 
 fn done(step: &Step, evidence: Evidence, already: bool) -> Next {
@@ -328,28 +340,10 @@ fn done(step: &Step, evidence: Evidence, already: bool) -> Next {
         Evidence::Files { files, .. } => {
             format!("{} files, {} bytes", files.len(), files.iter().map(|file| file.bytes).sum::<u64>())
         }
+        Evidence::Checks { results } => format!("{} checks, none speaks against the start", results.len()),
+        Evidence::Drained { found, .. } => found.clone(),
     };
     record(Event::StepDone { evidence, already }, format!("`{}` is proven done: {found}", step.id))
-}
-
-/// The preflight's checks; they are also shown by `changeover check`.
-fn preflight(run: &Run, step: &Step, world: &World) -> Next {
-    let checks = checks::of_run(run, world);
-    match checks::verdict(&checks) {
-        checks::Outcome::Fail => held(checks::first_failure(&checks), true),
-        checks::Outcome::Unknown => {
-            let failure = checks::first_failure(&checks);
-            match &run.phase {
-                Phase::Waiting { on: WaitingOn::Appliance, since, .. }
-                    if world.now.duration_since(*since) > run.plan.policy.max_silence =>
-                {
-                    held(failure, true)
-                }
-                _ => wait(run, WaitingOn::Appliance, None, failure.message),
-            }
-        }
-        _ => done(step, Evidence::seen(format!("{} checks, none speaks against the start", checks.len())), false),
-    }
 }
 
 /// A step that only looks: done, awaited up to its limit, or failed.
@@ -388,12 +382,15 @@ fn act(run: &Run, step: &Step, world: &World) -> Next {
 /// The intent, with what was true before.
 fn begun(run: &Run, step: &Step, world: &World, baseline: Option<Baseline>) -> Event {
     let source = if step.kind == Kind::EstablishFailover { step.node.unwrap_or(run.survivor) } else { run.plan.primary };
+    let drains = step.kind == Kind::Drain;
     let wants_sync = matches!(step.kind, Kind::ForceSync | Kind::EstablishFailover);
     let before = || Baseline {
         sync: world.readings[source].sync().filter(|_| wants_sync).cloned(),
         first_sync: None,
         traffic: world.traffic.target().filter(|_| step.kind == Kind::SwitchTraffic),
         denied: step.kind == Kind::Reopen && step.node.is_some_and(|node| world.denies(node)),
+        people: drains.then(|| world.people(step.node.unwrap_or(run.plan.primary))),
+        ending: drains && run.at().is_some_and(|progress| progress.ending),
     };
     Event::StepBegun { attempt: run.at().map_or(0, |progress| progress.attempts) + 1, baseline: baseline.unwrap_or_else(before) }
 }

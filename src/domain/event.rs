@@ -5,9 +5,13 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::checks::Finding;
 use super::gate::Gate;
 use super::ids::NodeId;
+use super::people::Who;
 use super::plan::Plan;
+use super::rules::Rule;
+use super::shown::Shown;
 use super::site::SyncFact;
 use super::step::Step;
 use super::window::Window;
@@ -60,11 +64,49 @@ pub enum Event {
         step: String,
         rule: String,
     },
+    /// A run that waits was checked, as every night.
+    Checked {
+        results: Vec<Finding>,
+    },
+    /// A person accepted a warning of the preflight, as it was found. `left`: the warnings that nobody has accepted yet.
+    WarningAccepted {
+        check: String,
+        node: Option<NodeId>,
+        basis: String,
+        reason: String,
+        by: String,
+        left: Vec<String>,
+    },
     /// A person answered a gate.
     Confirmed {
         gate: Gate,
         verdict: Verdict,
         note: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<Who>,
+        /// What the gate showed: the word is bound to it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        shown: Option<Shown>,
+    },
+    /// Nobody has answered an open gate for long: those who may are told again, or their deputies too.
+    Reminded {
+        gate: Gate,
+        escalated: bool,
+    },
+    /// A person said something that they may not say; it moved nothing.
+    Denied {
+        word: String,
+        gate: Option<Gate>,
+        by: Who,
+        reason: String,
+    },
+    /// A person set a promise aside for one step.
+    Waived {
+        rule: Rule,
+        step: String,
+        reason: String,
+        by: Who,
+        shown: Option<Shown>,
     },
     /// The run stops here until a person resumes it. `given_up`: the act under way no longer counts, and an instruction that is
     /// out is withdrawn; else the effect is awaited again once the run is resumed.
@@ -145,6 +187,30 @@ pub struct Baseline {
     /// The node that is to be opened was seen to refuse clients: then that it takes them shows that it was opened.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub denied: bool,
+    /// BG-02: who was there when a drain was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub people: Option<Counts>,
+    /// BG-02: the drain's limit has passed, and sessions are ended.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub ending: bool,
+}
+
+/// Users and sessions of a node, as far as it tells them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    pub users: Option<u32>,
+    pub sessions: Option<u32>,
+}
+
+impl Counts {
+    /// Somebody is there, as far as it is told.
+    pub fn is_anybody(self) -> bool {
+        self.users.unwrap_or(0) > 0 || self.sessions.unwrap_or(0) > 0
+    }
+
+    pub fn describe(self) -> String {
+        format!("{} users, {} sessions", self.users.unwrap_or(0), self.sessions.unwrap_or(0))
+    }
 }
 
 /// What a finished step leaves for the rules and the report.
@@ -166,6 +232,15 @@ pub enum Evidence {
     Files {
         files: Vec<FileEvidence>,
         records: Option<u64>,
+    },
+    /// What the preflight found.
+    Checks {
+        results: Vec<Finding>,
+    },
+    /// BG-02: who was left on a node when its drain was over, and why that is enough.
+    Drained {
+        left: Counts,
+        found: String,
     },
 }
 
@@ -213,6 +288,23 @@ pub enum Notice {
     StoreLow,
     /// The node that should serve takes no client, and nothing of ours explains it.
     NotServing,
+    /// Half of the budget of time without failover has passed.
+    #[serde(rename = "exposure_50")]
+    Exposure50,
+    #[serde(rename = "exposure_80")]
+    Exposure80,
+    /// Conditions of the soak: a node was silent or unwell; the serving one refused clients; a certificate or licence runs out
+    /// before window two is over; not every server names the serving node.
+    SoakSilent,
+    SoakUnhealthy,
+    SoakRefusing,
+    SoakExpiring,
+    SoakMisled,
+    /// Sessions were seen on the serving node. No alert: it is what the soak is for.
+    SoakInUse,
+    /// The shortest soak is over and no session was seen.
+    SoakInconclusive,
+    SoakTooLong,
 }
 
 impl Notice {
@@ -225,7 +317,41 @@ impl Notice {
             Self::RoleConflict => "role_conflict",
             Self::StoreLow => "store_low",
             Self::NotServing => "not_serving",
+            Self::Exposure50 => "exposure_50",
+            Self::Exposure80 => "exposure_80",
+            Self::SoakSilent => "soak_silent",
+            Self::SoakUnhealthy => "soak_unhealthy",
+            Self::SoakRefusing => "soak_refusing",
+            Self::SoakExpiring => "soak_expiring",
+            Self::SoakMisled => "soak_misled",
+            Self::SoakInUse => "soak_in_use",
+            Self::SoakInconclusive => "soak_inconclusive",
+            Self::SoakTooLong => "soak_too_long",
         }
+    }
+
+    /// The alert that tells it; the notice's own name is the alert's `code`.
+    pub fn alert(self) -> &'static str {
+        match self {
+            Self::Exposure50 | Self::Exposure80 => "exposure",
+            notice if notice.is_soak_condition() => "soak_failed",
+            notice => notice.name(),
+        }
+    }
+
+    /// A condition that the soak watches.
+    pub fn is_soak_condition(self) -> bool {
+        matches!(self, Self::SoakSilent | Self::SoakUnhealthy | Self::SoakRefusing | Self::SoakExpiring | Self::SoakMisled)
+    }
+
+    /// It means something only between the windows.
+    pub fn is_of_the_soak(self) -> bool {
+        self.is_soak_condition() || matches!(self, Self::SoakInUse | Self::SoakInconclusive | Self::SoakTooLong)
+    }
+
+    /// It means something only while failover is off.
+    pub fn is_of_the_exposure(self) -> bool {
+        matches!(self, Self::UnprotectedTooLong | Self::Exposure50 | Self::Exposure80)
     }
 }
 
@@ -239,6 +365,8 @@ pub enum Cause {
     NodeReplaced,
     /// What was left of the window was too short, and the site's policy is to go home then.
     WindowEnds,
+    /// Nobody answered a gate in time, and its policy leads home then.
+    GateExpired,
 }
 
 /// Where a way home ends.
@@ -285,7 +413,12 @@ impl Event {
             Self::Doubted { .. } => "doubted",
             Self::StepDone { .. } => "step_done",
             Self::EvidenceLapsed { .. } => "evidence_lapsed",
+            Self::Checked { .. } => "checked",
+            Self::WarningAccepted { .. } => "warning_accepted",
             Self::Confirmed { .. } => "confirmed",
+            Self::Reminded { .. } => "reminded",
+            Self::Denied { .. } => "denied",
+            Self::Waived { .. } => "waived",
             Self::Held { .. } => "held",
             Self::HoldRequested {} => "hold_requested",
             Self::Resumed { .. } => "resumed",

@@ -7,6 +7,7 @@ use super::action::{Kind, When};
 use super::booking::Lack;
 use super::gate::Gate;
 use super::ids::{NodeId, PerNode};
+use super::rules::Rule;
 use super::site::Role;
 use super::step::Step;
 use super::version::Version;
@@ -133,6 +134,8 @@ pub struct Facts {
     pub unprotected: bool,
     /// The site's traffic can be moved through us.
     pub movable: bool,
+    /// What a person has set aside for the step that is judged.
+    pub waived: Vec<Rule>,
 }
 
 impl Facts {
@@ -172,6 +175,7 @@ impl Facts {
             ordered: false,
             unprotected: false,
             movable: true,
+            waived: Vec::new(),
         }
     }
 
@@ -232,6 +236,8 @@ impl Facts {
     /// The facts once a step has been done: the action's effect, along the success path.
     pub fn after(mut self, step: &Step) -> Self {
         let node = step.node.unwrap_or(self.first_primary);
+        // A waiver is for one step.
+        self.waived.clear();
         match step.kind {
             Kind::Backup => self.nodes[node].backed_up = true,
             Kind::ForceSync => self.fresh_sync = true,

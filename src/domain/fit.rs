@@ -249,5 +249,5 @@ impl Run {
 
 /// The facts of a search in which no window has time left.
 pub fn too_short(facts: &Facts) -> Facts {
-    Facts { ordered: true, window: WindowFact::TooShort, ..facts.clone() }
+    Facts { ordered: true, window: WindowFact::TooShort, waived: Vec::new(), ..facts.clone() }
 }

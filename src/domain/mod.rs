@@ -8,6 +8,7 @@
 
 pub mod action;
 pub mod alert;
+pub mod asked;
 pub mod booking;
 pub mod by_hand;
 pub mod checks;
@@ -32,10 +33,12 @@ pub mod refold;
 pub mod rules;
 pub mod run;
 pub mod sheet;
+pub mod shown;
 pub mod site;
 pub mod step;
 pub mod stop_here;
 pub mod version;
+pub mod waiver;
 pub mod watch;
 pub mod way_home;
 pub mod window;

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::action::{Kind, When};
 use super::booking;
+use super::checks::AcceptedWarning;
 use super::estimate;
 use super::event::{FileEvidence, Goal};
 use super::fit::{self, Fit};
@@ -77,21 +78,24 @@ pub struct Plan {
     pub primary: NodeId,
     pub windows: Windows,
     pub steps: Vec<Step>,
+    /// The preflight's warnings that whoever started the run has accepted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub accepted: Vec<AcceptedWarning>,
     /// The run takes over a pair as it is found, half-way through an update.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub adopted: Option<Adoption>,
-    /// The site's time zone, for people; plans of before there was one are told in UTC.
-    #[serde(default = "utc")]
-    pub zone: String,
-    /// The user who is responsible for window two; whoever started the run where nobody is named.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub responsible: Option<String>,
     /// Both windows in one night, and why: the lower bound of the soak is waived for this plan (R10); the gate stays.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub urgent: Option<String>,
     /// How long its steps take, and what must fit after them.
     #[serde(default, skip_serializing_if = "Fit::is_untold")]
     pub fit: Fit,
+    /// The site's time zone, for people; plans of before there was one are told in UTC.
+    #[serde(default = "utc")]
+    pub zone: String,
+    /// The user who is responsible for window two; whoever started the run where nobody is named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub responsible: Option<String>,
 }
 
 fn utc() -> String {
@@ -165,11 +169,12 @@ impl Plan {
             primary,
             windows,
             steps: procedure.resolve(primary),
+            accepted: Vec::new(),
             adopted: None,
-            zone: civil::name(&site.calendar.zone),
-            responsible: None,
             urgent: None,
             fit: Fit::default(),
+            zone: civil::name(&site.calendar.zone),
+            responsible: None,
         }
     }
 

@@ -1,6 +1,8 @@
 //! What is watched at every look, whatever the step: changes that nobody planned, and things that people must know.
 
+mod exposure;
 mod service;
+pub mod soak;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -11,6 +13,7 @@ use super::fit::OutOfTime;
 use super::ids::{NodeId, PerNode};
 use super::late;
 use super::proof::{self, Failure};
+use super::rules::Rule;
 use super::run::{Phase, Run};
 use super::site::Role;
 use super::step::Step;
@@ -168,27 +171,20 @@ fn wrong_traffic(run: &Run, world: &World) -> Option<Failure> {
 
 /// What people must be told now, or that it is over.
 pub fn notice(run: &Run, world: &World) -> Option<Event> {
-    unprotected_too_long(run, world)
+    exposure::share_passed(run, world)
         .or_else(|| window_closing(run, world))
         .or_else(|| NodeId::BOTH.into_iter().find_map(|node| unreachable(run, node, world)))
         .or_else(|| NodeId::BOTH.into_iter().find_map(|node| stray_session(run, node, world)))
         .or_else(|| role_conflict_untold(run, world))
         .or_else(|| NodeId::BOTH.into_iter().find_map(|node| service::not_serving(run, node, world)))
+        .or_else(|| soak::notice(run, world))
 }
 
 fn raise(run: &Run, notice: Notice, node: Option<NodeId>, is_so: bool, message: impl Into<String>) -> Option<Event> {
     (run.has_notice(notice, node) != is_so).then(|| Event::Noticed { notice, node, raised: is_so, message: message.into() })
 }
 
-/// R10: the unprotected time is bounded, or an alert is out.
-fn unprotected_too_long(run: &Run, world: &World) -> Option<Event> {
-    let limit = run.plan.policy.max_unprotected;
-    let over = run.unprotected_since().is_some() && run.unprotected_for(world.now) > limit;
-    let message = format!("the pair has been without failover for more than {} h", limit.as_hours());
-    over.then(|| raise(run, Notice::UnprotectedTooLong, None, true, message)).flatten()
-}
-
-/// A window has soon no time left for the next step that it binds; or it ends soon, and steps of it are still to be done.
+/// A window ends soon and steps of it are still to be done.
 fn window_closing(run: &Run, world: &World) -> Option<Event> {
     if run.has_notice(Notice::WindowClosing, None) || matches!(run.phase, Phase::Held(_)) {
         return None;
@@ -322,7 +318,7 @@ fn has_begun(run: &Run, world: &World) -> bool {
 /// Until when an instruction for this step may be carried out: while it and the way back from it fit into the window (R3), and failover
 /// is broken only on evidence that has not lapsed (R1).
 pub fn not_after(run: &Run, step: &Step) -> Option<Timestamp> {
-    let window = run.plan.not_after(&run.windows, step, run.is_ordered());
+    let window = run.plan.not_after(&run.windows, step, run.is_ordered()).filter(|_| !run.is_waived(Rule::R3, step));
     let proven = run.sync.as_ref().filter(|_| step.kind == Kind::BreakFailover && !run.is_ordered()).map(|sync| sync.proven_at);
     let lapses = proven.map(|at| at + run.plan.policy.max_sync_age);
     window.into_iter().chain(lapses).min()

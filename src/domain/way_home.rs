@@ -57,7 +57,7 @@ pub struct Found {
 
 /// Finds the ways from what `facts` say. `when`: the part of the plan in which the steps are done; R17's word holds for one part.
 pub fn find(facts: &Facts, when: When) -> Found {
-    search(Facts { ordered: true, window: super::facts::WindowFact::Fits, ..facts.clone() }, when)
+    search(Facts { ordered: true, window: super::facts::WindowFact::Fits, waived: Vec::new(), ..facts.clone() }, when)
 }
 
 /// The best way that needs no time in any window, so that nothing is updated on it.

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use super::booking;
+use super::event::Counts;
 use super::facts::{Facts, Known, Link, NodeFacts, WindowFact};
 use super::fit;
 use super::ids::{NodeId, PerNode};
@@ -15,6 +16,7 @@ use super::people::People;
 use super::run::Run;
 use super::site::{Observation, Role, SyncFact, TrafficLook};
 use super::step::Step;
+use super::waiver;
 use super::window::calendar::Calendar;
 
 /// The last readings of a node, as far as proofs need them.
@@ -95,6 +97,11 @@ impl Reading {
         current.as_of.is_some() || self.steady_count >= 2 && current.at.duration_since(steady_since) >= current.may_be_old
     }
 
+    /// Two readings in a row agree in every fact that proofs use.
+    pub fn is_steady(&self) -> bool {
+        self.current.is_some() && self.steady_count >= 2
+    }
+
     /// Healthy and not updating in two readings.
     pub fn healthy_twice(&self) -> bool {
         self.healthy_count >= 2
@@ -140,6 +147,8 @@ pub struct TrafficReading {
     pub looks: Vec<Result<TrafficLook, String>>,
     /// Looks without a break that named the same node.
     pub steady_count: u32,
+    /// Since when some look has failed at every try.
+    unread_since: Option<Timestamp>,
 }
 
 impl TrafficReading {
@@ -147,6 +156,17 @@ impl TrafficReading {
         let before = self.target();
         self.looks = looks;
         self.steady_count = if self.target() == before { self.steady_count.saturating_add(1) } else { 1 };
+    }
+
+    /// Says when the last looks were taken.
+    pub fn taken_at(&mut self, now: Timestamp) {
+        let unread = self.looks.iter().any(Result::is_err);
+        self.unread_since = unread.then(|| self.unread_since.unwrap_or(now));
+    }
+
+    /// How long looks have failed.
+    pub fn unread_for(&self, now: Timestamp) -> SignedDuration {
+        self.unread_since.map_or(SignedDuration::ZERO, |since| now.duration_since(since))
     }
 
     /// The node that every answer of every entry names.
@@ -207,6 +227,12 @@ impl World {
         Self { now, readings, traffic, has_traffic, settling, next_look: None, config: Arc::default() }
     }
 
+    /// The users and sessions that a node tells of.
+    pub fn people(&self, node: NodeId) -> Counts {
+        let current = self.readings[node].current.as_ref();
+        Counts { users: current.and_then(|read| read.users), sessions: current.and_then(|read| read.sessions) }
+    }
+
     pub fn link(&self) -> Link {
         Link::of(self.readings.as_ref().map(Reading::role))
     }
@@ -231,6 +257,7 @@ impl World {
             ordered: run.is_ordered(),
             unprotected: run.unprotected_since().is_some(),
             movable: self.has_traffic,
+            waived: waiver::in_force(run, step, self),
         }
     }
 

@@ -136,10 +136,11 @@ pub fn draft(entry: &SiteEntry, id: RunId, parsed: &Parsed, world: &World, actor
         primary: survivor,
         windows: Windows { first: None, second: fixed(parsed) },
         steps: Vec::new(),
-        zone: civil::name(&site.calendar.zone),
-        responsible: Some(actor.to_owned()),
         urgent: None,
         fit: Fit::default(),
+        zone: civil::name(&site.calendar.zone),
+        responsible: Some(actor.to_owned()),
+        accepted: Vec::new(),
     };
     let run = machine::begin(id, Box::new(plan), actor, world.now);
     let found = way_home::of_run(&run, world);

@@ -10,6 +10,7 @@ use crate::domain::checks::Check;
 use crate::domain::event::Verdict;
 use crate::domain::ids::{NodeId, RunId};
 use crate::domain::journal::Record;
+use crate::domain::people::People;
 use crate::domain::plan::{Plan, Refusal};
 use crate::domain::run::Run;
 use crate::domain::site::Site;
@@ -54,12 +55,15 @@ pub struct PlanRequest {
     pub first: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub second: Option<String>,
-    /// The user who is responsible for window two; by default the site's, else whoever starts the run.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub responsible: Option<String>,
     /// Why both windows are in one night: the lower bound of the soak is waived for this plan.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub urgent: Option<String>,
+    /// The user who is responsible for window two; by default the site's, else whoever starts the run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub responsible: Option<String>,
+    /// The preflight's warnings that whoever asks accepts, each by its name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub accepted: Vec<Acceptance>,
 }
 
 /// The next windows of a site.
@@ -69,6 +73,17 @@ pub struct WindowsFound {
     pub zone: String,
     /// Free ones and such as a freeze takes out, in order.
     pub windows: Vec<Usual>,
+}
+
+/// A person's word on one warning.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Acceptance {
+    pub check: String,
+    /// Needed only where both nodes have the warning.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<NodeId>,
+    pub reason: String,
 }
 
 /// A plan before it is a run.
@@ -93,8 +108,21 @@ pub enum Word {
         gate: Option<String>,
         verdict: Verdict,
         note: Option<String>,
+        /// The beginning of the hash of what the person was shown: a conflict if that has changed.
+        evidence: Option<String>,
+    },
+    /// Set a promise aside for the step where the run stands.
+    Waive {
+        rule: String,
+        reason: String,
     },
     Hold,
+    /// A warning of the preflight, as it is found now, is not to stand in the way.
+    AcceptWarning {
+        check: String,
+        node: Option<NodeId>,
+        reason: String,
+    },
     /// With a window: the one of the step where the run stands is booked anew.
     Resume {
         window: Option<String>,
@@ -120,6 +148,23 @@ pub enum Word {
         identity: String,
         note: Option<String>,
     },
+}
+
+impl Word {
+    /// The word as it is typed.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Confirm { .. } => "confirm",
+            Self::Waive { .. } => "waive",
+            Self::AcceptWarning { .. } => "accept",
+            Self::Hold => "hold",
+            Self::Resume { .. } | Self::Rebook(_) => "resume",
+            Self::SwitchBack { .. } => "switch-back",
+            Self::Abort { .. } => "abort",
+            Self::Close { .. } => "close",
+            Self::ReplaceNode { .. } => "node replace",
+        }
+    }
 }
 
 /// What of a run's bookings changes.
@@ -184,6 +229,8 @@ pub struct Replaced {
 pub enum Kind {
     /// The request can't be read: 400.
     BadInput,
+    /// The person may not say this: 403.
+    NotAllowed,
     /// No such site, run or gate: 404.
     NotFound,
     /// Not in this phase, another run on the site, or the run has moved on: 409.
@@ -237,6 +284,9 @@ pub trait Fleet: Send + Sync + 'static {
     fn now(&self) -> Timestamp;
 
     fn sites(&self) -> Vec<Site>;
+
+    /// Who may say what, and what people call each other.
+    fn people(&self) -> &People;
 
     /// The preflight of a site: fresh readings, nothing changed.
     fn check<'a>(&'a self, site: &'a str) -> BoxFuture<'a, Result<Vec<Check>, Problem>>;

@@ -77,8 +77,8 @@ pub fn parse(entry: &SiteEntry, procedure: &Procedure, request: &PlanRequest, no
     };
     let first = window(When::Window1, "--first", request.first.as_ref(), entry.first.as_ref())?;
     let second = window(When::Window2, "--second", request.second.as_ref(), entry.second.as_ref())?;
-    let (responsible, urgent) = (request.responsible.clone().or(entry.responsible.clone()), request.urgent.clone());
-    Ok(Parsed { to, first, second, responsible, now, urgent })
+    let responsible = request.responsible.clone().or(entry.responsible.clone());
+    Ok(Parsed { to, first, second, responsible, now, urgent: request.urgent.clone() })
 }
 
 /// The daemon's own working folder means nothing to whoever asks.
@@ -104,7 +104,7 @@ pub fn draft(
     world: &World,
     earlier: &[Arc<Run>],
 ) -> Result<Draft, Problem> {
-    let site = &entry.site;
+    let (site, readers) = (&entry.site, entry.ports.readers());
     let Link::Linked { primary } = world.link() else {
         must_pass(site, &checks::of_site(site, world))?;
         return Err(Problem::new(Kind::Refused, "roles", format!("site `{}` is not a linked pair", site.name))
@@ -113,9 +113,11 @@ pub fn draft(
     let now = parsed.now;
     let from = start_version(site, primary, world)?;
     let order = Order { from, to: parsed.to, package, note: note.clone(), primary, windows: Windows::default() };
-    let hands = PerNode::new(|node| entry.ports.nodes[node].hands());
-    let plan = Plan { hands, urgent: parsed.urgent, responsible: parsed.responsible, ..Plan::new(procedure, site, order) };
+    let hands = PerNode::new(|node| readers.nodes[node].hands());
+    let (responsible, urgent) = (parsed.responsible, parsed.urgent);
+    let plan = Plan { hands, responsible, urgent, ..Plan::new(procedure, site, order) };
     let earlier: Vec<&Run> = earlier.iter().map(|run| &**run).collect();
+    // What a window must hold is known only with the estimates.
     let mut plan = Plan { fit: Fit::of(&plan, world.has_traffic, &earlier), ..plan };
     plan.windows.first = booking::book(site, &plan, When::Window1, parsed.first, now)?;
     plan.windows.second = booking::book(site, &plan, When::Window2, parsed.second, now)?;
@@ -154,7 +156,7 @@ pub fn must_pass(site: &Site, checks: &[Check]) -> Result<(), Problem> {
         let node = check.node.map(|node| format!("node `{node}`: ")).unwrap_or_default();
         problem = problem.because(format!("{node}{}: expected {}, found {}", check.name, check.expected, check.found));
     }
-    let remedy = checks.iter().find(against).map(|check| check.remedy.clone()).unwrap_or_default();
+    let remedy = checks.iter().find(against).map_or("", |check| check.remedy);
     Err(problem.state("nothing was changed").hint(remedy))
 }
 

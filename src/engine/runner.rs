@@ -2,6 +2,7 @@
 //!
 //! While an act is under way or nothing is to be done, people's words are taken; everything else happens in order.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
@@ -12,7 +13,9 @@ use crate::domain::action::Kind;
 use crate::domain::decide::{Next, after_restart, decide, may_be_sent_again};
 use crate::domain::event::{Event, Notice, WaitingOn};
 use crate::domain::machine::Command;
+use crate::domain::people::People;
 use crate::domain::run::{Phase, Run};
+use crate::domain::shown::Shown;
 use crate::domain::world::World;
 use crate::ports::{Recall, StoreError};
 
@@ -21,7 +24,7 @@ use super::api::{Problem, Snapshot, Word};
 use super::look::{Busy, Seen};
 use super::perform::Performer;
 use super::recorder::{RecordError, Recorder};
-use super::site::SitePorts;
+use super::site::{SitePorts, SiteReaders};
 use super::words;
 
 /// A person's word on its way to a run.
@@ -68,12 +71,18 @@ pub struct Runner {
     pub recorder: Recorder,
     around: Arc<Around>,
     performer: Performer,
+    readers: SiteReaders,
     /// The one that is published, not a second one: a thousand waiting runs have one each.
     pub world: Arc<World>,
     inbox: mpsc::Receiver<Message>,
     /// Looks since something last changed: the wait between looks grows with it.
     idle_looks: u32,
+    /// What the gate that is open has shown, newest last.
+    shown: VecDeque<Shown>,
 }
+
+/// So many states of the evidence back a person can be told what has changed: they change with the pair, not with the time.
+const SHOWN_KEPT: usize = 8;
 
 impl Runner {
     pub fn new(
@@ -82,9 +91,18 @@ impl Runner {
         published: Arc<watch::Sender<Snapshot>>,
         inbox: mpsc::Receiver<Message>,
     ) -> Self {
-        let world = published.borrow().world.clone();
+        let (world, readers) = (published.borrow().world.clone(), ports.readers());
         let recorder = Recorder::new(around.clone(), published);
-        Self { recorder, performer: Performer { around: around.clone(), ports }, around, world, inbox, idle_looks: 0 }
+        Self {
+            recorder,
+            readers,
+            performer: Performer { around: around.clone(), ports },
+            around,
+            world,
+            inbox,
+            idle_looks: 0,
+            shown: VecDeque::new(),
+        }
     }
 
     /// Drives the run until it is finished or the journal fails. `recovered`: it stood in the journal when the daemon came up.
@@ -110,6 +128,30 @@ impl Runner {
 
     pub fn run(&self) -> &Arc<Run> {
         &self.recorder.run
+    }
+
+    pub fn people(&self) -> &People {
+        &self.around.people
+    }
+
+    /// What an open gate has shown lately and a person means by this beginning of a hash.
+    pub fn shown(&self, hash: &str) -> Option<&Shown> {
+        self.shown.iter().find(|shown| shown.is_meant_by(hash))
+    }
+
+    /// Remembers what is shown from this look on, so that a person can be told what has changed since.
+    fn remember(&mut self) {
+        let waits = self.run().open_gate().is_some();
+        if !waits && self.shown.is_empty() {
+            return;
+        }
+        let shown = Shown::of(self.run(), &self.world);
+        if self.shown.back().is_none_or(|last| last.hash != shown.hash) {
+            self.shown.push_back(shown);
+        }
+        while self.shown.len() > SHOWN_KEPT || !waits && !self.shown.is_empty() {
+            self.shown.pop_front();
+        }
     }
 
     async fn go(&mut self) -> Result<(), Stopped> {
@@ -172,15 +214,15 @@ impl Runner {
 
     /// Reads the world once. Words that arrive meanwhile are taken.
     pub async fn look(&mut self) -> Result<(), Stopped> {
-        let ports = self.performer.ports.clone();
-        let seen = self.beside_words(async move { ports.look().await }).await?;
+        let readers = self.readers.clone();
+        let seen = self.beside_words(async move { readers.look().await }).await?;
         self.take(seen);
         Ok(())
     }
 
     /// As [`Runner::look`], from within the taking of a word: nothing else is taken meanwhile.
     pub async fn look_now(&mut self) {
-        let seen = self.performer.ports.look().await;
+        let seen = self.readers.look().await;
         self.take(seen);
     }
 
@@ -189,6 +231,7 @@ impl Runner {
         let world = Arc::make_mut(&mut self.world);
         seen.into_world(world, now);
         world.next_look = Some(now + wait);
+        self.remember();
         self.recorder.publish(self.world.clone());
     }
 
@@ -236,10 +279,10 @@ impl Runner {
     fn watch_later(&mut self) -> AbortOnDropHandle<Seen> {
         let wake = self.around.clock.now() + self.poll_wait();
         self.idle_looks = self.idle_looks.saturating_add(1);
-        let (clock, ports, busy) = (self.around.clock.clone(), self.performer.ports.clone(), self.busy());
+        let (clock, readers, busy) = (self.around.clock.clone(), self.readers.clone(), self.busy());
         AbortOnDropHandle::new(tokio::spawn(async move {
             clock.sleep_until(wake).await;
-            ports.look_beside(busy).await
+            readers.look_beside(busy).await
         }))
     }
 
@@ -283,7 +326,7 @@ impl Runner {
         let cap = match &self.run().phase {
             Phase::Waiting { on: WaitingOn::Soak, .. } | Phase::Finished(_) => minute * 5,
             Phase::Waiting { on: WaitingOn::Gate | WaitingOn::Window, .. } | Phase::Held(_) => minute,
-            _ => SignedDuration::from_secs(10).max(self.performer.ports.cache_time() / 4),
+            _ => SignedDuration::from_secs(10).max(self.readers.cache_time() / 4),
         };
         let millis = FIRST_MILLIS * 1.5_f64.powi(i32::try_from(self.idle_looks.min(64)).unwrap_or(64));
         if millis >= cap.as_millis() as f64 { cap } else { SignedDuration::from_millis(millis as i64) }

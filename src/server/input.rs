@@ -142,6 +142,16 @@ pub struct HoldBody {
     pub seq: Option<u64>,
 }
 
+/// The body of `accept`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AcceptBody {
+    pub check: String,
+    pub node: Option<NodeId>,
+    pub reason: String,
+    pub seq: Option<u64>,
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ConfirmBody {
@@ -149,6 +159,17 @@ pub struct ConfirmBody {
     pub note: Option<String>,
     /// `accept` where it is not given.
     pub verdict: Option<Verdict>,
+    /// The beginning of the hash of what was shown.
+    pub evidence: Option<String>,
+    pub seq: Option<u64>,
+}
+
+/// The body of `waive`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WaiveBody {
+    pub rule: String,
+    pub reason: String,
     pub seq: Option<u64>,
 }
 

@@ -11,16 +11,17 @@ use serde_json::json;
 
 use crate::domain::event::Verdict;
 use crate::domain::ids::RunId;
-use crate::engine::api::{AdoptRequest, Fleet, PlanRequest, Replaced, Word};
+use crate::engine::api::{AdoptRequest, Fleet, PlanRequest, Replaced, Snapshot, Word};
 
 use super::answer::{Answer, Refused, json as answer, lines, ok};
 use super::guard::guard;
 use super::input::{
-    AbortBody, Actor, After, CloseBody, ConfirmBody, For, HoldBody, Id, Input, Name, ReplaceBody, ResumeBody, SiteNode,
-    SwitchBackBody, required, short,
+    AbortBody, AcceptBody, Actor, After, CloseBody, ConfirmBody, For, HoldBody, Id, Input, Name, ReplaceBody, ResumeBody,
+    SiteNode, SwitchBackBody, WaiveBody, required, short,
 };
 use super::view::{
-    Adoption, AlertTests, ByHand, Checks, LeftUntouched, NoRun, Plan, Runs, SiteView, Sites, Started, Status, Ways, WindowsView,
+    Adoption, AlertTests, ByHand, Checks, LeftUntouched, NoRun, People, Plan, Runs, SiteView, Sites, Started, Status, Ways,
+    WindowsView,
 };
 
 /// Where a request came in.
@@ -48,7 +49,9 @@ pub fn router(fleet: Arc<dyn Fleet>, door: Door) -> Router {
         .route("/runs/{id}/by-hand", get(by_hand))
         .route("/runs/{id}/journal", get(journal))
         .route("/runs/{id}/confirm", post(confirm))
+        .route("/runs/{id}/waive", post(waive))
         .route("/runs/{id}/hold", post(hold))
+        .route("/runs/{id}/accept", post(accept))
         .route("/runs/{id}/resume", post(resume))
         .route("/runs/{id}/switch-back", post(switch_back))
         .route("/runs/{id}/way", get(way))
@@ -57,7 +60,8 @@ pub fn router(fleet: Arc<dyn Fleet>, door: Door) -> Router {
         .route("/sites/{site}/adopt", post(adopt))
         .route("/sites/{site}/adopt/plan", post(adoption))
         .route("/sites/{site}/nodes/{node}/replace", post(replace_node))
-        .route("/alerts/test", post(test_alerts));
+        .route("/alerts/test", post(test_alerts))
+        .route("/people", get(people));
     Router::new()
         .nest("/api/v1", api)
         .route("/healthz", get(healthz))
@@ -73,7 +77,8 @@ async fn sites(State(fleet): Shared) -> Answer {
 }
 
 async fn check(State(fleet): Shared, Name(site): Name) -> Answer {
-    ok(&Checks::new(&site, fleet.check(&site).await?))
+    let checks = fleet.check(&site).await?;
+    ok(&Checks::new(&site, checks, fleet.now()))
 }
 
 async fn windows(State(fleet): Shared, Name(site): Name, For(length): For) -> Answer {
@@ -87,7 +92,7 @@ async fn newest(State(fleet): Shared, Name(site): Name) -> Answer {
         return ok(&LeftUntouched::from(left));
     }
     match newest {
-        Some(snapshot) => ok(&Status::full(&snapshot, fleet.now())),
+        Some(snapshot) => ok(&status(&*fleet, &snapshot)),
         None => ok(&NoRun { site, run: None }),
     }
 }
@@ -119,7 +124,7 @@ async fn runs(State(fleet): Shared) -> Answer {
 async fn run(State(fleet): Shared, Id(id): Id) -> Answer {
     match fleet.untouched().iter().find(|left| left.run == id) {
         Some(left) => ok(&LeftUntouched::from(left)),
-        None => ok(&Status::full(&fleet.run(&id)?, fleet.now())),
+        None => ok(&status(&*fleet, &fleet.run(&id)?)),
     }
 }
 
@@ -133,12 +138,27 @@ async fn journal(State(fleet): Shared, Id(id): Id, After(after): After) -> Answe
 
 async fn confirm(State(fleet): Shared, Id(id): Id, Actor(actor): Actor, Input(body): Input<ConfirmBody>) -> Answer {
     let verdict = body.verdict.unwrap_or(Verdict::Accept);
-    let word = Word::Confirm { gate: body.gate, verdict, note: short(body.note)? };
+    let word = Word::Confirm { gate: body.gate, verdict, note: short(body.note)?, evidence: body.evidence };
     tell(&*fleet, &id, word, &actor, body.seq).await
+}
+
+async fn waive(State(fleet): Shared, Id(id): Id, Actor(actor): Actor, Input(body): Input<WaiveBody>) -> Answer {
+    let reason = required(body.reason, "why is the promise set aside?")?;
+    tell(&*fleet, &id, Word::Waive { rule: body.rule, reason }, &actor, body.seq).await
+}
+
+async fn people(State(fleet): Shared) -> Answer {
+    ok(&People { people: fleet.people().all().cloned().collect() })
 }
 
 async fn hold(State(fleet): Shared, Id(id): Id, Actor(actor): Actor, Input(body): Input<HoldBody>) -> Answer {
     tell(&*fleet, &id, Word::Hold, &actor, body.seq).await
+}
+
+async fn accept(State(fleet): Shared, Id(id): Id, Actor(actor): Actor, Input(body): Input<AcceptBody>) -> Answer {
+    let reason = required(body.reason, "why may the warning stand?")?;
+    let word = Word::AcceptWarning { check: body.check, node: body.node, reason };
+    tell(&*fleet, &id, word, &actor, body.seq).await
 }
 
 async fn resume(State(fleet): Shared, Id(id): Id, Actor(actor): Actor, Input(body): Input<ResumeBody>) -> Answer {
@@ -182,13 +202,18 @@ async fn replace_node(
 ) -> Answer {
     let replaced = Replaced { node, identity: body.identity, note: short(body.note)?, seq: body.seq };
     let snapshot = fleet.replace_node(&site, replaced, &actor).await?;
-    Ok(answer(StatusCode::ACCEPTED, &Status::full(&snapshot, fleet.now())))
+    Ok(answer(StatusCode::ACCEPTED, &status(&*fleet, &snapshot)))
 }
 
 /// A person's word, answered with where the run stands after it.
 async fn tell(fleet: &dyn Fleet, id: &RunId, word: Word, actor: &str, seq: Option<u64>) -> Answer {
     let snapshot = fleet.command(id, word, actor, seq).await?;
-    Ok(answer(StatusCode::ACCEPTED, &Status::full(&snapshot, fleet.now())))
+    Ok(answer(StatusCode::ACCEPTED, &status(fleet, &snapshot)))
+}
+
+/// The status of one run, with the names of those whom it mentions.
+fn status(fleet: &dyn Fleet, snapshot: &Snapshot) -> Status {
+    Status::full(snapshot, fleet.now()).named(fleet.people())
 }
 
 async fn test_alerts(State(fleet): Shared, Actor(_): Actor) -> Answer {

@@ -225,6 +225,8 @@ fn read_as(run: &Run, roles: [Role; 2], since: Timestamp, now: Timestamp) -> Rea
                 may_be_old: SignedDuration::ZERO,
                 clock_skew: None,
                 takes_clients: None,
+                certificate_until: None,
+                licence_until: None,
             };
             world.readings[node].take(Ok(observation), at);
         }

@@ -24,6 +24,7 @@ use changeover::simulator::faults::{Fault, Planned};
 use jiff::SignedDuration;
 
 use crate::journals;
+use crate::preflight::warnings::warned;
 use crate::stage::{Setting, Stage, end};
 
 /// Arrows that only the enumeration takes: event, phases, and why no whole run of this test does.
@@ -79,17 +80,25 @@ fn more_events() -> Vec<Event> {
         Event::Instructed { number: 1, not_after: None, lines: Vec::new() },
         Event::Waited { on: WaitingOn::Window, until: None },
         Event::Noticed { notice: Notice::UnprotectedTooLong, node: None, raised: true, message: text() },
+        Event::Checked { results: Vec::new() },
+        accepted(Vec::new()),
+        accepted(vec![text()]),
         Event::Undelivered { id: text(), hook: text(), message: text() },
     ];
-    for code in ["sync_failed", "sync_status_unknown"] {
+    for code in ["sync_failed", "sync_status_unknown", "warning_not_accepted"] {
         let (code, message, expected, found) = (code.to_owned(), text(), text(), text());
         events.push(Event::Held { code, message, expected, found, node: None, given_up: false });
     }
     for gate in Gate::all() {
-        let word = |verdict| Event::Confirmed { gate, verdict, note: None };
+        let word = |verdict| Event::Confirmed { gate, verdict, note: None, by: None, shown: None };
         events.extend([Verdict::Accept, Verdict::AcceptEarly, Verdict::Reject].map(word));
     }
     events
+}
+
+fn accepted(left: Vec<String>) -> Event {
+    let text = String::new;
+    Event::WarningAccepted { check: text(), node: None, basis: text(), reason: text(), by: text(), left }
 }
 
 /// One event of each kind and shape that the runs had: by name, and by what it says first.
@@ -189,6 +198,8 @@ async fn words() -> Vec<Vec<Record>> {
             all.push(stage.records(&id));
         }
     }
+    let (stage, id) = warned().await;
+    all.push(stage.records(&id));
     all
 }
 
@@ -211,7 +222,7 @@ async fn at_rest(fault: Fault) -> Vec<Record> {
 
 /// A person answers in other ways than the plan hopes for.
 async fn answers() -> Vec<Vec<Record>> {
-    let confirm = |gate: &str, verdict| Word::Confirm { gate: Some(gate.to_owned()), verdict, note: None };
+    let confirm = |gate: &str, verdict| Word::Confirm { gate: Some(gate.to_owned()), verdict, note: None, evidence: None };
     let stage = Stage::new();
     stage.fault(Planned::once(Fault::SyncOddStatus));
     let id = stage.start("in-place").await;

@@ -126,7 +126,20 @@ pub const TABLE: &[Row] = &[
         To::Same,
         "something that people must know and that moves nothing",
     ),
+    row("checked", By::Decision, &[Waiting], To::Same, "a run that waits was checked, as every night; what has changed is told"),
+    row("warning_accepted", By::Person, &[Waiting], To::Same, "a person accepted a warning of the preflight before it is asked"),
+    row(
+        "warning_accepted",
+        By::Person,
+        &[Held],
+        To::One(&[Ready, Held]),
+        "a person accepted a warning of the preflight; the run goes on once no other is left",
+    ),
     row("confirmed", By::Person, &[Waiting, Held], To::One(&[Ready, Waiting, Held]), "a person answered a gate"),
+    row("reminded", By::Decision, &[Waiting], To::Same, "nobody has answered a gate for long; those who may are told again"),
+    row("denied", By::Person, OPEN, To::Same, "a person said what they may not say; it moved nothing"),
+    row("waived", By::Person, &[Waiting], To::One(&[Ready]), "a person set a promise aside for one step, with a reason"),
+    row("waived", By::Person, &[Held], To::One(&[Ready, Held]), "the same; held for another reason, the run stays held"),
     row(
         "hold_requested",
         By::Person,
@@ -149,6 +162,7 @@ pub const TABLE: &[Row] = &[
         To::One(&[Ready]),
         "a person ordered traffic back to the node it was taken from",
     ),
+    row("revised", By::Decision, &[Waiting], To::One(&[Ready]), "nobody answered a gate in time: the way home is taken"),
     row("revised", By::Person, AT_REST, To::One(&[Ready]), "the steps that are not done are replaced: the way home"),
     row(
         "revised",

@@ -1,46 +1,16 @@
-//! What people's words make of a run: gates, resumption, the way back, a replaced box, the end without an act.
+//! What people's words make of a run: resumption, the way back, a replaced box, the end without an act.
 
 use jiff::Timestamp;
 
 use super::Command;
-use super::apply::{awaited_of, doubt_update, step_done};
+use super::apply::{awaited_of, doubt_update, restart_soak};
 use crate::domain::action::{Kind, When};
-use crate::domain::event::{Evidence, Goal, Notice, Outcome, Verdict};
-use crate::domain::gate::Gate;
+use crate::domain::checks::AcceptedWarning;
+use crate::domain::event::{Goal, Notice, Outcome};
 use crate::domain::ids::NodeId;
 use crate::domain::run::{Hold, NodeRecord, Phase, Progress, Run};
 use crate::domain::step::Step;
 use crate::domain::window::Window;
-
-/// A person's word at a gate. A rejection holds the run: silence and refusal never lead on (R10).
-pub fn confirmed(run: &mut Run, gate: Gate, verdict: Verdict, at: Timestamp) -> Vec<Command> {
-    if gate == Gate::SyncStatus {
-        // Rejected, the run stays held as it is.
-        if verdict != Verdict::Reject {
-            run.accepted_status = run.hold().map(|hold| hold.found.trim_matches('`').to_owned());
-            go_on(run, at);
-        }
-        return Vec::new();
-    }
-    if matches!(gate, Gate::NodeClosed | Gate::NodeOpen) && verdict != Verdict::Reject {
-        return step_done(run, &Evidence::seen("a person's word"), at);
-    }
-    if gate == Gate::Production {
-        run.verdict = Some(verdict);
-    }
-    if verdict == Verdict::Reject {
-        let message = format!("the gate `{gate}` was rejected by a person");
-        let found = "rejected".to_owned();
-        run.act = None;
-        run.phase = Phase::Held(Hold { code: found.clone(), message, found, since: at });
-        return Vec::new();
-    }
-    let Some(step) = run.step().cloned().filter(|step| step.gate == Some(gate)) else { return Vec::new() };
-    if gate == Gate::AutomaticFailoverOff {
-        run.autopilot_off = Some(step.when);
-    }
-    step_done(run, &Evidence::seen("confirmed by a person"), at)
-}
 
 /// Books windows anew, and names who is responsible for window two.
 pub fn book(run: &mut Run, first: Option<&Window>, second: Option<&Window>, responsible: Option<&String>) {
@@ -58,6 +28,14 @@ pub fn book(run: &mut Run, first: Option<&Window>, second: Option<&Window>, resp
     }
 }
 
+/// A person's word on a warning. It lets the run go on if warnings were all that held it, and none is left.
+pub fn warning_accepted(run: &mut Run, word: AcceptedWarning, is_last: bool) {
+    run.accepted.push(word);
+    if is_last && run.hold().is_some_and(|hold| hold.code == "warning_not_accepted") {
+        run.phase = Phase::Ready;
+    }
+}
+
 /// Goes on after a hold, a doubt, or with another window.
 pub fn resumed(run: &mut Run, at: Timestamp) {
     // A resumption takes more than the reserve: there is space again.
@@ -68,15 +46,20 @@ pub fn resumed(run: &mut Run, at: Timestamp) {
         run.nodes[node].update_in_doubt = None;
     }
     let surprise = run.hold().filter(|hold| matches!(hold.code.as_str(), "out_of_band" | "role_conflict"));
+    let is_surprised = surprise.is_some();
     if let Some(seen) = surprise.map(|hold| hold.message.clone()).filter(|seen| !run.acknowledged.contains(seen)) {
         run.acknowledged.push(seen);
     }
+    if is_surprised && run.soak_from.is_some() && run.soak_restarts() && run.step().is_some_and(|step| step.when == When::Soak) {
+        restart_soak(run, at);
+    }
     forget_tries(run);
+    run.asked = None;
     go_on(run, at);
 }
 
 /// Leaves a hold or a doubt: an act that was kept through a hold is awaited further, else the step begins anew.
-fn go_on(run: &mut Run, at: Timestamp) {
+pub fn go_on(run: &mut Run, at: Timestamp) {
     run.act = run.act.take().filter(|_| run.hold().is_some());
     run.phase = match run.act {
         Some(_) => Phase::Waiting { on: awaited_of(run), since: at, until: None },
@@ -114,7 +97,10 @@ fn replace_rest(run: &mut Run, steps: Vec<Step>, at: Timestamp) {
     run.plan.steps.extend(steps);
     run.revision += 1;
     run.act = None;
+    run.asked = None;
+    run.bound.clear();
     run.hold_requested = false;
+    run.notices.retain(|(notice, _)| !notice.is_of_the_soak());
     forget_tries(run);
     run.phase = Phase::Ready;
 }
@@ -122,6 +108,7 @@ fn replace_rest(run: &mut Run, steps: Vec<Step>, at: Timestamp) {
 fn forget_tries(run: &mut Run) {
     for progress in &mut run.progress {
         progress.tries = 0;
+        progress.ending = false;
     }
 }
 

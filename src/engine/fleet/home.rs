@@ -36,6 +36,7 @@ impl Fleet {
     }
 
     pub(super) async fn begin_adopted(&self, site: &str, request: AdoptRequest, actor: &str) -> Result<RunId, Problem> {
+        self.may_speak(actor, "adopt")?;
         let entry = self.site(site)?;
         let Some(lock) = self.starting.get(site) else { return Err(unknown(site)) };
         let _one_at_a_time = lock.lock().await;
@@ -59,7 +60,7 @@ impl Fleet {
         let mut snapshot = api::Fleet::run(self, id)?;
         let busy = snapshot.run.is_finished() || snapshot.run.phase == Phase::Acting;
         if let Some(entry) = self.sites.get(&id.site).filter(|_| !busy) {
-            self.look_twice(entry, Arc::make_mut(&mut snapshot.world)).await;
+            self.look_twice(&entry.ports.readers(), Arc::make_mut(&mut snapshot.world)).await;
         }
         Ok(words::home::ways(snapshot))
     }

@@ -26,6 +26,7 @@ use crate::domain::world::World;
 use crate::ports::{Notifier, StoreError};
 
 use super::Around;
+use super::accepting;
 use super::api::{
     self, AdoptPreview, AdoptRequest, Kind, PlanPreview, PlanRequest, Problem, Replaced, Snapshot, WaysFound, WindowsFound, Word,
 };
@@ -33,7 +34,7 @@ use super::booking;
 use super::package;
 use super::planning::{self, Draft};
 use super::runner::{Message, Order, Runner};
-use super::site::SiteEntry;
+use super::site::{SiteEntry, SiteReaders};
 use super::untouched::{self, Untouched};
 use super::words;
 
@@ -159,13 +160,13 @@ impl Fleet {
     /// Two looks at a site: some facts need two readings that agree.
     async fn look(&self, entry: &SiteEntry) -> World {
         let mut world = entry.world(&self.people, self.around.clock.now());
-        self.look_twice(entry, &mut world).await;
+        self.look_twice(&entry.ports.readers(), &mut world).await;
         world
     }
 
-    async fn look_twice(&self, entry: &SiteEntry, world: &mut World) {
+    async fn look_twice(&self, readers: &SiteReaders, world: &mut World) {
         for _ in 0..2 {
-            entry.ports.look().await.into_world(world, self.around.clock.now());
+            readers.look().await.into_world(world, self.around.clock.now());
         }
     }
 
@@ -177,7 +178,8 @@ impl Fleet {
         let (package, note) =
             package::read(request.package.clone()).await.map_err(|error| Problem::new(Kind::BadInput, "bad_package", error))?;
         let world = self.look(entry).await;
-        let draft = planning::draft(entry, procedure, parsed, package, note, &world, &self.earlier(&request.site))?;
+        let earlier = self.earlier(&request.site);
+        let draft = planning::draft(entry, procedure, parsed, package, note, &world, &earlier)?;
         Ok((draft, world))
     }
 
@@ -212,18 +214,31 @@ impl Fleet {
         RunId { site: site.to_owned(), number: last + 1 }
     }
 
+    /// A word that no run hears: nothing of it is recorded but a line of the daemon's log.
+    fn may_speak(&self, actor: &str, word: &str) -> Result<(), Problem> {
+        self.around.people.may(actor, &[]).map_err(|barred| {
+            tracing::warn!("`{word}` by {actor} was not taken: {barred}");
+            words::not_allowed(&format!("{actor} may not `{word}`"), &barred.to_string()).state("nothing was changed")
+        })
+    }
+
     async fn begin(&self, request: PlanRequest, actor: &str) -> Result<RunId, Problem> {
+        self.may_speak(actor, "start")?;
         let entry = self.site(&request.site)?;
         let Some(lock) = self.starting.get(&request.site) else { return Err(unknown(&request.site)) };
         let _one_at_a_time = lock.lock().await;
         self.no_open_run(&request.site)?;
         let (draft, world) = self.draft(&request).await?;
-        planning::must_pass(&entry.site, &checks::of_site(&entry.site, &world))?;
+        let checks = checks::of_site(&entry.site, &world);
+        planning::must_pass(&entry.site, &checks)?;
+        let accepted = accepting::accepted(&request.accepted, &checks, actor)?;
+        accepting::must_be_accepted(&entry.site, &checks, &accepted)?;
         planning::must_not_be_refused(&entry.site, &draft.refusals)?;
         let responsible = draft.plan.responsible.clone().unwrap_or_else(|| actor.to_owned());
         booking::must_be_known(&self.people, &responsible)?;
-        self.stage(&draft.plan).await?;
-        self.record_start(entry, Plan { responsible: Some(responsible), ..draft.plan }, actor).await
+        let plan = Plan { responsible: Some(responsible), accepted, ..draft.plan };
+        self.stage(&plan).await?;
+        self.record_start(entry, plan, actor).await
     }
 
     /// The run's own copy of the package.
@@ -302,6 +317,10 @@ impl api::Fleet for Fleet {
         self.sites.values().map(|entry| entry.site.clone()).collect()
     }
 
+    fn people(&self) -> &People {
+        &self.around.people
+    }
+
     fn check<'a>(&'a self, site: &'a str) -> BoxFuture<'a, Result<Vec<Check>, Problem>> {
         Box::pin(async move {
             let entry = self.site(site)?;
@@ -315,7 +334,10 @@ impl api::Fleet for Fleet {
 
     fn plan(&self, request: PlanRequest) -> BoxFuture<'_, Result<PlanPreview, Problem>> {
         Box::pin(async move {
-            let (draft, world) = self.draft(&request).await?;
+            let (mut draft, world) = self.draft(&request).await?;
+            let checks = checks::of_site(&self.site(&request.site)?.site, &world);
+            draft.plan.accepted = accepting::accepted(&request.accepted, &checks, "")?;
+            draft.refusals.extend(accepting::refusals(&checks, &draft.plan.accepted));
             if let Some(responsible) = &draft.plan.responsible {
                 booking::must_be_known(&self.people, responsible)?;
             }

@@ -1,18 +1,20 @@
 //! People's words to a run: what is taken in which phase, and how a refusal is said.
 
+mod gates;
 pub mod home;
+mod waive;
+
 mod resume;
 
-use crate::domain::action::Kind as Action;
 use crate::domain::decide::{Next, decide};
-use crate::domain::event::{Event, Verdict, WaitingOn};
+use crate::domain::event::Event;
 use crate::domain::gate::Gate;
 use crate::domain::ids::NodeId;
-use crate::domain::rules;
-use crate::domain::run::{Phase, Run};
+use crate::domain::run::Run;
 use crate::domain::sheet;
 use crate::ports::StoreError;
 
+use super::accepting;
 use super::api::{Kind, Problem, Snapshot, Word};
 use super::recorder::RecordError;
 use super::runner::Runner;
@@ -23,14 +25,19 @@ pub const STORE_FAILED: &str = "store_failed";
 /// Takes a word: checks it against what the person saw and against the phase, records it, and lets the run come to its next
 /// safe point where the word asks for that.
 pub async fn take(runner: &mut Runner, word: Word, actor: &str, seq: Option<u64>) -> Result<Snapshot, Problem> {
+    if let Err(barred) = runner.people().may(actor, &[]) {
+        return Err(denied(runner, &word, None, actor, &barred.to_string()).await);
+    }
     if let Some(seen) = seq.filter(|seen| *seen != runner.run().seq) {
         return Err(moved_on(runner.run(), seen));
     }
     let (event, why) = match word {
-        Word::Confirm { gate, verdict, note } => confirm(runner, gate.as_deref(), verdict, note).await?,
+        Word::Confirm { .. } => gates::confirm(runner, word, actor).await?,
+        Word::Waive { .. } => waive::waive(runner, word, actor).await?,
         Word::Hold => hold(runner.run())?,
         Word::Resume { window } => resume::here(runner, window).await?,
         Word::Rebook(rebooking) => resume::with(runner, rebooking).await?,
+        Word::AcceptWarning { check, node, reason } => accepting::word(runner, (&check, node), &reason, actor).await?,
         Word::SwitchBack { note } => switch_back(runner.run(), note)?,
         Word::Abort { way, note } => home::abort(runner, way, note).await?,
         Word::Close { state, note } => home::close(runner.run(), state, note)?,
@@ -65,84 +72,33 @@ async fn record(runner: &mut Runner, event: &Event, why: &str, actor: &str) -> R
     }
 }
 
+/// A word that a person may not say: recorded, as far as the run takes records, and refused.
+pub async fn denied(runner: &mut Runner, word: &Word, gate: Option<Gate>, actor: &str, reason: &str) -> Problem {
+    let (by, run) = (runner.people().who(actor), runner.run().clone());
+    let what = gate.map(|gate| format!(" gate `{gate}`")).unwrap_or_default();
+    let why = format!("`{}`{what} by {by} was not taken: {reason}", word.name());
+    let event = Event::Denied { word: word.name().to_owned(), gate, by: by.clone(), reason: reason.to_owned() };
+    // A finished run takes no record, and on the reserve none of this kind: the answer is the same.
+    if let Err(problem) = record(runner, &event, &why, actor).await
+        && problem.code == STORE_FAILED
+    {
+        return problem;
+    }
+    not_allowed(&format!("{by} may not `{}`{what} of run `{}`", word.name(), run.id), reason).state(sheet::state(&run))
+}
+
+/// Refused for who asks, not for what.
+pub fn not_allowed(message: &str, reason: &str) -> Problem {
+    Problem::new(Kind::NotAllowed, "not_allowed", message)
+        .because(reason)
+        .hint("who may say what stands in `[people]` of the daemon's file and `[policy.gates]`, `[policy.waivers]` of the site's")
+}
+
 fn moved_on(run: &Run, seen: u64) -> Problem {
     Problem::new(Kind::Conflict, "moved_on", format!("run `{}` has moved on", run.id))
         .because(format!("you saw record {seen}, it is at record {}", run.seq))
         .state(sheet::state(run))
         .hint(format!("look again with `changeover status {}`", run.id))
-}
-
-/// A person's word at a gate.
-async fn confirm(
-    runner: &mut Runner,
-    gate: Option<&str>,
-    verdict: Verdict,
-    note: Option<String>,
-) -> Result<(Event, String), Problem> {
-    let run = runner.run().clone();
-    let gate = open_gate(&run, gate, verdict)?;
-    if verdict == Verdict::AcceptEarly && gate != Gate::Production {
-        return Err(Problem::new(
-            Kind::BadInput,
-            "not_early",
-            format!("gate `{gate}` has no early acceptance; only `production` has"),
-        ));
-    }
-    if verdict != Verdict::Reject {
-        // R16 is judged on fresh readings, not on those from before the person thought about it.
-        runner.look_now().await;
-        stray_sessions(runner)?;
-    }
-    let why = match verdict {
-        Verdict::Accept => format!("gate `{gate}` accepted"),
-        Verdict::AcceptEarly => format!("gate `{gate}` accepted before the shortest soak is over"),
-        Verdict::Reject => format!("gate `{gate}` rejected"),
-    };
-    Ok((Event::Confirmed { gate, verdict, note }, why))
-}
-
-fn open_gate(run: &Run, name: Option<&str>, verdict: Verdict) -> Result<Gate, Problem> {
-    let named = match name {
-        None => None,
-        Some(name) => Some(name.parse::<Gate>().map_err(|()| unknown_gate(name))?),
-    };
-    // Accepted already, soaking still: the acceptance may be made an early one.
-    let soaking = matches!(run.phase, Phase::Waiting { on: WaitingOn::Soak, .. })
-        && run.step().is_some_and(|step| step.kind == Action::Soak);
-    let open = run.open_gate().or((soaking && verdict == Verdict::AcceptEarly).then_some(Gate::Production));
-    match (named, open) {
-        (None, Some(open)) if open.is_asked() => Ok(open),
-        (Some(named), Some(open)) if named == open => Ok(open),
-        _ => Err(no_open_gate(run, named, open)),
-    }
-}
-
-fn unknown_gate(name: &str) -> Problem {
-    let known = Gate::all().map(|gate| format!("`{gate}`")).collect::<Vec<_>>().join(", ");
-    Problem::new(Kind::NotFound, "unknown_gate", format!("no gate is named `{name}`; there are {known}"))
-}
-
-fn no_open_gate(run: &Run, named: Option<Gate>, open: Option<Gate>) -> Problem {
-    let wanted = named.map_or_else(|| "no gate is open".to_owned(), |gate| format!("gate `{gate}` is not open"));
-    let found = match open {
-        None => "none is open".to_owned(),
-        Some(gate) if gate.is_asked() => format!("`{gate}` is open"),
-        Some(gate) => format!("`{gate}` is open, and is confirmed only by its name"),
-    };
-    Problem::new(Kind::Conflict, "gate_not_open", format!("{wanted} in run `{}`", run.id)).because(found).state(sheet::state(run))
-}
-
-fn stray_sessions(runner: &Runner) -> Result<(), Problem> {
-    let run = runner.run();
-    let Some(step) = run.step() else { return Ok(()) };
-    let facts = runner.world.facts(run, step);
-    let violation = rules::violations(step, &facts).into_iter().find(|violation| violation.rule == rules::Rule::R16);
-    violation.map_or(Ok(()), |violation| {
-        Err(Problem::new(Kind::Refused, violation.rule.name(), format!("{} stands against it", violation.rule))
-            .because(format!("expected {}, found {}", violation.expected, violation.found))
-            .state(sheet::state(run))
-            .hint("end those sessions and find out how they got there, then confirm again"))
-    })
 }
 
 fn hold(run: &Run) -> Result<(Event, String), Problem> {

@@ -27,6 +27,9 @@ pub struct Plan {
     pub to_build: Option<String>,
     pub package: Package,
     pub windows: Windows,
+    /// Why both windows are in one night, where they are: the shortest soak is waived.
+    #[serde(default)]
+    pub urgent: Option<String>,
     /// The site's time zone; all times here are UTC.
     pub zone: String,
     /// What the clocks do to the windows: nothing that is refused, but worth knowing.
@@ -34,9 +37,6 @@ pub struct Plan {
     pub flags: Vec<String>,
     /// Who is responsible for window two; `null`: whoever starts the run.
     pub responsible: Option<String>,
-    /// Why both windows are in one night, where they are: the shortest soak is waived.
-    #[serde(default)]
-    pub urgent: Option<String>,
     pub refusals: Vec<Refusal>,
     pub steps: Vec<PlanStep>,
 }
@@ -99,10 +99,10 @@ impl From<PlanPreview> for Plan {
             to_build: plan.to.build.clone(),
             package: plan.package.clone(),
             windows: plan.windows.clone(),
+            urgent: plan.urgent.clone(),
             zone: plan.zone.clone(),
             flags,
             responsible: plan.responsible.clone(),
-            urgent: plan.urgent.clone(),
             refusals: refusals.into_iter().map(Refusal::from).collect(),
             steps: steps.collect(),
         }

@@ -1,20 +1,24 @@
 //! A run's status on the wire.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::action::Kind;
-use crate::domain::event::{Notice, Outcome, WaitingOn};
+use crate::domain::event::{Counts, Notice, Outcome, WaitingOn};
 use crate::domain::gate::Gate;
 use crate::domain::ids::{NodeId, PerNode, RunId};
 use crate::domain::machine;
+use crate::domain::people as domain;
 use crate::domain::plan::Windows;
 use crate::domain::run::{Phase, Run};
 use crate::domain::site::Role;
+use crate::domain::watch::soak;
 use crate::domain::world::World;
 use crate::engine::api::Snapshot;
 
-use super::{Guide, NotDriven, StepTime, StopHere};
+use super::{GateState, Guide, NotDriven, StepTime, StopHere, WaiverView};
 
 /// Where a run stands.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -41,6 +45,9 @@ pub struct Status {
     pub survivor: NodeId,
     pub nodes: PerNode<Node>,
     pub unprotected: Unprotected,
+    /// Between the windows, else `null`.
+    #[serde(default)]
+    pub soak: Option<Soak>,
     pub windows: Windows,
     /// The site's time zone; all times here are UTC.
     pub zone: String,
@@ -54,6 +61,8 @@ pub struct Status {
     pub finished_at: Option<Timestamp>,
     /// A hold was asked for and takes effect at the next safe point.
     pub hold_requested: bool,
+    /// Who is on the node that drains now; `null` while none does.
+    pub draining: Option<Draining>,
     pub notices: Vec<NoticeRaised>,
     /// Why this daemon does not drive the run, where it should; neither its steps nor its watch go on then.
     #[serde(default)]
@@ -64,6 +73,15 @@ pub struct Status {
     /// How long each step took that was begun, beside what was estimated; only in the status of one run, empty in lists.
     #[serde(default)]
     pub times: Vec<StepTime>,
+    /// The open gate: whom it asks, who has answered, and what it shows.
+    #[serde(default)]
+    pub gate_state: Option<GateState>,
+    /// Promises that a person has set aside in this run.
+    #[serde(default)]
+    pub waivers: Vec<WaiverView>,
+    /// Names of the users that this status mentions, as the daemon's file has them now.
+    #[serde(default)]
+    pub people: BTreeMap<String, String>,
     /// Why it stands there and what may be done; only in the status of one run, `null` in lists.
     pub guide: Option<Guide>,
     /// If it stops here, from what is observed; only in the status of one run that is not finished, else `null`.
@@ -109,6 +127,18 @@ pub struct Node {
     pub served_until: Option<Timestamp>,
 }
 
+/// A drain under way, with the counts last read.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Draining {
+    pub node: NodeId,
+    pub users: Option<u32>,
+    pub sessions: Option<u32>,
+    /// When it has lasted its limit.
+    pub until: Timestamp,
+    /// The limit has passed once, and sessions are ended.
+    pub ending: bool,
+}
+
 /// The time without failover.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Unprotected {
@@ -116,6 +146,61 @@ pub struct Unprotected {
     pub since: Option<Timestamp>,
     /// In this run so far.
     pub seconds: i64,
+    /// `policy.max_unprotected`, and how much of it is used up, in percent.
+    #[serde(default)]
+    pub budget_seconds: i64,
+    #[serde(default)]
+    pub share: i64,
+}
+
+/// The time between the windows.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Soak {
+    /// The clock's begin: the end of window one's work, or of the last failure.
+    pub since: Timestamp,
+    /// When the shortest soak is over.
+    pub until: Timestamp,
+    /// When a session was first seen on the serving node.
+    pub used_at: Option<Timestamp>,
+    /// What is not as the soak asks, by the last readings.
+    pub failing: Vec<Failing>,
+}
+
+/// A condition of the soak that is not met.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Failing {
+    /// `soak_silent`, `soak_unhealthy`, …
+    pub code: String,
+    pub node: Option<NodeId>,
+    pub expected: String,
+    pub found: String,
+}
+
+impl Unprotected {
+    pub fn of(run: &Run, now: Timestamp) -> Self {
+        Self {
+            since: run.unprotected_since(),
+            seconds: run.unprotected_for(now).as_secs(),
+            budget_seconds: run.plan.policy.max_unprotected.as_secs(),
+            share: run.unprotected_share(now),
+        }
+    }
+}
+
+impl Soak {
+    fn of(run: &Run, world: &World) -> Option<Self> {
+        let since = run.soak_from.filter(|_| soak::is_on(run, world.now))?;
+        let until = since + run.plan.policy.min_soak;
+        let failing = soak::unmet(run, world).into_iter().map(Failing::from).collect();
+        Some(Self { since, until, used_at: run.used_at, failing })
+    }
+}
+
+impl From<soak::Unmet> for Failing {
+    fn from(unmet: soak::Unmet) -> Self {
+        let soak::Unmet { notice, node, expected, found, .. } = unmet;
+        Self { code: notice.name().to_owned(), node, expected, found }
+    }
 }
 
 /// Something that people must know and that is not over.
@@ -135,11 +220,20 @@ impl Status {
     /// The status of one run.
     pub fn full(snapshot: &Snapshot, now: Timestamp) -> Self {
         Self {
+            gate_state: GateState::of(&snapshot.run, &snapshot.world),
             guide: Some(Guide::of(&snapshot.run, &snapshot.world)),
             way: StopHere::of_run(snapshot),
             times: StepTime::of(&snapshot.run),
             ..Self::brief(snapshot, now)
         }
+    }
+
+    /// With the names of those whom it mentions.
+    pub fn named(mut self, people: &domain::People) -> Self {
+        let answers = self.gate_state.iter().flat_map(|state| state.answers.iter().filter_map(|answer| answer.by.as_ref()));
+        let users = answers.map(|who| who.user.clone()).chain([self.started_by.clone()]);
+        self.people = users.filter_map(|user| Some((user.clone(), people.of(&user)?.name.clone()))).collect();
+        self
     }
 
     /// From a run and what was read; `now` is the end of an unprotected time that goes on.
@@ -167,7 +261,8 @@ impl Status {
             serving: Some(serving(run, world)),
             survivor: run.survivor,
             nodes: PerNode::new(|id| node(run, world, id)),
-            unprotected: Unprotected { since: run.unprotected_since(), seconds: run.unprotected_for(now).as_secs() },
+            unprotected: Unprotected::of(run, now),
+            soak: Soak::of(run, world),
             windows: run.windows.clone(),
             zone: run.plan.zone.clone(),
             responsible: run.responsible.clone(),
@@ -178,14 +273,30 @@ impl Status {
             started_at: run.started_at,
             finished_at: run.finished_at,
             hold_requested: run.hold_requested,
+            draining: draining(run, world),
             notices: run.notices.iter().map(|&(notice, node)| NoticeRaised { notice, node }).collect(),
             not_driven: None,
             urgent: run.plan.urgent.clone(),
             times: Vec::new(),
+            gate_state: None,
+            waivers: run.waivers.iter().map(WaiverView::from).collect(),
+            people: BTreeMap::new(),
             guide: None,
             way: None,
         }
     }
+}
+
+fn draining(run: &Run, world: &World) -> Option<Draining> {
+    let (step, act) = (run.step()?, run.act.as_ref().filter(|_| run.is_at(Kind::Drain))?);
+    let node = step.node.unwrap_or(run.plan.primary);
+    let since = match run.phase {
+        Phase::Waiting { since, .. } => since,
+        _ => act.since,
+    };
+    let Counts { users, sessions } = world.people(node);
+    let until = since.checked_add(run.plan.limit(Kind::Drain)).unwrap_or(Timestamp::MAX);
+    Some(Draining { node, users, sessions, until, ending: act.baseline.ending })
 }
 
 fn outcome(phase: &Phase) -> Option<Outcome> {

@@ -10,11 +10,13 @@ use changeover::domain::gate::Gate;
 use changeover::domain::ids::{NodeId, PerNode, RunId};
 use changeover::domain::journal::{Entry, Record};
 use changeover::domain::machine;
+use changeover::domain::people::{People, Who};
 use changeover::domain::plan::{Adoption, Order, Package, Plan, Refusal, Windows};
 use changeover::domain::procedure::Procedure;
 use changeover::domain::run::Run;
 use changeover::domain::site::{Node, Observation, Policy, Role, Site, SyncFact, TrafficAnswer, TrafficLook};
 use changeover::domain::version::Target;
+use changeover::domain::waiver;
 use changeover::domain::way_home::{self, Found};
 use changeover::domain::window::Window;
 use changeover::domain::window::calendar::{Calendar, Usual};
@@ -42,6 +44,7 @@ struct Kept {
 pub struct Fake {
     runs: Mutex<Vec<Kept>>,
     faults: Mutex<Faults>,
+    people: People,
 }
 
 /// What goes wrong on purpose.
@@ -90,6 +93,8 @@ fn observation(node: NodeId) -> Observation {
         may_be_old: SignedDuration::ZERO,
         clock_skew: None,
         takes_clients: Some(true),
+        certificate_until: None,
+        licence_until: None,
     }
 }
 
@@ -144,8 +149,9 @@ impl Fake {
             procedure: None,
             first: Some("2026-11-22T02:00[Europe/Berlin] +4h".to_owned()),
             second: Some("2026-11-26T01:00:00Z +4h".to_owned()),
-            responsible: None,
             urgent: None,
+            responsible: None,
+            accepted: Vec::new(),
         };
         let id = self.begin(request, "alice").unwrap();
         while self.step(&id).is_some_and(|now| now.id != step) {
@@ -167,7 +173,7 @@ impl Fake {
             Kind::Confirm => {
                 self.push(id, Event::Waited { on: WaitingOn::Gate, until: None });
                 let gate = step.gate.unwrap();
-                self.push(id, Event::Confirmed { gate, verdict: Verdict::Accept, note: None });
+                self.push(id, Event::Confirmed { gate, verdict: Verdict::Accept, note: None, by: None, shown: None });
                 return;
             }
             Kind::Backup | Kind::ExtractData => Evidence::Files { files: vec![file], records: None },
@@ -259,8 +265,9 @@ impl Fake {
             procedure: None,
             first: None,
             second: None,
-            responsible: None,
             urgent: None,
+            responsible: None,
+            accepted: Vec::new(),
         };
         let mut plan = self.preview(request)?.plan;
         plan.steps.clear();
@@ -300,12 +307,21 @@ impl Fake {
         let open = self.run(id)?.run.open_gate();
         let shut = |name: &str| Problem::new(Refuse::NotFound, "unknown_gate", format!("gate `{name}` is not open"));
         Ok(match word {
-            Word::Confirm { gate, verdict, note } => {
+            Word::Confirm { gate, verdict, note, .. } => {
                 let named = gate.as_deref().map(|name| name.parse::<Gate>().map_err(|()| shut(name))).transpose()?;
                 let gate = open.filter(|open| named.is_none_or(|named| named == *open));
-                Event::Confirmed { gate: gate.ok_or_else(|| shut("any"))?, verdict, note }
+                Event::Confirmed { gate: gate.ok_or_else(|| shut("any"))?, verdict, note, by: None, shown: None }
+            }
+            Word::Waive { rule, reason } => {
+                let rule = waiver::named(&rule).ok_or_else(|| Problem::new(Refuse::BadInput, "not_waivable", rule))?;
+                let step = self.run(id)?.run.step().unwrap().id.clone();
+                Event::Waived { rule, step, reason, by: Who::default(), shown: None }
             }
             Word::Hold => Event::HoldRequested {},
+            Word::AcceptWarning { check, node, reason } => {
+                let (basis, by) = ("odd".to_owned(), "alice".to_owned());
+                Event::WarningAccepted { check, node, basis, reason, by, left: Vec::new() }
+            }
             Word::Resume { window } => {
                 let second = window.map(|text| Window::parse(&text, START).unwrap());
                 Event::Resumed { first: None, second, responsible: None }
@@ -339,6 +355,10 @@ fn store_failed() -> Problem {
 impl Fleet for Fake {
     fn now(&self) -> Timestamp {
         START + SignedDuration::from_hours(2)
+    }
+
+    fn people(&self) -> &People {
+        &self.people
     }
 
     fn sites(&self) -> Vec<Site> {

@@ -140,6 +140,9 @@ fn policy() -> Policy {
         max_unprotected: SignedDuration::from_hours(72),
         // The same edge as the last moment for what is disruptive.
         closing_notice: SignedDuration::from_mins(10),
+        // Neither moves the pair: what they do is tested in `preflight`, and here they would only multiply the states.
+        max_check_age: SignedDuration::from_hours(1000),
+        nightly_check: None,
         ..Policy::default()
     }
 }
@@ -165,10 +168,11 @@ pub fn plan(procedure: &str, steps: Vec<Step>) -> Plan {
             second: Some(window(begin() + SignedDuration::from_hours(50))),
         },
         steps,
-        zone: "UTC".to_owned(),
-        responsible: None,
         urgent: None,
         fit: Fit::default(),
+        zone: "UTC".to_owned(),
+        responsible: None,
+        accepted: Vec::new(),
     }
 }
 

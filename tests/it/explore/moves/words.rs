@@ -103,7 +103,7 @@ impl Moves<'_> {
                     sync_was_good(&mut state.truth);
                 }
             }
-            state.hears(&Event::Confirmed { gate, verdict, note: None }, hands);
+            state.hears(&Event::Confirmed { gate, verdict, note: None, by: None, shown: None }, hands);
         });
     }
 
