@@ -238,7 +238,8 @@ async fn r3_a_clock_set_forth_skips_nothing() {
 /// A run whose window two is good at the start, and lacks something when failover is to be broken.
 async fn at_the_break(change: impl FnOnce(&mut Setting), booked: Option<&str>) -> (Stage, RunId) {
     let mut stage = Stage::set(Setting { second: "2026-11-24T07:00:00Z +4h".to_owned(), ..Setting::default() });
-    let id = stage.start("role-swap").await;
+    let request = PlanRequest { responsible: Some("op9".to_owned()), ..stage.request("role-swap") };
+    let id = stage.fleet.start(request, "olga").await.unwrap();
     stage.until(&id, |run| run.open_gate().is_some()).await;
     change(&mut stage.setting);
     stage.restart();
@@ -259,14 +260,14 @@ async fn at_the_break(change: impl FnOnce(&mut Setting), booked: Option<&str>) -
 async fn r3_failover_is_not_broken_without_window_two() {
     let nothing = |_: &mut Setting| {};
     let freeze = |setting: &mut Setting| setting.calendar = frozen("2026-11-24", "2026-11-24");
-    let left = |setting: &mut Setting| setting.people = people(&["op1"]);
+    let left = |setting: &mut Setting| setting.people = people(&["olga", "op1"]);
     let second = |text: &str| Rebooking { second: Some(text.to_owned()), ..Rebooking::default() };
     let user = |user: &str| Rebooking { responsible: Some(user.to_owned()), ..Rebooking::default() };
     let cases: [(Box<dyn FnOnce(&mut Setting)>, Option<&str>, &str, Rebooking); 4] = [
         (Box::new(nothing), Some("now +1min"), "window two is over", second("2026-11-24T07:00:00Z +4h")),
         (Box::new(nothing), Some("2026-11-24T07:00:00Z +10min"), "window two is too short", second("2026-11-24T07:00:00Z +4h")),
         (Box::new(freeze), None, "window two lies in the freeze `audit` of `owner1`", second("2026-11-25T07:00:00Z +4h")),
-        (Box::new(left), None, "user `olga` is not among the people of the config", user("op1")),
+        (Box::new(left), None, "user `op9` is not among the people of the config", user("op1")),
     ];
     for (change, booked, said, mends) in cases {
         let (stage, id) = at_the_break(change, booked).await;
