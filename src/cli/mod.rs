@@ -5,6 +5,7 @@
 
 mod abort;
 mod accept;
+mod acknowledge;
 mod adopt;
 mod alerts;
 mod ask;
@@ -18,6 +19,7 @@ mod failure;
 mod hold;
 mod journal;
 mod journal_file;
+mod ledger;
 mod logging;
 mod machine;
 mod node;
@@ -29,6 +31,7 @@ mod procedures;
 mod prove;
 mod rebuild;
 mod reference;
+mod release;
 mod resume;
 mod runs;
 mod serve;
@@ -78,11 +81,14 @@ enum Command {
     Confirm(confirm::Confirm),
     Waive(waive::Waive),
     Accept(accept::Accept),
+    Ledger(ledger::Ledger),
+    Acknowledge(acknowledge::Acknowledge),
     Hold(hold::Hold),
     Resume(resume::Resume),
     SwitchBack(switch_back::SwitchBack),
     Abort(abort::Abort),
     Close(close::Close),
+    Release(release::Release),
     Adopt(adopt::Adopt),
     #[command(subcommand)]
     Node(node::Node),
@@ -114,11 +120,14 @@ impl Command {
             Self::Confirm(command) => command,
             Self::Waive(command) => command,
             Self::Accept(command) => command,
+            Self::Ledger(command) => command,
+            Self::Acknowledge(command) => command,
             Self::Hold(command) => command,
             Self::Resume(command) => command,
             Self::SwitchBack(command) => command,
             Self::Abort(command) => command,
             Self::Close(command) => command,
+            Self::Release(command) => command,
             Self::Adopt(command) => command,
             Self::Node(command) => command.as_run(),
             Self::Journal(command) => command.as_run(),

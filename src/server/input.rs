@@ -173,6 +173,16 @@ pub struct WaiveBody {
     pub seq: Option<u64>,
 }
 
+/// The body of `acknowledge`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AcknowledgeBody {
+    /// The line's id.
+    pub line: String,
+    pub note: Option<String>,
+    pub seq: Option<u64>,
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ResumeBody {
@@ -220,6 +230,16 @@ pub struct AbortBody {
 pub struct CloseBody {
     pub state: String,
     pub note: String,
+    pub seq: Option<u64>,
+}
+
+/// The body of `release`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReleaseBody {
+    pub note: String,
+    #[serde(default)]
+    pub withdraw: bool,
     pub seq: Option<u64>,
 }
 

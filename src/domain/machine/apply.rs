@@ -9,10 +9,15 @@ use crate::domain::action::{Kind, When};
 use crate::domain::asked::Answer;
 use crate::domain::checks::AcceptedWarning;
 use crate::domain::estimate;
-use crate::domain::event::{Cause, Event, Evidence, Notice, Verdict, WaitingOn};
-use crate::domain::ids::NodeId;
+use crate::domain::event::{Cause, Event, Evidence, FileEvidence, Notice, Verdict, WaitingOn};
+use crate::domain::ids::{NodeId, PerNode};
+use crate::domain::ledger::Line;
+use crate::domain::plan::Plan;
+use crate::domain::rehearsal::Release;
 use crate::domain::run::{Act, Checked, Hold, Instruction, Phase, Run, SyncEvidence};
+use crate::domain::settings::{Acknowledged, Frozen};
 use crate::domain::step::Step;
+use crate::domain::version::Version;
 use crate::domain::waiver::Waiver;
 
 pub fn apply(run: &mut Run, event: &Event, at: Timestamp) -> Vec<Command> {
@@ -121,10 +126,18 @@ pub fn apply(run: &mut Run, event: &Event, at: Timestamp) -> Vec<Command> {
         Event::NodeReplaced { node, identity, .. } => replaced(run, *node, identity, at),
         Event::Closed { .. } => return closed(run, at),
         Event::Noticed { notice, node, raised, .. } => noticed(run, (*notice, *node), *raised, at),
+        Event::SettingsCompared { lines, .. } => compared(run, lines),
+        Event::LineAcknowledged { line, digest, by, note } => {
+            let (digest, by, note) = (digest.clone(), by.clone(), note.clone());
+            run.settings.acknowledged.insert(line.clone(), Acknowledged { digest, by, at, note });
+        }
         Event::Finished { outcome } => {
             run.finished_at = Some(at);
             run.phase = Phase::Finished(*outcome);
             return vec![Command::Export];
+        }
+        Event::Released { by, note, withdrawn } => {
+            run.released = (!withdrawn).then(|| Release { by: by.clone(), at, note: note.clone() });
         }
     }
     Vec::new()
@@ -209,7 +222,8 @@ pub fn step_done(run: &mut Run, evidence: &Evidence, at: Timestamp) -> Vec<Comma
     let step = run.plan.steps[index].clone();
     let commands = effect(run, &step, evidence, at);
     run.progress[index].done_at = Some(at);
-    if let Some(took) = run.progress[index].measured().filter(|_| step.kind == Kind::Update) {
+    let first = step.kind == Kind::Update && step.node.is_some_and(|node| run.nodes[node.other()].hops == 0);
+    if let Some(took) = run.progress[index].measured().filter(|_| first) {
         let predicted = estimate::of_this_run(&run.plan.policy, Kind::Update, took);
         run.plan.fit.learn_update(predicted);
     }
@@ -248,8 +262,14 @@ fn effect(run: &mut Run, step: &Step, evidence: &Evidence, at: Timestamp) -> Vec
             touch_both(run, at);
             return vec![Command::Export];
         }
+        Kind::RecordSettings => {
+            run.settings = Frozen { snapshot: snapshot_of(evidence), ..Frozen::default() };
+        }
+        Kind::CompareSettings => run.settings.settled_at = Some(at),
         Kind::Update => {
-            record.updated = true;
+            record.hops = hops_after(&run.plan, step, evidence);
+            record.updated = record.hops >= run.plan.hop_count();
+            record.updated_at = Some(at);
             record.update_in_doubt = None;
             record.touched_at = Some(at);
             if let Evidence::Version { build, .. } = evidence {
@@ -267,6 +287,7 @@ fn effect(run: &mut Run, step: &Step, evidence: &Evidence, at: Timestamp) -> Vec
             record.served_until = None;
             run.nodes[node.other()].served_until = Some(at);
             run.survivor = node;
+            run.settings.settled_at = None;
             return vec![Command::Export];
         }
         Kind::Soak => run.soaked = true,
@@ -286,16 +307,40 @@ fn effect(run: &mut Run, step: &Step, evidence: &Evidence, at: Timestamp) -> Vec
     Vec::new()
 }
 
+/// The hops that a node has behind it: by what it shows, since a person may have installed more than was asked for.
+fn hops_after(plan: &Plan, step: &Step, evidence: &Evidence) -> u32 {
+    let shown: Option<Version> = match evidence {
+        Evidence::Version { version, .. } => version.parse().ok(),
+        _ => None,
+    };
+    shown.and_then(|version| plan.hops_done(&version)).unwrap_or_default().max(step.hop + 1)
+}
+
 fn touch_both(run: &mut Run, at: Timestamp) {
     for node in NodeId::BOTH {
         run.nodes[node].touched_at = Some(at);
     }
 }
 
-fn first_file(evidence: &Evidence) -> Option<crate::domain::event::FileEvidence> {
+fn first_file(evidence: &Evidence) -> Option<FileEvidence> {
     match evidence {
         Evidence::Files { files, .. } => files.first().cloned(),
         _ => None,
+    }
+}
+
+fn snapshot_of(evidence: &Evidence) -> PerNode<Option<FileEvidence>> {
+    match evidence {
+        Evidence::Settings { snapshot, .. } => snapshot.clone(),
+        _ => PerNode::default(),
+    }
+}
+
+/// What was acknowledged as it was counts no more once it is something else, and so does the comparison before.
+fn compared(run: &mut Run, lines: &[Line]) {
+    run.settings.lines = lines.to_vec();
+    if run.settings.open().next().is_some() {
+        run.settings.settled_at = None;
     }
 }
 

@@ -141,6 +141,14 @@ pub const TABLE: &[Row] = &[
     row("waived", By::Person, &[Waiting], To::One(&[Ready]), "a person set a promise aside for one step, with a reason"),
     row("waived", By::Person, &[Held], To::One(&[Ready, Held]), "the same; held for another reason, the run stays held"),
     row(
+        "settings_compared",
+        By::Decision,
+        AT_REST,
+        To::Same,
+        "settings were compared with those at the break, and there are other lines than before",
+    ),
+    row("line_acknowledged", By::Person, OPEN, To::Same, "a person has seen a line of the ledger"),
+    row(
         "hold_requested",
         By::Person,
         &[Ready, Acting, Waiting, InDoubt],
@@ -174,6 +182,7 @@ pub const TABLE: &[Row] = &[
     row("node_replaced", By::Person, AT_REST, To::One(&[Held]), "a box was replaced; the run rests until a person lets it go on"),
     row("closed", By::Person, AT_REST, To::One(&[Finished]), "a person ended the run; nothing was touched"),
     row("recovered", By::Daemon, OPEN, To::Same, "the daemon came up and took the run over"),
+    row("released", By::Person, &[Finished], To::Same, "a person lets other runs count on this one, or takes that word back"),
     row(
         "undelivered",
         By::Daemon,

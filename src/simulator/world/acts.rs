@@ -7,7 +7,7 @@ use crate::domain::site::Role;
 use crate::domain::version::{Target, Version};
 
 use super::node::{Installation, SimNode, build_of, merges_sessions, version_text};
-use super::{Effect, Settings, UpdateDone, World};
+use super::{Effect, UpdateDone, World};
 use crate::simulator::faults::Fault;
 
 /// After establishing, the first sync begins this many seconds later (vendor's failover guide).
@@ -28,6 +28,8 @@ pub enum Refusal {
     Linked,
     #[error("node `{0}` has that role already")]
     SameRole(NodeId),
+    #[error("the package to {to} is installed on {needs} only; node `{node}` runs {found}")]
+    NotOn { node: NodeId, to: Version, needs: Version, found: Version },
     #[error("`{0}` is not an act of the console")]
     UnknownAct(String),
 }
@@ -134,6 +136,7 @@ impl World {
     /// Installs a package; without `target`, the one the world was made with. Sessions end at once and the box falls silent.
     pub fn update(&mut self, node: NodeId, target: Option<Target>) -> Result<(), Refusal> {
         self.reachable(node)?;
+        self.fits(node, target.as_ref().unwrap_or(&self.target))?;
         self.judge_update(node);
         self.record_act(node, "update");
         let result = self.update_result(node, target);
@@ -148,6 +151,15 @@ impl World {
         self.schedule(length, Effect::UpdateEnds { node });
         self.settle();
         Ok(())
+    }
+
+    /// A package knows what it may be installed on, and the box refuses it elsewhere.
+    fn fits(&self, node: NodeId, target: &Target) -> Result<(), Refusal> {
+        let found = &self.nodes[node].version;
+        let unmet = self.needs.iter().find(|(to, needs)| *to == target.version && !found.matches(needs));
+        unmet.map_or(Ok(()), |(to, needs)| {
+            Err(Refusal::NotOn { node, to: to.clone(), needs: needs.clone(), found: found.clone() })
+        })
     }
 
     fn update_result(&mut self, node: NodeId, target: Option<Target>) -> Target {
@@ -219,20 +231,11 @@ impl World {
         Ok(())
     }
 
-    /// Somebody changes the settings on a node.
-    pub fn change_settings(&mut self, node: NodeId) -> Result<(), Refusal> {
-        self.reachable(node)?;
-        self.record_act(node, "change-settings");
-        self.revisions += 1;
-        self.nodes[node].settings = Settings { revision: self.revisions, changed_on: node, changed_at: self.now };
-        Ok(())
-    }
-
     /// Another box takes a node's place: on this version, in no relationship, open, and without any data.
     pub fn replace_box(&mut self, node: NodeId, identity: &str, target: &Target) {
         self.throw_out(node);
         // A new box has no settings that could be lost.
-        let settings = self.nodes[node.other()].settings;
+        let settings = self.nodes[node.other()].settings.clone();
         self.nodes[node] = SimNode::new(identity.to_owned(), target, Role::Standalone, settings);
         (self.sync, self.sync_waiting, self.first_sync_pending) = (None, None, false);
         self.links += 1;
