@@ -263,7 +263,8 @@ async fn r3_failover_is_not_broken_without_window_two() {
     let left = |setting: &mut Setting| setting.people = people(&["olga", "op1"]);
     let second = |text: &str| Rebooking { second: Some(text.to_owned()), ..Rebooking::default() };
     let user = |user: &str| Rebooking { responsible: Some(user.to_owned()), ..Rebooking::default() };
-    let cases: [(Box<dyn FnOnce(&mut Setting)>, Option<&str>, &str, Rebooking); 4] = [
+    type Case = (Box<dyn FnOnce(&mut Setting)>, Option<&'static str>, &'static str, Rebooking);
+    let cases: [Case; 4] = [
         (Box::new(nothing), Some("now +1min"), "window two is over", second("2026-11-24T07:00:00Z +4h")),
         (Box::new(nothing), Some("2026-11-24T07:00:00Z +10min"), "window two is too short", second("2026-11-24T07:00:00Z +4h")),
         (Box::new(freeze), None, "window two lies in the freeze `audit` of `owner1`", second("2026-11-25T07:00:00Z +4h")),

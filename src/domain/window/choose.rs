@@ -131,7 +131,8 @@ mod tests {
     #[test]
     fn the_first_that_is_free_and_long_enough() {
         let hours = SignedDuration::from_hours;
-        let cases: [(Option<&str>, &str, i64, &[(&str, &str)], &str); 8] = [
+        type Case = (Option<&'static str>, &'static str, i64, &'static [(&'static str, &'static str)], &'static str);
+        let cases: [Case; 8] = [
             (None, "2026-11-16T00:00:00Z", 1, &[], "2026-11-18T01:00:00Z"),
             // The Wednesday is too short.
             (None, "2026-11-16T00:00:00Z", 3, &[], "2026-11-22T01:00:00Z"),

@@ -161,7 +161,8 @@ mod tests {
 
     #[test]
     fn occurrences_of_every_kind() {
-        let cases: [(&[&str], &str, &str, &str, [&str; 2]); 7] = [
+        type Case = (&'static [&'static str], &'static str, &'static str, &'static str, [&'static str; 2]);
+        let cases: [Case; 7] = [
             (
                 &["sunday"],
                 "02:00",
