@@ -101,7 +101,7 @@ fn pair(status: &Status) -> Vec<(&'static str, String)> {
     facts
 }
 
-/// What was noticed, who started it and when, in UTC.
+/// What else is known of the run, in UTC.
 fn journal(status: &Status) -> Vec<(&'static str, String)> {
     let notices = status.notices.iter().map(|raised| {
         let node = raised.node.map(|node| format!(" (node {node})")).unwrap_or_default();

@@ -30,13 +30,13 @@ pub(super) fn read(reader: &mut Reader, root: &Section, actions: &[&str], shared
     let name = name(reader, root);
     let service = reader.value(root, "service", values::host_name);
     let procedure = reader.value(root, "procedure", |text| Ok(text.to_owned()));
+    let zone = reader.value(root, "zone", values::zone).map(|zone| zone.value);
     let nodes = nodes::read(reader, root);
     if let Some(service) = &service {
         nodes::check(reader, &service.value, &nodes);
     }
     let traffic = traffic::read(reader, root, service.as_ref().map(|service| service.value.as_str()));
     let (policy, roles) = policy::read(reader, root, actions).unzip();
-    let zone = reader.value(root, "zone", values::zone).map(|zone| zone.value);
     let windows = windows::read(reader, root, zone.as_ref());
     let own = freezes::read(reader, root, "site.freezes");
     let calendar = zone.map(|zone| {

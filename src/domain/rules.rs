@@ -117,7 +117,8 @@ const RULES: &[fn(&Step, &Facts) -> Verdict] = &[
 /// Every rule that `step` would break if it began with these facts, the weightiest first.
 pub fn violations(step: &Step, facts: &Facts) -> Vec<Violation> {
     let found = RULES.iter().filter_map(|rule| rule(step, facts).err());
-    let found = found.filter(|violation| !facts.waived.contains(&violation.rule));
+    // A booking can always be made; there is nothing to waive.
+    let found = found.filter(|violation| violation.cure == Cure::Booking || !facts.waived.contains(&violation.rule));
     #[cfg(feature = "test-mutation")]
     let found = found.filter(|violation| !mutation::is_off(violation.rule));
     found.collect()

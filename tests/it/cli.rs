@@ -43,7 +43,7 @@ impl Left {
 /// The binary with nothing of the tester's environment.
 fn binary() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_changeover"));
-    command.env_remove("CHANGEOVER_SOCKET").stdin(Stdio::null());
+    command.env_remove("CHANGEOVER_SOCKET").env("TZ", "UTC").stdin(Stdio::null());
     command
 }
 

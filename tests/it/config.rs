@@ -263,7 +263,7 @@ const BAD_SITES: &[(&str, &str, &str)] = &[
     (
         "\"2026-11-22T02:00[Europe/Berlin] +4h\"",
         "2026-11-22T02:00:00Z",
-        "sites.d/support.toml:32: `first` in `[windows]` is a date or time without quotes; expected a window such as \"2026-11-22T02:00[Europe/Berlin] +4h\"",
+        "sites.d/support.toml:32: `first` in `[windows]` is a date or time without quotes; expected a window such as \"2026-11-22T02:00[Europe/Berlin] +4h\" or \"next\"",
     ),
     ("[[traffic]]\ndriver = \"rfc", "[traffic]\ndriver = \"rfc", "sites.d/support.toml:22: not TOML: duplicate key"),
     (
@@ -568,10 +568,16 @@ fn the_shipped_files_name_every_key_and_load() {
     let main = uncommented(&fs::read_to_string(root().join("config/changeover.toml")).unwrap());
     let main = changed(&main, "procedures = \"procedures\"", "");
     let site = uncommented(&fs::read_to_string(root().join("config/sites.d/support.toml.example")).unwrap());
-    let files = [("changeover.toml", main.as_str()), ("sites.d/support.toml", &site), ("sites.d/lab.toml", &lab())];
+    let files = [
+        ("freezes.ics", "BEGIN:VCALENDAR\nEND:VCALENDAR\n"),
+        ("changeover.toml", main.as_str()),
+        ("sites.d/support.toml", &site),
+        ("sites.d/lab.toml", &lab()),
+    ];
     let settings = load_files(&files).unwrap_or_else(|errors| panic!("{errors}"));
     let support = settings.site("support").unwrap();
     assert_eq!((settings.alerts.len(), settings.exports.len(), support.traffic.len()), (2, 1, 3));
+    assert_eq!(support.site.calendar.freezes.len(), 4);
     let rehearsal = support.site.policy.rehearsal.clone().unwrap();
     assert_eq!((rehearsal.site.as_str(), rehearsal.roles.as_slice()), ("lab", &["owner".to_owned()][..]));
     for key in keys::KEYS.iter().filter(|key| (key.table, key.name) != ("main", "procedures")) {

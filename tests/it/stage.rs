@@ -54,6 +54,8 @@ pub struct Setting {
     /// The site's zone, usual windows and freezes, as the daemon reads them at its next start.
     pub calendar: Calendar,
     pub people: People,
+    /// When it begins.
+    pub begin: Timestamp,
     /// The policy of a second site, `lab`, where there is to be one.
     pub lab: Option<Policy>,
     /// The versions of a package chain before the target; each package is installed only on the version before it.
@@ -64,8 +66,8 @@ impl Default for Setting {
     fn default() -> Self {
         let (first, second) = ("now +4h".to_owned(), "2026-11-23T07:00:00Z +4h".to_owned());
         let (options, policy, calendar) = (InProcessOptions::default(), Policy::default(), Calendar::default());
-        let (own, people, lab, chain) = (Vec::new(), People::default(), None, Vec::new());
-        Self { options, policy, first, second, seed: 1, own, calendar, people, lab, chain }
+        let (own, people, lab, chain, begin) = (Vec::new(), People::default(), None, Vec::new(), START.parse().unwrap());
+        Self { options, policy, first, second, seed: 1, own, calendar, people, lab, chain, begin }
     }
 }
 
@@ -111,7 +113,7 @@ impl Stage {
     }
 
     pub fn set(setting: Setting) -> Self {
-        let start: Timestamp = START.parse().unwrap();
+        let start = setting.begin;
         let clock = Arc::new(VirtualClock::new(start));
         let options = WorldOptions { seed: setting.seed, ..WorldOptions::new(start, FROM.parse().unwrap(), TO.parse().unwrap()) };
         let options = WorldOptions { needs: needs(&setting), ..options };
@@ -143,12 +145,17 @@ impl Stage {
 
     /// The daemon dies and comes up again: a new fleet on the same journal and the same world.
     pub fn restart(&mut self) {
+        self.stop();
+        self.fleet.take_over(self.journal.runs());
+    }
+
+    /// The daemon dies: no run goes on until [`Stage::restart`].
+    pub fn stop(&mut self) {
         self.journal.live_again();
         let line = Telephone { inner: self.site.traffic(), deaf: self.deaf.clone(), mad: self.mad.clone() };
         let place = (self.folder.path().to_owned(), line);
         let file = (&self.setting, self.identities.lock().unwrap().clone());
         self.fleet = fleet((&self.site, &self.lab), &self.clock, &self.journal, file, place);
-        self.fleet.take_over(self.journal.runs());
     }
 
     pub fn request(&self, procedure: &str) -> PlanRequest {

@@ -131,7 +131,8 @@ mod tests {
     #[test]
     fn the_first_that_is_free_and_long_enough() {
         let hours = SignedDuration::from_hours;
-        let cases: [(Option<&str>, &str, i64, &[(&str, &str)], &str); 8] = [
+        type Case = (Option<&'static str>, &'static str, i64, &'static [(&'static str, &'static str)], &'static str);
+        let cases: [Case; 8] = [
             (None, "2026-11-16T00:00:00Z", 1, &[], "2026-11-18T01:00:00Z"),
             // The Wednesday is too short.
             (None, "2026-11-16T00:00:00Z", 3, &[], "2026-11-22T01:00:00Z"),
@@ -168,6 +169,6 @@ mod tests {
         assert!(taken.ends_with("4h long; the first that is long enough lies in the freeze `audit` of `owner1`, 2025-12-31T23:00:00Z to 2028-01-01T23:00:00Z"), "{taken}");
         let long = Need { length: SignedDuration::from_hours(9), ..need };
         let short = next(&calendar(&[]), None, now, long).unwrap_err().to_string();
-        assert_eq!(short, "none of the next 107 windows is free from 2026-11-16T00:00:00Z on and 9h long");
+        assert_eq!(short, "none of the next 106 windows is free from 2026-11-16T00:00:00Z on and 9h long");
     }
 }

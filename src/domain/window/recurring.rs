@@ -161,7 +161,8 @@ mod tests {
 
     #[test]
     fn occurrences_of_every_kind() {
-        let cases: [(&[&str], &str, &str, &str, [&str; 2]); 7] = [
+        type Case = (&'static [&'static str], &'static str, &'static str, &'static str, [&'static str; 2]);
+        let cases: [Case; 7] = [
             (
                 &["sunday"],
                 "02:00",
@@ -173,7 +174,7 @@ mod tests {
                 &["saturday", "sunday"],
                 "22:00",
                 "02:00",
-                "2026-11-16T00:00:00Z",
+                "2026-11-16T01:00:00Z",
                 ["2026-11-21T21:00:00Z 2026-11-22T01:00:00Z", "2026-11-22T21:00:00Z 2026-11-23T01:00:00Z"],
             ),
             (

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{ORDER, ask, binary, run, with};
+use super::{Left, ORDER, ask, binary, run, with};
 use crate::api::daemon::Daemon;
 use crate::api::fake::led_to;
 
@@ -200,6 +200,43 @@ fn each_phase_has_its_page() {
             assert!(left.stdout.contains(part), "{what} {part:?}:\n{}", left.stdout);
         }
     }
+}
+
+/// In UTC, and in the reader's zone where that is another.
+#[test]
+fn windows_are_listed_in_all_zones() {
+    let daemon = Daemon::start();
+    let left = ask(&daemon, &["windows", "support"]);
+    assert_eq!(
+        (left.code, left.stdout.as_str()),
+        (0, "2026-11-22T01:00:00Z to 2026-11-22T05:00:00Z, 4h, `sundays`\n"),
+        "{left:?}"
+    );
+    let mut there = binary();
+    there.args(["windows", "support", "--for", "4h"]).env("CHANGEOVER_SOCKET", &daemon.socket).env("TZ", "America/New_York");
+    let left = Left::of(there.output().unwrap());
+    let zones = "(2026-11-21 20:00 to 2026-11-22 00:00 America/New_York)";
+    assert_eq!(left.stdout, format!("2026-11-22T01:00:00Z to 2026-11-22T05:00:00Z {zones}, 4h, `sundays`\n"), "{left:?}");
+    let left = ask(&daemon, &["windows", "support", "--for", "5h"]);
+    assert_eq!((left.code, left.stdout.as_str()), (0, ""), "{left:?}");
+    assert_eq!(ask(&daemon, &["windows", "support", "--for", "5h", "--json"]).json()["windows"], json!([]));
+    let json = ask(&daemon, &["windows", "support", "--json"]).json();
+    assert_eq!((&json["zone"], &json["windows"][0]["freeze"], &json["for_seconds"]), (&json!("UTC"), &json!(null), &json!(null)));
+    assert_eq!(ask(&daemon, &["windows", "nowhere"]).code, 1);
+    assert_eq!(ask(&daemon, &["windows", "support", "--for", "long"]).code, 2);
+}
+
+/// `resume` books what it is given.
+#[test]
+fn another_window_two_and_another_person() {
+    let daemon = Daemon::start();
+    led_to(&daemon.fake, "held");
+    let left = ask(&daemon, &["resume", "support-1", "--second", "2026-11-28T01:00:00Z +4h", "--responsible", "op1"]);
+    assert_eq!(left.code, 0, "{left:?}");
+    let status = ask(&daemon, &["status", "support-1", "--json"]).json();
+    assert_eq!((&status["windows"]["second"]["from"], &status["responsible"]), (&json!("2026-11-28T01:00:00Z"), &json!("op1")));
+    let both = ask(&daemon, &["resume", "support-1", "--second", "now +4h", "--window", "now +4h"]);
+    assert_eq!(both.code, 2, "{both:?}");
 }
 
 #[test]

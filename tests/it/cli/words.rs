@@ -21,7 +21,12 @@ fn start_prints_the_id() {
     let daemon = Daemon::start();
     let left = ask(&daemon, &with(&["start"], &ORDER));
     assert_eq!((left.code, left.stdout.as_str()), (0, "support-1\n"), "{left:?}");
-    assert_eq!(left.stderr, "follow it with `changeover watch support-1`\n");
+    let told = format!(
+        "window 1: 2026-11-22T01:00:00Z to 2026-11-22T05:00:00Z\nwindow 2: 2026-11-26T01:00:00Z to 2026-11-26T05:00:00Z\n\
+         in charge: {}, of window two\nfollow it with `changeover watch support-1`\n",
+        user()
+    );
+    assert_eq!(left.stderr, told);
     let left = ask(&daemon, &["start", "quiet", "--to", "24.2.1", "--package", "p", "--json"]);
     assert_eq!((left.code, left.stdout.as_str()), (0, "{\"run\":\"quiet-1\"}\n"));
 }

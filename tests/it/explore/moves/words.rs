@@ -1,6 +1,7 @@
 //! What people say, and what they may say where.
 
 use changeover::domain::action::{Kind, When};
+use changeover::domain::booking;
 use changeover::domain::event::{Cause, Event, Verdict, WaitingOn};
 use changeover::domain::gate::Gate;
 use changeover::domain::rules::{self, Rule};
@@ -119,6 +120,11 @@ impl Moves<'_> {
             return self.resumed(Word::Resume, Event::Resumed { first: None, second: None, responsible: None }, false);
         };
         let now = self.state.world.now;
+        if run.hold().is_some_and(|hold| hold.code == booking::HOLD) {
+            let second = Some(scenario::window(booking::need_of_run(run, When::Window2, now).earliest));
+            let event = Event::Resumed { first: None, second, responsible: None };
+            return self.resumed(Word::ResumeWithWindow, event, false);
+        }
         let missed = run.hold().is_some_and(|hold| hold.code == "window_missed");
         let window = run.windows.of(step.when);
         let fits = window.is_none_or(|window| window.fits(now.max(window.from), run.plan.expected(step.kind)));
