@@ -170,6 +170,10 @@ fn head(sheet: &mut String, run: &Run, world: Option<&World>) {
     let _ = writeln!(sheet, "Package: {} (SHA-256 {})", package.path.display(), package.sha256);
     let next = run.step().map_or_else(|| "none".to_owned(), |step| format!("{}: {}", step.id, step.sentence()));
     let _ = writeln!(sheet, "Next step of the plan: {next}");
+    for waiver in &run.waivers {
+        let (rule, step) = (waiver.rule, &waiver.step);
+        let _ = writeln!(sheet, "Waived: {rule} for {step} by {} {}: {}", waiver.by, waiver.at, waiver.reason);
+    }
     if let Phase::Held(hold) = &run.phase {
         let _ = writeln!(sheet, "Held: {} ({})", hold.message, hold.code);
     }

@@ -11,6 +11,7 @@ use changeover::domain::event::{Event, Verdict};
 use changeover::domain::gate::Gate;
 use changeover::domain::ids::{NodeId, PerNode, RunId};
 use changeover::domain::journal::{Record, hex};
+use changeover::domain::people::{People, Person};
 use changeover::domain::procedure::{BUILT_IN, Procedure};
 use changeover::domain::run::{Phase, Run};
 use changeover::domain::site::{Node, Policy, Role, Site};
@@ -46,12 +47,15 @@ pub struct Setting {
     pub seed: u64,
     /// Procedures beside the built-in ones.
     pub own: Vec<Procedure>,
+    /// Whom the daemon's file names; nobody: everybody may speak.
+    pub people: Vec<Person>,
 }
 
 impl Default for Setting {
     fn default() -> Self {
         let (first, second) = ("now +4h".to_owned(), "2026-11-23T07:00:00Z +4h".to_owned());
-        Self { options: InProcessOptions::default(), policy: Policy::default(), first, second, seed: 1, own: Vec::new() }
+        let (options, policy) = (InProcessOptions::default(), Policy::default());
+        Self { options, policy, first, second, seed: 1, own: Vec::new(), people: Vec::new() }
     }
 }
 
@@ -159,6 +163,11 @@ impl Stage {
 
     pub async fn word(&self, id: &RunId, word: Word) -> Result<Snapshot, Problem> {
         self.fleet.command(id, word, "olga", None).await
+    }
+
+    /// A word from another person than the one who started the run.
+    pub async fn says(&self, user: &str, id: &RunId, word: Word) -> Result<Snapshot, Problem> {
+        self.fleet.command(id, word, user, None).await
     }
 
     /// A word from somebody who saw this record last.
@@ -473,7 +482,8 @@ fn fleet(
     };
     let hooks =
         Hooks { alerts: vec![Route { hook: "ops".to_owned(), events: vec!["*".to_owned()] }], exports: vec!["safe".to_owned()] };
-    let around = Arc::new(Around::new(journal.clone(), clock.clone(), hooks, state));
+    let people = People::new(setting.people.iter().cloned());
+    let around = Arc::new(Around { people, ..Around::new(journal.clone(), clock.clone(), hooks, state) });
     let built_in = BUILT_IN.iter().map(|(name, text)| Procedure::load(name, text).unwrap());
     let procedures = built_in.chain(setting.own.iter().cloned()).collect();
     let entry = SiteEntry { site, ports, first: None, second: None };
