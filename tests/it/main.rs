@@ -12,6 +12,7 @@ mod cli;
 mod close;
 mod comes_back;
 mod config;
+mod config_people;
 mod contract;
 mod crashes;
 mod daemon;
