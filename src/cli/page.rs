@@ -6,9 +6,7 @@ use crate::domain::event::{Outcome, WaitingOn};
 use crate::domain::gate::Expiry;
 use crate::domain::ids::NodeId;
 use crate::domain::shown::HASH_SHORT;
-use crate::server::view::{
-    Doubt, GateState, Guide, LeftUntouched, Node, Status, StopHere, Untouched, WaiverView, WayStep,
-};
+use crate::server::view::{Doubt, GateState, Guide, LeftUntouched, Node, Status, StopHere, Untouched, WaiverView, WayStep};
 
 use super::output;
 
@@ -94,7 +92,9 @@ fn gate(state: &GateState) -> Vec<(&'static str, String)> {
     let starter = if state.not_starter { ", not whoever started the run" } else { "" };
     let mut lines = vec![("asks", format!("{asks}{starter}; {} of {} have accepted", state.has(), state.needs))];
     lines.extend(state.answers.iter().map(|answer| ("accepted", answer.to_string())));
-    lines.extend(state.escalated_at.map(|at| ("escalated", format!("{at}; deputies may answer too: {}", state.deputies.join(", ")))));
+    lines.extend(
+        state.escalated_at.map(|at| ("escalated", format!("{at}; deputies may answer too: {}", state.deputies.join(", ")))),
+    );
     lines.extend(state.reminded_at.filter(|_| state.escalated_at.is_none()).map(|at| ("reminded", at.to_string())));
     lines.extend(state.expires_at.map(|at| {
         let end = if state.on_expiry == Expiry::Home { "the way home" } else { "a hold" };

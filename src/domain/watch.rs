@@ -292,7 +292,11 @@ fn has_begun(run: &Run, world: &World) -> bool {
 /// is broken only on evidence that has not lapsed (R1).
 pub fn not_after(run: &Run, step: &Step) -> Option<Timestamp> {
     let bound = step.impact() >= Impact::Disruptive && !run.is_ordered();
-    let window = run.windows.of(step.when).filter(|_| bound && !run.is_waived(Rule::R3, step)).map(|window| window.to - run.plan.expected(step.kind));
+    let window = run
+        .windows
+        .of(step.when)
+        .filter(|_| bound && !run.is_waived(Rule::R3, step))
+        .map(|window| window.to - run.plan.expected(step.kind));
     let proven = run.sync.as_ref().filter(|_| step.kind == Kind::BreakFailover && !run.is_ordered()).map(|sync| sync.proven_at);
     let lapses = proven.map(|at| at + run.plan.policy.max_sync_age);
     window.into_iter().chain(lapses).min()

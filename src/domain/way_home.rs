@@ -81,8 +81,7 @@ pub fn find(facts: &Facts, when: When) -> Found {
 /// where [`find`] looks for up to three, and tries first without what only home needs: proving a procedure then takes 5 to 9 ms
 /// on an unoptimized build, instead of 20.
 pub fn nearest(facts: &Facts) -> Option<Goal> {
-    let start =
-        Facts { ordered: true, window: super::facts::WindowFact::TooShort, waived: Vec::new(), ..facts.clone() };
+    let start = Facts { ordered: true, window: super::facts::WindowFact::TooShort, waived: Vec::new(), ..facts.clone() };
     let first =
         |moves: &'static [Kind]| Search::new(start.clone(), When::Window2).only(moves).find_map(|(_, facts, _)| goal(&facts));
     goal(&start).or_else(|| first(&TO_HARBOUR)).or_else(|| first(&MOVES))

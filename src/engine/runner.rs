@@ -92,7 +92,15 @@ impl Runner {
     ) -> Self {
         let world = Arc::new(ports.world(around.clock.now()));
         let recorder = Recorder::new(around.clone(), published);
-        Self { recorder, performer: Performer { around: around.clone(), ports }, around, world, inbox, idle_looks: 0, shown: VecDeque::new() }
+        Self {
+            recorder,
+            performer: Performer { around: around.clone(), ports },
+            around,
+            world,
+            inbox,
+            idle_looks: 0,
+            shown: VecDeque::new(),
+        }
     }
 
     /// Drives the run until it is finished or the journal fails. `recovered`: it stood in the journal when the daemon came up.

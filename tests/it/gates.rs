@@ -24,7 +24,8 @@ pub fn person(user: &str, roles: &[&str]) -> Person {
 
 /// The run is started by `olga`, who has every role that is asked for first.
 pub fn people() -> Vec<Person> {
-    let all = [("olga", ["operator", "owner"].as_slice()), ("op1", &["operator"]), ("owner1", &["owner"]), ("owner2", &["owner"])];
+    let all =
+        [("olga", ["operator", "owner"].as_slice()), ("op1", &["operator"]), ("owner1", &["owner"]), ("owner2", &["owner"])];
     let people = all.into_iter().chain([("deputy1", ["deputy"].as_slice())]);
     people.map(|(user, roles)| person(user, roles)).collect()
 }
@@ -335,7 +336,11 @@ async fn what_flaps_ends_in_a_hold() {
         assert!(time < 20, "{}", stage.story(&id));
         stage.says("owner1", &id, word(Gate::Licence, Verdict::Accept)).await.unwrap();
         let ill = time % 2 == 0;
-        if ill { stage.fault(Planned::for_ever(Fault::Unhealthy).on(NodeId::A)) } else { stage.mend() }
+        if ill {
+            stage.fault(Planned::for_ever(Fault::Unhealthy).on(NodeId::A))
+        } else {
+            stage.mend()
+        }
         stage.pass(mins(3)).await;
     }
     assert_eq!(end(&stage.run(&id)).as_deref(), Some("evidence_changed"), "{}", stage.story(&id));

@@ -42,7 +42,8 @@ pub fn reminded(run: &Run, record: &Record, gate: Gate, escalated: bool) -> Sayi
 /// What a confirmation stood on has changed, and it counts no more.
 pub fn void(run: &Run, record: &Record, step: &str) -> Option<Saying> {
     let gate = run.plan.steps.iter().find(|known| known.id == step)?.gate?;
-    let hint = format!("look at what has changed (`changeover status {0}`), then answer again: `changeover confirm {0} {gate}`", run.id);
+    let hint =
+        format!("look at what has changed (`changeover status {0}`), then answer again: `changeover confirm {0} {gate}`", run.id);
     let saying = say("gate_waiting", Severity::Warning, record.reason.clone(), hint);
     Some(Saying { code: "evidence_changed".to_owned(), ..saying })
 }
@@ -74,5 +75,5 @@ pub fn after_rejection(run: &Run) -> String {
 pub fn waived(run: &Run, rule: Rule, step: &str, reason: &str, by: &Who) -> Saying {
     let summary = format!("{rule} is set aside for step `{step}` of run `{}` by {by}: {reason}", run.id);
     let hint = format!("if this was not meant: `changeover hold {}`", run.id);
-    Saying { code: "waived".to_owned(), ..say("waived", Severity::Warning, summary, hint) }
+    say("waived", Severity::Warning, summary, hint)
 }

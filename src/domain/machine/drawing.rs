@@ -75,7 +75,10 @@ pub fn mermaid() -> String {
 
 fn labels(from: PhaseKind, to: PhaseKind) -> Vec<&'static str> {
     let here = |arrow: &Arrow| arrow.from == Some(from) && !arrow.stays() && arrow.to.contains(&to);
-    arrows().into_iter().filter(here).map(|arrow| arrow.event).collect()
+    let mut labels: Vec<&str> = arrows().into_iter().filter(here).map(|arrow| arrow.event).collect();
+    // One event may be caused in two ways.
+    labels.dedup();
+    labels
 }
 
 fn staying(phase: PhaseKind) -> Vec<&'static str> {

@@ -52,5 +52,8 @@ fn not_waivable(run: &Run, name: &str) -> Problem {
     let known = WAIVABLE.iter().map(|rule| format!("`{}`", rule.name())).collect::<Vec<_>>().join(", ");
     Problem::new(Kind::BadInput, "not_waivable", format!("`{name}` is no promise that can be waived; these can: {known}"))
         .state(sheet::state(run))
-        .hint(format!("the shortest soak is waived where the version is accepted: `changeover confirm {} production --accept-early`", run.id))
+        .hint(format!(
+            "the shortest soak is waived where the version is accepted: `changeover confirm {} production --accept-early`",
+            run.id
+        ))
 }

@@ -129,7 +129,8 @@ impl Night {
     async fn resume(&mut self, code: &str, what: Way) {
         let window = Some(self.some_window());
         let odd = code == "sync_status_unknown" && self.random.bool();
-        let accepts = Word::Confirm { gate: Some("sync_status".to_owned()), verdict: Verdict::Accept, note: None, evidence: None };
+        let accepts =
+            Word::Confirm { gate: Some("sync_status".to_owned()), verdict: Verdict::Accept, note: None, evidence: None };
         match what {
             Way::NewWindow => drop(self.say(Word::Resume { window }).await),
             Way::SwitchesBack => drop(self.say(Word::SwitchBack { note: "back".to_owned() }).await),
