@@ -1,5 +1,7 @@
 //! Gates: who is heard, how many, when it is asked again, and what becomes of a word when what was shown changes.
 
+mod evidence;
+
 use std::collections::BTreeMap;
 
 use changeover::domain::event::Verdict;
@@ -8,7 +10,6 @@ use changeover::domain::ids::{NodeId, RunId};
 use changeover::domain::people::Person;
 use changeover::domain::procedure::{BUILT_IN, Procedure};
 use changeover::domain::run::Run;
-use changeover::domain::shown::Shown;
 use changeover::domain::site::Policy;
 use changeover::engine::api::{Fleet as _, Kind, Problem, Word};
 use changeover::simulator::faults::{Fault, Planned};
@@ -168,6 +169,15 @@ async fn at_gate(setting: Setting, nth: usize) -> (Stage, RunId, Gate) {
     (stage, id, gate)
 }
 
+fn is_open(gate: Gate) -> impl Fn(&Run) -> bool {
+    move |run| run.open_gate() == Some(gate)
+}
+
+fn lapse(stage: &Stage, id: &RunId) -> String {
+    let records = stage.records(id);
+    records.iter().rfind(|record| record.event == "evidence_lapsed").unwrap().reason.clone()
+}
+
 async fn accept_all(stage: &Stage, id: &RunId) -> String {
     while let Some(gate) = until_gate(stage, id).await {
         stage.says("owner1", id, word(gate, Verdict::Accept)).await.unwrap();
@@ -197,6 +207,7 @@ async fn r10_an_expired_gate_holds_or_goes_home() {
                 let rest = stage.to_rest(&id).await;
                 let revised = stage.records(&id).into_iter().find(|record| record.event == "revised").unwrap();
                 assert_eq!((revised.actor.as_str(), &revised.data["cause"]), ("daemon", &"gate_expired".into()), "{case}");
+                assert!(stage.alert_says("gate_escalated", "gate_expired"), "{case}");
                 assert!(["aborted", "harbour"].contains(&rest.end.as_str()), "{case}: {}\n{}", rest.end, stage.story(&id));
             }
         }
@@ -215,139 +226,6 @@ async fn r10_an_expired_gate_without_a_way_home_holds() {
     }
     stage.pass(mins(70)).await;
     assert_eq!(end(&stage.run(&id)).as_deref(), Some("gate_expired"), "{}", stage.story(&id));
-}
-
-fn evidence(stage: &Stage, id: &RunId) -> Shown {
-    let snapshot = stage.fleet.run(id).unwrap();
-    Shown::of(&snapshot.run, &snapshot.world)
-}
-
-fn is_open(gate: Gate) -> impl Fn(&Run) -> bool {
-    move |run| run.open_gate() == Some(gate)
-}
-
-/// Shown one thing, confirmed on another: refused with what has changed. At every gate of a run before which no other word waits
-/// to be relied on: that one lapses first.
-#[tokio::test(start_paused = true)]
-async fn a_word_on_what_is_no_more_so_is_refused_with_what_has_changed() {
-    let mut met = 0;
-    for (nth, gate) in gates_of("every-gate").await {
-        let (stage, id, _) = at_gate(setting(&GatePolicy::default()), nth).await;
-        if !stage.run(&id).bound.is_empty() {
-            continue;
-        }
-        met += 1;
-        stage.pass(mins(2)).await;
-        let seen = evidence(&stage, &id).short().to_owned();
-        let with = |hash: &str| match word(gate, Verdict::Accept) {
-            Word::Confirm { gate, verdict, note, .. } => Word::Confirm { gate, verdict, note, evidence: Some(hash.to_owned()) },
-            other => other,
-        };
-        stage.fault(Planned::for_ever(Fault::Unhealthy).on(NodeId::B));
-        stage.pass(mins(3)).await;
-        let problem = refused(&stage, "owner1", &id, with(&seen)).await;
-        assert_eq!((problem.kind, problem.code.as_str()), (Kind::Conflict, "evidence_changed"), "{gate}: {problem:?}");
-        assert!(problem.causes[0].contains("node b health: was healthy, is not healthy"), "{gate}: {problem:?}");
-        let other = refused(&stage, "owner1", &id, with("0123456789ab")).await;
-        assert!(other.code == "evidence_changed" && other.causes[0].contains("not known here"), "{other:?}");
-        stage.mend();
-        stage.pass(mins(3)).await;
-        stage.says("owner1", &id, with(&seen)).await.unwrap_or_else(|problem| panic!("{gate}: {problem:?}"));
-    }
-    assert!(met >= 4, "{met}");
-}
-
-/// Confirmed, then changed before anything was done: void, said so, and asked again. Each of the gates that are followed by
-/// another one, while that one is open.
-#[tokio::test(start_paused = true)]
-async fn a_confirmation_is_void_when_what_it_stood_on_changes_before_an_act() {
-    let gates = gates_of("every-gate").await;
-    let followed = gates.windows(2).filter(|pair| match pair {
-        [(_, gate), (_, next)] => [
-            (Gate::Licence, Gate::Order),
-            (Gate::Order, Gate::GoLive),
-            (Gate::AutomaticFailoverOff, Gate::SettingsFrozen),
-            (Gate::Handover, Gate::AutomaticFailoverOff),
-        ]
-        .contains(&(*gate, *next)),
-        _ => false,
-    });
-    for pair in followed {
-        let ((nth, gate), (_, next)) = (pair[0], pair[1]);
-        let (stage, id, _) = at_gate(setting(&GatePolicy::default()), nth).await;
-        stage.pass(mins(2)).await;
-        stage.says("owner1", &id, word(gate, Verdict::Accept)).await.unwrap();
-        stage.until(&id, is_open(next)).await;
-        stage.fault(Planned::for_ever(Fault::Unhealthy).on(NodeId::A));
-        stage.until(&id, |run| run.open_gate().is_some_and(|open| open != next)).await;
-        let reason = lapse(&stage, &id);
-        assert!(reason.contains("node a health: was healthy, is not healthy"), "{reason}");
-        assert!(stage.alert_says("gate_waiting", "evidence_changed"), "{gate}");
-        stage.mend();
-        stage.pass(mins(3)).await;
-        assert_eq!(accept_all(&stage, &id).await, "succeeded", "{gate}\n{}", stage.story(&id));
-        assert_sound(&stage, &id, "every-gate", true, gate.name());
-    }
-}
-
-fn lapse(stage: &Stage, id: &RunId) -> String {
-    let records = stage.records(id);
-    records.iter().rfind(|record| record.event == "evidence_lapsed").unwrap().reason.clone()
-}
-
-/// R10: the acceptance of the version is looked at throughout the soak, also an early one with its waiver.
-#[tokio::test(start_paused = true)]
-async fn r10_the_acceptance_of_the_version_is_void_when_it_falls_ill_in_the_soak() {
-    for verdict in [Verdict::Accept, Verdict::AcceptEarly] {
-        let mut policy = policy(&GatePolicy::default());
-        policy.waivers = BTreeMap::from([("min_soak".to_owned(), roles(&["owner"]))]);
-        let stage = Stage::set(Setting { policy, ..setting(&GatePolicy::default()) });
-        let id = stage.start("role-swap").await;
-        while until_gate(&stage, &id).await != Some(Gate::Production) {
-            let gate = stage.run(&id).open_gate().unwrap();
-            stage.says("owner1", &id, word(gate, Verdict::Accept)).await.unwrap();
-        }
-        stage.pass(mins(2)).await;
-        stage.says("owner1", &id, word(Gate::Production, verdict)).await.unwrap();
-        stage.pass(mins(30)).await;
-        assert_eq!(stage.run(&id).soaked, verdict == Verdict::AcceptEarly);
-        stage.fault(Planned::for_ever(Fault::Unhealthy).on(NodeId::B));
-        stage.until(&id, is_open(Gate::Production)).await;
-        let run = stage.run(&id);
-        assert!(run.verdict.is_none() && !run.soaked && run.bound.is_empty(), "{}", stage.story(&id));
-        stage.mend();
-        stage.pass(mins(3)).await;
-        assert_eq!(accept_all(&stage, &id).await, "succeeded", "{}", stage.story(&id));
-        assert_sound(&stage, &id, "role-swap", true, "ill in the soak");
-    }
-}
-
-/// Evidence that changes again and again is a person's: no endless asking.
-#[tokio::test(start_paused = true)]
-async fn what_flaps_ends_in_a_hold() {
-    let gates = gates_of("every-gate").await;
-    let (nth, _) = gates.into_iter().find(|(_, gate)| *gate == Gate::Licence).unwrap();
-    let (stage, id, _) = at_gate(setting(&GatePolicy::default()), nth).await;
-    for time in 0.. {
-        stage.pass(mins(3)).await;
-        if end(&stage.run(&id)).is_some() {
-            break;
-        }
-        assert!(time < 20, "{}", stage.story(&id));
-        stage.says("owner1", &id, word(Gate::Licence, Verdict::Accept)).await.unwrap();
-        let ill = time % 2 == 0;
-        if ill {
-            stage.fault(Planned::for_ever(Fault::Unhealthy).on(NodeId::A))
-        } else {
-            stage.mend()
-        }
-        stage.pass(mins(3)).await;
-    }
-    assert_eq!(end(&stage.run(&id)).as_deref(), Some("evidence_changed"), "{}", stage.story(&id));
-    stage.mend();
-    stage.pass(mins(3)).await;
-    stage.says("op1", &id, Word::Resume { window: None }).await.unwrap();
-    assert_eq!(accept_all(&stage, &id).await, "succeeded", "{}", stage.story(&id));
 }
 
 /// One of two has accepted and thinks again; what the first was shown must be what the second is shown.
