@@ -4,6 +4,7 @@
 //! ours. Imports: everything of ours.
 
 mod abort;
+mod accept;
 mod adopt;
 mod alerts;
 mod ask;
@@ -39,7 +40,9 @@ mod verify;
 mod waive;
 mod watch;
 mod way;
+mod windows;
 mod wiring;
+mod zones;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -66,6 +69,7 @@ enum Command {
     #[command(subcommand)]
     Simulator(simulator::Simulator),
     Check(check::Check),
+    Windows(windows::Windows),
     Plan(plan::Plan),
     Start(start::Start),
     Status(status::Status),
@@ -73,6 +77,7 @@ enum Command {
     Watch(watch::Watch),
     Confirm(confirm::Confirm),
     Waive(waive::Waive),
+    Accept(accept::Accept),
     Hold(hold::Hold),
     Resume(resume::Resume),
     SwitchBack(switch_back::SwitchBack),
@@ -100,6 +105,7 @@ impl Command {
             Self::Demo(command) => command,
             Self::Simulator(command) => command.as_run(),
             Self::Check(command) => command,
+            Self::Windows(command) => command,
             Self::Plan(command) => command,
             Self::Start(command) => command,
             Self::Status(command) => command,
@@ -107,6 +113,7 @@ impl Command {
             Self::Watch(command) => command,
             Self::Confirm(command) => command,
             Self::Waive(command) => command,
+            Self::Accept(command) => command,
             Self::Hold(command) => command,
             Self::Resume(command) => command,
             Self::SwitchBack(command) => command,

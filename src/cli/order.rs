@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use jiff::Timestamp;
 
+use crate::domain::ids::NodeId;
 use crate::domain::version::Target;
-use crate::domain::window::Window;
-use crate::engine::api::PlanRequest;
+use crate::domain::window::choose::Wanted;
+use crate::engine::api::{Acceptance, PlanRequest};
 
 use super::Failure;
 
@@ -25,12 +26,21 @@ pub struct Order {
     /// The procedure; by default the site's
     #[arg(long, value_name = "NAME")]
     procedure: Option<String>,
-    /// Window one, as in "2026-11-22T02:00[Europe/Berlin] +4h"; by default the site's
+    /// Window one, as in "2026-11-22T02:00[Europe/Berlin] +4h", or `next`, `next NAME`; by default the site's
     #[arg(long, value_name = "WINDOW", value_parser = window)]
     first: Option<String>,
     /// Window two; by default the site's
     #[arg(long, value_name = "WINDOW", value_parser = window)]
     second: Option<String>,
+    /// Both windows in one night, and why: the shortest soak is waived for this run, the gate `production` stays
+    #[arg(long, value_name = "REASON")]
+    urgent: Option<String>,
+    /// The user who is responsible for window two; by default the site's, else whoever starts the run
+    #[arg(long, value_name = "USER")]
+    responsible: Option<String>,
+    /// Accept a warning of the preflight, as it is found now; may be given for each
+    #[arg(long = "accept", value_name = "NAME[.NODE]=REASON", value_parser = acceptance)]
+    accepted: Vec<Acceptance>,
 }
 
 impl Order {
@@ -43,6 +53,9 @@ impl Order {
             procedure: self.procedure.clone(),
             first: self.first.clone(),
             second: self.second.clone(),
+            urgent: self.urgent.clone(),
+            responsible: self.responsible.clone(),
+            accepted: self.accepted.clone(),
         })
     }
 }
@@ -56,7 +69,21 @@ pub fn target(text: &str) -> Result<String, String> {
     text.parse::<Target>().map(|_| text.to_owned()).map_err(|error| error.to_string())
 }
 
+/// `sync_status_unknown.a=the vendor says that it is good`
+fn acceptance(text: &str) -> Result<Acceptance, String> {
+    let wrong = || "expected NAME=REASON or NAME.NODE=REASON".to_owned();
+    let (named, reason) = text.split_once('=').ok_or_else(wrong)?;
+    let (check, node) = match named.split_once('.') {
+        Some((check, node)) => (check, Some(node.parse::<NodeId>().map_err(|error| error.to_string())?)),
+        None => (named, None),
+    };
+    if check.is_empty() || reason.trim().is_empty() {
+        return Err(wrong());
+    }
+    Ok(Acceptance { check: check.to_owned(), node, reason: reason.trim().to_owned() })
+}
+
 /// As [`target`], for windows.
 pub fn window(text: &str) -> Result<String, String> {
-    Window::parse(text, Timestamp::now()).map(|_| text.to_owned()).map_err(|error| error.to_string())
+    Wanted::parse(text, Timestamp::now()).map(|_| text.to_owned()).map_err(|error| error.to_string())
 }

@@ -90,7 +90,7 @@ fn read_sites(main_path: &Path, main: &MainInput, actions: &[&str], gathered: &m
     };
     let read = |file: PathBuf| {
         let path = shown_path(main_path, &folder.value, &file);
-        let input = read_file(&path, "site", gathered, |reader, root| site_file::read(reader, root, actions))?;
+        let input = read_file(&path, "site", gathered, |reader, root| site_file::read(reader, root, actions, &main.freezes))?;
         Some((path, input))
     };
     files.into_iter().filter_map(read).collect()

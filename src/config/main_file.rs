@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use tracing_subscriber::EnvFilter;
 
+use super::freezes::{self, Freezes};
 use super::hooks::{self, Hooks};
 use super::people;
 use super::reader::{At, Reader, Section};
@@ -24,6 +25,8 @@ pub(super) struct MainInput {
     pub(super) log: Option<Log>,
     pub(super) hooks: Hooks,
     pub(super) people: People,
+    /// Of all sites.
+    pub(super) freezes: Freezes,
 }
 
 pub(super) fn read(reader: &mut Reader, root: &Section) -> MainInput {
@@ -33,7 +36,8 @@ pub(super) fn read(reader: &mut Reader, root: &Section) -> MainInput {
     let sites = reader.path(root, "sites").map(|path| (path, named));
     let procedures_dir = reader.path(root, "procedures").map(|path| path.value);
     let (api, log, hooks) = (api(reader, root), log(reader, root), hooks::read(reader, root));
-    MainInput { state, sites, procedures_dir, api, log, hooks, people: people::read(reader, root) }
+    let (people, freezes) = (people::read(reader, root), freezes::read(reader, root, "freezes"));
+    MainInput { state, sites, procedures_dir, api, log, hooks, people, freezes }
 }
 
 fn api(reader: &mut Reader, root: &Section) -> Option<Api> {

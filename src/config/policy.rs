@@ -10,7 +10,7 @@ use super::keys::{self, Kind};
 use super::reader::{At, Reader, Section, quoted};
 use super::suggest;
 use super::values;
-use crate::domain::site::Policy;
+use crate::domain::site::{AfterDrain, OnSoakFailure, Policy, WhenWindowEnds};
 
 type ByAction = BTreeMap<String, At<SignedDuration>>;
 
@@ -21,12 +21,18 @@ pub(super) fn read(reader: &mut Reader, root: &Section, actions: &[&str]) -> Opt
     let max_sync_age = duration("max_sync_age");
     let max_clock_skew = duration("max_clock_skew");
     let max_backup_age = duration("max_backup_age");
+    let max_check_age = duration("max_check_age");
     let drain_limit = duration("drain_limit");
     let min_soak = duration("min_soak");
+    let max_soak = duration("max_soak");
     let max_unprotected = duration("max_unprotected");
     let max_silence = duration("max_silence");
     let closing_notice = duration("closing_notice");
+    let on_soak_failure = reader.word(&section, "on_soak_failure");
+    let nightly_check = reader.value(&section, "nightly_check", values::time_of_day);
+    let after_drain_limit = reader.word(&section, "after_drain_limit");
     let sync_ok_statuses = reader.list(&section, "sync_ok_statuses", |text| Ok(text.to_owned()));
+    let when_window_ends = reader.word(&section, "when_window_ends");
     let expected = by_action(reader, &section, "expected", keys::EXPECTED, actions);
     let limits = by_action(reader, &section, "limits", keys::LIMITS, actions);
     check_limits(reader, &expected, &limits);
@@ -38,13 +44,19 @@ pub(super) fn read(reader: &mut Reader, root: &Section, actions: &[&str]) -> Opt
         sync_ok_statuses: sync_ok_statuses?.value,
         max_clock_skew: max_clock_skew?,
         max_backup_age: max_backup_age?,
+        max_check_age: max_check_age?,
+        nightly_check: nightly_check?.value,
         drain_limit: drain_limit?,
+        after_drain_limit: AfterDrain::of(after_drain_limit?.value),
         min_soak: min_soak?,
+        max_soak: max_soak?,
+        on_soak_failure: if on_soak_failure?.value == "alert" { OnSoakFailure::Alert } else { OnSoakFailure::Restart },
         max_unprotected: max_unprotected?,
         max_silence: max_silence?,
         closing_notice: closing_notice?,
         expected: without_lines(expected),
         limits: without_lines(limits),
+        when_window_ends: if when_window_ends?.value == "home" { WhenWindowEnds::Home } else { WhenWindowEnds::Hold },
         gates: policies,
         waivers: waivers.into_iter().map(|(key, roles)| (key.to_owned(), roles.value)).collect(),
     };

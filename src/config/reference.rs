@@ -48,6 +48,12 @@ fn holds(kind: Kind) -> String {
         Kind::Window => "window".into(),
         Kind::Count => "whole number".into(),
         Kind::Flag => "`true`, `false`".into(),
+        Kind::Zone => "time zone".into(),
+        Kind::ClockTime => "time of day".into(),
+        Kind::Windows => "list of windows".into(),
+        Kind::Days => "list of days".into(),
+        Kind::Moment => "day or time".into(),
+        Kind::TimeOfDay => "time of day".into(),
         Kind::Trust => "`\"system\"`, `{ ca_file = \"…\" }`, `{ pins = [\"…\"] }`".into(),
     }
 }

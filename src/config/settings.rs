@@ -99,11 +99,13 @@ pub struct SiteSettings {
     pub file: PathBuf,
 }
 
-/// The site's usual windows as written; checked. `now` counts from the moment of the plan.
+/// What a plan takes from the site's file, as written; checked. `now` counts from the moment of the plan.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct WindowTexts {
     pub first: Option<String>,
     pub second: Option<String>,
+    /// The user who is responsible for window two.
+    pub responsible: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

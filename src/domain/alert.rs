@@ -1,20 +1,24 @@
 //! Which alerts a record raises, and what they say. Pure: the outbox delivers, this decides.
 
 mod gates;
+mod notices;
 
 use jiff::Timestamp;
 use serde::Serialize;
 
 use super::action::Kind;
-use super::event::{Cause, Event, Notice, Verdict, WaitingOn};
+use super::booking;
+use super::checks::{self, Change, Finding};
+use super::event::{Baseline, Cause, Counts, Event, Evidence, Verdict, WaitingOn};
 use super::ids::{NodeId, RunId};
 use super::journal::Record;
 use super::rules::Rule;
 use super::run::Run;
 use super::sheet;
+use super::step::Step;
 
 /// The alerts of the contract, and those that were added since.
-pub const NAMES: [&str; 19] = [
+pub const NAMES: [&str; 25] = [
     "sync_failed",
     "step_failed",
     "by_operator",
@@ -24,6 +28,10 @@ pub const NAMES: [&str; 19] = [
     "window_closing",
     "window_missed",
     "unprotected_too_long",
+    "exposure",
+    "soak_failed",
+    "soak_inconclusive",
+    "soak_too_long",
     "held",
     "in_doubt",
     "node_unreachable",
@@ -34,6 +42,8 @@ pub const NAMES: [&str; 19] = [
     "finished",
     "store_low",
     "not_driven",
+    "check_changed",
+    "drain_limit",
 ];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -88,7 +98,7 @@ struct Saying {
 /// The alerts of one record; `run` is the run after it, `before` the run it met.
 pub fn of(before: &Run, run: &Run, record: &Record, event: &Event) -> Vec<Alert> {
     let node = node_of(before, event);
-    let sayings = sayings(before, run, record, event);
+    let sayings = sayings(before, run, record, event).into_iter().chain(notices::protected_again(before, run));
     let alert = |saying: Saying| Alert {
         kind: saying.kind,
         timestamp: record.at,
@@ -108,7 +118,7 @@ pub fn of(before: &Run, run: &Run, record: &Record, event: &Event) -> Vec<Alert>
             seq: record.seq,
         },
     };
-    sayings.into_iter().map(alert).collect()
+    sayings.map(alert).collect()
 }
 
 /// Where in a journal an alert belongs that no record raises.
@@ -170,6 +180,7 @@ fn sayings(before: &Run, run: &Run, record: &Record, event: &Event) -> Vec<Sayin
             );
             vec![say("by_operator", Severity::Warning, format!("instruction {number}: {}", lines.join(" ")), hint)]
         }
+        Event::Revised { cause: Cause::WindowEnds, steps, .. } => goes_home(before, run, record, steps),
         Event::Waited { .. }
         | Event::EvidenceLapsed { .. }
         | Event::Resumed { .. }
@@ -185,16 +196,19 @@ fn sayings(before: &Run, run: &Run, record: &Record, event: &Event) -> Vec<Sayin
             let hint = format!("the run keeps looking; after looking yourself, `changeover resume {id}` lets it act again");
             vec![say("in_doubt", Severity::Critical, message.clone(), hint)]
         }
-        Event::Noticed { notice, raised: true, message, .. } => {
-            vec![say(notice.name(), Severity::Critical, message.clone(), hint_of(notice.name(), run))]
+        Event::Noticed { notice, raised: true, message, .. } => notices::raised(run, *notice, message),
+        Event::Checked { results } => check_changed(before, run, results),
+        Event::StepBegun { baseline: Baseline { ending: true, people, .. }, .. } => {
+            drain_limit(before, people.unwrap_or_default(), "their sessions are ended now")
+        }
+        Event::StepDone { evidence: Evidence::Drained { left, found }, .. } if left.is_anybody() => {
+            drain_limit(before, *left, found)
         }
         Event::StepDone { .. } if before.step().is_some_and(|step| step.kind == Kind::SwitchTraffic) => {
             let summary = format!("`{}` leads to node `{}` on every server", run.plan.service, run.survivor);
             vec![say("traffic_switched", Severity::Info, summary, "watch the service; clients follow as their caches expire")]
         }
-        Event::Noticed { notice: notice @ (Notice::UnprotectedTooLong | Notice::NotServing), raised: false, message, .. } => {
-            vec![say(notice.name(), Severity::Info, message.clone(), "nothing is left to do")]
-        }
+        Event::Noticed { notice, raised: false, message, .. } => notices::over(*notice, message),
         Event::Finished { .. } => {
             vec![say("finished", Severity::Info, format!("run `{id}` is finished"), sheet::may(run).join("; "))]
         }
@@ -203,8 +217,53 @@ fn sayings(before: &Run, run: &Run, record: &Record, event: &Event) -> Vec<Sayin
     }
 }
 
+/// What is not as it was in the check before; the first check of a run has nothing to be compared with.
+fn check_changed(before: &Run, run: &Run, results: &[Finding]) -> Vec<Saying> {
+    let Some(last) = &before.checked else { return Vec::new() };
+    let changes = checks::changes(&last.results, results);
+    if changes.is_empty() {
+        return Vec::new();
+    }
+    let worse = changes.iter().any(Change::is_worse);
+    let severity = if worse { Severity::Warning } else { Severity::Info };
+    let summary = changes.iter().map(Change::describe).collect::<Vec<_>>().join("; ");
+    let mut remedies: Vec<&str> = changes.iter().filter(|change| change.is_worse()).map(|change| change.remedy).collect();
+    remedies.dedup();
+    let hint = if worse {
+        format!("{}; see `changeover check {}`", remedies.join("; "), run.id.site)
+    } else {
+        "nothing is left to do".to_owned()
+    };
+    vec![say("check_changed", severity, format!("the nightly check of run `{}`: {summary}", run.id), hint)]
+}
+
+/// BG-02: users or sessions were there still at the drain's limit, and the policy led on.
+fn drain_limit(before: &Run, left: Counts, what: &str) -> Vec<Saying> {
+    let node = before.step().and_then(|step| step.node).unwrap_or(before.plan.primary);
+    let summary = format!("the drain of node `{node}` has reached its limit with {}: {what}", left.describe());
+    let hint = format!("tell those who are still at work; `changeover hold {}` stops the run before it goes on", before.id);
+    vec![say("drain_limit", Severity::Warning, summary, hint)]
+}
+
 fn instruction(run: &Run) -> Option<u32> {
     Some(run.act.as_ref()?.instruction.as_ref()?.number)
+}
+
+/// The run goes home by itself; an instruction that is out is withdrawn with it.
+fn goes_home(before: &Run, run: &Run, record: &Record, steps: &[Step]) -> Vec<Saying> {
+    let step = before.step().map_or("the end", |step| step.id.as_str());
+    let ways: Vec<&str> = steps.iter().map(|step| step.id.as_str()).collect();
+    let withdrawn = instruction(before).map(|number| format!("; instruction {number} is withdrawn, do not carry it out"));
+    let summary = format!(
+        "run `{}` goes home by itself: what was left of the window was too short for `{step}` ({}); the way: {}{}",
+        run.id,
+        record.reason,
+        ways.join(", "),
+        withdrawn.unwrap_or_default()
+    );
+    let hint = format!("follow it with `changeover status {0}`; `changeover hold {0}` stops it after the next step", run.id);
+    let saying = say("window_missed", Severity::Critical, summary, hint);
+    vec![Saying { code: "goes_home".to_owned(), ..saying }]
 }
 
 /// An instruction whose promises hold no more.
@@ -292,6 +351,10 @@ pub fn hint_of(code: &str, run: &Run) -> String {
         "window_missed" => {
             format!("book another window: `changeover resume {id} --window \"2026-11-22T02:00[Europe/Berlin] +4h\"`")
         }
+        booking::HOLD => format!(
+            "book another window two: `changeover resume {id} --second \"START +LENGTH\"` or `--second next` (`changeover windows {}` shows them), and `--responsible USER` where nobody is",
+            run.id.site
+        ),
         "role_conflict" => {
             format!(
                 "break the link on both nodes now (/login > Management > Failover), look at the data as docs/guides/both-primary.md says, {resume}"
@@ -303,6 +366,9 @@ pub fn hint_of(code: &str, run: &Run) -> String {
         ),
         "out_of_band" => {
             format!("somebody changed the pair; look at it, {resume}: what is already so counts if no rule speaks against it")
+        }
+        "warning_not_accepted" => {
+            format!("look at each; accept it by its name: `changeover accept {id} NAME --reason …`; or put it right, {resume}")
         }
         "drain_limit" => format!("ask the users who are left to finish, or end their sessions in the console, {resume}"),
         "rejected" => gates::after_rejection(run),
@@ -328,7 +394,7 @@ pub fn hint_of(code: &str, run: &Run) -> String {
         "unprotected_too_long" if run.is_finished() => {
             format!("link the pair by hand, or have another run take it over: `changeover adopt {}`", run.id.site)
         }
-        "unprotected_too_long" => "end the unprotected time: finish window two".to_owned(),
+        "unprotected_too_long" | "exposure_50" | "exposure_80" => "end the unprotected time: finish window two".to_owned(),
         "stray_session" => format!(
             "close node `{}` to clients, and find out who still reaches it, and how (by address, by an old DNS answer?)",
             run.survivor.other()
@@ -338,6 +404,13 @@ pub fn hint_of(code: &str, run: &Run) -> String {
             run.survivor
         ),
         "window_closing" => format!("what does not begin in time waits for another window: `changeover resume {id} --window …`"),
+        "soak_inconclusive" => format!("see that people work on node `{}`, or accept it knowing that nobody did", run.survivor),
+        "soak_too_long" => format!("decide on the new version, or book window two: `changeover status {id}`"),
+        code if code.starts_with("soak_") => {
+            format!(
+                "look at it; the run does nothing to the pair meanwhile, and goes on by itself once it is well (`changeover status {id}`)"
+            )
+        }
         "store_low" => {
             "free space on the disk of the state folder; only holds, the way home and switch-backs are taken meanwhile".to_owned()
         }

@@ -3,16 +3,19 @@
 //! It changes nothing. The engine records the event, [`super::machine::next`] applies it, and only then is anything sent.
 
 mod ask;
+mod preflight;
 mod settle;
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::action::{Kind, When};
+use super::booking;
 use super::checks;
 use super::event::{Baseline, Event, Evidence, Notice, Outcome, Verdict, WaitingOn};
 use super::facts::Link;
 use super::gate::Gate;
 use super::ids::NodeId;
+use super::late::{self, Late};
 use super::proof::{self, Failure, Proof};
 use super::rules::{self, Cure, Rule, Violation};
 use super::run::{Phase, Run};
@@ -51,6 +54,11 @@ pub fn decide(run: &Run, world: &World) -> Next {
     if let Some(event) = watch::notice(run, world) {
         let why = notice_sentence(&event);
         return record(event, why);
+    }
+    if checks::is_due(run, world.now) {
+        let checks = checks::of_run(run, world);
+        let why = format!("checked as every day: {}", checks::summary(&checks));
+        return record(Event::Checked { results: checks::findings(&checks) }, why);
     }
     if let Phase::Held(_) = run.phase {
         return Next::Rest { until: None };
@@ -109,6 +117,10 @@ pub fn held(failure: Failure, given_up: bool) -> Next {
 /// Begins the first step that is not done.
 fn begin(run: &Run, world: &World) -> Next {
     let Some(step) = run.step() else { return end(run) };
+    if let Some(preflight) = preflight::lapsed(run, step, world.now) {
+        let event = Event::EvidenceLapsed { step: preflight.id.clone(), rule: "max_check_age".to_owned() };
+        return record(event, format!("the preflight is older than `policy.max_check_age`; {} is done once more", preflight.id));
+    }
     let violations = rules::violations(step, &world.facts(run, step));
     if let Some(evidence) = is_so(run, step, world).filter(|_| !run.acknowledged.is_empty()) {
         return already(run, step, evidence, violations);
@@ -121,7 +133,7 @@ fn begin(run: &Run, world: &World) -> Next {
     match step.kind {
         Kind::Confirm => ask::ask(run, step, world),
         Kind::Soak => soak(run, step, world),
-        Kind::Preflight => preflight(run, step, world),
+        Kind::Preflight => preflight::preflight(run, step, world),
         Kind::CheckSync | Kind::Verify | Kind::FinalCheck => look(run, step, world),
         _ => act(run, step, world),
     }
@@ -198,7 +210,7 @@ fn watch_closed(run: &Run, world: &World) -> Next {
 
 /// Readings that show the pair as it is since the run was closed, and not as it was before a break that was under way then.
 fn is_past_closing(run: &Run, world: &World) -> bool {
-    let Some(from) = run.finished_at.map(|closed| closed + run.plan.expected(Kind::BreakFailover)) else { return false };
+    let Some(from) = run.finished_at.map(|closed| closed + run.plan.may_take(Kind::BreakFailover)) else { return false };
     NodeId::BOTH.into_iter().all(|node| world.readings[node].current.as_ref().is_some_and(|read| read.is_after(from)))
 }
 
@@ -208,12 +220,39 @@ fn hindered(run: &Run, step: &Step, violation: Violation, world: &World) -> Next
         Cure::Time => wait_for_time(run, step),
         Cure::Reading => wait_for_reading(run, step, &violation, world),
         Cure::Renew(kind, node) => renew(run, &violation, kind, node),
-        Cure::Person => held_by_rule(&violation),
+        Cure::Booking => held_by_rule(&violation),
+        Cure::Person => refused(run, step, &violation, world),
+    }
+}
+
+/// A promise that only a person can lift; but what is late may be the site's to decide.
+fn refused(run: &Run, step: &Step, violation: &Violation, world: &World) -> Next {
+    if violation.rule != Rule::R3 {
+        return held_by_rule(violation);
+    }
+    match late::of(run, world) {
+        Late::Home(way) => match late::order(run, world, &way) {
+            Some(event) => {
+                record(event, format!("{}: `{}` begins no more; the run goes home by itself", violation.rule, step.id))
+            }
+            None => held_by_rule(violation),
+        },
+        Late::Look if world.now < late::look_until(run, world) => wait(
+            run,
+            WaitingOn::Appliance,
+            None,
+            format!("{}: `{}` begins no more; both nodes are read first", violation.rule, step.id),
+        ),
+        Late::Look | Late::Hold => held_by_rule(violation),
     }
 }
 
 fn held_by_rule(violation: &Violation) -> Next {
-    let code = if violation.rule == Rule::R3 { "window_missed" } else { violation.rule.name() };
+    let code = match (violation.rule, violation.cure) {
+        (_, Cure::Booking) => booking::HOLD,
+        (Rule::R3, _) => "window_missed",
+        (rule, _) => rule.name(),
+    };
     let mut failure = Failure::new("", violation.expected.clone(), violation.found.clone());
     failure.code = code;
     failure.message = format!("{}: {}", violation.rule, failure.message);
@@ -271,15 +310,24 @@ fn renew(run: &Run, violation: &Violation, kind: Kind, node: Option<NodeId>) -> 
     }
 }
 
-/// The shortest soak, unless a person accepted early.
+/// The shortest soak, unless a person accepted early or the plan is urgent; and only while everything is as the soak asks.
 fn soak(run: &Run, step: &Step, world: &World) -> Next {
     let until = run.soak_from.unwrap_or(world.now) + run.plan.policy.min_soak;
     let early = run.verdict == Some(Verdict::AcceptEarly);
-    if world.now < until && !early {
+    let urgent = run.plan.urgent.is_some();
+    if world.now < until && !early && !urgent {
         return wait(run, WaitingOn::Soak, Some(until), "the new version is watched in production".to_owned());
     }
-    let found = if early { "accepted early by a person" } else { "the shortest soak is over" };
-    done(step, Evidence::seen(found), false)
+    if let Some(unmet) = watch::soak::unmet(run, world).first() {
+        return wait(run, WaitingOn::Soak, None, format!("the soak can't end: {}", unmet.sentence()));
+    }
+    let found = match (early, &run.plan.urgent) {
+        (true, _) => "accepted early by a person".to_owned(),
+        (false, Some(why)) if world.now < until => format!("the plan is urgent, the shortest soak is waived: {why}"),
+        (false, _) => "the shortest soak is over".to_owned(),
+    };
+    let but = watch::soak::reservation(run).map(|reservation| format!("; {reservation}")).unwrap_or_default();
+    done(step, Evidence::seen(format!("{found}{but}")), false)
 }
 
 fn done(step: &Step, evidence: Evidence, already: bool) -> Next {
@@ -292,28 +340,10 @@ fn done(step: &Step, evidence: Evidence, already: bool) -> Next {
         Evidence::Files { files, .. } => {
             format!("{} files, {} bytes", files.len(), files.iter().map(|file| file.bytes).sum::<u64>())
         }
+        Evidence::Checks { results } => format!("{} checks, none speaks against the start", results.len()),
+        Evidence::Drained { found, .. } => found.clone(),
     };
     record(Event::StepDone { evidence, already }, format!("`{}` is proven done: {found}", step.id))
-}
-
-/// The preflight's checks; they are also shown by `changeover check`.
-fn preflight(run: &Run, step: &Step, world: &World) -> Next {
-    let checks = checks::of_run(run, world);
-    match checks::verdict(&checks) {
-        checks::Outcome::Fail => held(checks::first_failure(&checks), true),
-        checks::Outcome::Unknown => {
-            let failure = checks::first_failure(&checks);
-            match &run.phase {
-                Phase::Waiting { on: WaitingOn::Appliance, since, .. }
-                    if world.now.duration_since(*since) > run.plan.policy.max_silence =>
-                {
-                    held(failure, true)
-                }
-                _ => wait(run, WaitingOn::Appliance, None, failure.message),
-            }
-        }
-        _ => done(step, Evidence::seen(format!("{} checks, none speaks against the start", checks.len())), false),
-    }
 }
 
 /// A step that only looks: done, awaited up to its limit, or failed.
@@ -352,12 +382,15 @@ fn act(run: &Run, step: &Step, world: &World) -> Next {
 /// The intent, with what was true before.
 fn begun(run: &Run, step: &Step, world: &World, baseline: Option<Baseline>) -> Event {
     let source = if step.kind == Kind::EstablishFailover { step.node.unwrap_or(run.survivor) } else { run.plan.primary };
+    let drains = step.kind == Kind::Drain;
     let wants_sync = matches!(step.kind, Kind::ForceSync | Kind::EstablishFailover);
     let before = || Baseline {
         sync: world.readings[source].sync().filter(|_| wants_sync).cloned(),
         first_sync: None,
         traffic: world.traffic.target().filter(|_| step.kind == Kind::SwitchTraffic),
         denied: step.kind == Kind::Reopen && step.node.is_some_and(|node| world.denies(node)),
+        people: drains.then(|| world.people(step.node.unwrap_or(run.plan.primary))),
+        ending: drains && run.at().is_some_and(|progress| progress.ending),
     };
     Event::StepBegun { attempt: run.at().map_or(0, |progress| progress.attempts) + 1, baseline: baseline.unwrap_or_else(before) }
 }

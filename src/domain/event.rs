@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::checks::Finding;
 use super::gate::Gate;
 use super::ids::NodeId;
 use super::people::Who;
@@ -63,6 +64,19 @@ pub enum Event {
         step: String,
         rule: String,
     },
+    /// A run that waits was checked, as every night.
+    Checked {
+        results: Vec<Finding>,
+    },
+    /// A person accepted a warning of the preflight, as it was found. `left`: the warnings that nobody has accepted yet.
+    WarningAccepted {
+        check: String,
+        node: Option<NodeId>,
+        basis: String,
+        reason: String,
+        by: String,
+        left: Vec<String>,
+    },
     /// A person answered a gate.
     Confirmed {
         gate: Gate,
@@ -106,10 +120,12 @@ pub enum Event {
     },
     /// A person asked to stop at the next safe point.
     HoldRequested {},
-    /// A person lets the run go on, perhaps with a new window.
+    /// A person lets the run go on, perhaps with new windows, or with another person responsible for window two.
     Resumed {
         first: Option<Window>,
         second: Option<Window>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        responsible: Option<String>,
     },
     /// A person ordered traffic back to the node it was taken from.
     SwitchBackOrdered {
@@ -171,6 +187,30 @@ pub struct Baseline {
     /// The node that is to be opened was seen to refuse clients: then that it takes them shows that it was opened.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub denied: bool,
+    /// BG-02: who was there when a drain was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub people: Option<Counts>,
+    /// BG-02: the drain's limit has passed, and sessions are ended.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub ending: bool,
+}
+
+/// Users and sessions of a node, as far as it tells them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    pub users: Option<u32>,
+    pub sessions: Option<u32>,
+}
+
+impl Counts {
+    /// Somebody is there, as far as it is told.
+    pub fn is_anybody(self) -> bool {
+        self.users.unwrap_or(0) > 0 || self.sessions.unwrap_or(0) > 0
+    }
+
+    pub fn describe(self) -> String {
+        format!("{} users, {} sessions", self.users.unwrap_or(0), self.sessions.unwrap_or(0))
+    }
 }
 
 /// What a finished step leaves for the rules and the report.
@@ -192,6 +232,15 @@ pub enum Evidence {
     Files {
         files: Vec<FileEvidence>,
         records: Option<u64>,
+    },
+    /// What the preflight found.
+    Checks {
+        results: Vec<Finding>,
+    },
+    /// BG-02: who was left on a node when its drain was over, and why that is enough.
+    Drained {
+        left: Counts,
+        found: String,
     },
 }
 
@@ -239,6 +288,23 @@ pub enum Notice {
     StoreLow,
     /// The node that should serve takes no client, and nothing of ours explains it.
     NotServing,
+    /// Half of the budget of time without failover has passed.
+    #[serde(rename = "exposure_50")]
+    Exposure50,
+    #[serde(rename = "exposure_80")]
+    Exposure80,
+    /// Conditions of the soak: a node was silent or unwell; the serving one refused clients; a certificate or licence runs out
+    /// before window two is over; not every server names the serving node.
+    SoakSilent,
+    SoakUnhealthy,
+    SoakRefusing,
+    SoakExpiring,
+    SoakMisled,
+    /// Sessions were seen on the serving node. No alert: it is what the soak is for.
+    SoakInUse,
+    /// The shortest soak is over and no session was seen.
+    SoakInconclusive,
+    SoakTooLong,
 }
 
 impl Notice {
@@ -251,7 +317,41 @@ impl Notice {
             Self::RoleConflict => "role_conflict",
             Self::StoreLow => "store_low",
             Self::NotServing => "not_serving",
+            Self::Exposure50 => "exposure_50",
+            Self::Exposure80 => "exposure_80",
+            Self::SoakSilent => "soak_silent",
+            Self::SoakUnhealthy => "soak_unhealthy",
+            Self::SoakRefusing => "soak_refusing",
+            Self::SoakExpiring => "soak_expiring",
+            Self::SoakMisled => "soak_misled",
+            Self::SoakInUse => "soak_in_use",
+            Self::SoakInconclusive => "soak_inconclusive",
+            Self::SoakTooLong => "soak_too_long",
         }
+    }
+
+    /// The alert that tells it; the notice's own name is the alert's `code`.
+    pub fn alert(self) -> &'static str {
+        match self {
+            Self::Exposure50 | Self::Exposure80 => "exposure",
+            notice if notice.is_soak_condition() => "soak_failed",
+            notice => notice.name(),
+        }
+    }
+
+    /// A condition that the soak watches.
+    pub fn is_soak_condition(self) -> bool {
+        matches!(self, Self::SoakSilent | Self::SoakUnhealthy | Self::SoakRefusing | Self::SoakExpiring | Self::SoakMisled)
+    }
+
+    /// It means something only between the windows.
+    pub fn is_of_the_soak(self) -> bool {
+        self.is_soak_condition() || matches!(self, Self::SoakInUse | Self::SoakInconclusive | Self::SoakTooLong)
+    }
+
+    /// It means something only while failover is off.
+    pub fn is_of_the_exposure(self) -> bool {
+        matches!(self, Self::UnprotectedTooLong | Self::Exposure50 | Self::Exposure80)
     }
 }
 
@@ -263,6 +363,8 @@ pub enum Cause {
     Abort,
     /// A person had replaced a box.
     NodeReplaced,
+    /// What was left of the window was too short, and the site's policy is to go home then.
+    WindowEnds,
     /// Nobody answered a gate in time, and its policy leads home then.
     GateExpired,
 }
@@ -311,6 +413,8 @@ impl Event {
             Self::Doubted { .. } => "doubted",
             Self::StepDone { .. } => "step_done",
             Self::EvidenceLapsed { .. } => "evidence_lapsed",
+            Self::Checked { .. } => "checked",
+            Self::WarningAccepted { .. } => "warning_accepted",
             Self::Confirmed { .. } => "confirmed",
             Self::Reminded { .. } => "reminded",
             Self::Denied { .. } => "denied",

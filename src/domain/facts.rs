@@ -4,6 +4,7 @@
 //! procedure is loaded from the ideal pair, step by step ([`Facts::after`]). The rules can't tell the difference.
 
 use super::action::{Kind, When};
+use super::booking::Lack;
 use super::gate::Gate;
 use super::ids::{NodeId, PerNode};
 use super::rules::Rule;
@@ -125,6 +126,8 @@ pub struct Facts {
     pub rejected: bool,
     pub soaked: bool,
     pub window: WindowFact,
+    /// R3: what window two lacks, as far as the step depends on it.
+    pub second: Vec<Lack>,
     /// The steps were ordered by a person to restore service (R3's exemption).
     pub ordered: bool,
     /// From the break until failover is proven again.
@@ -168,6 +171,7 @@ impl Facts {
             rejected: false,
             soaked: false,
             window: WindowFact::Fits,
+            second: Vec::new(),
             ordered: false,
             unprotected: false,
             movable: true,

@@ -100,6 +100,7 @@ pub fn begin(id: RunId, plan: Box<Plan>, actor: &str, at: Timestamp) -> Run {
         progress: vec![Progress::default(); plan.steps.len()],
         act: None,
         windows: plan.windows.clone(),
+        responsible: Some(plan.responsible.clone().unwrap_or_else(|| actor.to_owned())),
         nodes: PerNode::default(),
         survivor: plan.primary,
         sync: None,
@@ -112,6 +113,7 @@ pub fn begin(id: RunId, plan: Box<Plan>, actor: &str, at: Timestamp) -> Run {
         waivers: Vec::new(),
         soak_from: None,
         soaked: false,
+        used_at: None,
         accepted_status: None,
         hold_requested: false,
         acknowledged: Vec::new(),
@@ -121,6 +123,8 @@ pub fn begin(id: RunId, plan: Box<Plan>, actor: &str, at: Timestamp) -> Run {
         resumed: 0,
         instructions: 0,
         notices: Vec::new(),
+        checked: None,
+        accepted: Vec::new(),
         plan,
     };
     match run.plan.adopted.clone() {

@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::action::Kind;
-use super::event::{Baseline, Evidence};
+use super::event::{Baseline, Counts, Evidence};
 use super::facts::Link;
 use super::ids::NodeId;
 use super::run::{Act, Phase, Run};
@@ -264,22 +264,39 @@ pub fn reversed(primary: NodeId) -> Failure {
     Failure::new("role_conflict", format!("node `{primary}` primary"), found)
 }
 
-/// Users and sessions zero (BG-02). A program that tells neither is taken at its word once it accepted the drain.
+/// Users and sessions zero (BG-02). A program that tells neither is taken at its word once it accepted the drain. Where sessions
+/// were ended, those who are logged in still have none, and lose nothing.
 fn emptied(node: NodeId, act: &Act, world: &World) -> Proof {
     let reading = &world.readings[node];
     let Some(current) = reading.current.as_ref().filter(|_| reading.proven_after(act.since)) else {
         return not_yet(format!("a reading of node `{node}` that is younger than the order"));
     };
     match (current.users, current.sessions) {
-        (None, None) if act.accepted => Proof::Done(Evidence::seen("the driver accepted the drain and tells no counts")),
+        (None, None) if act.accepted && !act.baseline.ending => {
+            Proof::Done(Evidence::seen("the driver accepted the drain and tells no counts"))
+        }
+        (users, Some(0)) if act.baseline.ending => {
+            let left = Counts { users, sessions: Some(0) };
+            Proof::Done(Evidence::Drained { left, found: format!("sessions were ended; left: {}", left.describe()) })
+        }
         (None, None) => not_yet(format!("counts of users and sessions of node `{node}`; it tells none")),
         (users, sessions) if users.unwrap_or(0) == 0 && sessions.unwrap_or(0) == 0 => {
-            Proof::Done(Evidence::seen("no users and no sessions"))
+            let was = act.baseline.people.map(|people| format!("; {} when it was asked", people.describe()));
+            let found = format!("no users and no sessions{}", was.unwrap_or_default());
+            Proof::Done(Evidence::Drained { left: Counts { users, sessions }, found })
         }
         (users, sessions) => {
             not_yet(format!("node `{node}` to empty: {} users, {} sessions", users.unwrap_or(0), sessions.unwrap_or(0)))
         }
     }
+}
+
+/// Who is on a node that drains, by a reading younger than the order; `None` where it can't be told.
+pub fn left_on(run: &Run, step: &Step, act: &Act, world: &World) -> Option<Counts> {
+    let node = step.node.unwrap_or(run.plan.primary);
+    let left = world.people(node);
+    let told = left.users.is_some() || left.sessions.is_some();
+    (told && world.readings[node].proven_after(act.since)).then_some(left)
 }
 
 /// Takes no client any more, where the driver can try; no sessions left, where it tells.
@@ -429,7 +446,7 @@ pub fn latest_effect(run: &Run, step: &Step, act: &Act, world: &World) -> Option
     };
     match step.kind {
         Kind::Update => None,
-        Kind::ForceSync | Kind::BreakFailover | Kind::EstablishFailover => Some(act.since + run.plan.expected(step.kind)),
+        Kind::ForceSync | Kind::BreakFailover | Kind::EstablishFailover => Some(act.since + run.plan.may_take(step.kind)),
         Kind::SwitchTraffic => Some(act.since + world.settling),
         Kind::Drain | Kind::Quiesce | Kind::Reopen => {
             let node = step.node.unwrap_or(run.plan.primary);
@@ -461,7 +478,7 @@ pub fn had_no_effect(run: &Run, step: &Step, act: &Act, world: &World) -> bool {
         Kind::ForceSync | Kind::BreakFailover | Kind::EstablishFailover => {
             let before =
                 if step.kind == Kind::EstablishFailover { Link::Broken } else { Link::Linked { primary: run.plan.primary } };
-            waited >= run.plan.expected(step.kind) && world.link() == before && NodeId::BOTH.into_iter().all(read)
+            waited >= run.plan.may_take(step.kind) && world.link() == before && NodeId::BOTH.into_iter().all(read)
         }
         _ => false,
     }

@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use jiff::civil::Time;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::gate::{Gate, GatePolicy};
 use super::ids::{NodeId, PerNode};
 use super::version::Version;
+use super::window::calendar::Calendar;
 
 /// What a node is now. Observed, never assumed: it changes during a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -40,6 +42,8 @@ pub struct Site {
     pub procedure: Option<String>,
     pub nodes: PerNode<Node>,
     pub policy: Policy,
+    /// Its zone, its usual windows, and when nothing may be done.
+    pub calendar: Calendar,
 }
 
 /// One appliance of the site.
@@ -88,11 +92,26 @@ pub struct Policy {
     pub max_clock_skew: SignedDuration,
     /// R4: how old the survivor's backup may be when failover is established.
     pub max_backup_age: SignedDuration,
+    /// How old the preflight's results may be when they are used.
+    #[serde(default = "an_hour")]
+    pub max_check_age: SignedDuration,
+    /// When a run that waits is checked, every day; `None`: never. A run of a build that did not check at night goes on so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nightly_check: Option<Time>,
     /// BG-02: how long a drain waits for users to leave.
     pub drain_limit: SignedDuration,
+    /// BG-02: what becomes of those who are still there then.
+    #[serde(default)]
+    pub after_drain_limit: AfterDrain,
     /// R10, BG-05: the shortest time between the windows.
     pub min_soak: SignedDuration,
-    /// R10, BG-05: after this long without failover an alert goes out.
+    /// BG-05: after this long between the windows an alert goes out.
+    #[serde(default = "default_max_soak")]
+    pub max_soak: SignedDuration,
+    /// What becomes of the soak when a condition that it watches fails.
+    #[serde(default)]
+    pub on_soak_failure: OnSoakFailure,
+    /// R10, BG-05: the budget of time without failover; alerts go out at shares of it and at its end.
     pub max_unprotected: SignedDuration,
     /// A node that does not answer for this long outside an update raises `node_unreachable`.
     pub max_silence: SignedDuration,
@@ -102,12 +121,26 @@ pub struct Policy {
     pub expected: BTreeMap<String, SignedDuration>,
     /// How long an action may take before it is in doubt, by action name.
     pub limits: BTreeMap<String, SignedDuration>,
+    /// What the run does by itself when what is left of its window is too short for the next step.
+    #[serde(default)]
+    pub when_window_ends: WhenWindowEnds,
     /// Who may answer a gate, and what becomes of it if nobody does; the others have [`GatePolicy::default`].
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub gates: BTreeMap<Gate, GatePolicy>,
     /// The roles that may set a promise aside for one step, by the promise's key in `[policy.waivers]`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub waivers: BTreeMap<String, Vec<String>>,
+}
+
+/// When a window has no time left for the next step, and failover is broken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WhenWindowEnds {
+    /// The run holds, and a person decides.
+    #[default]
+    Hold,
+    /// Where the way leads home without an update, the run takes it; else it holds.
+    Home,
 }
 
 impl Policy {
@@ -122,6 +155,54 @@ impl Policy {
     }
 }
 
+/// A week: one weekend's window to the next, which is how pairs are usually updated.
+fn default_max_soak() -> SignedDuration {
+    SignedDuration::from_hours(7 * 24)
+}
+
+/// What a failed condition does to the soak. Neither leads on, and nothing is done to the pair.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnSoakFailure {
+    /// The soak's clock begins anew when the failure is over.
+    Restart,
+    /// It is told, and the clock goes on. What a plan from before the setting means: nothing restarted it then.
+    #[default]
+    Alert,
+}
+
+/// What is done with users and sessions that are there still at the drain's limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AfterDrain {
+    /// The run is held: a person decides.
+    #[default]
+    Hold,
+    /// The run goes on, and says how many it left.
+    GoOn,
+    /// Their sessions are ended through the node's interface.
+    EndSessions,
+}
+
+impl AfterDrain {
+    /// The words of the config, in this order.
+    pub const WORDS: [&'static str; 3] = ["hold", "go_on", "end_sessions"];
+
+    /// By its word; whatever is no word of it holds.
+    pub fn of(word: &str) -> Self {
+        match word {
+            "go_on" => Self::GoOn,
+            "end_sessions" => Self::EndSessions,
+            _ => Self::Hold,
+        }
+    }
+}
+
+/// What plans of before the key have.
+fn an_hour() -> SignedDuration {
+    SignedDuration::from_hours(1)
+}
+
 impl Default for Policy {
     fn default() -> Self {
         Self {
@@ -129,13 +210,19 @@ impl Default for Policy {
             sync_ok_statuses: vec!["success".to_owned()],
             max_clock_skew: SignedDuration::from_secs(60),
             max_backup_age: SignedDuration::from_hours(24),
+            max_check_age: an_hour(),
+            nightly_check: Some(Time::constant(3, 0, 0, 0)),
             drain_limit: SignedDuration::from_mins(30),
+            after_drain_limit: AfterDrain::Hold,
             min_soak: SignedDuration::from_hours(24),
+            max_soak: default_max_soak(),
+            on_soak_failure: OnSoakFailure::Restart,
             max_unprotected: SignedDuration::from_hours(14 * 24),
             max_silence: SignedDuration::from_mins(5),
             closing_notice: SignedDuration::from_mins(30),
             expected: BTreeMap::new(),
             limits: BTreeMap::new(),
+            when_window_ends: WhenWindowEnds::Hold,
             gates: BTreeMap::new(),
             waivers: BTreeMap::new(),
         }
@@ -176,6 +263,12 @@ pub struct Observation {
     pub clock_skew: Option<SignedDuration>,
     /// Whether the node takes a client for the service's name at its own address; `None` where the driver can't try.
     pub takes_clients: Option<bool>,
+    /// Until when the certificate that it shows to clients is valid, where the driver tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate_until: Option<Timestamp>,
+    /// Until when its licence runs, where the driver tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub licence_until: Option<Timestamp>,
 }
 
 impl Observation {

@@ -3,16 +3,21 @@
 //! Pure: the engine puts readings in, rules and decisions take facts out.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::action::Impact;
+use super::booking;
+use super::event::Counts;
 use super::facts::{Facts, Known, Link, NodeFacts, WindowFact};
+use super::fit;
 use super::ids::{NodeId, PerNode};
+use super::people::People;
 use super::run::Run;
 use super::site::{Observation, Role, SyncFact, TrafficLook};
 use super::step::Step;
 use super::waiver;
+use super::window::calendar::Calendar;
 
 /// The last readings of a node, as far as proofs need them.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -142,6 +147,8 @@ pub struct TrafficReading {
     pub looks: Vec<Result<TrafficLook, String>>,
     /// Looks without a break that named the same node.
     pub steady_count: u32,
+    /// Since when some look has failed at every try.
+    unread_since: Option<Timestamp>,
 }
 
 impl TrafficReading {
@@ -149,6 +156,17 @@ impl TrafficReading {
         let before = self.target();
         self.looks = looks;
         self.steady_count = if self.target() == before { self.steady_count.saturating_add(1) } else { 1 };
+    }
+
+    /// Says when the last looks were taken.
+    pub fn taken_at(&mut self, now: Timestamp) {
+        let unread = self.looks.iter().any(Result::is_err);
+        self.unread_since = unread.then(|| self.unread_since.unwrap_or(now));
+    }
+
+    /// How long looks have failed.
+    pub fn unread_for(&self, now: Timestamp) -> SignedDuration {
+        self.unread_since.map_or(SignedDuration::ZERO, |since| now.duration_since(since))
     }
 
     /// The node that every answer of every entry names.
@@ -192,11 +210,27 @@ pub struct World {
     pub settling: SignedDuration,
     /// When everything is read next, if nothing happens before.
     pub next_look: Option<Timestamp>,
+    /// What the config says now.
+    pub config: Arc<Current>,
+}
+
+/// What the config says now of a site, and may not have said when a run began.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Current {
+    pub calendar: Calendar,
+    pub people: Arc<People>,
 }
 
 impl World {
     pub fn new(now: Timestamp, has_traffic: bool, settling: SignedDuration) -> Self {
-        Self { now, readings: PerNode::default(), traffic: TrafficReading::default(), has_traffic, settling, next_look: None }
+        let (readings, traffic) = (PerNode::default(), TrafficReading::default());
+        Self { now, readings, traffic, has_traffic, settling, next_look: None, config: Arc::default() }
+    }
+
+    /// The users and sessions that a node tells of.
+    pub fn people(&self, node: NodeId) -> Counts {
+        let current = self.readings[node].current.as_ref();
+        Counts { users: current.and_then(|read| read.users), sessions: current.and_then(|read| read.sessions) }
     }
 
     pub fn link(&self) -> Link {
@@ -219,6 +253,7 @@ impl World {
             rejected: run.verdict == Some(super::event::Verdict::Reject),
             soaked: run.soaked,
             window: self.window(run, step),
+            second: booking::lacks(run, step, self),
             ordered: run.is_ordered(),
             unprotected: run.unprotected_since().is_some(),
             movable: self.has_traffic,
@@ -325,7 +360,7 @@ impl World {
 
     fn window(&self, run: &Run, step: &Step) -> WindowFact {
         let Some(window) = run.windows.of(step.when) else { return WindowFact::Fits };
-        let needed = if step.impact() >= Impact::Disruptive { run.plan.expected(step.kind) } else { SignedDuration::ZERO };
+        let needed = if fit::is_bound(step, run.is_ordered()) { run.plan.need(step) } else { SignedDuration::ZERO };
         if self.now < window.from {
             WindowFact::NotYet
         } else if window.fits(self.now, needed) {

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use jiff::Timestamp;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{Resumption, WebPkiServerVerifier, verify_server_name};
 use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
@@ -76,6 +77,12 @@ pub fn format_pin(pin: &Pin) -> String {
 pub fn pin_of(certificate: &[u8]) -> Option<Pin> {
     let (_, parsed) = X509Certificate::from_der(certificate).ok()?;
     Some(Sha256::digest(parsed.public_key().raw).into())
+}
+
+/// The last moment at which a certificate in DER is valid; `None` if it is no certificate.
+pub fn valid_until(certificate: &[u8]) -> Option<Timestamp> {
+    let (_, parsed) = X509Certificate::from_der(certificate).ok()?;
+    Timestamp::from_second(parsed.validity().not_after.timestamp()).ok()
 }
 
 /// Makes a client's configuration for one kind of trust.
@@ -270,6 +277,12 @@ mod tests {
             client.process_new_packets()?;
         }
         Ok(())
+    }
+
+    #[test]
+    fn a_certificate_tells_its_end() {
+        assert_eq!(valid_until(&certificate(2020, 2031)), "2031-01-01T00:00:00Z".parse().ok());
+        assert_eq!(valid_until(&[1, 2, 3]), None);
     }
 
     #[test]

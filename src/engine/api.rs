@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::checks::Check;
 use crate::domain::event::Verdict;
@@ -15,6 +15,7 @@ use crate::domain::plan::{Plan, Refusal};
 use crate::domain::run::Run;
 use crate::domain::site::Site;
 use crate::domain::way_home::Found;
+use crate::domain::window::calendar::Usual;
 use crate::domain::world::World;
 
 use super::untouched::{NotDriven, Untouched};
@@ -49,11 +50,40 @@ pub struct PlanRequest {
     pub package: PathBuf,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub procedure: Option<String>,
-    /// A window, `2026-11-22T02:00[Europe/Berlin] +4h`.
+    /// A window, `2026-11-22T02:00[Europe/Berlin] +4h`, or `next`, `next NAME`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub second: Option<String>,
+    /// Why both windows are in one night: the lower bound of the soak is waived for this plan.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub urgent: Option<String>,
+    /// The user who is responsible for window two; by default the site's, else whoever starts the run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub responsible: Option<String>,
+    /// The preflight's warnings that whoever asks accepts, each by its name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub accepted: Vec<Acceptance>,
+}
+
+/// The next windows of a site.
+#[derive(Clone, Debug)]
+pub struct WindowsFound {
+    pub site: String,
+    pub zone: String,
+    /// Free ones and such as a freeze takes out, in order.
+    pub windows: Vec<Usual>,
+}
+
+/// A person's word on one warning.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Acceptance {
+    pub check: String,
+    /// Needed only where both nodes have the warning.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<NodeId>,
+    pub reason: String,
 }
 
 /// A plan before it is a run.
@@ -64,6 +94,8 @@ pub struct PlanPreview {
     /// When each step is expected to begin.
     pub times: Vec<Timestamp>,
     pub refusals: Vec<Refusal>,
+    /// What the clocks do to its windows.
+    pub flags: Vec<String>,
     /// The site's traffic can be moved through us.
     pub movable: bool,
 }
@@ -85,10 +117,18 @@ pub enum Word {
         reason: String,
     },
     Hold,
+    /// A warning of the preflight, as it is found now, is not to stand in the way.
+    AcceptWarning {
+        check: String,
+        node: Option<NodeId>,
+        reason: String,
+    },
     /// With a window: the one of the step where the run stands is booked anew.
     Resume {
         window: Option<String>,
     },
+    /// As [`Word::Resume`], with other windows by name, or another person responsible for window two.
+    Rebook(Rebooking),
     SwitchBack {
         note: String,
     },
@@ -116,14 +156,23 @@ impl Word {
         match self {
             Self::Confirm { .. } => "confirm",
             Self::Waive { .. } => "waive",
+            Self::AcceptWarning { .. } => "accept",
             Self::Hold => "hold",
-            Self::Resume { .. } => "resume",
+            Self::Resume { .. } | Self::Rebook(_) => "resume",
             Self::SwitchBack { .. } => "switch-back",
             Self::Abort { .. } => "abort",
             Self::Close { .. } => "close",
             Self::ReplaceNode { .. } => "node replace",
         }
     }
+}
+
+/// What of a run's bookings changes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rebooking {
+    pub first: Option<String>,
+    pub second: Option<String>,
+    pub responsible: Option<String>,
 }
 
 /// What `adopt` is given. Files are paths on the daemon's machine.
@@ -248,6 +297,9 @@ pub trait Fleet: Send + Sync + 'static {
 
     /// The preflight of a site: fresh readings, nothing changed.
     fn check<'a>(&'a self, site: &'a str) -> BoxFuture<'a, Result<Vec<Check>, Problem>>;
+
+    /// The next windows of a site that are so long.
+    fn windows(&self, site: &str, length: Option<SignedDuration>) -> Result<WindowsFound, Problem>;
 
     /// A plan and what speaks against it; touches nothing.
     fn plan(&self, request: PlanRequest) -> BoxFuture<'_, Result<PlanPreview, Problem>>;

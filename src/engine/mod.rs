@@ -3,8 +3,10 @@
 //! [`runner`] is the loop of one run, [`recorder`] the only way in which a run changes, [`look`] and [`perform`] its two hands;
 //! [`fleet`] keeps all runs and takes people's words.
 
+mod accepting;
 mod adopting;
 pub mod api;
+mod booking;
 mod evidence;
 pub mod export;
 pub mod fleet;

@@ -78,6 +78,7 @@ impl Performer {
                 target: run.plan.to.clone(),
             },
             Kind::EstablishFailover => NodeAct::EstablishFailover { primary: node, standby: node.other() },
+            Kind::Drain if run.act.as_ref().is_some_and(|act| act.baseline.ending) => NodeAct::EndSessions,
             Kind::Drain => NodeAct::Drain { deadline: intent.since + intent.limit },
             Kind::Quiesce => NodeAct::Quiesce,
             Kind::Reopen => NodeAct::Reopen,

@@ -24,7 +24,7 @@ use super::evidence::Memory;
 use super::look::{Busy, Seen};
 use super::perform::Performer;
 use super::recorder::{RecordError, Recorder};
-use super::site::SitePorts;
+use super::site::{SitePorts, SiteReaders};
 use super::words;
 
 /// A person's word on its way to a run.
@@ -71,6 +71,7 @@ pub struct Runner {
     pub recorder: Recorder,
     around: Arc<Around>,
     performer: Performer,
+    readers: SiteReaders,
     /// The one that is published, not a second one: a thousand waiting runs have one each.
     pub world: Arc<World>,
     inbox: mpsc::Receiver<Message>,
@@ -87,10 +88,11 @@ impl Runner {
         published: Arc<watch::Sender<Snapshot>>,
         inbox: mpsc::Receiver<Message>,
     ) -> Self {
-        let world = Arc::new(ports.world(around.clock.now()));
+        let (world, readers) = (published.borrow().world.clone(), ports.readers());
         let recorder = Recorder::new(around.clone(), published);
         Self {
             recorder,
+            readers,
             performer: Performer { around: around.clone(), ports },
             around,
             world,
@@ -194,15 +196,15 @@ impl Runner {
 
     /// Reads the world once. Words that arrive meanwhile are taken.
     pub async fn look(&mut self) -> Result<(), Stopped> {
-        let ports = self.performer.ports.clone();
-        let seen = self.beside_words(async move { ports.look().await }).await?;
+        let readers = self.readers.clone();
+        let seen = self.beside_words(async move { readers.look().await }).await?;
         self.take(seen);
         Ok(())
     }
 
     /// As [`Runner::look`], from within the taking of a word: nothing else is taken meanwhile.
     pub async fn look_now(&mut self) {
-        let seen = self.performer.ports.look().await;
+        let seen = self.readers.look().await;
         self.take(seen);
     }
 
@@ -259,10 +261,10 @@ impl Runner {
     fn watch_later(&mut self) -> AbortOnDropHandle<Seen> {
         let wake = self.around.clock.now() + self.poll_wait();
         self.idle_looks = self.idle_looks.saturating_add(1);
-        let (clock, ports, busy) = (self.around.clock.clone(), self.performer.ports.clone(), self.busy());
+        let (clock, readers, busy) = (self.around.clock.clone(), self.readers.clone(), self.busy());
         AbortOnDropHandle::new(tokio::spawn(async move {
             clock.sleep_until(wake).await;
-            ports.look_beside(busy).await
+            readers.look_beside(busy).await
         }))
     }
 
@@ -306,7 +308,7 @@ impl Runner {
         let cap = match &self.run().phase {
             Phase::Waiting { on: WaitingOn::Soak, .. } | Phase::Finished(_) => minute * 5,
             Phase::Waiting { on: WaitingOn::Gate | WaitingOn::Window, .. } | Phase::Held(_) => minute,
-            _ => SignedDuration::from_secs(10).max(self.performer.ports.cache_time() / 4),
+            _ => SignedDuration::from_secs(10).max(self.readers.cache_time() / 4),
         };
         let millis = FIRST_MILLIS * 1.5_f64.powi(i32::try_from(self.idle_looks.min(64)).unwrap_or(64));
         if millis >= cap.as_millis() as f64 { cap } else { SignedDuration::from_millis(millis as i64) }

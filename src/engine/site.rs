@@ -2,9 +2,13 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 use crate::domain::ids::PerNode;
+use crate::domain::people::People;
 use crate::domain::site::Site;
-use crate::ports::{Appliance, Traffic};
+use crate::domain::world::{Current, World};
+use crate::ports::{Appliance, Reader, Traffic, TrafficReader};
 
 /// A site as the fleet knows it.
 pub struct SiteEntry {
@@ -13,6 +17,16 @@ pub struct SiteEntry {
     /// The windows of the site's file, used where a request names none.
     pub first: Option<String>,
     pub second: Option<String>,
+    /// Who is responsible for window two, where a request names nobody.
+    pub responsible: Option<String>,
+}
+
+impl SiteEntry {
+    /// A world in which nothing was read yet, with what the config says now.
+    pub fn world(&self, people: &Arc<People>, now: Timestamp) -> World {
+        let config = Arc::new(Current { calendar: self.site.calendar.clone(), people: people.clone() });
+        World { config, ..self.ports.readers().world(now) }
+    }
 }
 
 /// The ports of one site.
@@ -20,4 +34,20 @@ pub struct SiteEntry {
 pub struct SitePorts {
     pub nodes: PerNode<Arc<dyn Appliance>>,
     pub traffic: Vec<Arc<dyn Traffic>>,
+}
+
+/// What can be read of one site: checks, plans and looks are given this, and so can't change anything.
+#[derive(Clone)]
+pub struct SiteReaders {
+    pub nodes: PerNode<Arc<dyn Reader>>,
+    pub traffic: Vec<Arc<dyn TrafficReader>>,
+}
+
+impl SitePorts {
+    pub fn readers(&self) -> SiteReaders {
+        SiteReaders {
+            nodes: PerNode { a: self.nodes.a.clone(), b: self.nodes.b.clone() },
+            traffic: self.traffic.iter().map(|entry| entry.clone() as Arc<dyn TrafficReader>).collect(),
+        }
+    }
 }

@@ -4,12 +4,15 @@ use axum::body::to_bytes;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
+use jiff::SignedDuration;
 use nix::unistd::{Uid, User};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::domain::event::Verdict;
 use crate::domain::ids::{NodeId, NotANode, RunId};
+use crate::domain::window::parse_duration;
+use crate::engine::api::{Rebooking, Word};
 
 use super::answer::Refused;
 use super::limits;
@@ -88,6 +91,26 @@ impl<S: Send + Sync> FromRequestParts<S> for After {
     }
 }
 
+/// `?for=DURATION`.
+pub struct For(pub Option<SignedDuration>);
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ForQuery {
+    r#for: Option<String>,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for For {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refused> {
+        let query = Query::<ForQuery>::try_from_uri(&parts.uri);
+        let Query(ForQuery { r#for: text }) = query.map_err(|error| Refused::bad_input(error.body_text()))?;
+        let length = text.map(|text| parse_duration(&text)).transpose();
+        length.map(Self).map_err(|error| Refused::bad_input(error.to_string()))
+    }
+}
+
 /// A JSON body; an empty one stands for `{}`.
 pub struct Input<T>(pub T);
 
@@ -119,6 +142,16 @@ pub struct HoldBody {
     pub seq: Option<u64>,
 }
 
+/// The body of `accept`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AcceptBody {
+    pub check: String,
+    pub node: Option<NodeId>,
+    pub reason: String,
+    pub seq: Option<u64>,
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ConfirmBody {
@@ -143,8 +176,26 @@ pub struct WaiveBody {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ResumeBody {
+    /// For the part where the run stands; not beside `first` and `second`.
     pub window: Option<String>,
+    pub first: Option<String>,
+    pub second: Option<String>,
+    pub responsible: Option<String>,
     pub seq: Option<u64>,
+}
+
+impl ResumeBody {
+    pub fn word(self) -> Result<Word, Refused> {
+        let Self { window, first, second, responsible, .. } = self;
+        let rebooking = Rebooking { first, second, responsible };
+        match (window, rebooking == Rebooking::default()) {
+            (window, true) => Ok(Word::Resume { window }),
+            (None, false) => Ok(Word::Rebook(rebooking)),
+            (Some(_), false) => {
+                Err(Refused::bad_input("`window` stands for `first` or `second`, whichever the run is in; give either, not both"))
+            }
+        }
+    }
 }
 
 #[derive(Deserialize)]

@@ -16,11 +16,12 @@ use crate::engine::api::{AdoptRequest, Fleet, PlanRequest, Problem, Replaced, Sn
 use super::answer::{Answer, Refused, json as answer, lines, ok};
 use super::guard::guard;
 use super::input::{
-    AbortBody, Actor, After, CloseBody, ConfirmBody, HoldBody, Id, Input, Name, ReplaceBody, ResumeBody, SiteNode,
-    SwitchBackBody, WaiveBody, required, short,
+    AbortBody, AcceptBody, Actor, After, CloseBody, ConfirmBody, For, HoldBody, Id, Input, Name, ReplaceBody, ResumeBody,
+    SiteNode, SwitchBackBody, WaiveBody, required, short,
 };
 use super::view::{
     Adoption, AlertTests, ByHand, Checks, LeftUntouched, NoRun, People, Plan, Runs, SiteView, Sites, Started, Status, Ways,
+    WindowsView,
 };
 
 /// Where a request came in.
@@ -39,6 +40,7 @@ pub fn router(fleet: Arc<dyn Fleet>, door: Door) -> Router {
     let api = Router::new()
         .route("/sites", get(sites))
         .route("/sites/{site}/check", get(check))
+        .route("/sites/{site}/windows", get(windows))
         .route("/sites/{site}/status", get(newest))
         .route("/sites/{site}/by-hand", get(newest_by_hand))
         .route("/plans", post(plan))
@@ -49,6 +51,7 @@ pub fn router(fleet: Arc<dyn Fleet>, door: Door) -> Router {
         .route("/runs/{id}/confirm", post(confirm))
         .route("/runs/{id}/waive", post(waive))
         .route("/runs/{id}/hold", post(hold))
+        .route("/runs/{id}/accept", post(accept))
         .route("/runs/{id}/resume", post(resume))
         .route("/runs/{id}/switch-back", post(switch_back))
         .route("/runs/{id}/way", get(way))
@@ -74,7 +77,12 @@ async fn sites(State(fleet): Shared) -> Answer {
 }
 
 async fn check(State(fleet): Shared, Name(site): Name) -> Answer {
-    ok(&Checks::new(&site, fleet.check(&site).await?))
+    let checks = fleet.check(&site).await?;
+    ok(&Checks::new(&site, checks, fleet.now()))
+}
+
+async fn windows(State(fleet): Shared, Name(site): Name, For(length): For) -> Answer {
+    ok(&WindowsView::new(fleet.windows(&site, length)?, length))
 }
 
 async fn newest(State(fleet): Shared, Name(site): Name) -> Answer {
@@ -97,10 +105,12 @@ async fn newest_by_hand(State(fleet): Shared, Name(site): Name) -> Answer {
 }
 
 async fn plan(State(fleet): Shared, Input(request): Input<PlanRequest>) -> Answer {
+    let request = PlanRequest { urgent: short(request.urgent)?, ..request };
     ok(&Plan::from(fleet.plan(request).await?))
 }
 
 async fn start(State(fleet): Shared, Actor(actor): Actor, Input(request): Input<PlanRequest>) -> Answer {
+    let request = PlanRequest { urgent: short(request.urgent)?, ..request };
     let run = fleet.start(request, &actor).await?;
     Ok(answer(StatusCode::CREATED, &Started { run }))
 }
@@ -145,8 +155,15 @@ async fn hold(State(fleet): Shared, Id(id): Id, Actor(actor): Actor, Input(body)
     tell(&*fleet, &id, Word::Hold, &actor, body.seq).await
 }
 
+async fn accept(State(fleet): Shared, Id(id): Id, Actor(actor): Actor, Input(body): Input<AcceptBody>) -> Answer {
+    let reason = required(body.reason, "why may the warning stand?")?;
+    let word = Word::AcceptWarning { check: body.check, node: body.node, reason };
+    tell(&*fleet, &id, word, &actor, body.seq).await
+}
+
 async fn resume(State(fleet): Shared, Id(id): Id, Actor(actor): Actor, Input(body): Input<ResumeBody>) -> Answer {
-    tell(&*fleet, &id, Word::Resume { window: body.window }, &actor, body.seq).await
+    let seq = body.seq;
+    tell(&*fleet, &id, body.word()?, &actor, seq).await
 }
 
 async fn switch_back(State(fleet): Shared, Id(id): Id, Actor(actor): Actor, Input(body): Input<SwitchBackBody>) -> Answer {

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use changeover::domain::event::Verdict;
 use changeover::domain::gate::{Expiry, Gate, GatePolicy};
 use changeover::domain::ids::{NodeId, RunId};
-use changeover::domain::people::Person;
+use changeover::domain::people::{People, Person};
 use changeover::domain::procedure::{BUILT_IN, Procedure};
 use changeover::domain::run::Run;
 use changeover::domain::site::Policy;
@@ -24,11 +24,11 @@ pub fn person(user: &str, roles: &[&str]) -> Person {
 }
 
 /// The run is started by `olga`, who has every role that is asked for first.
-pub fn people() -> Vec<Person> {
+pub fn people() -> People {
     let all =
         [("olga", ["operator", "owner"].as_slice()), ("op1", &["operator"]), ("owner1", &["owner"]), ("owner2", &["owner"])];
     let people = all.into_iter().chain([("deputy1", ["deputy"].as_slice())]);
-    people.map(|(user, roles)| person(user, roles)).collect()
+    People::new(people.map(|(user, roles)| person(user, roles)))
 }
 
 pub fn mins(minutes: i64) -> SignedDuration {

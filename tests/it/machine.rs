@@ -26,6 +26,7 @@ use changeover::simulator::faults::{Fault, Planned};
 use jiff::SignedDuration;
 
 use crate::journals;
+use crate::preflight::warnings::warned;
 use crate::stage::{Setting, Stage, end};
 
 /// Arrows that only the enumeration takes: event, phases, and why no whole run of this test does.
@@ -76,7 +77,7 @@ fn more_events() -> Vec<Event> {
         Event::Denied { word: text(), gate: None, by: Who::default(), reason: text() },
         Event::Reminded { gate: Gate::Production, escalated: true },
         Event::Recovered {},
-        Event::Resumed { first: None, second: None },
+        Event::Resumed { first: None, second: None, responsible: None },
         Event::SwitchBackOrdered { note: text() },
         Event::Revised { cause: Cause::Abort, goal: Goal::Home, note: none(), steps: Vec::new(), seen: Vec::new() },
         Event::NodeReplaced { node: NodeId::A, identity: text(), note: none() },
@@ -86,9 +87,12 @@ fn more_events() -> Vec<Event> {
         Event::Instructed { number: 1, not_after: None, lines: Vec::new() },
         Event::Waited { on: WaitingOn::Window, until: None },
         Event::Noticed { notice: Notice::UnprotectedTooLong, node: None, raised: true, message: text() },
+        Event::Checked { results: Vec::new() },
+        accepted(Vec::new()),
+        accepted(vec![text()]),
         Event::Undelivered { id: text(), hook: text(), message: text() },
     ];
-    for code in ["sync_failed", "sync_status_unknown"] {
+    for code in ["sync_failed", "sync_status_unknown", "warning_not_accepted"] {
         let (code, message, expected, found) = (code.to_owned(), text(), text(), text());
         events.push(Event::Held { code, message, expected, found, node: None, given_up: false });
     }
@@ -101,6 +105,11 @@ fn more_events() -> Vec<Event> {
         events.extend([Verdict::Accept, Verdict::AcceptEarly, Verdict::Reject].map(word));
     }
     events
+}
+
+fn accepted(left: Vec<String>) -> Event {
+    let text = String::new;
+    Event::WarningAccepted { check: text(), node: None, basis: text(), reason: text(), by: text(), left }
 }
 
 /// One event of each kind and shape that the runs had: by name, and by what it says first.
@@ -200,6 +209,8 @@ async fn words() -> Vec<Vec<Record>> {
             all.push(stage.records(&id));
         }
     }
+    let (stage, id) = warned().await;
+    all.push(stage.records(&id));
     all
 }
 

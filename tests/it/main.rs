@@ -37,6 +37,7 @@ mod named;
 mod nodes;
 mod out_of_band;
 mod people;
+mod preflight;
 mod prove;
 mod replace;
 mod rules;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use changeover::domain::event::{Verdict, WaitingOn};
 use changeover::domain::gate::Gate;
 use changeover::domain::ids::{NodeId, RunId};
+use changeover::domain::people::People;
 use changeover::domain::run::Phase;
 use changeover::domain::sheet;
 use changeover::domain::site::Policy;
@@ -69,7 +70,7 @@ async fn r3_is_waived_for_one_step_with_a_reason_by_a_role() {
 #[tokio::test(start_paused = true)]
 async fn r3_without_a_role_nobody_waives_and_without_people_everybody() {
     for named in [true, false] {
-        let people = if named { people() } else { Vec::new() };
+        let people = if named { people() } else { People::default() };
         let (stage, id) = missed(Setting { people, ..Setting::default() }).await;
         let said = stage.says("owner1", &id, waive("in_window", "why")).await.map(|_| ());
         assert_eq!(said.err().map(|problem| problem.code), named.then(|| "not_allowed".to_owned()));

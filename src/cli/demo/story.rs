@@ -210,6 +210,8 @@ fn seen(evidence: &Evidence) -> String {
         Evidence::Seen { found } => found.clone(),
         Evidence::Sync { sync, .. } => format!("a sync of {}, status `{}`", sync.at, sync.status.as_deref().unwrap_or("good")),
         Evidence::Version { version, .. } => format!("it runs {version}, healthy in two readings"),
+        Evidence::Checks { results } => format!("{} checks, none speaks against the start", results.len()),
+        Evidence::Drained { found, .. } => found.clone(),
         Evidence::Files { files, records } => {
             let bytes: u64 = files.iter().map(|file| file.bytes).sum();
             let records = records.map(|records| format!("{records} session records in ")).unwrap_or_default();

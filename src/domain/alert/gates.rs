@@ -16,8 +16,14 @@ pub fn waiting(run: &Run) -> Saying {
     let question = gate.map(Gate::question).unwrap_or_default();
     let name = gate.map(Gate::name).unwrap_or_default();
     let whom = gate.map(|gate| whom(run, gate)).unwrap_or_default();
-    let summary = format!("a person is asked{whom}: {question}");
+    let summary = format!("a person is asked{whom}: {question}{}", urgent(run, gate));
     say("gate_waiting", Severity::Info, summary, format!("changeover confirm {} {name}", run.id))
+}
+
+/// Whoever accepts an urgent run must know that no soak follows.
+fn urgent(run: &Run, gate: Option<Gate>) -> String {
+    let why = run.plan.urgent.as_ref().filter(|_| gate == Some(Gate::Production));
+    why.map(|why| format!("; the plan is urgent, no shortest soak follows: {why}")).unwrap_or_default()
 }
 
 /// Whom the gate asks, where it says so: ` (2 of owner, manager)`.

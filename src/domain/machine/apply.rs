@@ -4,12 +4,14 @@ use jiff::Timestamp;
 
 use super::Command;
 use super::gates;
-use super::orders::{closed, replaced, resumed, revised, switch_back};
+use super::orders::{book, closed, replaced, resumed, revised, switch_back, warning_accepted};
 use crate::domain::action::{Kind, When};
 use crate::domain::asked::Answer;
-use crate::domain::event::{Event, Evidence, Notice, WaitingOn};
+use crate::domain::checks::AcceptedWarning;
+use crate::domain::estimate;
+use crate::domain::event::{Cause, Event, Evidence, Notice, Verdict, WaitingOn};
 use crate::domain::ids::NodeId;
-use crate::domain::run::{Act, Hold, Instruction, Phase, Run, SyncEvidence};
+use crate::domain::run::{Act, Checked, Hold, Instruction, Phase, Run, SyncEvidence};
 use crate::domain::step::Step;
 use crate::domain::waiver::Waiver;
 
@@ -22,6 +24,8 @@ pub fn apply(run: &mut Run, event: &Event, at: Timestamp) -> Vec<Command> {
             if let Some(index) = run.position() {
                 run.progress[index].attempts = *attempt;
                 run.progress[index].tries += 1;
+                run.progress[index].begun_at.get_or_insert(at);
+                run.progress[index].ending = baseline.ending;
             }
             run.act = Some(Act { attempt: *attempt, since: at, baseline: baseline.clone(), accepted: false, instruction: None });
             run.phase = Phase::Acting;
@@ -39,24 +43,34 @@ pub fn apply(run: &mut Run, event: &Event, at: Timestamp) -> Vec<Command> {
             run.phase = Phase::Waiting { on: WaitingOn::Operator, since: at, until: *not_after };
         }
         Event::Waited { on, until } => {
+            disturb(run);
             // Whatever is waited for comes before the step begins anew: an instruction that is out is withdrawn.
             run.act = None;
             run.phase = Phase::Waiting { on: *on, since: at, until: *until };
             gates::waits(run, *on, at);
         }
         Event::RetryScheduled { until, .. } => {
+            disturb(run);
             run.act = None;
             run.phase = Phase::Waiting { on: WaitingOn::Retry, since: at, until: Some(*until) };
         }
         Event::Doubted { message } => {
+            disturb(run);
             doubt_update(run, at);
             run.phase = Phase::InDoubt { since: at, message: message.clone() };
         }
-        Event::StepDone { evidence, .. } => return step_done(run, evidence, at),
+        Event::StepDone { evidence, already } => {
+            if *already {
+                disturb(run);
+            }
+            return step_done(run, evidence, at);
+        }
         Event::EvidenceLapsed { step, rule } => {
+            disturb(run);
             run.act = None;
             if let Some(index) = run.plan.steps.iter().position(|known| known.id == *step) {
-                run.progress[index].done_at = None;
+                let progress = &mut run.progress[index];
+                (progress.done_at, progress.begun_at, progress.disturbed) = (None, None, false);
                 gates::void(run, index, rule, at);
             }
             run.phase = Phase::Ready;
@@ -71,7 +85,19 @@ pub fn apply(run: &mut Run, event: &Event, at: Timestamp) -> Vec<Command> {
             let (step, reason, by, shown) = (step.clone(), reason.clone(), by.clone(), shown.clone());
             gates::waived(run, Waiver { rule: *rule, step, by, reason, at, shown, used: false, over: false });
         }
+        Event::Checked { results } => run.checked = Some(Checked { at, results: results.clone() }),
+        Event::WarningAccepted { check, node, basis, reason, by, left } => {
+            let word = AcceptedWarning {
+                check: check.clone(),
+                node: *node,
+                basis: basis.clone(),
+                reason: reason.clone(),
+                by: by.clone(),
+            };
+            warning_accepted(run, word, left.is_empty());
+        }
         Event::Held { code, message, found, given_up, .. } => {
+            disturb(run);
             // The break has had half of its effect: the pair is without failover from its order on.
             if code == "half_broken" {
                 run.broken_at = run.broken_at.or(run.act.as_ref().map(|act| act.since));
@@ -83,12 +109,15 @@ pub fn apply(run: &mut Run, event: &Event, at: Timestamp) -> Vec<Command> {
             return if code == "window_missed" { vec![Command::Export] } else { Vec::new() };
         }
         Event::HoldRequested {} => run.hold_requested = true,
-        Event::Resumed { first, second } => resumed(run, first.is_some() || second.is_some(), at, |windows| {
-            windows.first = first.clone().or(windows.first.take());
-            windows.second = second.clone().or(windows.second.take());
-        }),
+        Event::Resumed { first, second, responsible } => {
+            book(run, first.as_ref(), second.as_ref(), responsible.as_ref());
+            resumed(run, at);
+        }
         Event::SwitchBackOrdered { .. } => switch_back(run, at),
-        Event::Revised { goal, steps, seen, .. } => revised(run, *goal, steps, seen, at),
+        Event::Revised { cause, goal, steps, seen, .. } => {
+            revised(run, *goal, steps, seen, at);
+            return if *cause == Cause::WindowEnds { vec![Command::Export] } else { Vec::new() };
+        }
         Event::NodeReplaced { node, identity, .. } => replaced(run, *node, identity, at),
         Event::Closed { .. } => return closed(run, at),
         Event::Noticed { notice, node, raised, .. } => noticed(run, (*notice, *node), *raised, at),
@@ -99,6 +128,13 @@ pub fn apply(run: &mut Run, event: &Event, at: Timestamp) -> Vec<Command> {
         }
     }
     Vec::new()
+}
+
+/// What lies between the intent of the current step and its proof is not the act's own time.
+fn disturb(run: &mut Run) {
+    if let Some(index) = run.position() {
+        run.progress[index].disturbed |= run.progress[index].begun_at.is_some();
+    }
 }
 
 /// Nothing was read while the daemon was down: what is awaited of a reading is awaited anew, not held as not seen in time.
@@ -133,7 +169,14 @@ pub fn awaited_of(run: &Run) -> WaitingOn {
 }
 
 fn noticed(run: &mut Run, key: (Notice, Option<NodeId>), raised: bool, at: Timestamp) {
+    if key.0 == Notice::SoakInUse {
+        run.used_at = Some(at);
+        return run.notices.retain(|(notice, _)| *notice != Notice::SoakInconclusive);
+    }
     run.notices.retain(|known| *known != key);
+    if key.0.is_soak_condition() && run.soak_restarts() {
+        restart_soak(run, at);
+    }
     // R9: what was extracted before is not all of it any more: neither when it begins nor when it is over.
     if let (Notice::StraySession, Some(node)) = key {
         run.nodes[node].extracted_at = None;
@@ -143,6 +186,20 @@ fn noticed(run: &mut Run, key: (Notice, Option<NodeId>), raised: bool, at: Times
     } else if run.is_watched() {
         // The link was seen again: there is nothing left to look for.
         run.protected_at = Some(at);
+        run.notices.retain(|(notice, _)| !notice.is_of_the_exposure());
+    }
+}
+
+/// The soak's clock begins anew: at the failure's end, and at its begin too, so that what was over is not over meanwhile. A word
+/// that the rest of it need not be awaited was given before the failure.
+pub fn restart_soak(run: &mut Run, at: Timestamp) {
+    (run.soak_from, run.soaked, run.used_at) = (Some(at), false, None);
+    run.notices.retain(|(notice, _)| *notice != Notice::SoakInconclusive);
+    run.verdict = run.verdict.map(|verdict| if verdict == Verdict::AcceptEarly { Verdict::Accept } else { verdict });
+    for (step, progress) in run.plan.steps.iter().zip(&mut run.progress) {
+        if step.kind == Kind::Soak {
+            progress.done_at = None;
+        }
     }
 }
 
@@ -152,6 +209,10 @@ pub fn step_done(run: &mut Run, evidence: &Evidence, at: Timestamp) -> Vec<Comma
     let step = run.plan.steps[index].clone();
     let commands = effect(run, &step, evidence, at);
     run.progress[index].done_at = Some(at);
+    if let Some(took) = run.progress[index].measured().filter(|_| step.kind == Kind::Update) {
+        let predicted = estimate::of_this_run(&run.plan.policy, Kind::Update, took);
+        run.plan.fit.learn_update(predicted);
+    }
     run.act = None;
     run.asked = None;
     gates::end_waivers(run, &step.id);
@@ -159,6 +220,9 @@ pub fn step_done(run: &mut Run, evidence: &Evidence, at: Timestamp) -> Vec<Comma
     if run.step().is_none_or(|next| next.when != step.when) {
         run.acknowledged.clear();
         run.notices.retain(|(notice, _)| *notice != Notice::WindowClosing);
+    }
+    if step.when >= When::Window2 {
+        run.notices.retain(|(notice, _)| !notice.is_of_the_soak());
     }
     if step.when == When::Window1 && run.step().is_some_and(|next| next.when > When::Window1) && run.soak_from.is_none() {
         run.soak_from = Some(at);
@@ -208,10 +272,16 @@ fn effect(run: &mut Run, step: &Step, evidence: &Evidence, at: Timestamp) -> Vec
         Kind::Soak => run.soaked = true,
         Kind::EstablishFailover => {
             run.protected_at = Some(at);
+            run.notices.retain(|(notice, _)| !notice.is_of_the_exposure());
             run.accepted_status = None;
             touch_both(run, at);
         }
-        Kind::Preflight | Kind::CheckSync | Kind::Drain | Kind::Confirm | Kind::FinalCheck => {}
+        Kind::Preflight => {
+            if let Evidence::Checks { results } = evidence {
+                run.checked = Some(Checked { at, results: results.clone() });
+            }
+        }
+        Kind::CheckSync | Kind::Drain | Kind::Confirm | Kind::FinalCheck => {}
     }
     Vec::new()
 }

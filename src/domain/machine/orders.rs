@@ -3,22 +3,41 @@
 use jiff::Timestamp;
 
 use super::Command;
-use super::apply::{awaited_of, doubt_update};
+use super::apply::{awaited_of, doubt_update, restart_soak};
 use crate::domain::action::{Kind, When};
+use crate::domain::checks::AcceptedWarning;
 use crate::domain::event::{Goal, Notice, Outcome};
 use crate::domain::ids::NodeId;
-use crate::domain::plan::Windows;
 use crate::domain::run::{Hold, NodeRecord, Phase, Progress, Run};
 use crate::domain::step::Step;
+use crate::domain::window::Window;
 
-/// Goes on after a hold, a doubt, or with another window.
-pub fn resumed(run: &mut Run, rebooked: bool, at: Timestamp, book: impl FnOnce(&mut Windows)) {
-    if rebooked {
-        book(&mut run.windows);
+/// Books windows anew, and names who is responsible for window two.
+pub fn book(run: &mut Run, first: Option<&Window>, second: Option<&Window>, responsible: Option<&String>) {
+    run.responsible = responsible.or(run.responsible.as_ref()).cloned();
+    run.windows.first = first.or(run.windows.first.as_ref()).cloned();
+    run.windows.second = second.or(run.windows.second.as_ref()).cloned();
+    let here = match run.step().map(|step| step.when) {
+        Some(When::Prepare | When::Window1) => first,
+        _ => second,
+    };
+    if here.is_some() {
         // R17: it was confirmed for the window that is gone.
         run.autopilot_off = None;
         run.notices.retain(|(notice, _)| *notice != Notice::WindowClosing);
     }
+}
+
+/// A person's word on a warning. It lets the run go on if warnings were all that held it, and none is left.
+pub fn warning_accepted(run: &mut Run, word: AcceptedWarning, is_last: bool) {
+    run.accepted.push(word);
+    if is_last && run.hold().is_some_and(|hold| hold.code == "warning_not_accepted") {
+        run.phase = Phase::Ready;
+    }
+}
+
+/// Goes on after a hold, a doubt, or with another window.
+pub fn resumed(run: &mut Run, at: Timestamp) {
     // A resumption takes more than the reserve: there is space again.
     run.notices.retain(|(notice, _)| *notice != Notice::StoreLow);
     run.hold_requested = false;
@@ -27,8 +46,12 @@ pub fn resumed(run: &mut Run, rebooked: bool, at: Timestamp, book: impl FnOnce(&
         run.nodes[node].update_in_doubt = None;
     }
     let surprise = run.hold().filter(|hold| matches!(hold.code.as_str(), "out_of_band" | "role_conflict"));
+    let is_surprised = surprise.is_some();
     if let Some(seen) = surprise.map(|hold| hold.message.clone()).filter(|seen| !run.acknowledged.contains(seen)) {
         run.acknowledged.push(seen);
+    }
+    if is_surprised && run.soak_from.is_some() && run.soak_restarts() && run.step().is_some_and(|step| step.when == When::Soak) {
+        restart_soak(run, at);
     }
     forget_tries(run);
     run.asked = None;
@@ -77,6 +100,7 @@ fn replace_rest(run: &mut Run, steps: Vec<Step>, at: Timestamp) {
     run.asked = None;
     run.bound.clear();
     run.hold_requested = false;
+    run.notices.retain(|(notice, _)| !notice.is_of_the_soak());
     forget_tries(run);
     run.phase = Phase::Ready;
 }
@@ -84,6 +108,7 @@ fn replace_rest(run: &mut Run, steps: Vec<Step>, at: Timestamp) {
 fn forget_tries(run: &mut Run) {
     for progress in &mut run.progress {
         progress.tries = 0;
+        progress.ending = false;
     }
 }
 

@@ -17,7 +17,7 @@ use crate::domain::ids::NodeId;
 use crate::domain::site::{Hands, Observation};
 use crate::drivers::program::answer::{Nothing, Reply};
 use crate::drivers::program::{Call, Programs};
-use crate::ports::{ActAnswer, Appliance, Clock, Intent, NodeAct, ProducedFile, ReadError, Recall};
+use crate::ports::{ActAnswer, Appliance, Clock, Intent, NodeAct, ProducedFile, ReadError, Reader, Recall};
 
 /// How long `observe` may take, machine time, where the wiring has no better figure. Long enough for a program that logs in to
 /// an appliance over a slow link, short against `policy.max_silence` (5 min).
@@ -124,26 +124,28 @@ impl Exec {
     }
 }
 
-impl Appliance for Exec {
+impl Reader for Exec {
     fn observe(&self) -> BoxFuture<'_, Result<Observation, ReadError>> {
         self.read().boxed()
-    }
-
-    fn act<'a>(&'a self, intent: &'a Intent, act: &'a NodeAct) -> BoxFuture<'a, ActAnswer> {
-        self.perform(intent, act).boxed()
     }
 
     fn hands(&self) -> Hands {
         Hands::Program { program: self.settings.program.clone() }
     }
 
-    fn recall<'a>(&'a self, intent: &'a Intent) -> BoxFuture<'a, Recall> {
-        async move { self.programs.recall(&self.slot(), intent).await }.boxed()
-    }
-
     /// Each reading carries its own age.
     fn cache_time(&self) -> SignedDuration {
         SignedDuration::ZERO
+    }
+}
+
+impl Appliance for Exec {
+    fn act<'a>(&'a self, intent: &'a Intent, act: &'a NodeAct) -> BoxFuture<'a, ActAnswer> {
+        self.perform(intent, act).boxed()
+    }
+
+    fn recall<'a>(&'a self, intent: &'a Intent) -> BoxFuture<'a, Recall> {
+        async move { self.programs.recall(&self.slot(), intent).await }.boxed()
     }
 }
 

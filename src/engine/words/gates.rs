@@ -12,6 +12,7 @@ use crate::domain::run::{Phase, Run};
 use crate::domain::sheet;
 use crate::domain::shown::Shown;
 use crate::domain::waiver::MIN_SOAK;
+use crate::domain::watch::{self, soak::Certainty};
 use crate::engine::api::{Kind, Problem, Word};
 use crate::engine::runner::Runner;
 
@@ -36,12 +37,33 @@ pub async fn confirm(runner: &mut Runner, word: Word, actor: &str) -> Result<(Ev
         runner.look_now().await;
         in_time(&run, gate, runner.world.now)?;
         stray_sessions(runner)?;
+        if gate == Gate::Production {
+            soak_holds(runner)?;
+        }
         as_shown(runner, evidence.as_deref(), &format!("changeover confirm {} {gate}", run.id))?;
     }
     let by = runner.people().who(actor);
     let why = sentence(&run, gate, verdict, &by.to_string(), by.name.is_some());
+    let but = watch::soak::reservation(&run).filter(|_| gate == Gate::Production && verdict != Verdict::Reject);
+    let why = but.map(|but| format!("{why}; {but}")).unwrap_or(why);
     let shown = Some(Shown::of(&run, &runner.world));
     Ok((Event::Confirmed { gate, verdict, note: note.clone(), by: Some(by), shown }, why))
+}
+
+/// Nobody accepts a version while something fails that the soak watches. What only could not be read just now is no failure.
+fn soak_holds(runner: &Runner) -> Result<(), Problem> {
+    let run = runner.run();
+    let unmet = watch::soak::unmet(run, &runner.world);
+    let failing: Vec<String> =
+        unmet.iter().filter(|unmet| unmet.certainty != Certainty::Unread).map(watch::soak::Unmet::sentence).collect();
+    if failing.is_empty() {
+        return Ok(());
+    }
+    let problem = Problem::new(Kind::Refused, "soak_failed", format!("run `{}` can't be accepted in production now", run.id));
+    let problem = failing.into_iter().fold(problem, Problem::because);
+    Err(problem
+        .state(sheet::state(run))
+        .hint("put it right, then confirm again; or say no: `--reject` holds the run and leads on to the ways back"))
 }
 
 /// [`super::take`] hands over only its own kind of word.

@@ -4,19 +4,17 @@ mod gates;
 pub mod home;
 mod waive;
 
-use jiff::Timestamp;
+mod resume;
 
-use crate::domain::action::When;
 use crate::domain::decide::{Next, decide};
-use crate::domain::event::{Event, WaitingOn};
+use crate::domain::event::Event;
 use crate::domain::gate::Gate;
 use crate::domain::ids::NodeId;
-use crate::domain::run::{Phase, Run};
+use crate::domain::run::Run;
 use crate::domain::sheet;
-use crate::domain::watch;
-use crate::domain::window::Window;
 use crate::ports::StoreError;
 
+use super::accepting;
 use super::api::{Kind, Problem, Snapshot, Word};
 use super::recorder::RecordError;
 use super::runner::Runner;
@@ -37,12 +35,9 @@ pub async fn take(runner: &mut Runner, word: Word, actor: &str, seq: Option<u64>
         Word::Confirm { .. } => gates::confirm(runner, word, actor).await?,
         Word::Waive { .. } => waive::waive(runner, word, actor).await?,
         Word::Hold => hold(runner.run())?,
-        Word::Resume { window } => {
-            // What was done by hand meanwhile is seen before the run goes on, not believed.
-            runner.look_now().await;
-            let (event, why) = resume(runner.run(), window.as_deref(), runner.world.now)?;
-            (event, differing(why, runner))
-        }
+        Word::Resume { window } => resume::here(runner, window).await?,
+        Word::Rebook(rebooking) => resume::with(runner, rebooking).await?,
+        Word::AcceptWarning { check, node, reason } => accepting::word(runner, (&check, node), &reason, actor).await?,
         Word::SwitchBack { note } => switch_back(runner.run(), note)?,
         Word::Abort { way, note } => home::abort(runner, way, note).await?,
         Word::Close { state, note } => home::close(runner.run(), state, note)?,
@@ -106,54 +101,6 @@ fn hold(run: &Run) -> Result<(Event, String), Problem> {
             .because(hold.message.clone()));
     }
     Ok((Event::HoldRequested {}, "a person asked to stop at the next safe point".to_owned()))
-}
-
-fn resume(run: &Run, window: Option<&str>, now: Timestamp) -> Result<(Event, String), Problem> {
-    let waits_for_window = matches!(run.phase, Phase::Waiting { on: WaitingOn::Window, .. });
-    let resumable = run.hold().is_some() || matches!(run.phase, Phase::InDoubt { .. }) || waits_for_window && window.is_some();
-    if !resumable {
-        let hint = "only a held run, one in doubt, or, with `--window`, one that waits for its window can be resumed";
-        return Err(Problem::new(Kind::Conflict, "not_held", format!("run `{}` is not held", run.id))
-            .state(sheet::state(run))
-            .hint(hint));
-    }
-    if run.hold().is_some_and(|hold| hold.code == "switched_back") {
-        return Err(Problem::new(Kind::Conflict, "switched_back", format!("run `{}` is at rest after the switch back", run.id))
-            .state(sheet::state(run))
-            .hint(sheet::may(run).join("; ")));
-    }
-    let window = window.map(|text| new_window(text, now)).transpose()?;
-    needs_window(run, window.as_ref(), now)?;
-    let second = run.step().is_some_and(|step| step.when >= When::Soak);
-    let (first, second) = if second { (None, window) } else { (window, None) };
-    Ok((Event::Resumed { first, second }, "a person lets the run go on".to_owned()))
-}
-
-/// The reason of a resumption, with what is not as the plan has it.
-fn differing(why: String, runner: &Runner) -> String {
-    let differences = watch::differences(runner.run(), &runner.world);
-    if differences.is_empty() { why } else { format!("{why}; not as the plan has it: {}", differences.join("; ")) }
-}
-
-fn new_window(text: &str, now: Timestamp) -> Result<Window, Problem> {
-    let window = Window::parse(text, now).map_err(|error| Problem::new(Kind::BadInput, "bad_window", error.to_string()))?;
-    if window.is_over(now) {
-        return Err(Problem::new(Kind::BadInput, "bad_window", format!("window `{text}` is over already")));
-    }
-    Ok(window)
-}
-
-/// A run that is held because its window closed needs another one, long enough for the step where it stands.
-fn needs_window(run: &Run, given: Option<&Window>, now: Timestamp) -> Result<(), Problem> {
-    let missed = run.hold().is_some_and(|hold| hold.code == "window_missed");
-    let Some(step) = run.step().filter(|_| missed) else { return Ok(()) };
-    let fits = |window: &Window| window.fits(now.max(window.from), run.plan.expected(step.kind));
-    if given.or(run.windows.of(step.when)).is_none_or(fits) {
-        return Ok(());
-    }
-    Err(Problem::new(Kind::Refused, "window_missed", format!("{} of run `{}` is over or too short", step.when.as_str(), run.id))
-        .state(sheet::state(run))
-        .hint(format!("give it another: `changeover resume {} --window \"2026-11-22T02:00[Europe/Berlin] +4h\"`", run.id)))
 }
 
 fn switch_back(run: &Run, note: String) -> Result<(Event, String), Problem> {

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::action::Kind;
-use crate::domain::event::{Notice, Outcome, WaitingOn};
+use crate::domain::event::{Counts, Notice, Outcome, WaitingOn};
 use crate::domain::gate::Gate;
 use crate::domain::ids::{NodeId, PerNode, RunId};
 use crate::domain::machine;
@@ -14,10 +14,11 @@ use crate::domain::people as domain;
 use crate::domain::plan::Windows;
 use crate::domain::run::{Phase, Run};
 use crate::domain::site::Role;
+use crate::domain::watch::soak;
 use crate::domain::world::World;
 use crate::engine::api::Snapshot;
 
-use super::{GateState, Guide, NotDriven, StopHere, WaiverView};
+use super::{GateState, Guide, NotDriven, StepTime, StopHere, WaiverView};
 
 /// Where a run stands.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -44,7 +45,14 @@ pub struct Status {
     pub survivor: NodeId,
     pub nodes: PerNode<Node>,
     pub unprotected: Unprotected,
+    /// Between the windows, else `null`.
+    #[serde(default)]
+    pub soak: Option<Soak>,
     pub windows: Windows,
+    /// The site's time zone; all times here are UTC.
+    pub zone: String,
+    /// Who is responsible for window two.
+    pub responsible: Option<String>,
     pub resumed: u32,
     pub seq: u64,
     pub head: String,
@@ -53,10 +61,18 @@ pub struct Status {
     pub finished_at: Option<Timestamp>,
     /// A hold was asked for and takes effect at the next safe point.
     pub hold_requested: bool,
+    /// Who is on the node that drains now; `null` while none does.
+    pub draining: Option<Draining>,
     pub notices: Vec<NoticeRaised>,
     /// Why this daemon does not drive the run, where it should; neither its steps nor its watch go on then.
     #[serde(default)]
     pub not_driven: Option<NotDriven>,
+    /// Why both windows are in one night, where they are: the shortest soak is waived.
+    #[serde(default)]
+    pub urgent: Option<String>,
+    /// How long each step took that was begun, beside what was estimated; only in the status of one run, empty in lists.
+    #[serde(default)]
+    pub times: Vec<StepTime>,
     /// The open gate: whom it asks, who has answered, and what it shows.
     #[serde(default)]
     pub gate_state: Option<GateState>,
@@ -79,6 +95,9 @@ pub struct Step {
     pub node: Option<NodeId>,
     /// From 1; 0 before the first attempt.
     pub attempt: u32,
+    /// Until when it may begin, or must for what follows in its window to begin in time; `null` where nothing is late.
+    #[serde(default)]
+    pub latest_start: Option<Timestamp>,
     /// Its place in the plan, from 1.
     pub number: usize,
     pub of: usize,
@@ -108,6 +127,18 @@ pub struct Node {
     pub served_until: Option<Timestamp>,
 }
 
+/// A drain under way, with the counts last read.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Draining {
+    pub node: NodeId,
+    pub users: Option<u32>,
+    pub sessions: Option<u32>,
+    /// When it has lasted its limit.
+    pub until: Timestamp,
+    /// The limit has passed once, and sessions are ended.
+    pub ending: bool,
+}
+
 /// The time without failover.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Unprotected {
@@ -115,6 +146,61 @@ pub struct Unprotected {
     pub since: Option<Timestamp>,
     /// In this run so far.
     pub seconds: i64,
+    /// `policy.max_unprotected`, and how much of it is used up, in percent.
+    #[serde(default)]
+    pub budget_seconds: i64,
+    #[serde(default)]
+    pub share: i64,
+}
+
+/// The time between the windows.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Soak {
+    /// The clock's begin: the end of window one's work, or of the last failure.
+    pub since: Timestamp,
+    /// When the shortest soak is over.
+    pub until: Timestamp,
+    /// When a session was first seen on the serving node.
+    pub used_at: Option<Timestamp>,
+    /// What is not as the soak asks, by the last readings.
+    pub failing: Vec<Failing>,
+}
+
+/// A condition of the soak that is not met.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Failing {
+    /// `soak_silent`, `soak_unhealthy`, …
+    pub code: String,
+    pub node: Option<NodeId>,
+    pub expected: String,
+    pub found: String,
+}
+
+impl Unprotected {
+    pub fn of(run: &Run, now: Timestamp) -> Self {
+        Self {
+            since: run.unprotected_since(),
+            seconds: run.unprotected_for(now).as_secs(),
+            budget_seconds: run.plan.policy.max_unprotected.as_secs(),
+            share: run.unprotected_share(now),
+        }
+    }
+}
+
+impl Soak {
+    fn of(run: &Run, world: &World) -> Option<Self> {
+        let since = run.soak_from.filter(|_| soak::is_on(run, world.now))?;
+        let until = since + run.plan.policy.min_soak;
+        let failing = soak::unmet(run, world).into_iter().map(Failing::from).collect();
+        Some(Self { since, until, used_at: run.used_at, failing })
+    }
+}
+
+impl From<soak::Unmet> for Failing {
+    fn from(unmet: soak::Unmet) -> Self {
+        let soak::Unmet { notice, node, expected, found, .. } = unmet;
+        Self { code: notice.name().to_owned(), node, expected, found }
+    }
 }
 
 /// Something that people must know and that is not over.
@@ -137,6 +223,7 @@ impl Status {
             gate_state: GateState::of(&snapshot.run, &snapshot.world),
             guide: Some(Guide::of(&snapshot.run, &snapshot.world)),
             way: StopHere::of_run(snapshot),
+            times: StepTime::of(&snapshot.run),
             ..Self::brief(snapshot, now)
         }
     }
@@ -174,8 +261,11 @@ impl Status {
             serving: Some(serving(run, world)),
             survivor: run.survivor,
             nodes: PerNode::new(|id| node(run, world, id)),
-            unprotected: Unprotected { since: run.unprotected_since(), seconds: run.unprotected_for(now).as_secs() },
+            unprotected: Unprotected::of(run, now),
+            soak: Soak::of(run, world),
             windows: run.windows.clone(),
+            zone: run.plan.zone.clone(),
+            responsible: run.responsible.clone(),
             resumed: run.resumed,
             seq: run.seq,
             head: run.head.clone(),
@@ -183,8 +273,11 @@ impl Status {
             started_at: run.started_at,
             finished_at: run.finished_at,
             hold_requested: run.hold_requested,
+            draining: draining(run, world),
             notices: run.notices.iter().map(|&(notice, node)| NoticeRaised { notice, node }).collect(),
             not_driven: None,
+            urgent: run.plan.urgent.clone(),
+            times: Vec::new(),
             gate_state: None,
             waivers: run.waivers.iter().map(WaiverView::from).collect(),
             people: BTreeMap::new(),
@@ -192,6 +285,18 @@ impl Status {
             way: None,
         }
     }
+}
+
+fn draining(run: &Run, world: &World) -> Option<Draining> {
+    let (step, act) = (run.step()?, run.act.as_ref().filter(|_| run.is_at(Kind::Drain))?);
+    let node = step.node.unwrap_or(run.plan.primary);
+    let since = match run.phase {
+        Phase::Waiting { since, .. } => since,
+        _ => act.since,
+    };
+    let Counts { users, sessions } = world.people(node);
+    let until = since.checked_add(run.plan.limit(Kind::Drain)).unwrap_or(Timestamp::MAX);
+    Some(Draining { node, users, sessions, until, ending: act.baseline.ending })
 }
 
 fn outcome(phase: &Phase) -> Option<Outcome> {
@@ -209,6 +314,7 @@ fn step(run: &Run) -> Option<Step> {
         action: step.kind,
         node: step.node,
         attempt: run.progress[index].attempts,
+        latest_start: run.latest_start(),
         number: index + 1,
         of: run.plan.steps.len(),
     })

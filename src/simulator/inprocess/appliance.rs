@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use crate::domain::ids::NodeId;
 use crate::domain::journal::hex;
 use crate::domain::site::{Observation, SyncFact};
-use crate::ports::{ActAnswer, Appliance, Intent, NodeAct, ProducedFile, ReadError, Recall};
+use crate::ports::{ActAnswer, Appliance, Intent, NodeAct, ProducedFile, ReadError, Reader, Recall};
 
 use super::SimSite;
 use crate::simulator::faults::Fault;
@@ -51,11 +51,17 @@ impl SimAppliance {
     }
 }
 
-impl Appliance for SimAppliance {
+impl Reader for SimAppliance {
     fn observe(&self) -> BoxFuture<'_, Result<Observation, ReadError>> {
         Box::pin(async move { self.read() })
     }
 
+    fn cache_time(&self) -> SignedDuration {
+        self.site.options.cache_time
+    }
+}
+
+impl Appliance for SimAppliance {
     fn act<'a>(&'a self, intent: &'a Intent, act: &'a NodeAct) -> BoxFuture<'a, ActAnswer> {
         Box::pin(self.order(intent, act))
     }
@@ -65,10 +71,6 @@ impl Appliance for SimAppliance {
         let gives_files = intent.step.contains(".backup.") || intent.step.contains(".extract_data.");
         let by_hand = self.site.options.by_operator && !gives_files;
         Box::pin(std::future::ready(if by_hand { Recall::NeverSent } else { self.site.recall(intent) }))
-    }
-
-    fn cache_time(&self) -> SignedDuration {
-        self.site.options.cache_time
     }
 }
 
@@ -88,6 +90,8 @@ fn observation(facts: Facts, at: Timestamp, may_be_old: SignedDuration, takes_cl
         may_be_old,
         clock_skew: Some(SignedDuration::ZERO),
         takes_clients: Some(takes_clients),
+        certificate_until: facts.certificate_until,
+        licence_until: facts.licence_until,
     }
 }
 

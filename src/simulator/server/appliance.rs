@@ -44,6 +44,7 @@ impl Answerer for NodeDoor {
         if !world.answers(node) {
             return None;
         }
+        self.shared.counts.count(&call);
         let mut room = Room { shared: &self.shared, world: &mut world, node };
         room.route(&call)
     }

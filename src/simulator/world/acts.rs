@@ -51,6 +51,7 @@ impl World {
             "establish_failover" | "establish" => self.establish_failover(node),
             "update" => self.update(node, target),
             "drain" => self.drain(node),
+            "end_sessions" | "end-sessions" => self.end_sessions(node),
             "quiesce" | "close" => self.close(node),
             "reopen" | "open" => self.open(node),
             "change-settings" => self.change_settings(node),
@@ -186,6 +187,14 @@ impl World {
         self.record_act(node, "drain");
         self.nodes[node].drained = true;
         self.nudge_idle_users();
+        Ok(())
+    }
+
+    /// Ends every session that is under way on a node; its users stay logged in.
+    pub fn end_sessions(&mut self, node: NodeId) -> Result<(), Refusal> {
+        self.reachable(node)?;
+        self.record_act(node, "end-sessions");
+        self.cut_sessions(node);
         Ok(())
     }
 

@@ -266,7 +266,14 @@ impl World {
             last_sync: state.last_sync.clone(),
             users: u32::try_from(self.users_on(node).count()).unwrap_or(u32::MAX),
             sessions: u32::try_from(state.open_sessions(node)).unwrap_or(u32::MAX),
+            certificate_until: state.certificate_until,
+            licence_until: state.licence_until,
         }
+    }
+
+    /// Sets what a node says of the ends of its certificate and its licence.
+    pub fn set_ends(&mut self, node: NodeId, certificate: Option<Timestamp>, licence: Option<Timestamp>) {
+        (self.nodes[node].certificate_until, self.nodes[node].licence_until) = (certificate, licence);
     }
 
     /// Plans a fault, or takes it back with `times = 0`.

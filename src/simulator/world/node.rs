@@ -88,6 +88,8 @@ pub struct Facts {
     pub last_sync: Option<LastSync>,
     pub users: u32,
     pub sessions: u32,
+    pub certificate_until: Option<Timestamp>,
+    pub licence_until: Option<Timestamp>,
 }
 
 /// An answer kept for repeated questions.
@@ -112,6 +114,9 @@ pub struct SimNode {
     pub drained: bool,
     pub settings: Settings,
     pub last_sync: Option<LastSync>,
+    /// What a driver is told of their ends; tests set them.
+    pub certificate_until: Option<Timestamp>,
+    pub licence_until: Option<Timestamp>,
     pub records: BTreeMap<u64, Record>,
     pub updates: Vec<UpdateDone>,
     /// Rises with each restart; tokens are forgotten with it.
@@ -132,6 +137,8 @@ impl SimNode {
             drained: false,
             settings,
             last_sync: None,
+            certificate_until: None,
+            licence_until: None,
             records: BTreeMap::new(),
             updates: Vec::new(),
             boots: 0,

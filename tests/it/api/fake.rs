@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use changeover::domain::action::Kind;
 use changeover::domain::checks::{self, Check};
 use changeover::domain::event::{Baseline, Cause, Event, Evidence, FileEvidence, Goal, Outcome, Verdict, WaitingOn};
+use changeover::domain::fit::Fit;
 use changeover::domain::gate::Gate;
 use changeover::domain::ids::{NodeId, PerNode, RunId};
 use changeover::domain::journal::{Entry, Record};
@@ -18,9 +19,11 @@ use changeover::domain::version::Target;
 use changeover::domain::waiver;
 use changeover::domain::way_home::{self, Found};
 use changeover::domain::window::Window;
+use changeover::domain::window::calendar::{Calendar, Usual};
 use changeover::domain::world::World;
 use changeover::engine::api::{
-    AdoptPreview, AdoptRequest, Fleet, Kind as Refuse, PlanPreview, PlanRequest, Problem, Replaced, Snapshot, WaysFound, Word,
+    AdoptPreview, AdoptRequest, Fleet, Kind as Refuse, PlanPreview, PlanRequest, Problem, Rebooking, Replaced, Snapshot,
+    WaysFound, WindowsFound, Word,
 };
 use changeover::engine::untouched::Untouched;
 use futures_util::FutureExt as _;
@@ -69,6 +72,7 @@ fn site(name: &str) -> Site {
         procedure: Some("role-swap".to_owned()),
         nodes: PerNode::new(node),
         policy: Policy::default(),
+        calendar: Calendar::default(),
     }
 }
 
@@ -89,6 +93,8 @@ fn observation(node: NodeId) -> Observation {
         may_be_old: SignedDuration::ZERO,
         clock_skew: None,
         takes_clients: Some(true),
+        certificate_until: None,
+        licence_until: None,
     }
 }
 
@@ -143,6 +149,9 @@ impl Fake {
             procedure: None,
             first: Some("2026-11-22T02:00[Europe/Berlin] +4h".to_owned()),
             second: Some("2026-11-26T01:00:00Z +4h".to_owned()),
+            urgent: None,
+            responsible: None,
+            accepted: Vec::new(),
         };
         let id = self.begin(request, "alice").unwrap();
         while self.step(&id).is_some_and(|now| now.id != step) {
@@ -240,9 +249,11 @@ impl Fake {
             primary: NodeId::A,
             windows: Windows { first: window(request.first), second: window(request.second) },
         };
-        let plan = Plan::new(&procedure, &site, order);
+        let plan = Plan { urgent: request.urgent, ..Plan::new(&procedure, &site, order) };
+        let plan = Plan { fit: Fit::of(&plan, true, &[]), ..plan };
         let refusals: Vec<Refusal> = plan.refusals(&site, None, START, true);
-        Ok(PlanPreview { site: site.name, times: plan.times(START), refusals, plan, movable: true })
+        let plan = Plan { responsible: request.responsible, ..plan };
+        Ok(PlanPreview { site: site.name, times: plan.times(START), refusals, flags: Vec::new(), plan, movable: true })
     }
 
     /// A run that takes an unlinked pair over from node `a`.
@@ -254,6 +265,9 @@ impl Fake {
             procedure: None,
             first: None,
             second: None,
+            urgent: None,
+            responsible: None,
+            accepted: Vec::new(),
         };
         let mut plan = self.preview(request)?.plan;
         plan.steps.clear();
@@ -304,9 +318,17 @@ impl Fake {
                 Event::Waived { rule, step, reason, by: Who::default(), shown: None }
             }
             Word::Hold => Event::HoldRequested {},
+            Word::AcceptWarning { check, node, reason } => {
+                let (basis, by) = ("odd".to_owned(), "alice".to_owned());
+                Event::WarningAccepted { check, node, basis, reason, by, left: Vec::new() }
+            }
             Word::Resume { window } => {
                 let second = window.map(|text| Window::parse(&text, START).unwrap());
-                Event::Resumed { first: None, second }
+                Event::Resumed { first: None, second, responsible: None }
+            }
+            Word::Rebook(Rebooking { first, second, responsible }) => {
+                let window = |text: Option<String>| text.map(|text| Window::parse(&text, START).unwrap());
+                Event::Resumed { first: window(first), second: window(second), responsible }
             }
             Word::SwitchBack { note } => Event::SwitchBackOrdered { note },
             Word::Abort { way, note } => self.abort(id, way, note)?,
@@ -353,6 +375,14 @@ impl Fleet for Fake {
             Ok(checks::of_site(&self.site(name)?, &world(faults.node_b_is_silent)))
         }
         .boxed()
+    }
+
+    fn windows(&self, name: &str, length: Option<SignedDuration>) -> Result<WindowsFound, Problem> {
+        let site = self.site(name)?;
+        let window = Window::parse("2026-11-22T01:00:00Z +4h", START).unwrap();
+        let usual = Usual { name: Some("sundays".to_owned()), window, flags: Vec::new(), frozen: None };
+        let windows = if length.is_some_and(|length| length > SignedDuration::from_hours(4)) { Vec::new() } else { vec![usual] };
+        Ok(WindowsFound { site: site.name, zone: "UTC".to_owned(), windows })
     }
 
     fn plan(&self, request: PlanRequest) -> BoxFuture<'_, Result<PlanPreview, Problem>> {

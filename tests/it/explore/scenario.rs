@@ -1,6 +1,7 @@
 //! What is explored: a plan, the hands that carry it out, the budgets of a path.
 
 use changeover::domain::action::Kind;
+use changeover::domain::fit::Fit;
 use changeover::domain::ids::{NodeId, PerNode, RunId};
 use changeover::domain::plan::{Package, Plan, Windows};
 use changeover::domain::procedure::Procedure;
@@ -139,6 +140,9 @@ fn policy() -> Policy {
         max_unprotected: SignedDuration::from_hours(72),
         // The same edge as the last moment for what is disruptive.
         closing_notice: SignedDuration::from_mins(10),
+        // Neither moves the pair: what they do is tested in `preflight`, and here they would only multiply the states.
+        max_check_age: SignedDuration::from_hours(1000),
+        nightly_check: None,
         ..Policy::default()
     }
 }
@@ -164,6 +168,11 @@ pub fn plan(procedure: &str, steps: Vec<Step>) -> Plan {
             second: Some(window(begin() + SignedDuration::from_hours(50))),
         },
         steps,
+        urgent: None,
+        fit: Fit::default(),
+        zone: "UTC".to_owned(),
+        responsible: None,
+        accepted: Vec::new(),
     }
 }
 

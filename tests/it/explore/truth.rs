@@ -257,6 +257,8 @@ impl Truth {
             may_be_old: scenario::CACHE,
             clock_skew: None,
             takes_clients: tells_clients.then_some(!appliance.closed),
+            certificate_until: None,
+            licence_until: None,
         })
     }
 

@@ -100,7 +100,7 @@ pub struct Api {
     pub limits: Limits,
 }
 
-/// What is called: a path of the box and its parameters. All of them are readings; none holds a secret.
+/// What is called: a path of the box and its parameters. All of them may be called twice without harm; none holds a secret.
 #[derive(Clone, Debug)]
 pub struct Call<'a> {
     pub method: Method,
@@ -126,7 +126,7 @@ impl Api {
     /// Makes a call with a token, once more with a new one where the first was refused.
     ///
     /// # Repeat
-    /// The call must be a reading: it may be made twice.
+    /// The call may be made twice: it must be a reading, or do no harm the second time.
     pub async fn authorised<T, F>(&self, call: impl Fn(Token) -> F) -> Result<T, CallError>
     where
         F: Future<Output = Result<T, CallError>>,
@@ -218,6 +218,7 @@ pub fn http_client(tls: ClientConfig, limits: &Limits, resolve: Option<(&str, So
         .pool_max_idle_per_host(0)
         .connect_timeout(limits.connect)
         .default_headers(headers)
+        .tls_info(true)
         .user_agent(concat!("changeover/", env!("CARGO_PKG_VERSION")));
     if let Some((name, address)) = resolve {
         builder = builder.resolve(name, address);
@@ -253,7 +254,7 @@ pub async fn check_streamed(response: Response) -> Result<Response, CallError> {
 }
 
 /// Judges an answer by status and body.
-fn check_status(status: StatusCode, body: &[u8]) -> Result<(), CallError> {
+pub fn check_status(status: StatusCode, body: &[u8]) -> Result<(), CallError> {
     refuse_denial(body)?;
     let said = said(status, body);
     match status {

@@ -31,6 +31,10 @@ pub(super) struct Reading {
     #[serde(default, deserialize_with = "optional_time")]
     as_of: Option<Timestamp>,
     may_be_old_s: Option<f64>,
+    #[serde(default, deserialize_with = "optional_time")]
+    certificate_until: Option<Timestamp>,
+    #[serde(default, deserialize_with = "optional_time")]
+    licence_until: Option<Timestamp>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -65,6 +69,8 @@ impl Reading {
             may_be_old: age(self.may_be_old_s)? + ran,
             clock_skew: None,
             takes_clients: None,
+            certificate_until: self.certificate_until,
+            licence_until: self.licence_until,
         })
     }
 }
