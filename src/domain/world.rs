@@ -9,11 +9,12 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::booking;
 use super::event::Counts;
-use super::facts::{Facts, Known, Link, NodeFacts, WindowFact};
+use super::facts::{Facts, Known, Link, NodeFacts, SettingsFact, WindowFact};
 use super::fit;
 use super::ids::{NodeId, PerNode};
 use super::people::People;
 use super::run::Run;
+use super::settings;
 use super::site::{Observation, Role, SyncFact, TrafficLook};
 use super::step::Step;
 use super::waiver;
@@ -212,6 +213,8 @@ pub struct World {
     pub next_look: Option<Timestamp>,
     /// What the config says now.
     pub config: Arc<Current>,
+    /// What was read of settings.
+    pub settings: settings::Seen,
 }
 
 /// What the config says now of a site, and may not have said when a run began.
@@ -224,7 +227,16 @@ pub struct Current {
 impl World {
     pub fn new(now: Timestamp, has_traffic: bool, settling: SignedDuration) -> Self {
         let (readings, traffic) = (PerNode::default(), TrafficReading::default());
-        Self { now, readings, traffic, has_traffic, settling, next_look: None, config: Arc::default() }
+        Self {
+            now,
+            readings,
+            traffic,
+            has_traffic,
+            settling,
+            next_look: None,
+            config: Arc::default(),
+            settings: settings::Seen::default(),
+        }
     }
 
     /// The users and sessions that a node tells of.
@@ -258,7 +270,15 @@ impl World {
             unprotected: run.unprotected_since().is_some(),
             movable: self.has_traffic,
             waived: waiver::in_force(run, step, self),
+            settings: self.settings_fact(run),
         }
+    }
+
+    fn settings_fact(&self, run: &Run) -> SettingsFact {
+        if !run.compares_settings() || run.unprotected_since().is_none() {
+            return SettingsFact::Untold;
+        }
+        if settings::is_settled(run, self) { SettingsFact::Settled } else { SettingsFact::Open }
     }
 
     fn node_facts(&self, run: &Run, node: NodeId) -> NodeFacts {

@@ -116,6 +116,11 @@ pub enum Word {
         rule: String,
         reason: String,
     },
+    /// A line of the ledger was seen, as it is now.
+    Acknowledge {
+        line: String,
+        note: Option<String>,
+    },
     Hold,
     /// A warning of the preflight, as it is found now, is not to stand in the way.
     AcceptWarning {
@@ -157,6 +162,7 @@ impl Word {
             Self::Confirm { .. } => "confirm",
             Self::Waive { .. } => "waive",
             Self::AcceptWarning { .. } => "accept",
+            Self::Acknowledge { .. } => "acknowledge",
             Self::Hold => "hold",
             Self::Resume { .. } | Self::Rebook(_) => "resume",
             Self::SwitchBack { .. } => "switch-back",

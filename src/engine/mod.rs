@@ -19,6 +19,7 @@ mod planning;
 pub mod recorder;
 pub mod retry;
 pub mod runner;
+mod settings;
 pub mod site;
 pub mod untouched;
 mod words;

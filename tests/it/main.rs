@@ -42,6 +42,7 @@ mod prove;
 mod replace;
 mod rules;
 mod runs;
+mod settings;
 mod simulator;
 mod space;
 mod stage;

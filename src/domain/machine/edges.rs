@@ -147,6 +147,14 @@ pub const TABLE: &[Row] = &[
         "a person set a promise aside for one step; held for another reason, the run stays held",
     ),
     row(
+        "settings_compared",
+        By::Decision,
+        AT_REST,
+        To::Same,
+        "settings were compared with those at the break, and there are other lines than before",
+    ),
+    row("line_acknowledged", By::Person, OPEN, To::Same, "a person has seen a line of the ledger"),
+    row(
         "hold_requested",
         By::Person,
         &[Ready, Acting, Waiting, InDoubt],
