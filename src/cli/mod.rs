@@ -31,6 +31,7 @@ mod procedures;
 mod prove;
 mod rebuild;
 mod reference;
+mod release;
 mod resume;
 mod runs;
 mod serve;
@@ -87,6 +88,7 @@ enum Command {
     SwitchBack(switch_back::SwitchBack),
     Abort(abort::Abort),
     Close(close::Close),
+    Release(release::Release),
     Adopt(adopt::Adopt),
     #[command(subcommand)]
     Node(node::Node),
@@ -125,6 +127,7 @@ impl Command {
             Self::SwitchBack(command) => command,
             Self::Abort(command) => command,
             Self::Close(command) => command,
+            Self::Release(command) => command,
             Self::Adopt(command) => command,
             Self::Node(command) => command.as_run(),
             Self::Journal(command) => command.as_run(),

@@ -20,9 +20,10 @@ pub struct Order {
     /// The version to update to: VERSION or VERSION+BUILD
     #[arg(long, value_name = "VERSION", value_parser = target)]
     to: String,
-    /// The package file, on the daemon's machine
-    #[arg(long, value_name = "FILE")]
-    package: PathBuf,
+    /// The package file, on the daemon's machine; several times, in order, for a chain: each but the last needs a note that
+    /// says which version it leads to (FILE.toml)
+    #[arg(long, value_name = "FILE", required = true)]
+    package: Vec<PathBuf>,
     /// The procedure; by default the site's
     #[arg(long, value_name = "NAME")]
     procedure: Option<String>,
@@ -46,10 +47,13 @@ pub struct Order {
 impl Order {
     /// The daemon's working folder is not ours, so the package's path is made absolute.
     pub fn request(&self) -> Result<PlanRequest, Failure> {
+        let mut packages = self.package.iter().map(|path| absolute(path)).collect::<Result<Vec<_>, _>>()?;
         Ok(PlanRequest {
             site: self.site.clone(),
             to: self.to.clone(),
-            package: absolute(&self.package)?,
+            // There is at least one.
+            package: packages.pop().unwrap_or_default(),
+            before: packages,
             procedure: self.procedure.clone(),
             first: self.first.clone(),
             second: self.second.clone(),

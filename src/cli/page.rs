@@ -110,6 +110,8 @@ fn journal(status: &Status) -> Vec<(&'static str, String)> {
     let mut facts: Vec<(&'static str, String)> = urgent.chain(times).chain(notices).collect();
     facts.push(("started", format!("{} by {}", status.started_at, who(status, &status.started_by))));
     facts.extend(status.finished_at.map(|at| ("finished", at.to_string())));
+    facts.extend(status.rehearsal.as_ref().map(|rehearsal| ("rehearsal", output::rehearsal(rehearsal))));
+    facts.extend(status.released.as_ref().map(|given| ("released", format!("{} by {}: {}", given.at, given.by, given.note))));
     facts.push(("journal", format!("record {}, taken over by a restarted daemon: {}", status.seq, status.resumed)));
     facts
 }

@@ -130,6 +130,7 @@ pub const ALERT_EVENTS: &[&str] = &crate::domain::alert::NAMES;
 pub const EXPECTED: &str = "site.policy.expected";
 pub const LIMITS: &str = "site.policy.limits";
 
+pub const REHEARSAL: &str = "site.policy.rehearsal";
 /// The table whose keys are gates' names.
 pub const GATES: &str = "site.policy.gates";
 /// The table whose keys are users.
@@ -153,12 +154,13 @@ pub const TABLES: &[Table] = &[
     Table { name: "site.nodes", header: "[nodes]", children: &["a", "b"], about: "" },
     Table { name: "site.node", header: "[nodes.a]", children: &[], about: "One appliance; `[nodes.b]` likewise. `a` and `b` are fixed names and say nothing about roles." },
     Table { name: "site.traffic", header: "[[traffic]]", children: &[], about: "One way in which users are led to the serving node: a zone, a view, a translated or shared address. A switch is proven only when every entry agrees." },
-    Table { name: "site.policy", header: "[policy]", children: &["expected", "limits", "gates", "waivers"], about: "The site's own limits." },
+    Table { name: "site.policy", header: "[policy]", children: &["expected", "limits", "gates", "waivers", "rehearsal"], about: "The site's own limits." },
     Table { name: EXPECTED, header: "[policy.expected]", children: &[], about: "" },
     Table { name: LIMITS, header: "[policy.limits]", children: &[], about: "" },
     Table { name: GATES, header: "[policy.gates]", children: &[], about: "" },
     Table { name: "site.policy.gate", header: "[policy.gates.production]", children: &[], about: "Who may answer this gate, and what becomes of it if nobody does; each gate of [the gates](../concepts/gates.md) likewise. A run keeps what held when it was started." },
     Table { name: "site.policy.waivers", header: "[policy.waivers]", children: &[], about: "The roles that may set a promise aside for one step. Where people are configured, a list that is left out means nobody." },
+    Table { name: REHEARSAL, header: "[policy.rehearsal]", children: &[], about: "Asks for a rehearsal: failover is broken and nodes are updated only along a path that was gone on another site and released by a person. Without this table none is asked for." },
     Table { name: "site.windows", header: "[windows]", children: &["recurring"], about: "The usual windows. `--first`, `--second` and `--responsible` override what a plan takes from here." },
     Table { name: "site.windows.recurring", header: "[[windows.recurring]]", children: &[], about: "A window that comes again; `next` and `next NAME` choose among these and the fixed ones." },
     Table { name: "site.freezes", header: "[[freezes]]", children: &[], about: "As in `changeover.toml`, for this site alone." },
@@ -268,7 +270,12 @@ pub const KEYS: &[Key] = &[
     key("site.policy.gate", "on_expiry", Kind::Word(ON_EXPIRY), Default("hold"), "What an expired gate leads to: a hold, or the way home where there is one. It never leads on."),
 
     key("site.policy.waivers", "in_window", Kind::Texts, Optional, "Who may let one step begin outside its window, or when it no longer fits (R3)."),
+    key("site.policy.waivers", "rehearsed", Kind::Texts, Optional, "Who may let one step go without a release of its rehearsal that counts (R11)."),
     key("site.policy.waivers", "min_soak", Kind::Texts, Optional, "Who may accept the version before the shortest soak is over (R10)."),
+
+    key(REHEARSAL, "site", Kind::Text, Required, "The site on which a run must have succeeded; another one of this configuration."),
+    key(REHEARSAL, "valid_for", Kind::Duration, Default("30d"), "How long a release counts, from the moment it was given."),
+    key(REHEARSAL, "roles", Kind::Texts, Optional, "One of these roles may release; without it everybody who may speak at all."),
 
     key("site.windows", "first", Kind::Window, Optional, "The first window: a start and a length of elapsed time; or `next`, `next NAME`."),
     key("site.windows", "second", Kind::Window, Optional, "The second window; not before the end of the first. Or `next`, `next NAME`."),

@@ -1,15 +1,16 @@
-//! `[policy]`, `[policy.expected]`, `[policy.limits]`.
+//! `[policy]`, `[policy.expected]`, `[policy.limits]`, `[policy.rehearsal]`.
 
 use std::collections::BTreeMap;
 
 use jiff::SignedDuration;
 use toml::de::DeValue;
 
-use super::gates::{self, RolesNamed};
+use super::gates::{self, RehearsalInput, RolesNamed};
 use super::keys::{self, Kind};
 use super::reader::{At, Reader, Section, quoted};
 use super::suggest;
 use super::values;
+use crate::domain::rehearsal::RehearsalPolicy;
 use crate::domain::site::{AfterDrain, OnSoakFailure, Policy, WhenWindowEnds};
 
 type ByAction = BTreeMap<String, At<SignedDuration>>;
@@ -36,10 +37,12 @@ pub(super) fn read(reader: &mut Reader, root: &Section, actions: &[&str]) -> Opt
     let when_window_ends = reader.word(&section, "when_window_ends");
     let expected = by_action(reader, &section, "expected", keys::EXPECTED, actions);
     let limits = by_action(reader, &section, "limits", keys::LIMITS, actions);
+    let rehearsal = rehearsal(reader, &section);
     check_limits(reader, &expected, &limits);
     let (gates, waivers) = (gates::read(reader, &section), gates::waivers(reader, &section));
     let policies = gates.iter().map(|input| (input.gate, input.policy.clone())).collect();
-    let named = RolesNamed { waivers: waivers.clone(), gates };
+    let rehearsed = rehearsal.as_ref().map(|input| input.policy.clone());
+    let named = RolesNamed { waivers: waivers.clone(), gates, rehearsal };
     let policy = Policy {
         max_sync_age: max_sync_age?,
         sync_ok_statuses: sync_ok_statuses?.value,
@@ -61,8 +64,23 @@ pub(super) fn read(reader: &mut Reader, root: &Section, actions: &[&str]) -> Opt
         when_window_ends: if when_window_ends?.value == "home" { WhenWindowEnds::Home } else { WhenWindowEnds::Hold },
         gates: policies,
         waivers: waivers.into_iter().map(|(key, roles)| (key.to_owned(), roles.value)).collect(),
+        rehearsal: rehearsed,
     };
     Some((policy, named))
+}
+
+/// R11: asked for only where the table is there.
+fn rehearsal(reader: &mut Reader, policy: &Section) -> Option<RehearsalInput> {
+    policy.item(reader.source, "rehearsal")?;
+    let section = reader.child(policy, "rehearsal", keys::REHEARSAL)?;
+    reader.refuse_strangers(&section);
+    let site = reader.value(&section, "site", values::site_name);
+    let valid_for = reader.value(&section, "valid_for", values::duration);
+    let roles = reader.list(&section, "roles", |text| Ok(text.to_owned()));
+    let (site, line) = site.map(|site| (site.value, site.line))?;
+    let roles_line = roles.as_ref().map_or(line, |roles| roles.line);
+    let policy = RehearsalPolicy { site, valid_for: valid_for?.value, roles: roles.map(|roles| roles.value).unwrap_or_default() };
+    Some(RehearsalInput { policy, line, roles_line })
 }
 
 fn without_lines(durations: ByAction) -> BTreeMap<String, SignedDuration> {

@@ -2,6 +2,7 @@
 
 mod gates;
 mod notices;
+mod release;
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -19,7 +20,7 @@ use super::sheet;
 use super::step::Step;
 
 /// The alerts of the contract, and those that were added since.
-pub const NAMES: [&str; 26] = [
+pub const NAMES: [&str; 27] = [
     "sync_failed",
     "step_failed",
     "by_operator",
@@ -42,6 +43,7 @@ pub const NAMES: [&str; 26] = [
     "settings_changed",
     "traffic_switched",
     "finished",
+    "released",
     "store_low",
     "not_driven",
     "check_changed",
@@ -216,6 +218,7 @@ fn sayings(before: &Run, run: &Run, record: &Record, event: &Event) -> Vec<Sayin
             vec![say("finished", Severity::Info, format!("run `{id}` is finished"), sheet::may(run).join("; "))]
         }
         Event::Closed { state, undone, .. } => closed(before, run, state, undone),
+        Event::Released { by, withdrawn, .. } => vec![release::told(run, by, *withdrawn)],
         _ => Vec::new(),
     }
 }
@@ -415,6 +418,7 @@ pub fn hint_of(code: &str, run: &Run) -> String {
         "node_replaced" => {
             format!("look at both nodes (`changeover status {id}`), {resume}, or take the way home: `changeover abort {id}`")
         }
+        "rehearsed" => release::helps(run),
         "operator" => format!("`changeover resume {id}` when it may go on"),
         "unprotected_too_long" if run.is_finished() => {
             format!("link the pair by hand, or have another run take it over: `changeover adopt {}`", run.id.site)

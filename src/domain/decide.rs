@@ -151,7 +151,7 @@ fn is_so(run: &Run, step: &Step, world: &World) -> Option<Evidence> {
             let reading = &world.readings[node];
             let current = reading.current.as_ref().filter(|_| reading.healthy_twice())?;
             let version = || Evidence::Version { version: current.version.to_string(), build: current.build.clone() };
-            (current.version == run.plan.to.version).then(version)
+            run.has_reached(&current.version, step.hop).then(version)
         }
         (Kind::SwitchTraffic, to) => (to.is_some() && world.traffic.target() == to).then(seen),
         (Kind::EstablishFailover, Some(primary)) => proof::linked_by_hand(run, primary, world),
@@ -162,7 +162,7 @@ fn is_so(run: &Run, step: &Step, world: &World) -> Option<Evidence> {
 /// An acknowledged update by hand that lacks only its second healthy reading.
 fn is_half_seen(run: &Run, step: &Step, world: &World) -> bool {
     let Some(reading) = step.node.filter(|_| step.kind == Kind::Update).map(|node| &world.readings[node]) else { return false };
-    let there = reading.current.as_ref().is_some_and(|current| current.version == run.plan.to.version);
+    let there = reading.current.as_ref().is_some_and(|current| run.has_reached(&current.version, step.hop));
     !run.acknowledged.is_empty() && there && !reading.healthy_twice()
 }
 
@@ -385,7 +385,7 @@ fn act(run: &Run, step: &Step, world: &World) -> Next {
         let code = if step.kind == Kind::ForceSync { "sync_failed" } else { "step_failed" };
         return held(Failure::new(code, format!("`{}` done", step.kind), found), true);
     }
-    record(begun(run, step, world, None), step.sentence())
+    record(begun(run, step, world, None), run.plan.sentence(step))
 }
 
 /// The intent, with what was true before.

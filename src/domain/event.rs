@@ -184,6 +184,12 @@ pub enum Event {
     Finished {
         outcome: Outcome,
     },
+    /// R11: a person let others count on the run that has succeeded, or took that word back.
+    Released {
+        by: Who,
+        note: String,
+        withdrawn: bool,
+    },
 }
 
 /// What was true before an act, for its proof.
@@ -450,6 +456,7 @@ impl Event {
             Self::LineAcknowledged { .. } => "line_acknowledged",
             Self::Undelivered { .. } => "undelivered",
             Self::Finished { .. } => "finished",
+            Self::Released { .. } => "released",
         }
     }
 

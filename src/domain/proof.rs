@@ -55,7 +55,7 @@ pub fn of_act(run: &Run, step: &Step, act: &Act, world: &World) -> Proof {
     match step.kind {
         Kind::ForceSync => force_sync(run, act, world),
         Kind::BreakFailover => broken(run, act, world),
-        Kind::Update => updated(run, node, act.since, world),
+        Kind::Update => updated(run, node, step.hop, act.since, world),
         Kind::EstablishFailover => established(run, node, act, world),
         Kind::Drain => emptied(node, act, world),
         Kind::Quiesce => closed(node, act, world),
@@ -165,7 +165,7 @@ pub fn both_primary() -> Failure {
 }
 
 /// The expected version and build, healthy, no longer updating.
-fn updated(run: &Run, node: NodeId, since: Timestamp, world: &World) -> Proof {
+fn updated(run: &Run, node: NodeId, hop: u32, since: Timestamp, world: &World) -> Proof {
     let reading = &world.readings[node];
     let Some(current) = &reading.current else {
         return not_yet(format!("node `{node}` to answer again; a box that is silent while it updates is healthy"));
@@ -173,9 +173,10 @@ fn updated(run: &Run, node: NodeId, since: Timestamp, world: &World) -> Proof {
     if current.updating {
         return not_yet(format!("node `{node}` to finish its update"));
     }
-    let target = &run.plan.to.version;
+    let target = &run.plan.target_of(hop).version;
     if current.version != *target {
-        let as_before = current.version == run.plan.from.version && !is_foreign(run, current.build.as_deref());
+        let before = run.expected_version(node);
+        let as_before = current.version == before.version && !is_foreign(before.build.as_deref(), current.build.as_deref());
         if as_before || !reading.proven_after(since) {
             return not_yet(format!("version {target} on node `{node}`; it shows {}", current.version));
         }
@@ -186,7 +187,7 @@ fn updated(run: &Run, node: NodeId, since: Timestamp, world: &World) -> Proof {
     if !reading.proven_after(since) || !reading.healthy_twice() {
         return not_yet(format!("two healthy readings of node `{node}` on {target}"));
     }
-    match wrong_build(run, node, current.build.as_deref()) {
+    match wrong_build(run.build_of(hop), node, current.build.as_deref()) {
         Some(failure) => Proof::Failed(failure),
         None => Proof::Done(Evidence::Version { version: current.version.to_string(), build: current.build.clone() }),
     }
@@ -199,20 +200,20 @@ pub fn came_back(run: &Run, step: &Step, world: &World) -> Option<Failure> {
     let reading = &world.readings[node];
     let (from, until) = reading.last_silence.filter(|(from, _)| *from >= act.since)?;
     let silent = until.duration_since(from);
-    let current = reading.current.as_ref().filter(|current| current.version == run.plan.from.version)?;
+    let current = reading.current.as_ref().filter(|current| current.version == run.expected_version(node).version)?;
     let failed = silent > run.plan.policy.max_silence && reading.healthy_twice() && reading.proven_after(until);
     let found = || format!("it was silent for {} min and runs {} still", silent.as_mins(), current.version);
-    failed.then(|| Failure::new("step_failed", format!("version {} on node `{node}`", run.plan.to.version), found()).at(node))
+    let target = &run.plan.target_of(step.hop).version;
+    failed.then(|| Failure::new("step_failed", format!("version {target} on node `{node}`"), found()).at(node))
 }
 
 /// On the version that it had before, but a build that it did not have: something else was installed.
-fn is_foreign(run: &Run, build: Option<&str>) -> bool {
-    let before = run.plan.from.build.as_deref();
+fn is_foreign(before: Option<&str>, build: Option<&str>) -> bool {
     before.is_some() && build.is_some() && before != build
 }
 
-fn wrong_build(run: &Run, node: NodeId, found: Option<&str>) -> Option<Failure> {
-    let (expected, found) = (run.target_build()?, found?);
+fn wrong_build(expected: Option<String>, node: NodeId, found: Option<&str>) -> Option<Failure> {
+    let (expected, found) = (expected?, found?);
     let failure =
         || Failure::new("wrong_version", format!("build {expected} on node `{node}`"), format!("build {found}")).at(node);
     (expected != found).then(failure)

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::gate::{Gate, GatePolicy};
 use super::ids::{NodeId, PerNode};
+use super::rehearsal::RehearsalPolicy;
 use super::version::Version;
 use super::window::calendar::Calendar;
 
@@ -133,6 +134,9 @@ pub struct Policy {
     /// The roles that may set a promise aside for one step, by the promise's key in `[policy.waivers]`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub waivers: BTreeMap<String, Vec<String>>,
+    /// R11: the site that must have gone the same path before; none: no rehearsal is asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rehearsal: Option<RehearsalPolicy>,
 }
 
 /// When a window has no time left for the next step, and failover is broken.
@@ -231,6 +235,7 @@ impl Default for Policy {
             settings_look: settings_look(),
             expected: BTreeMap::new(),
             limits: BTreeMap::new(),
+            rehearsal: None,
             when_window_ends: WhenWindowEnds::Hold,
             gates: BTreeMap::new(),
             waivers: BTreeMap::new(),

@@ -305,7 +305,7 @@ fn has_begun(run: &Run, world: &World) -> bool {
     match (step.kind, step.node) {
         (Kind::Update, Some(node)) => world.readings[node].current.as_ref().is_none_or(|observation| {
             let same_box = observation.identity == run.plan.nodes[node].identity;
-            same_box && (observation.updating || observation.version != run.plan.from.version)
+            same_box && (observation.updating || observation.version != run.expected_version(node).version)
         }),
         (Kind::BreakFailover, _) => moved(PerNode::new(|node| if node == primary { Role::Primary } else { Role::Standby })),
         (Kind::EstablishFailover, _) => moved(PerNode::new(|_| Role::Standalone)),

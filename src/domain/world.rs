@@ -13,6 +13,7 @@ use super::facts::{Facts, Known, Link, NodeFacts, SettingsFact, WindowFact};
 use super::fit;
 use super::ids::{NodeId, PerNode};
 use super::people::People;
+use super::rehearsal::{self, Released};
 use super::run::Run;
 use super::settings;
 use super::site::{Observation, Role, SyncFact, TrafficLook};
@@ -211,6 +212,8 @@ pub struct World {
     pub settling: SignedDuration,
     /// When everything is read next, if nothing happens before.
     pub next_look: Option<Timestamp>,
+    /// The release that the run counts on, as it is now.
+    pub released: Released,
     /// What the config says now.
     pub config: Arc<Current>,
     /// What was read of settings.
@@ -236,6 +239,7 @@ impl World {
             next_look: None,
             config: Arc::default(),
             settings: settings::Seen::default(),
+            released: Released::Unread,
         }
     }
 
@@ -258,6 +262,7 @@ impl World {
             link: self.link(),
             nodes: PerNode::new(|node| self.node_facts(run, node)),
             start: run.plan.from.version.clone(),
+            between: run.plan.between(),
             target: run.plan.to.version.clone(),
             fresh_sync: self.sync_is_fresh(run),
             autopilot_off: run.autopilot_off == Some(step.when),
@@ -269,6 +274,7 @@ impl World {
             ordered: run.is_ordered(),
             unprotected: run.unprotected_since().is_some(),
             movable: self.has_traffic,
+            unrehearsed: rehearsal::stands_against(&run.plan, &self.released, self.now),
             waived: waiver::in_force(run, step, self),
             settings: self.settings_fact(run),
         }
@@ -302,6 +308,7 @@ impl World {
             closed: record.closed_at.is_some() && !takes(current),
             denied,
             backed_up: self.backup_counts(run, node),
+            outdated: record.is_backup_outdated(),
             extracted: since_touched(record.extracted_at)
                 && record.extracted_at >= record.closed_at
                 && record.closed_at.is_some(),
@@ -325,7 +332,7 @@ impl World {
     fn is_unsettled(&self, run: &Run, node: NodeId) -> bool {
         let reading = &self.readings[node];
         let arrived = |since| {
-            let there = reading.current.as_ref().is_some_and(|current| current.version == run.plan.to.version);
+            let there = reading.current.as_ref().is_some_and(|current| run.has_reached(&current.version, run.nodes[node].hops));
             there && reading.healthy_twice() && reading.proven_after(since)
         };
         run.nodes[node].update_in_doubt.is_some_and(|since| !arrived(since))

@@ -46,8 +46,11 @@ pub struct PlanRequest {
     pub site: String,
     /// `VERSION` or `VERSION+BUILD`.
     pub to: String,
-    /// A path on the daemon's machine.
+    /// A path on the daemon's machine; of a chain the last package, which leads to `to`.
     pub package: PathBuf,
+    /// The packages that are installed before it, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub before: Vec<PathBuf>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub procedure: Option<String>,
     /// A window, `2026-11-22T02:00[Europe/Berlin] +4h`, or `next`, `next NAME`.
@@ -147,6 +150,11 @@ pub enum Word {
         state: String,
         note: String,
     },
+    /// Let other runs count on this one, which has succeeded; or take that word back.
+    Release {
+        withdraw: bool,
+        note: String,
+    },
     /// A box was replaced, and the site's file has the new identity.
     ReplaceNode {
         node: NodeId,
@@ -168,6 +176,7 @@ impl Word {
             Self::SwitchBack { .. } => "switch-back",
             Self::Abort { .. } => "abort",
             Self::Close { .. } => "close",
+            Self::Release { .. } => "release",
             Self::ReplaceNode { .. } => "node replace",
         }
     }

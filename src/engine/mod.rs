@@ -17,6 +17,7 @@ pub mod package;
 pub mod perform;
 mod planning;
 pub mod recorder;
+pub mod releases;
 pub mod retry;
 pub mod runner;
 mod settings;
@@ -42,6 +43,8 @@ pub struct Around {
     pub hooks: hooks::Hooks,
     /// Who may say what.
     pub people: People,
+    /// R11: what other runs may count on.
+    pub releases: releases::Releases,
     /// The state folder.
     pub state: PathBuf,
     /// Set once, right after the start: the outbox needs the fleet, and the fleet this.
@@ -59,6 +62,7 @@ impl Around {
             clock,
             hooks,
             people: People::default(),
+            releases: releases::Releases::default(),
             state,
             outbox: OnceLock::new(),
             fatal: Notify::new(),

@@ -233,6 +233,7 @@ impl Runner {
         let world = Arc::make_mut(&mut self.world);
         seen.into_world(world, now);
         world.next_look = Some(now + wait);
+        world.released = self.around.releases.of(&self.recorder.run.plan, &self.around.people);
         self.shown.keep(&self.recorder.run, world);
         self.recorder.publish(self.world.clone());
     }

@@ -233,6 +233,16 @@ pub struct CloseBody {
     pub seq: Option<u64>,
 }
 
+/// The body of `release`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReleaseBody {
+    pub note: String,
+    #[serde(default)]
+    pub withdraw: bool,
+    pub seq: Option<u64>,
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ReplaceBody {

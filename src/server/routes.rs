@@ -16,8 +16,8 @@ use crate::engine::api::{AdoptRequest, Fleet, PlanRequest, Problem, Replaced, Sn
 use super::answer::{Answer, Refused, json as answer, lines, ok};
 use super::guard::guard;
 use super::input::{
-    AbortBody, AcceptBody, AcknowledgeBody, Actor, After, CloseBody, ConfirmBody, For, HoldBody, Id, Input, Name, ReplaceBody,
-    ResumeBody, SiteNode, SwitchBackBody, WaiveBody, required, short,
+    AbortBody, AcceptBody, AcknowledgeBody, Actor, After, CloseBody, ConfirmBody, For, HoldBody, Id, Input, Name, ReleaseBody,
+    ReplaceBody, ResumeBody, SiteNode, SwitchBackBody, WaiveBody, required, short,
 };
 use super::view::{
     Adoption, AlertTests, ByHand, Checks, Ledger, LeftUntouched, NoRun, People, Plan, Runs, SiteView, Sites, Started, Status,
@@ -59,6 +59,7 @@ pub fn router(fleet: Arc<dyn Fleet>, door: Door) -> Router {
         .route("/runs/{id}/way", get(way))
         .route("/runs/{id}/abort", post(abort))
         .route("/runs/{id}/close", post(close))
+        .route("/runs/{id}/release", post(release))
         .route("/sites/{site}/adopt", post(adopt))
         .route("/sites/{site}/adopt/plan", post(adoption))
         .route("/sites/{site}/nodes/{node}/replace", post(replace_node))
@@ -192,6 +193,11 @@ async fn abort(State(fleet): Shared, Id(id): Id, Actor(actor): Actor, Input(body
 async fn close(State(fleet): Shared, Id(id): Id, Actor(actor): Actor, Input(body): Input<CloseBody>) -> Answer {
     let note = required(body.note, "why is the run ended, and who goes on?")?;
     tell(&*fleet, &id, Word::Close { state: body.state, note }, &actor, body.seq).await
+}
+
+async fn release(State(fleet): Shared, Id(id): Id, Actor(actor): Actor, Input(body): Input<ReleaseBody>) -> Answer {
+    let note = required(body.note, "what was tried, or why does the release end?")?;
+    tell(&*fleet, &id, Word::Release { withdraw: body.withdraw, note }, &actor, body.seq).await
 }
 
 async fn adoption(State(fleet): Shared, Name(site): Name, Input(request): Input<AdoptRequest>) -> Answer {

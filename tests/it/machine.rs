@@ -13,8 +13,8 @@ use changeover::domain::machine::{
     self,
     edges::{self, Edge, PhaseKind},
 };
-
 use changeover::domain::people::Who;
+
 use changeover::domain::rules::Rule;
 use changeover::domain::run::{Phase, Run};
 
@@ -31,6 +31,7 @@ use crate::stage::{Setting, Stage, end};
 
 /// Arrows that only the enumeration takes: event, phases, and why no whole run of this test does.
 const NOT_LIVED: &[(&str, &[&str], &str)] = &[
+    ("released", &["finished"], "a word on a run that is over; tests/it/rehearsal.rs says it"),
     ("closed", &["ready", "waiting", "in_doubt"], "a word in that phase; tests/it/close.rs says it at each record"),
     ("revised", &["ready", "in_doubt"], "a word in that phase; tests/it/abort.rs says it at each record"),
     ("denied", &["ready", "acting", "waiting", "in_doubt", "held"], "tests/it/gates.rs has people who may not speak"),
@@ -82,6 +83,8 @@ fn more_events() -> Vec<Event> {
         Event::Revised { cause: Cause::Abort, goal: Goal::Home, note: none(), steps: Vec::new(), seen: Vec::new() },
         Event::NodeReplaced { node: NodeId::A, identity: text(), note: none() },
         Event::Closed { state: text(), note: text(), undone: Vec::new() },
+        Event::Released { by: Who::default(), note: text(), withdrawn: false },
+        Event::Released { by: Who::default(), note: text(), withdrawn: true },
         Event::Doubted { message: text() },
         Event::ActAccepted {},
         Event::Instructed { number: 1, not_after: None, lines: Vec::new() },

@@ -26,6 +26,7 @@ fn plan(procedure: &str) -> Plan {
         to: target("24.2.1"),
         package: Package { path: "/p".into(), sha256: "ab".repeat(32), bytes: 1 },
         note: None,
+        before: Vec::new(),
         primary: NodeId::A,
         windows: Windows::default(),
     };

@@ -140,12 +140,12 @@ fn at_console(run: &Run, world: &World, step: &Step, node: NodeId) -> Option<Tex
         users: current.and_then(|observation| observation.users),
         sessions: current.and_then(|observation| observation.sessions),
     };
-    let package = &run.plan.package;
+    let package = run.plan.package_of(step.hop);
     Some(match (step.kind, step.gate) {
         (Kind::Backup, _) => boxes.backup(node),
         (Kind::ForceSync, _) => boxes.force_sync(node.other(), node),
         (Kind::BreakFailover, _) => boxes.break_failover(node),
-        (Kind::Update, _) => boxes.update(node, &package.path, &package.sha256, &run.plan.to),
+        (Kind::Update, _) => boxes.update(node, &package.path, &package.sha256, run.plan.target_of(step.hop)),
         (Kind::Verify, _) => boxes.verify(node, &run.expected_version(node)),
         (Kind::Drain, _) => boxes.drain(node, "the next act", people),
         (Kind::Quiesce, _) => boxes.quiesce(node, people),
@@ -202,11 +202,12 @@ fn base(run: &Run, step: &Step, node: NodeId) -> Value {
 
 /// What the verb is given beside what every verb gets.
 fn input(run: &Run, step: &Step, node: NodeId, base: Value) -> Value {
-    let package = &run.plan.package;
+    let package = run.plan.package_of(step.hop);
+    let version = &run.plan.target_of(step.hop).version;
     let more = match step.kind {
         Kind::Backup => json!({ "directory": "A NEW FOLDER" }),
         Kind::ForceSync => json!({ "from": node.other(), "to": node }),
-        Kind::Update => json!({ "package": { "path": package.path, "sha256": package.sha256, "version": run.plan.to.version } }),
+        Kind::Update => json!({ "package": { "path": package.path, "sha256": package.sha256, "version": version } }),
         Kind::EstablishFailover => json!({ "primary": node, "standby": node.other() }),
         Kind::Drain => json!({ "deadline": "THE TIME UNTIL WHICH USERS MAY LEAVE" }),
         Kind::ExtractData => json!({ "since": data_since(run), "until": "NOW", "directory": "A NEW FOLDER" }),
@@ -235,7 +236,7 @@ fn seen(run: &Run, step: &Step, node: NodeId) -> String {
         Kind::Backup => "the file is there and not empty; note its SHA-256.".to_owned(),
         Kind::ForceSync => format!("node `{other}`, the primary, shows a newer sync, and it was good."),
         Kind::BreakFailover => "both nodes report no relationship.".to_owned(),
-        Kind::Update => format!("node `{node}` answers again, is healthy and runs {}.", run.plan.to),
+        Kind::Update => format!("node `{node}` answers again, is healthy and runs {}.", run.plan.target_of(step.hop)),
         Kind::Verify => format!(
             "node `{node}` is healthy, twice, runs {} and takes a client unless it is closed on purpose.",
             run.expected_version(node)

@@ -12,9 +12,12 @@ use crate::domain::estimate;
 use crate::domain::event::{Cause, Event, Evidence, FileEvidence, Notice, Verdict, WaitingOn};
 use crate::domain::ids::{NodeId, PerNode};
 use crate::domain::ledger::Line;
+use crate::domain::plan::Plan;
+use crate::domain::rehearsal::Release;
 use crate::domain::run::{Act, Checked, Hold, Instruction, Phase, Run, SyncEvidence};
 use crate::domain::settings::{Acknowledged, Frozen};
 use crate::domain::step::Step;
+use crate::domain::version::Version;
 use crate::domain::waiver::Waiver;
 
 pub fn apply(run: &mut Run, event: &Event, at: Timestamp) -> Vec<Command> {
@@ -133,6 +136,9 @@ pub fn apply(run: &mut Run, event: &Event, at: Timestamp) -> Vec<Command> {
             run.phase = Phase::Finished(*outcome);
             return vec![Command::Export];
         }
+        Event::Released { by, note, withdrawn } => {
+            run.released = (!withdrawn).then(|| Release { by: by.clone(), at, note: note.clone() });
+        }
     }
     Vec::new()
 }
@@ -216,7 +222,8 @@ pub fn step_done(run: &mut Run, evidence: &Evidence, at: Timestamp) -> Vec<Comma
     let step = run.plan.steps[index].clone();
     let commands = effect(run, &step, evidence, at);
     run.progress[index].done_at = Some(at);
-    if let Some(took) = run.progress[index].measured().filter(|_| step.kind == Kind::Update) {
+    let first = step.kind == Kind::Update && step.node.is_some_and(|node| run.nodes[node.other()].hops == 0);
+    if let Some(took) = run.progress[index].measured().filter(|_| first) {
         let predicted = estimate::of_this_run(&run.plan.policy, Kind::Update, took);
         run.plan.fit.learn_update(predicted);
     }
@@ -260,7 +267,9 @@ fn effect(run: &mut Run, step: &Step, evidence: &Evidence, at: Timestamp) -> Vec
         }
         Kind::CompareSettings => run.settings.settled_at = Some(at),
         Kind::Update => {
-            record.updated = true;
+            record.hops = hops_after(&run.plan, step, evidence);
+            record.updated = record.hops >= run.plan.hop_count();
+            record.updated_at = Some(at);
             record.update_in_doubt = None;
             record.touched_at = Some(at);
             if let Evidence::Version { build, .. } = evidence {
@@ -296,6 +305,15 @@ fn effect(run: &mut Run, step: &Step, evidence: &Evidence, at: Timestamp) -> Vec
         Kind::CheckSync | Kind::Drain | Kind::Confirm | Kind::FinalCheck => {}
     }
     Vec::new()
+}
+
+/// The hops that a node has behind it: by what it shows, since a person may have installed more than was asked for.
+fn hops_after(plan: &Plan, step: &Step, evidence: &Evidence) -> u32 {
+    let shown: Option<Version> = match evidence {
+        Evidence::Version { version, .. } => version.parse().ok(),
+        _ => None,
+    };
+    shown.and_then(|version| plan.hops_done(&version)).unwrap_or_default().max(step.hop + 1)
 }
 
 fn touch_both(run: &mut Run, at: Timestamp) {

@@ -188,6 +188,7 @@ pub const TABLE: &[Row] = &[
     row("node_replaced", By::Person, AT_REST, To::One(&[Held]), "a box was replaced; the run rests until a person lets it go on"),
     row("closed", By::Person, AT_REST, To::One(&[Finished]), "a person ended the run; nothing was touched"),
     row("recovered", By::Daemon, OPEN, To::Same, "the daemon came up and took the run over"),
+    row("released", By::Person, &[Finished], To::Same, "a person lets other runs count on this one, or takes that word back"),
     row(
         "undelivered",
         By::Daemon,

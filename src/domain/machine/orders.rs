@@ -77,7 +77,7 @@ pub fn switch_back(run: &mut Run, at: Timestamp) {
         [(Kind::Reopen, to), (Kind::Verify, to), (Kind::SwitchTraffic, to), (Kind::Quiesce, from), (Kind::ExtractData, from)];
     let step = |(kind, node): (Kind, NodeId)| {
         let id = format!("switch-back.{kind}.{node}");
-        Step { id, when, kind, node: Some(node), gate: None }
+        Step { id, when, kind, node: Some(node), gate: None, hop: 0 }
     };
     replace_rest(run, path.map(step).to_vec(), at);
     run.switched_back = true;

@@ -43,12 +43,15 @@ struct State {
 
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct NodeState {
+    /// Which package comes next, `None` at the target or elsewhere, and whether it is the target.
+    next: Option<u32>,
     updated: bool,
     proven: bool,
     verified: bool,
     closed: bool,
     denied: bool,
     backed_up: bool,
+    outdated: bool,
     extracted: bool,
     written: bool,
 }
@@ -58,12 +61,14 @@ fn state(facts: &Facts) -> State {
     let node = |node: NodeId| {
         let of = &facts.nodes[node];
         NodeState {
+            next: facts.next_hop(node),
             updated: of.version.as_ref() == Some(target),
             proven: of.proven,
             verified: of.verified,
             closed: of.closed,
             denied: of.denied,
             backed_up: of.backed_up,
+            outdated: of.outdated,
             extracted: of.extracted,
             written: of.written,
         }
@@ -144,6 +149,9 @@ fn moves(facts: &Facts, when: When, kinds: &[Kind]) -> Vec<Step> {
     let each = kinds.iter().flat_map(|&kind| match kind {
         Kind::Confirm | Kind::CompareSettings => vec![on(kind, NodeId::A)],
         Kind::EstablishFailover => vec![on(kind, facts.survivor)],
+        Kind::Update => {
+            NodeId::BOTH.map(|node| Step { hop: facts.next_hop(node).unwrap_or_default(), ..on(kind, node) }).to_vec()
+        }
         _ => NodeId::BOTH.map(|node| on(kind, node)).to_vec(),
     });
     each.filter(|step| is_useful(step, facts) && rules::violations(step, facts).is_empty()).collect()
@@ -167,7 +175,7 @@ fn is_useful(step: &Step, facts: &Facts) -> bool {
             let apart = matches!(facts.link, Link::Broken | Link::Unknown) && of.role != Some(Role::Standby);
             well && accepted && !of.denied && !(of.verified && of.proven) && apart
         }
-        Kind::Backup => well && !of.backed_up,
+        Kind::Backup => well && (!of.backed_up || of.outdated && facts.next_hop(node).is_some()),
         Kind::Quiesce => well && !of.closed,
         Kind::Reopen => well && of.closed,
         Kind::ExtractData => well && of.closed && !of.extracted,

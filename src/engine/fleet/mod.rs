@@ -2,6 +2,7 @@
 
 mod alerts;
 mod home;
+mod release;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -62,6 +63,8 @@ pub struct Fleet {
     loops: Mutex<JoinSet<()>>,
     /// Held while a run of the site is being started, so that two starts can't pass each other.
     starting: HashMap<String, tokio::sync::Mutex<()>>,
+    /// Held while something is recorded for a run whose loop has ended: one record comes after the other.
+    afterwards: tokio::sync::Mutex<()>,
 }
 
 impl Fleet {
@@ -79,6 +82,7 @@ impl Fleet {
             untouched: Mutex::default(),
             loops: Mutex::default(),
             starting,
+            afterwards: tokio::sync::Mutex::default(),
         })
     }
 
@@ -86,6 +90,10 @@ impl Fleet {
     ///
     /// A run whose site is no longer configured is shown and left alone.
     pub fn take_over(&self, runs: Vec<Run>) {
+        // Before any run goes on: one may count on the release of another.
+        for run in &runs {
+            self.around.releases.keep(run);
+        }
         for run in runs {
             match self.sites.get(&run.id.site) {
                 Some(entry) => self.keep(run, Some(entry), true),
@@ -175,11 +183,11 @@ impl Fleet {
         let entry = self.site(&request.site)?;
         let procedure = planning::procedure(&self.procedures, entry, request)?;
         let parsed = planning::parse(entry, procedure, request, self.around.clock.now())?;
-        let (package, note) =
-            package::read(request.package.clone()).await.map_err(|error| Problem::new(Kind::BadInput, "bad_package", error))?;
+        let packages = planning::read_packages(request).await?;
         let world = self.look(entry).await;
         let earlier = self.earlier(&request.site);
-        let draft = planning::draft(entry, procedure, parsed, package, note, &world, &earlier)?;
+        let mut draft = planning::draft(entry, procedure, parsed, packages, &world, &earlier)?;
+        self.rehearse(&mut draft);
         Ok((draft, world))
     }
 
@@ -241,10 +249,13 @@ impl Fleet {
         self.record_start(entry, plan, actor).await
     }
 
-    /// The run's own copy of the package.
+    /// The run's own copies of the packages.
     async fn stage(&self, plan: &Plan) -> Result<(), Problem> {
-        let staged = package::stage(self.around.state.clone(), plan.package.clone()).await;
-        staged.map_err(|error| Problem::new(Kind::Store, "package_not_staged", error))
+        for package in plan.packages() {
+            let staged = package::stage(self.around.state.clone(), package.clone()).await;
+            staged.map_err(|error| Problem::new(Kind::Store, "package_not_staged", error))?;
+        }
+        Ok(())
     }
 
     async fn record_start(&self, entry: &SiteEntry, plan: Plan, actor: &str) -> Result<RunId, Problem> {
@@ -278,6 +289,9 @@ impl Fleet {
     }
 
     async fn pass_on(&self, id: &RunId, word: Word, actor: &str, seq: Option<u64>) -> Result<Snapshot, Problem> {
+        if let Word::Release { withdraw, note } = word {
+            return self.release(id, withdraw, note, actor, seq).await;
+        }
         let (inbox, snapshot) = {
             let runs = self.lock();
             let kept = runs.get(id).ok_or_else(|| self.no_run(id))?;

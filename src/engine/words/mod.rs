@@ -3,6 +3,7 @@
 mod gates;
 pub mod home;
 mod ledger;
+pub mod release;
 mod waive;
 
 mod resume;
@@ -43,6 +44,7 @@ pub async fn take(runner: &mut Runner, word: Word, actor: &str, seq: Option<u64>
         Word::SwitchBack { note } => switch_back(runner.run(), note)?,
         Word::Abort { way, note } => home::abort(runner, way, note).await?,
         Word::Close { state, note } => home::close(runner.run(), state, note)?,
+        Word::Release { withdraw, note } => release::release(runner.run(), withdraw, note, runner.people().who(actor))?,
         Word::ReplaceNode { node, identity, note } => replace_node(runner.run(), node, identity, note)?,
     };
     record(runner, &event, &why, actor).await?;
@@ -55,21 +57,25 @@ pub async fn take(runner: &mut Runner, word: Word, actor: &str, seq: Option<u64>
 }
 
 async fn record(runner: &mut Runner, event: &Event, why: &str, actor: &str) -> Result<(), Problem> {
-    let id = runner.run().id.clone();
-    match runner.recorder.record(event, why, actor).await {
-        Ok(_) => Ok(()),
-        Err(RecordError::Illegal(error)) => {
-            Err(Problem::new(Kind::Conflict, "not_in_this_phase", error.to_string()).state(sheet::state(runner.run())))
+    let recorded = runner.recorder.record(event, why, actor).await;
+    recorded.map(|_| ()).map_err(|error| not_recorded(runner.run(), error))
+}
+
+/// Why a word was not taken after all.
+pub fn not_recorded(run: &Run, error: RecordError) -> Problem {
+    let id = &run.id;
+    match error {
+        RecordError::Illegal(error) => {
+            Problem::new(Kind::Conflict, "not_in_this_phase", error.to_string()).state(sheet::state(run))
         }
-        Err(RecordError::Store(error @ StoreError::OnlyReserve { .. })) => {
-            Err(Problem::new(Kind::Store, "store_low", format!("run `{id}` was not changed"))
+        RecordError::Store(error @ StoreError::OnlyReserve { .. }) => {
+            Problem::new(Kind::Store, "store_low", format!("run `{id}` was not changed"))
                 .because(error.to_string())
-                .state(sheet::state(runner.run()))
-                .hint("free space on the disk of the state folder"))
+                .state(sheet::state(run))
+                .hint("free space on the disk of the state folder")
         }
-        Err(RecordError::Store(error)) => {
-            Err(Problem::new(Kind::Store, STORE_FAILED, format!("the word to run `{id}` was not recorded"))
-                .because(error.to_string()))
+        RecordError::Store(error) => {
+            Problem::new(Kind::Store, STORE_FAILED, format!("the word to run `{id}` was not recorded")).because(error.to_string())
         }
     }
 }
@@ -90,7 +96,7 @@ pub async fn denied(runner: &mut Runner, word: &Word, gate: Option<Gate>, actor:
     Problem::not_allowed(message, reason).state(sheet::state(&run))
 }
 
-fn moved_on(run: &Run, seen: u64) -> Problem {
+pub fn moved_on(run: &Run, seen: u64) -> Problem {
     Problem::new(Kind::Conflict, "moved_on", format!("run `{}` has moved on", run.id))
         .because(format!("you saw record {seen}, it is at record {}", run.seq))
         .state(sheet::state(run))

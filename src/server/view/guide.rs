@@ -53,7 +53,7 @@ impl Guide {
     pub fn of(run: &Run, world: &World) -> Self {
         let (why, whose_move, unblocks) = explain(run);
         Self {
-            doing: run.step().map(|step| step.sentence()),
+            doing: run.step().map(|step| run.plan.sentence(step)),
             why,
             whose_move: whose_move.to_owned(),
             unblocks,

@@ -12,6 +12,7 @@ use crate::domain::ids::{NodeId, PerNode, RunId};
 use crate::domain::machine;
 use crate::domain::people as domain;
 use crate::domain::plan::Windows;
+use crate::domain::rehearsal::{Rehearsal, Release};
 use crate::domain::run::{Phase, Run};
 use crate::domain::site::Role;
 use crate::domain::watch::soak;
@@ -44,6 +45,9 @@ pub struct Status {
     pub gate: Option<Gate>,
     /// The first step that is not done.
     pub step: Option<Step>,
+    /// Where the step installs a package of a chain: which one; else `null`.
+    #[serde(default)]
+    pub hop: Option<Hop>,
     pub held: Option<Hold>,
     /// What a person is asked to do at the appliances now.
     pub instructions: Option<Vec<String>>,
@@ -74,6 +78,12 @@ pub struct Status {
     /// Settings that were changed since the break; `null` where none were listed then.
     #[serde(default)]
     pub ledger: Option<LedgerCount>,
+    /// The release of another site's run that this one counts on, as it was planned.
+    #[serde(default)]
+    pub rehearsal: Option<Rehearsal>,
+    /// A person lets other runs count on this one.
+    #[serde(default)]
+    pub released: Option<Released>,
     /// Why this daemon does not drive the run, where it should; neither its steps nor its watch go on then.
     #[serde(default)]
     pub not_driven: Option<NotDriven>,
@@ -111,6 +121,15 @@ pub struct Step {
     /// Its place in the plan, from 1.
     pub number: usize,
     pub of: usize,
+}
+
+/// One package of a chain.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Hop {
+    pub number: u32,
+    pub of: u32,
+    /// The version that it leads to.
+    pub to: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -213,6 +232,14 @@ impl From<soak::Unmet> for Failing {
     }
 }
 
+/// A person's word that other runs may count on this one.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Released {
+    pub by: domain::Who,
+    pub at: Timestamp,
+    pub note: String,
+}
+
 /// Something that people must know and that is not over.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct NoticeRaised {
@@ -265,6 +292,7 @@ impl Status {
             until,
             gate: run.open_gate().filter(|gate| gate.is_asked()),
             step: step(run),
+            hop: run.step().and_then(|step| hop(run, step)),
             held: held(run),
             instructions: instruction.map(|instruction| instruction.lines.clone()),
             instruction: instruction.map(|instruction| instruction.number),
@@ -286,6 +314,8 @@ impl Status {
             draining: draining(run, world),
             notices: run.notices.iter().map(|&(notice, node)| NoticeRaised { notice, node }).collect(),
             ledger: ledger(run),
+            rehearsal: run.plan.rehearsal.clone(),
+            released: run.released.clone().map(|Release { by, at, note }| Released { by, at, note }),
             not_driven: None,
             urgent: run.plan.urgent.clone(),
             times: Vec::new(),
@@ -334,6 +364,12 @@ fn step(run: &Run) -> Option<Step> {
         number: index + 1,
         of: run.plan.steps.len(),
     })
+}
+
+fn hop(run: &Run, step: &crate::domain::step::Step) -> Option<Hop> {
+    let (number, of) = (step.hop + 1, run.plan.hop_count());
+    let to = || run.plan.target_of(step.hop).version.to_string();
+    (step.kind == Kind::Update && of > 1).then(|| Hop { number, of, to: to() })
 }
 
 fn held(run: &Run) -> Option<Hold> {

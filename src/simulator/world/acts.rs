@@ -28,6 +28,8 @@ pub enum Refusal {
     Linked,
     #[error("node `{0}` has that role already")]
     SameRole(NodeId),
+    #[error("the package to {to} is installed on {needs} only; node `{node}` runs {found}")]
+    NotOn { node: NodeId, to: Version, needs: Version, found: Version },
     #[error("`{0}` is not an act of the console")]
     UnknownAct(String),
 }
@@ -134,6 +136,7 @@ impl World {
     /// Installs a package; without `target`, the one the world was made with. Sessions end at once and the box falls silent.
     pub fn update(&mut self, node: NodeId, target: Option<Target>) -> Result<(), Refusal> {
         self.reachable(node)?;
+        self.fits(node, target.as_ref().unwrap_or(&self.target))?;
         self.judge_update(node);
         self.record_act(node, "update");
         let result = self.update_result(node, target);
@@ -148,6 +151,15 @@ impl World {
         self.schedule(length, Effect::UpdateEnds { node });
         self.settle();
         Ok(())
+    }
+
+    /// A package knows what it may be installed on, and the box refuses it elsewhere.
+    fn fits(&self, node: NodeId, target: &Target) -> Result<(), Refusal> {
+        let found = &self.nodes[node].version;
+        let unmet = self.needs.iter().find(|(to, needs)| *to == target.version && !found.matches(needs));
+        unmet.map_or(Ok(()), |(to, needs)| {
+            Err(Refusal::NotOn { node, to: to.clone(), needs: needs.clone(), found: found.clone() })
+        })
     }
 
     fn update_result(&mut self, node: NodeId, target: Option<Target>) -> Target {

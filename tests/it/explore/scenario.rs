@@ -161,6 +161,8 @@ pub fn plan(procedure: &str, steps: Vec<Step>) -> Plan {
         from: Target { version: version(Release::Start), build: None },
         to: Target { version: version(Release::Target), build: None },
         adopted: None,
+        rehearsal: None,
+        hops: Vec::new(),
         package: Package { path: "/p".into(), sha256: "00".to_owned(), bytes: 1 },
         primary: PRIMARY,
         windows: Windows {
