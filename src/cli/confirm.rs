@@ -3,6 +3,7 @@
 use clap::Args;
 use serde_json::json;
 
+use crate::domain::gate::Gate;
 use crate::server::view::Status;
 
 use super::client::{Client, body};
@@ -43,7 +44,7 @@ impl Run for Confirm {
         let client = Client::new(&self.daemon)?;
         let evidence = match &self.evidence {
             Some(hash) => Some(hash.clone()),
-            None => shown(&client, &self.run),
+            None => self.shown(&client),
         };
         let fields = [
             ("gate", self.gate.as_ref().map(|gate| json!(gate))),
@@ -60,10 +61,13 @@ impl Run for Confirm {
     }
 }
 
-/// Shows what the gate shows, and gives its hash. Where there is nothing to show the daemon says what is wrong with the word.
-fn shown(client: &Client, run: &str) -> Option<String> {
-    let status: Status = client.get(&["runs", run]).and_then(|reply| reply.read()).ok()?;
-    let state = status.gate_state?;
-    eprintln!("{}", output::clean(&page::evidence(&state)));
-    Some(state.hash)
+impl Confirm {
+    /// Shows what the gate shows, and gives its hash. Where there is nothing to show the daemon says what is wrong with the word.
+    fn shown(&self, client: &Client) -> Option<String> {
+        let status: Status = client.get(&["runs", &self.run]).and_then(|reply| reply.read()).ok()?;
+        let meant = |gate: Gate| self.gate.as_ref().map_or(gate.is_asked(), |named| named == gate.name());
+        let state = status.gate_state.filter(|state| meant(state.gate))?;
+        eprintln!("{}", output::clean(&page::evidence(&state)));
+        Some(state.hash)
+    }
 }

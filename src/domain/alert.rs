@@ -177,6 +177,7 @@ fn sayings(before: &Run, run: &Run, record: &Record, event: &Event) -> Vec<Sayin
         Event::Confirmed { verdict: Verdict::Reject, gate, note, by, .. } => vec![gates::rejected(run, *gate, note, by)],
         Event::Reminded { gate, escalated } => vec![gates::reminded(run, record, *gate, *escalated)],
         Event::EvidenceLapsed { step, rule } if rule == Rule::R10.name() => gates::void(run, record, step).into_iter().collect(),
+        Event::Revised { cause: Cause::GateExpired, goal, steps, .. } => vec![gates::goes_home(run, record, *goal, steps)],
         Event::Waived { rule, step, reason, by, .. } => vec![gates::waived(run, *rule, step, reason, by)],
         Event::Instructed { number, lines, .. } => {
             let hint = format!(

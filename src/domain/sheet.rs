@@ -172,6 +172,10 @@ fn head(sheet: &mut String, run: &Run, world: Option<&World>) {
     }
     let next = run.step().map_or_else(|| "none".to_owned(), |step| format!("{}: {}", step.id, run.plan.sentence(step)));
     let _ = writeln!(sheet, "Next step of the plan: {next}");
+    for waiver in &run.waivers {
+        let (rule, step) = (waiver.rule, &waiver.step);
+        let _ = writeln!(sheet, "Waived: {rule} for {step} by {} {}: {}", waiver.by, waiver.at, waiver.reason);
+    }
     if let Phase::Held(hold) = &run.phase {
         let _ = writeln!(sheet, "Held: {} ({})", hold.message, hold.code);
     }

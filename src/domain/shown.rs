@@ -28,6 +28,8 @@ const NOT_SHOWN: &[&str] = &["sync_too_old", "sync_failed", "sync_status_unknown
 /// A fact that stands for nothing being there.
 const NONE: &str = "none";
 
+const PASS: &str = "pass";
+
 impl Shown {
     /// What a gate of this run shows now.
     pub fn of(run: &Run, world: &World) -> Self {
@@ -51,9 +53,9 @@ impl Shown {
         Self { hash: hex(&Sha256::digest(text)), facts }
     }
 
-    /// For people, one fact a line: those that are as they should be say little, but are part of what is seen.
+    /// For people, one fact a line. Checks that passed say little; they are part of the hash all the same.
     pub fn lines(&self) -> Vec<String> {
-        self.facts.iter().map(|(name, value)| format!("{name}: {value}")).collect()
+        self.facts.iter().filter(|(_, value)| *value != PASS).map(|(name, value)| format!("{name}: {value}")).collect()
     }
 
     /// What is otherwise `now`, one line a fact; empty if what was shown still stands.
@@ -110,7 +112,7 @@ fn of_checks(run: &Run, world: &World, facts: &mut BTreeMap<String, String>) {
     for check in checks {
         let place = check.node.map(|node| format!(" node {node}")).unwrap_or_default();
         let result = match check.result {
-            Outcome::Pass => "pass",
+            Outcome::Pass => PASS,
             Outcome::Warn => "warn",
             _ => "fail",
         };

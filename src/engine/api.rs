@@ -275,6 +275,13 @@ impl Problem {
         Self { kind, code: code.to_owned(), message: message.into(), causes: Vec::new(), state: None, hint: None }
     }
 
+    /// Refused for who asks, not for what.
+    pub fn not_allowed(message: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self::new(Kind::NotAllowed, "not_allowed", message).because(reason).hint(
+            "who may say what stands in `[people]` of the daemon's file and `[policy.gates]`, `[policy.waivers]` of the site's",
+        )
+    }
+
     pub fn because(mut self, cause: impl Into<String>) -> Self {
         self.causes.push(cause.into());
         self

@@ -7,6 +7,7 @@ mod accepting;
 mod adopting;
 pub mod api;
 mod booking;
+mod evidence;
 pub mod export;
 pub mod fleet;
 pub mod hooks;

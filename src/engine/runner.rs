@@ -2,7 +2,6 @@
 //!
 //! While an act is under way or nothing is to be done, people's words are taken; everything else happens in order.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
@@ -24,6 +23,7 @@ use crate::ports::{Recall, StoreError};
 
 use super::Around;
 use super::api::{Problem, Snapshot, Word};
+use super::evidence::Memory;
 use super::look::{Busy, Seen};
 use super::package;
 use super::perform::Performer;
@@ -82,12 +82,9 @@ pub struct Runner {
     inbox: mpsc::Receiver<Message>,
     /// Looks since something last changed: the wait between looks grows with it.
     idle_looks: u32,
-    /// What the gate that is open has shown, newest last.
-    shown: VecDeque<Shown>,
+    /// What the gate that is open has shown.
+    shown: Memory,
 }
-
-/// So many states of the evidence back a person can be told what has changed: they change with the pair, not with the time.
-const SHOWN_KEPT: usize = 8;
 
 impl Runner {
     pub fn new(
@@ -106,7 +103,7 @@ impl Runner {
             world,
             inbox,
             idle_looks: 0,
-            shown: VecDeque::new(),
+            shown: Memory::default(),
         }
     }
 
@@ -141,22 +138,7 @@ impl Runner {
 
     /// What an open gate has shown lately and a person means by this beginning of a hash.
     pub fn shown(&self, hash: &str) -> Option<&Shown> {
-        self.shown.iter().find(|shown| shown.is_meant_by(hash))
-    }
-
-    /// Remembers what is shown from this look on, so that a person can be told what has changed since.
-    fn remember(&mut self) {
-        let waits = self.run().open_gate().is_some();
-        if !waits && self.shown.is_empty() {
-            return;
-        }
-        let shown = Shown::of(self.run(), &self.world);
-        if self.shown.back().is_none_or(|last| last.hash != shown.hash) {
-            self.shown.push_back(shown);
-        }
-        while self.shown.len() > SHOWN_KEPT || !waits && !self.shown.is_empty() {
-            self.shown.pop_front();
-        }
+        self.shown.find(hash)
     }
 
     async fn go(&mut self) -> Result<(), Stopped> {
@@ -273,7 +255,7 @@ impl Runner {
         seen.into_world(world, now);
         world.next_look = Some(now + wait);
         world.released = self.around.releases.of(&self.recorder.run.plan, &self.around.people);
-        self.remember();
+        self.shown.keep(&self.recorder.run, world);
         self.recorder.publish(self.world.clone());
     }
 

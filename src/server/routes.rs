@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::domain::event::Verdict;
 use crate::domain::ids::RunId;
-use crate::engine::api::{AdoptRequest, Fleet, PlanRequest, Replaced, Snapshot, Word};
+use crate::engine::api::{AdoptRequest, Fleet, PlanRequest, Problem, Replaced, Snapshot, Word};
 
 use super::answer::{Answer, Refused, json as answer, lines, ok};
 use super::guard::guard;
@@ -232,7 +232,9 @@ fn status(fleet: &dyn Fleet, snapshot: &Snapshot) -> Status {
     Status::full(snapshot, fleet.now()).named(fleet.people())
 }
 
-async fn test_alerts(State(fleet): Shared, Actor(_): Actor) -> Answer {
+async fn test_alerts(State(fleet): Shared, Actor(actor): Actor) -> Answer {
+    let barred = fleet.people().may(&actor, &[]);
+    barred.map_err(|barred| Problem::not_allowed(format!("{actor} may not `alerts test`"), barred.to_string()))?;
     ok(&AlertTests::new(fleet.test_alerts().await))
 }
 

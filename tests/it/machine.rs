@@ -15,6 +15,7 @@ use changeover::domain::machine::{
 };
 use changeover::domain::people::Who;
 
+use changeover::domain::rules::Rule;
 use changeover::domain::run::{Phase, Run};
 
 use changeover::domain::ids::RunId;
@@ -33,6 +34,9 @@ const NOT_LIVED: &[(&str, &[&str], &str)] = &[
     ("released", &["finished"], "a word on a run that is over; tests/it/rehearsal.rs says it"),
     ("closed", &["ready", "waiting", "in_doubt"], "a word in that phase; tests/it/close.rs says it at each record"),
     ("revised", &["ready", "in_doubt"], "a word in that phase; tests/it/abort.rs says it at each record"),
+    ("denied", &["ready", "acting", "waiting", "in_doubt", "held"], "tests/it/gates.rs has people who may not speak"),
+    ("reminded", &["waiting"], "tests/it/gates.rs has gates with a policy"),
+    ("waived", &["waiting", "held"], "tests/it/waivers.rs says it in both"),
     ("node_replaced", &["ready", "waiting", "in_doubt"], "a word in that phase"),
     ("noticed", &["acting", "held"], "trouble that begins in that phase"),
     ("switch_back_ordered", &["ready", "in_doubt"], "a word in the moment of that phase"),
@@ -73,6 +77,8 @@ fn more_events() -> Vec<Event> {
     let (text, none) = (String::new, || None::<String>);
     let mut events = vec![
         Event::HoldRequested {},
+        Event::Denied { word: text(), gate: None, by: Who::default(), reason: text() },
+        Event::Reminded { gate: Gate::Production, escalated: true },
         Event::Recovered {},
         Event::Resumed { first: None, second: None, responsible: None },
         Event::SwitchBackOrdered { note: text() },
@@ -95,6 +101,10 @@ fn more_events() -> Vec<Event> {
     for code in ["sync_failed", "sync_status_unknown", "warning_not_accepted"] {
         let (code, message, expected, found) = (code.to_owned(), text(), text(), text());
         events.push(Event::Held { code, message, expected, found, node: None, given_up: false });
+    }
+    for step in ["window-1.check_sync", "window-2.update.a", "window-2.establish_failover.b"] {
+        let (step, by) = (step.to_owned(), Who::default());
+        events.push(Event::Waived { rule: Rule::R3, step, reason: text(), by, shown: None });
     }
     for gate in Gate::all() {
         let word = |verdict| Event::Confirmed { gate, verdict, note: None, by: None, shown: None };

@@ -53,6 +53,7 @@ pub struct Setting {
     pub own: Vec<Procedure>,
     /// The site's zone, usual windows and freezes, as the daemon reads them at its next start.
     pub calendar: Calendar,
+    /// Whom the daemon's file names; nobody: everybody may speak.
     pub people: People,
     /// When it begins.
     pub begin: Timestamp,
@@ -187,6 +188,11 @@ impl Stage {
 
     pub async fn word(&self, id: &RunId, word: Word) -> Result<Snapshot, Problem> {
         self.fleet.command(id, word, "olga", None).await
+    }
+
+    /// A word from another person than the one who started the run.
+    pub async fn says(&self, user: &str, id: &RunId, word: Word) -> Result<Snapshot, Problem> {
+        self.fleet.command(id, word, user, None).await
     }
 
     /// A word from somebody who saw this record last.

@@ -72,18 +72,19 @@ pub struct ExecPair {
 
 impl ExecPair {
     pub fn start() -> Self {
-        Self::start_with("")
+        Self::start_with("", "")
     }
 
-    /// With more keys of the site's policy.
-    pub fn start_with(policy: &str) -> Self {
+    /// With more in the daemon's file and in the site's.
+    pub fn start_with(main: &str, more: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let origin = Timestamp::now();
-        let site = exec_site(folder.path(), origin) + policy;
+        let site = exec_site(folder.path(), origin);
         let hook =
             "[[alerts.program]]\nname = \"ops\"\nprogram = [\"/bin/sh\", \"-c\", 'cat >>alerts.json; echo >>alerts.json']\n";
         let hook = hook.replace("alerts.json", folder.path().join("alerts").to_str().unwrap());
-        let mut daemon = Daemon::new(folder.path(), &site, &hook, Some((origin, 100)));
+        let (site, main) = (format!("{site}{more}"), format!("{hook}{main}"));
+        let mut daemon = Daemon::new(folder.path(), &site, &main, Some((origin, 100)));
         daemon.start(None);
         Self { daemon, folder }
     }

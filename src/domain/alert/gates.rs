@@ -2,11 +2,13 @@
 
 use super::{Saying, Severity, say};
 use crate::domain::asked;
+use crate::domain::event::Goal;
 use crate::domain::gate::Gate;
 use crate::domain::journal::Record;
 use crate::domain::people::Who;
 use crate::domain::rules::Rule;
 use crate::domain::run::Run;
+use crate::domain::step::Step;
 
 /// A gate opens.
 pub fn waiting(run: &Run) -> Saying {
@@ -91,5 +93,18 @@ pub fn after_rejection(run: &Run) -> String {
 pub fn waived(run: &Run, rule: Rule, step: &str, reason: &str, by: &Who) -> Saying {
     let summary = format!("{rule} is set aside for step `{step}` of run `{}` by {by}: {reason}", run.id);
     let hint = format!("if this was not meant: `changeover hold {}`", run.id);
-    Saying { code: "waived".to_owned(), ..say("waived", Severity::Warning, summary, hint) }
+    say("waived", Severity::Warning, summary, hint)
+}
+
+/// Nobody answered, and the run goes home by itself: people are told where it leads.
+pub fn goes_home(run: &Run, record: &Record, goal: Goal, steps: &[Step]) -> Saying {
+    let end = match goal {
+        Goal::Home => "home".to_owned(),
+        Goal::Harbour { node } => format!("to harbour, node `{node}` serves"),
+    };
+    let steps = steps.iter().map(|step| step.id.as_str()).collect::<Vec<_>>().join(", ");
+    let steps = if steps.is_empty() { "nothing is to be done".to_owned() } else { steps };
+    let summary = format!("{}; it leads {end}: {steps}", record.reason);
+    let hint = format!("to stop at the next safe point: `changeover hold {}`", run.id);
+    Saying { code: "gate_expired".to_owned(), ..say("gate_escalated", Severity::Critical, summary, hint) }
 }

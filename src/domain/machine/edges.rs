@@ -139,7 +139,13 @@ pub const TABLE: &[Row] = &[
     row("reminded", By::Decision, &[Waiting], To::Same, "nobody has answered a gate for long; those who may are told again"),
     row("denied", By::Person, OPEN, To::Same, "a person said what they may not say; it moved nothing"),
     row("waived", By::Person, &[Waiting], To::One(&[Ready]), "a person set a promise aside for one step, with a reason"),
-    row("waived", By::Person, &[Held], To::One(&[Ready, Held]), "the same; held for another reason, the run stays held"),
+    row(
+        "waived",
+        By::Person,
+        &[Held],
+        To::One(&[Ready, Held]),
+        "a person set a promise aside for one step; held for another reason, the run stays held",
+    ),
     row(
         "settings_compared",
         By::Decision,

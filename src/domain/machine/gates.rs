@@ -122,20 +122,22 @@ pub fn begun(run: &mut Run) {
     }
 }
 
-/// A confirmation whose evidence has changed: what it stood for is asked again.
+/// A step is done once more: a confirmation of it counts no more. Where its evidence has changed, neither does what it stood for.
 pub fn void(run: &mut Run, index: usize, rule: &str, at: Timestamp) {
-    let Some(gate) = run.plan.steps[index].gate.filter(|_| rule == Rule::R10.name()) else { return };
+    let step = run.plan.steps[index].clone();
+    let was_bound = run.bound.iter().any(|bound| bound.step == step.id);
+    run.bound.retain(|bound| bound.step != step.id);
+    if rule != Rule::R10.name() {
+        return;
+    }
     run.asked = None;
     // Evidence that changes again and again is a person's.
     run.progress[index].tries += 1;
-    let id = run.plan.steps[index].id.clone();
-    let accepted = run.bound.iter().any(|bound| bound.step == id);
-    run.bound.retain(|bound| bound.step != id);
-    match gate {
+    match step.gate {
         // Only some of those who must have answered: nothing counted yet.
-        _ if !accepted => {}
-        Gate::Production => void_production(run, at),
-        Gate::AutomaticFailoverOff => run.autopilot_off = None,
+        _ if !was_bound => {}
+        Some(Gate::Production) => void_production(run, at),
+        Some(Gate::AutomaticFailoverOff) => run.autopilot_off = None,
         _ => {}
     }
 }

@@ -226,7 +226,7 @@ impl Fleet {
     fn may_speak(&self, actor: &str, word: &str) -> Result<(), Problem> {
         self.around.people.may(actor, &[]).map_err(|barred| {
             tracing::warn!("`{word}` by {actor} was not taken: {barred}");
-            words::not_allowed(&format!("{actor} may not `{word}`"), &barred.to_string()).state("nothing was changed")
+            Problem::not_allowed(format!("{actor} may not `{word}`"), barred.to_string()).state("nothing was changed")
         })
     }
 

@@ -76,7 +76,7 @@ impl Fleet {
         }
         Err(match refused {
             Some(why) => {
-                words::not_allowed(&format!("{} may not `release` run `{id}`", self.around.people.who(actor)), &why.to_string())
+                Problem::not_allowed(format!("{} may not `release` run `{id}`", self.around.people.who(actor)), why.to_string())
             }
             None => Problem::new(Kind::Refused, "no_rehearsal_site", format!("nobody counts on run `{id}`"))
                 .because(format!("no site has `site = \"{site}\"` in its `[policy.rehearsal]`"))

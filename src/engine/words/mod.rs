@@ -92,14 +92,8 @@ pub async fn denied(runner: &mut Runner, word: &Word, gate: Option<Gate>, actor:
     {
         return problem;
     }
-    not_allowed(&format!("{by} may not `{}`{what} of run `{}`", word.name(), run.id), reason).state(sheet::state(&run))
-}
-
-/// Refused for who asks, not for what.
-pub fn not_allowed(message: &str, reason: &str) -> Problem {
-    Problem::new(Kind::NotAllowed, "not_allowed", message)
-        .because(reason)
-        .hint("who may say what stands in `[people]` of the daemon's file and `[policy.gates]`, `[policy.waivers]` of the site's")
+    let message = format!("{by} may not `{}`{what} of run `{}`", word.name(), run.id);
+    Problem::not_allowed(message, reason).state(sheet::state(&run))
 }
 
 pub fn moved_on(run: &Run, seen: u64) -> Problem {

@@ -213,7 +213,7 @@ async fn bg_02_ending_sessions_by_hand() {
 #[test]
 fn bg_02_ending_sessions_by_a_program() {
     for (file, text) in [("none", ""), ("fail.end_sessions", "10"), ("unknown.end_sessions", "")] {
-        let mut pair = ExecPair::start_with("drain_limit = \"1min\"\nafter_drain_limit = \"end_sessions\"\n");
+        let mut pair = ExecPair::start_with("", "drain_limit = \"1min\"\nafter_drain_limit = \"end_sessions\"\n");
         let world = pair.folder.path().join("world");
         std::fs::write(world.join("a/sessions"), "2").unwrap();
         std::fs::write(world.join(file), text).unwrap();
