@@ -13,6 +13,7 @@ mod close;
 mod config;
 mod confirm;
 mod demo;
+mod exposure;
 mod failure;
 mod hold;
 mod journal;
@@ -70,6 +71,7 @@ enum Command {
     Status(status::Status),
     Runs(runs::Runs),
     Watch(watch::Watch),
+    Exposure(exposure::Exposure),
     Confirm(confirm::Confirm),
     Hold(hold::Hold),
     Resume(resume::Resume),
@@ -103,6 +105,7 @@ impl Command {
             Self::Status(command) => command,
             Self::Runs(command) => command,
             Self::Watch(command) => command,
+            Self::Exposure(command) => command,
             Self::Confirm(command) => command,
             Self::Hold(command) => command,
             Self::Resume(command) => command,

@@ -64,24 +64,48 @@ fn span(run: &Run, now: Timestamp) -> Option<Span> {
     (from < to).then_some(Span { from, to, open: run.protected_at.is_none() })
 }
 
+/// What one month has so far.
+#[derive(Default)]
+struct Sum {
+    lasted: SignedDuration,
+    runs: u32,
+    open: bool,
+}
+
 fn of_site(site: &str, spans: &[Span]) -> SiteExposure {
-    let mut months: BTreeMap<Date, (SignedDuration, u32, bool)> = BTreeMap::new();
+    let mut months: BTreeMap<Date, Sum> = BTreeMap::new();
     for span in spans {
         for (month, part) in split(*span) {
-            let sum = months.entry(month).or_insert((SignedDuration::ZERO, 0, false));
-            let last = part.to == span.to;
-            *sum = (sum.0 + part.to.duration_since(part.from), sum.1 + 1, sum.2 || span.open && last);
+            let sum = months.entry(month).or_default();
+            sum.runs += 1;
+            sum.open |= span.open && part.to == span.to;
         }
     }
+    let merged = merged(spans);
+    for (month, part) in merged.iter().flat_map(|span| split(*span)) {
+        months.entry(month).or_default().lasted += part.to.duration_since(part.from);
+    }
     // Whole seconds of the whole, so that the months' parts of seconds are not lost one by one.
-    let total: SignedDuration = spans.iter().map(|span| span.to.duration_since(span.from)).sum();
-    let months = months.into_iter().map(|(month, (lasted, runs, open))| Month {
-        month: month.strftime("%Y-%m").to_string(),
-        seconds: lasted.as_secs(),
-        runs,
-        open,
-    });
-    SiteExposure { site: site.to_owned(), months: months.collect(), seconds: total.as_secs() }
+    let total: SignedDuration = merged.iter().map(|span| span.to.duration_since(span.from)).sum();
+    let month = |(month, sum): (Date, Sum)| {
+        let Sum { lasted, runs, open } = sum;
+        Month { month: month.strftime("%Y-%m").to_string(), seconds: lasted.as_secs(), runs, open }
+    };
+    SiteExposure { site: site.to_owned(), months: months.into_iter().map(month).collect(), seconds: total.as_secs() }
+}
+
+/// The same time, counted once: a run that was closed unprotected and the one that took the pair over both have it.
+fn merged(spans: &[Span]) -> Vec<Span> {
+    let mut sorted = spans.to_vec();
+    sorted.sort_unstable_by_key(|span| span.from);
+    let mut merged: Vec<Span> = Vec::new();
+    for span in sorted {
+        match merged.last_mut().filter(|last| span.from <= last.to) {
+            Some(last) => last.to = last.to.max(span.to),
+            None => merged.push(span),
+        }
+    }
+    merged
 }
 
 /// The parts of a span, each with the first day of its month.

@@ -14,6 +14,7 @@ pub mod console;
 pub mod decide;
 pub mod doubt;
 pub mod event;
+pub mod exposure;
 pub mod facts;
 pub mod gate;
 pub mod ids;

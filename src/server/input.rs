@@ -88,6 +88,24 @@ impl<S: Send + Sync> FromRequestParts<S> for After {
     }
 }
 
+/// `?site=SITE`, where it is given.
+pub struct OfSite(pub Option<String>);
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OfSiteQuery {
+    site: Option<String>,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for OfSite {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refused> {
+        let query = Query::<OfSiteQuery>::try_from_uri(&parts.uri);
+        query.map(|Query(query)| Self(query.site)).map_err(|error| Refused::bad_input(error.body_text()))
+    }
+}
+
 /// A JSON body; an empty one stands for `{}`.
 pub struct Input<T>(pub T);
 

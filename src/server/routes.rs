@@ -10,13 +10,14 @@ use axum::routing::{get, post};
 use serde_json::json;
 
 use crate::domain::event::Verdict;
+use crate::domain::exposure;
 use crate::domain::ids::RunId;
 use crate::engine::api::{AdoptRequest, Fleet, PlanRequest, Replaced, Word};
 
 use super::answer::{Answer, Refused, json as answer, lines, ok};
 use super::guard::guard;
 use super::input::{
-    AbortBody, Actor, After, CloseBody, ConfirmBody, HoldBody, Id, Input, Name, ReplaceBody, ResumeBody, SiteNode,
+    AbortBody, Actor, After, CloseBody, ConfirmBody, HoldBody, Id, Input, Name, OfSite, ReplaceBody, ResumeBody, SiteNode,
     SwitchBackBody, required, short,
 };
 use super::view::{
@@ -41,6 +42,7 @@ pub fn router(fleet: Arc<dyn Fleet>, door: Door) -> Router {
         .route("/sites/{site}/check", get(check))
         .route("/sites/{site}/status", get(newest))
         .route("/sites/{site}/by-hand", get(newest_by_hand))
+        .route("/exposure", get(exposure))
         .route("/plans", post(plan))
         .route("/runs", get(runs).post(start))
         .route("/runs/{id}", get(run))
@@ -92,6 +94,16 @@ async fn newest_by_hand(State(fleet): Shared, Name(site): Name) -> Answer {
         Some(snapshot) => ok(&ByHand::from(&snapshot)),
         None => ok(&NoRun { site, run: None }),
     }
+}
+
+/// The sums of all runs, of the sites that are gone from the configuration too.
+async fn exposure(State(fleet): Shared, OfSite(site): OfSite) -> Answer {
+    let snapshots = fleet.runs();
+    let runs = || snapshots.iter().map(|snapshot| &*snapshot.run);
+    if let Some(site) = site.as_deref().filter(|site| !runs().any(|run| run.id.site == *site)) {
+        fleet.newest(site)?;
+    }
+    ok(&exposure::of(runs(), site.as_deref(), fleet.now()))
 }
 
 async fn plan(State(fleet): Shared, Input(request): Input<PlanRequest>) -> Answer {

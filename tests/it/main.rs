@@ -21,6 +21,7 @@ mod docs;
 mod doubt;
 mod exec;
 mod explore;
+mod exposure;
 mod faults;
 mod generated;
 mod hand_resume;
