@@ -15,6 +15,7 @@ mod confirm;
 mod demo;
 mod exposure;
 mod failure;
+mod handover;
 mod hold;
 mod journal;
 mod journal_file;
@@ -72,6 +73,7 @@ enum Command {
     Runs(runs::Runs),
     Watch(watch::Watch),
     Exposure(exposure::Exposure),
+    Handover(handover::Handover),
     Confirm(confirm::Confirm),
     Hold(hold::Hold),
     Resume(resume::Resume),
@@ -106,6 +108,7 @@ impl Command {
             Self::Runs(command) => command,
             Self::Watch(command) => command,
             Self::Exposure(command) => command,
+            Self::Handover(command) => command,
             Self::Confirm(command) => command,
             Self::Hold(command) => command,
             Self::Resume(command) => command,

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::action::Kind;
 use super::event::{Event, Verdict, WaitingOn};
+use super::gate::Gate;
 use super::ids::{NodeId, RunId};
 use super::journal::Record;
 use super::run::Run;
@@ -186,11 +187,13 @@ fn sayings(before: &Run, run: &Run, record: &Record, event: &Event) -> Vec<Sayin
             let gate = run.open_gate();
             let question = gate.map(|gate| gate.question()).unwrap_or_default();
             let name = gate.map(|gate| gate.name()).unwrap_or_default();
+            let read =
+                if gate == Some(Gate::Handover) { format!("read `changeover handover {id}`, then ") } else { String::new() };
             vec![say(
                 "gate_waiting",
                 Severity::Info,
                 format!("a person is asked: {question}"),
-                format!("changeover confirm {id} {name}"),
+                format!("{read}changeover confirm {id} {name}"),
             )]
         }
         Event::Doubted { message } => {

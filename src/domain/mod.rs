@@ -17,6 +17,7 @@ pub mod event;
 pub mod exposure;
 pub mod facts;
 pub mod gate;
+pub mod handover;
 pub mod ids;
 pub mod journal;
 pub mod machine;

@@ -76,6 +76,11 @@ pub enum Word {
         verdict: Verdict,
         note: Option<String>,
     },
+    /// Window two is taken over by whoever has read the handover note with this hash.
+    TakeOver {
+        read: String,
+        note: Option<String>,
+    },
     Hold,
     /// With a window: the one of the step where the run stands is booked anew.
     Resume {

@@ -11,6 +11,7 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::domain::action::Kind;
 use crate::domain::decide::{Next, after_restart, decide, may_be_sent_again};
 use crate::domain::event::{Event, Notice, WaitingOn};
+use crate::domain::journal::Record;
 use crate::domain::machine::Command;
 use crate::domain::run::{Phase, Run};
 use crate::domain::world::World;
@@ -110,6 +111,11 @@ impl Runner {
 
     pub fn run(&self) -> &Arc<Run> {
         &self.recorder.run
+    }
+
+    /// The run's whole journal.
+    pub fn records(&self) -> Result<Vec<Record>, StoreError> {
+        self.around.journal.records(&self.run().id, 0)
     }
 
     async fn go(&mut self) -> Result<(), Stopped> {

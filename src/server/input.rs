@@ -9,7 +9,9 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::domain::event::Verdict;
+use crate::domain::gate::Gate;
 use crate::domain::ids::{NodeId, NotANode, RunId};
+use crate::engine::api::Word;
 
 use super::answer::Refused;
 use super::limits;
@@ -144,7 +146,21 @@ pub struct ConfirmBody {
     pub note: Option<String>,
     /// `accept` where it is not given.
     pub verdict: Option<Verdict>,
+    /// The hash of the handover note that was read.
+    pub read: Option<String>,
     pub seq: Option<u64>,
+}
+
+impl ConfirmBody {
+    /// The word that it is. With a note's hash it takes window two over, and nothing else.
+    pub fn into_word(self) -> Result<Word, Refused> {
+        let (note, verdict) = (short(self.note)?, self.verdict.unwrap_or(Verdict::Accept));
+        let Some(read) = self.read else { return Ok(Word::Confirm { gate: self.gate, verdict, note }) };
+        if self.gate.as_deref().is_some_and(|gate| gate != Gate::Handover.name()) || verdict != Verdict::Accept {
+            return Err(Refused::bad_input("`read` goes with accepting the gate `handover`, and with no other"));
+        }
+        Ok(Word::TakeOver { read, note })
+    }
 }
 
 #[derive(Deserialize)]

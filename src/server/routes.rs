@@ -9,10 +9,10 @@ use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 use serde_json::json;
 
-use crate::domain::event::Verdict;
 use crate::domain::exposure;
+use crate::domain::handover;
 use crate::domain::ids::RunId;
-use crate::engine::api::{AdoptRequest, Fleet, PlanRequest, Replaced, Word};
+use crate::engine::api::{AdoptRequest, Fleet, Kind, PlanRequest, Problem, Replaced, Word};
 
 use super::answer::{Answer, Refused, json as answer, lines, ok};
 use super::guard::guard;
@@ -48,6 +48,7 @@ pub fn router(fleet: Arc<dyn Fleet>, door: Door) -> Router {
         .route("/runs/{id}", get(run))
         .route("/runs/{id}/by-hand", get(by_hand))
         .route("/runs/{id}/journal", get(journal))
+        .route("/runs/{id}/handover", get(handover))
         .route("/runs/{id}/confirm", post(confirm))
         .route("/runs/{id}/hold", post(hold))
         .route("/runs/{id}/resume", post(resume))
@@ -137,9 +138,21 @@ async fn journal(State(fleet): Shared, Id(id): Id, After(after): After) -> Answe
 }
 
 async fn confirm(State(fleet): Shared, Id(id): Id, Actor(actor): Actor, Input(body): Input<ConfirmBody>) -> Answer {
-    let verdict = body.verdict.unwrap_or(Verdict::Accept);
-    let word = Word::Confirm { gate: body.gate, verdict, note: short(body.note)? };
-    tell(&*fleet, &id, word, &actor, body.seq).await
+    let seq = body.seq;
+    tell(&*fleet, &id, body.into_word()?, &actor, seq).await
+}
+
+async fn handover(State(fleet): Shared, Id(id): Id) -> Answer {
+    let snapshot = fleet.run(&id)?;
+    match handover::note(&snapshot.run, &fleet.journal(&id, 0)?, &snapshot.world) {
+        Some(note) => ok(&note),
+        None => Err(no_handover(&id).into()),
+    }
+}
+
+fn no_handover(id: &RunId) -> Problem {
+    Problem::new(Kind::Conflict, "no_handover_yet", format!("run `{id}` has no handover note yet"))
+        .hint("there is one from the end of window one's work on")
 }
 
 async fn hold(State(fleet): Shared, Id(id): Id, Actor(actor): Actor, Input(body): Input<HoldBody>) -> Answer {

@@ -1,5 +1,6 @@
 //! People's words to a run: what is taken in which phase, and how a refusal is said.
 
+mod handover;
 pub mod home;
 
 use jiff::Timestamp;
@@ -31,6 +32,10 @@ pub async fn take(runner: &mut Runner, word: Word, actor: &str, seq: Option<u64>
     }
     let (event, why) = match word {
         Word::Confirm { gate, verdict, note } => confirm(runner, gate.as_deref(), verdict, note).await?,
+        Word::TakeOver { read, note } => {
+            handover::is_read(runner, &read)?;
+            confirm(runner, Some(Gate::Handover.name()), Verdict::Accept, note).await?
+        }
         Word::Hold => hold(runner.run())?,
         Word::Resume { window } => {
             // What was done by hand meanwhile is seen before the run goes on, not believed.
@@ -108,6 +113,8 @@ async fn confirm(
         Verdict::AcceptEarly => format!("gate `{gate}` accepted before the shortest soak is over"),
         Verdict::Reject => format!("gate `{gate}` rejected"),
     };
+    let on = handover::current(runner).filter(|_| gate == Gate::Handover && verdict != Verdict::Reject);
+    let why = on.map(|note| format!("{why} on the handover note {}", note.hash)).unwrap_or(why);
     let but = watch::soak::reservation(&run).filter(|_| gate == Gate::Production && verdict != Verdict::Reject);
     let why = but.map(|but| format!("{why}; {but}")).unwrap_or(why);
     Ok((Event::Confirmed { gate, verdict, note }, why))

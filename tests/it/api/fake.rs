@@ -297,6 +297,7 @@ impl Fake {
                 let gate = open.filter(|open| named.is_none_or(|named| named == *open));
                 Event::Confirmed { gate: gate.ok_or_else(|| shut("any"))?, verdict, note }
             }
+            Word::TakeOver { note, .. } => Event::Confirmed { gate: Gate::Handover, verdict: Verdict::Accept, note },
             Word::Hold => Event::HoldRequested {},
             Word::Resume { window } => {
                 let second = window.map(|text| Window::parse(&text, START).unwrap());
