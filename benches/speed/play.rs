@@ -10,6 +10,7 @@ use changeover::domain::journal::{Entry, Record};
 use changeover::domain::procedure::{BUILT_IN, Procedure};
 use changeover::domain::run::{Phase, Run};
 use changeover::domain::site::{self, Policy, Site};
+use changeover::domain::window::calendar::Calendar;
 use changeover::drivers::store::{Options, Store};
 use changeover::engine::Around;
 use changeover::engine::api::{Fleet as _, PlanRequest, Snapshot, Word};
@@ -87,6 +88,8 @@ impl Stage {
             procedure: None,
             first: Some("now +100h".to_owned()),
             second: Some("now +8000h".to_owned()),
+            urgent: None,
+            responsible: None,
         };
         let id = self.fleet.start(request, "olga").await.expect("started");
         let mut watch = self.fleet.watch(&id).expect("the run");
@@ -98,7 +101,7 @@ impl Stage {
             }
             assert_eq!(run.hold(), None, "{run:?}");
             if run.open_gate().is_some() {
-                let word = Word::Confirm { gate: None, verdict: Verdict::Accept, note: None };
+                let word = Word::Confirm { gate: None, verdict: Verdict::Accept, note: None, evidence: None };
                 self.fleet.command(&id, word, "olga", None).await.expect("confirmed");
             }
             watch.changed().await.expect("the run goes on");
@@ -122,8 +125,9 @@ pub fn entry(name: &str, pair: &Arc<Pair>, soak: SignedDuration) -> SiteEntry {
         procedure: Some("role-swap".to_owned()),
         nodes: PerNode::new(node),
         policy: Policy { min_soak: soak, ..Policy::default() },
+        calendar: Calendar::default(),
     };
-    SiteEntry { site, ports: pair.ports(), first: None, second: None }
+    SiteEntry { site, ports: pair.ports(), first: None, second: None, responsible: None }
 }
 
 pub fn open(state: &Path) -> Arc<Store> {

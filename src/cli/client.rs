@@ -51,11 +51,18 @@ impl Client {
         self.ask(Method::GET, &address(path), Bytes::new())
     }
 
+    /// As [`Client::get`], with these after the question mark.
+    pub fn query(&self, path: &[&str], query: &[(&str, &str)]) -> Result<Reply, Failure> {
+        let mut url = address(path);
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
+        self.ask(Method::GET, &url, Bytes::new())
+    }
+
     /// The records above `after`, one JSON line each.
     pub fn journal(&self, run: &str, after: u64) -> Result<Reply, Failure> {
-        let mut url = address(&["runs", run, "journal"]);
-        url.query_pairs_mut().append_pair("after", &after.to_string());
-        self.ask(Method::GET, &url, Bytes::new())
+        self.query(&["runs", run, "journal"], &[("after", &after.to_string())])
     }
 
     /// The time without failover, of one site or of all.

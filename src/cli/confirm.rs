@@ -3,8 +3,10 @@
 use clap::Args;
 use serde_json::json;
 
+use crate::server::view::Status;
+
 use super::client::{Client, body};
-use super::{Daemon, Exit, Failure, Format, Run, hold};
+use super::{Daemon, Exit, Failure, Format, Run, hold, output, page};
 
 /// Answer the gate that a run waits at
 #[derive(Args)]
@@ -22,6 +24,9 @@ pub struct Confirm {
     /// Accept before the shortest soak is over
     #[arg(long, conflicts_with = "reject")]
     accept_early: bool,
+    /// What you saw, by its hash in `changeover status`; refused if it has changed since
+    #[arg(long, value_name = "HASH")]
+    evidence: Option<String>,
     /// Say no: the run is held
     #[arg(long)]
     reject: bool,
@@ -38,17 +43,31 @@ impl Run for Confirm {
             (_, true) => "reject",
             _ => "accept",
         };
+        let client = Client::new(&self.daemon)?;
+        let evidence = match &self.evidence {
+            Some(hash) => Some(hash.clone()),
+            None => shown(&client, &self.run),
+        };
         let fields = [
             ("gate", self.gate.as_ref().map(|gate| json!(gate))),
             ("note", self.note.as_ref().map(|note| json!(note))),
             ("verdict", Some(json!(verdict))),
             ("read", self.read.as_ref().map(|read| json!(read))),
+            ("evidence", evidence.map(|hash| json!(hash))),
         ];
-        let reply = Client::new(&self.daemon)?.tell(&self.run, "confirm", &body(&fields))?;
+        let reply = client.tell(&self.run, "confirm", &body(&fields))?;
         hold::taken(&reply, &self.format)
     }
 
     fn json(&self) -> bool {
         self.format.json
     }
+}
+
+/// Shows what the gate shows, and gives its hash. Where there is nothing to show the daemon says what is wrong with the word.
+fn shown(client: &Client, run: &str) -> Option<String> {
+    let status: Status = client.get(&["runs", run]).and_then(|reply| reply.read()).ok()?;
+    let state = status.gate_state?;
+    eprintln!("{}", output::clean(&page::evidence(&state)));
+    Some(state.hash)
 }

@@ -1,5 +1,6 @@
 //! `changeover journal show/verify/export/rebuild`: the record of a run.
 
+use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -49,11 +50,14 @@ pub struct Show {
 
 impl Run for Show {
     fn run(&self) -> Result<Exit, Failure> {
-        let records = records(&Client::new(&self.daemon)?, &self.run, 0)?;
+        let client = Client::new(&self.daemon)?;
+        let records = records(&client, &self.run, 0)?;
         if self.format.json {
             output::json(&view::Journal { run: run_of(&self.run, &records)?, records })?;
         } else {
             let head = ["SEQ", "AT", "ACTOR", "EVENT", "STEP", "REASON"].map(str::to_owned).to_vec();
+            let people = names(&client);
+            let row = |record: &Record| row(record, &people);
             let rows: Vec<Vec<String>> = std::iter::once(head).chain(records.iter().map(row)).collect();
             output::say(&output::table(&rows))?;
         }
@@ -65,11 +69,19 @@ impl Run for Show {
     }
 }
 
-fn row(record: &Record) -> Vec<String> {
+/// The names that the daemon's file has for users. The records have the users; without the names they are shown alone.
+fn names(client: &Client) -> BTreeMap<String, String> {
+    let people = client.get(&["people"]).and_then(|reply| reply.read::<view::People>());
+    let people = people.map(|answer| answer.people).unwrap_or_default();
+    people.into_iter().map(|person| (person.user, person.name)).collect()
+}
+
+fn row(record: &Record, people: &BTreeMap<String, String>) -> Vec<String> {
+    let actor = &record.actor;
     vec![
         record.seq.to_string(),
         record.at.to_string(),
-        record.actor.clone(),
+        people.get(actor).map_or_else(|| actor.clone(), |name| format!("{name} ({actor})")),
         record.event.clone(),
         record.step.clone().unwrap_or_else(|| "-".to_owned()),
         record.reason.replace('\n', " "),

@@ -38,9 +38,12 @@ mod start;
 mod status;
 mod switch_back;
 mod verify;
+mod waive;
 mod watch;
 mod way;
+mod windows;
 mod wiring;
+mod zones;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -67,6 +70,7 @@ enum Command {
     #[command(subcommand)]
     Simulator(simulator::Simulator),
     Check(check::Check),
+    Windows(windows::Windows),
     Plan(plan::Plan),
     Start(start::Start),
     Status(status::Status),
@@ -75,6 +79,7 @@ enum Command {
     Exposure(exposure::Exposure),
     Handover(handover::Handover),
     Confirm(confirm::Confirm),
+    Waive(waive::Waive),
     Hold(hold::Hold),
     Resume(resume::Resume),
     SwitchBack(switch_back::SwitchBack),
@@ -102,6 +107,7 @@ impl Command {
             Self::Demo(command) => command,
             Self::Simulator(command) => command.as_run(),
             Self::Check(command) => command,
+            Self::Windows(command) => command,
             Self::Plan(command) => command,
             Self::Start(command) => command,
             Self::Status(command) => command,
@@ -110,6 +116,7 @@ impl Command {
             Self::Exposure(command) => command,
             Self::Handover(command) => command,
             Self::Confirm(command) => command,
+            Self::Waive(command) => command,
             Self::Hold(command) => command,
             Self::Resume(command) => command,
             Self::SwitchBack(command) => command,

@@ -6,7 +6,7 @@ use clap::Args;
 use jiff::Timestamp;
 
 use crate::domain::version::Target;
-use crate::domain::window::Window;
+use crate::domain::window::choose::Wanted;
 use crate::engine::api::PlanRequest;
 
 use super::Failure;
@@ -25,12 +25,18 @@ pub struct Order {
     /// The procedure; by default the site's
     #[arg(long, value_name = "NAME")]
     procedure: Option<String>,
-    /// Window one, as in "2026-11-22T02:00[Europe/Berlin] +4h"; by default the site's
+    /// Window one, as in "2026-11-22T02:00[Europe/Berlin] +4h", or `next`, `next NAME`; by default the site's
     #[arg(long, value_name = "WINDOW", value_parser = window)]
     first: Option<String>,
     /// Window two; by default the site's
     #[arg(long, value_name = "WINDOW", value_parser = window)]
     second: Option<String>,
+    /// Both windows in one night, and why: the shortest soak is waived for this run, the gate `production` stays
+    #[arg(long, value_name = "REASON")]
+    urgent: Option<String>,
+    /// The user who is responsible for window two; by default the site's, else whoever starts the run
+    #[arg(long, value_name = "USER")]
+    responsible: Option<String>,
 }
 
 impl Order {
@@ -43,6 +49,8 @@ impl Order {
             procedure: self.procedure.clone(),
             first: self.first.clone(),
             second: self.second.clone(),
+            urgent: self.urgent.clone(),
+            responsible: self.responsible.clone(),
         })
     }
 }
@@ -58,5 +66,5 @@ pub fn target(text: &str) -> Result<String, String> {
 
 /// As [`target`], for windows.
 pub fn window(text: &str) -> Result<String, String> {
-    Window::parse(text, Timestamp::now()).map(|_| text.to_owned()).map_err(|error| error.to_string())
+    Wanted::parse(text, Timestamp::now()).map(|_| text.to_owned()).map_err(|error| error.to_string())
 }

@@ -2,13 +2,13 @@
 
 use std::io::{self, Write as _};
 
-use jiff::tz::TimeZone;
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use serde::Serialize;
 
 use crate::domain::window::{Window, format_duration};
 
 use super::Failure;
+use super::zones::Zones;
 
 /// Prints text for people: no line, one or several.
 pub fn say(text: &str) -> Result<(), Failure> {
@@ -61,18 +61,9 @@ pub fn seconds(seconds: i64) -> String {
     format_duration(SignedDuration::from_secs(shown))
 }
 
-/// In UTC, and in the zone that the operator named.
-pub fn window(window: &Window) -> String {
-    let utc = format!("{} to {}", window.from, window.to);
-    let zone = window.zone.as_ref().and_then(|name| Some((name, TimeZone::get(name).ok()?)));
-    match zone {
-        Some((name, zone)) => format!("{utc} ({} to {} {name})", local(window.from, &zone), local(window.to, &zone)),
-        None => utc,
-    }
-}
-
-fn local(at: Timestamp, zone: &TimeZone) -> String {
-    at.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M").to_string()
+/// In UTC, in the zones of site and reader, and in the one that the window was written in.
+pub fn window(window: &Window, zones: &Zones) -> String {
+    zones.with(window.zone.as_deref()).span(window.from, window.to)
 }
 
 #[cfg(test)]
@@ -89,21 +80,6 @@ mod tests {
         let row = |cells: [&str; 3]| cells.map(str::to_owned).to_vec();
         assert_eq!(table(&[row(["RUN", "é", "X"]), row(["support-7", "ready", ""])]), "RUN        é      X\nsupport-7  ready\n");
         assert_eq!(table(&[]), "");
-    }
-
-    #[test]
-    fn windows_are_shown_in_utc_and_in_their_zone() {
-        let now = "2026-11-21T00:00:00Z".parse().unwrap();
-        let cases = [
-            (
-                "2026-11-22T02:00[Europe/Berlin] +4h",
-                "2026-11-22T01:00:00Z to 2026-11-22T05:00:00Z (2026-11-22 02:00 to 2026-11-22 06:00 Europe/Berlin)",
-            ),
-            ("2026-11-22T01:00:00Z +90min", "2026-11-22T01:00:00Z to 2026-11-22T02:30:00Z"),
-        ];
-        for (text, shown) in cases {
-            assert_eq!(window(&Window::parse(text, now).unwrap()), shown, "{text}");
-        }
     }
 
     #[test]

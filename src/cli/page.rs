@@ -3,19 +3,26 @@
 use std::fmt::Write as _;
 
 use crate::domain::event::{Outcome, WaitingOn};
+use crate::domain::gate::Expiry;
 use crate::domain::ids::NodeId;
-use crate::server::view::{Doubt, Guide, LeftUntouched, Node, Soak, Status, StopHere, Untouched, WayStep};
+use crate::domain::shown::HASH_SHORT;
+use crate::server::view::{
+    Doubt, GateState, Guide, LeftUntouched, Node, Soak, Status, StepTime, StopHere, Untouched, WaiverView, WayStep,
+};
 
 use super::output;
+use super::zones::Zones;
 
 /// The whole page.
 pub fn of(status: &Status) -> String {
+    let zones = Zones::of(&status.zone);
     let mut page = format!("run `{}`: {}\n", status.run, standing(status));
-    for (name, text) in facts(status) {
+    for (name, text) in facts(status, &zones) {
         // Writing into a string cannot fail.
         let _ = writeln!(page, "  {name:<10} {text}");
     }
-    page.push_str(&instructions(status));
+    page.push_str(&status.gate_state.as_ref().map(|state| format!("\n{}", evidence(state))).unwrap_or_default());
+    page.push_str(&zones.text(&instructions(status)));
     // While something is under way nothing is to be done by hand.
     let at_rest = !matches!(status.phase.as_str(), "ready" | "acting");
     if let Some(guide) = status.guide.as_ref().filter(|_| at_rest) {
@@ -39,6 +46,10 @@ pub fn of_untouched(left: &LeftUntouched) -> String {
 
 /// One line: `waiting on a gate`, `held (sync_failed)`.
 pub fn standing(status: &Status) -> String {
+    Zones::of(&status.zone).text(&standing_in_utc(status))
+}
+
+fn standing_in_utc(status: &Status) -> String {
     let detail = match (&status.held, status.outcome, status.waiting_on, status.gate) {
         (Some(held), ..) => format!("held ({}) since {}", held.code, held.since),
         (_, Some(outcome), ..) => format!("finished, {}", outcome_name(outcome)),
@@ -51,7 +62,23 @@ pub fn standing(status: &Status) -> String {
     format!("{detail}{until}{hold}")
 }
 
-fn facts(status: &Status) -> Vec<(&'static str, String)> {
+fn facts(status: &Status, zones: &Zones) -> Vec<(&'static str, String)> {
+    let told = |facts: Vec<(&'static str, String)>| facts.into_iter().map(|(name, text)| (name, zones.text(&text)));
+    told(pair(status)).chain(windows(status)).chain(told(journal(status))).collect()
+}
+
+/// The windows in all zones, and whose the second is.
+pub fn windows(status: &Status) -> Vec<(&'static str, String)> {
+    let zones = Zones::of(&status.zone);
+    let windows = [("window 1", &status.windows.first), ("window 2", &status.windows.second)];
+    let windows = windows.into_iter().filter_map(|(name, window)| Some((name, output::window(window.as_ref()?, &zones))));
+    let responsible = status.responsible.iter().filter(|_| status.windows.second.is_some());
+    let responsible = responsible.map(|user| ("in charge", format!("{}, of window two", who(status, user))));
+    windows.chain(responsible).collect()
+}
+
+/// Where the run and its pair stand, in UTC.
+fn pair(status: &Status) -> Vec<(&'static str, String)> {
     let mut facts = vec![("site", format!("{}, {}, {} to {}", status.site, status.procedure, status.from, status.to))];
     facts.extend(status.not_driven.iter().flat_map(|why| {
         let (message, hint) = (format!("since {}: {}", why.since, why.message), why.hint.clone());
@@ -60,21 +87,63 @@ fn facts(status: &Status) -> Vec<(&'static str, String)> {
     facts.extend(step(status));
     facts.extend(status.guide.iter().flat_map(guide));
     facts.extend(status.way.iter().flat_map(way));
+    facts.extend(status.gate_state.iter().flat_map(gate));
+    facts.extend(status.waivers.iter().map(|waiver| ("waived", waived(waiver))));
     facts.extend(status.serving.map(|node| ("serving", format!("node {node}"))));
     facts.push(("failover", failover(status)));
     facts.extend(status.soak.iter().flat_map(soak));
     facts.push(("node a", node(&status.nodes[NodeId::A])));
     facts.push(("node b", node(&status.nodes[NodeId::B])));
-    facts.extend(status.windows.first.iter().map(|window| ("window 1", output::window(window))));
-    facts.extend(status.windows.second.iter().map(|window| ("window 2", output::window(window))));
-    facts.extend(status.notices.iter().map(|raised| {
+    facts
+}
+
+/// What was noticed, who started it and when, in UTC.
+fn journal(status: &Status) -> Vec<(&'static str, String)> {
+    let notices = status.notices.iter().map(|raised| {
         let node = raised.node.map(|node| format!(" (node {node})")).unwrap_or_default();
         ("notice", format!("{}{node}", raised.notice.name()))
-    }));
-    facts.push(("started", format!("{} by {}", status.started_at, status.started_by)));
+    });
+    let urgent = status.urgent.iter().map(|why| ("urgent", format!("the shortest soak is waived: {why}")));
+    let times = status.times.iter().map(|time| ("took", took(time)));
+    let mut facts: Vec<(&'static str, String)> = urgent.chain(times).chain(notices).collect();
+    facts.push(("started", format!("{} by {}", status.started_at, who(status, &status.started_by))));
     facts.extend(status.finished_at.map(|at| ("finished", at.to_string())));
     facts.push(("journal", format!("record {}, taken over by a restarted daemon: {}", status.seq, status.resumed)));
     facts
+}
+
+/// The user, with the name that the daemon's file has for them.
+fn who(status: &Status, user: &str) -> String {
+    status.people.get(user).map_or_else(|| user.to_owned(), |name| format!("{name} ({user})"))
+}
+
+/// Whom an open gate asks, who has answered, and what becomes of it.
+fn gate(state: &GateState) -> Vec<(&'static str, String)> {
+    let asks = if state.asked_of.is_empty() { "everybody who may speak".to_owned() } else { state.asked_of.join(", ") };
+    let starter = if state.not_starter { ", not whoever started the run" } else { "" };
+    let mut lines = vec![("asks", format!("{asks}{starter}; {} of {} have accepted", state.has(), state.needs))];
+    lines.extend(state.answers.iter().map(|answer| ("accepted", answer.to_string())));
+    lines.extend(
+        state.escalated_at.map(|at| ("escalated", format!("{at}; deputies may answer too: {}", state.deputies.join(", ")))),
+    );
+    lines.extend(state.reminded_at.filter(|_| state.escalated_at.is_none()).map(|at| ("reminded", at.to_string())));
+    lines.extend(state.expires_at.map(|at| {
+        let end = if state.on_expiry == Expiry::Home { "the way home" } else { "a hold" };
+        ("expires", format!("{at}, to {end}"))
+    }));
+    lines
+}
+
+fn waived(waiver: &WaiverView) -> String {
+    let WaiverView { rule, name, step, by, reason, at, over } = waiver;
+    let over = if *over { ", over" } else { "" };
+    format!("{rule} {name} for {step}, by {by} {at}: {reason}{over}")
+}
+
+/// What a gate shows, and the hash that a person's word may name.
+pub fn evidence(state: &GateState) -> String {
+    let title = format!("gate `{}` shows (evidence {})", state.gate, state.hash.get(..HASH_SHORT).unwrap_or(&state.hash));
+    section(&title, &state.evidence).trim_start_matches('\n').to_owned()
 }
 
 fn step(status: &Status) -> Option<(&'static str, String)> {
@@ -82,7 +151,17 @@ fn step(status: &Status) -> Option<(&'static str, String)> {
     let attempt = if step.attempt > 1 { format!(", attempt {}", step.attempt) } else { String::new() };
     let doing =
         status.guide.as_ref().and_then(|guide| guide.doing.as_ref()).map(|doing| format!(": {doing}")).unwrap_or_default();
-    Some(("step", format!("{} of {}, {}{attempt}{doing}", step.number, step.of, step.id)))
+    let latest = step.latest_start.map(|at| format!(", latest safe start {at}")).unwrap_or_default();
+    Some(("step", format!("{} of {}, {}{attempt}{doing}{latest}", step.number, step.of, step.id)))
+}
+
+/// `window-1.update.b 21m 4s (likely 35m, at worst 53m, learned)`
+fn took(time: &StepTime) -> String {
+    let took = time.took_seconds.map_or_else(|| format!("under way since {}", time.begun_at), output::seconds);
+    let (likely, worst) = (output::seconds(time.likely_seconds), output::seconds(time.worst_seconds));
+    let range = if likely == worst { likely } else { format!("{likely}, at worst {worst}") };
+    let disturbed = if time.measured { "" } else { "; with a hold, a doubt or another try between" };
+    format!("{} {took} (likely {range}, {}{disturbed})", time.id, time.estimate.name())
 }
 
 fn guide(guide: &Guide) -> Vec<(&'static str, String)> {

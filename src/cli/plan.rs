@@ -5,10 +5,12 @@ use std::fmt::Write as _;
 use clap::Args;
 
 use crate::domain::action::Impact;
+use crate::domain::estimate::Source;
 use crate::server::view::{self, StopHere};
 
 use super::client::Client;
 use super::order::Order;
+use super::zones::Zones;
 use super::{Daemon, Exit, Failure, Format, Run, output, page};
 
 /// Show the plan of a run: its steps with times and impact, and what speaks against it; touches nothing
@@ -39,39 +41,71 @@ impl Run for Plan {
     }
 }
 
+/// What the columns on time say.
+const LATE: &str = "
+LATEST    the latest safe start: begun later, a step that disturbs users does not fit into its window any more
+TAKES     likely, and at worst; BACK  the way back that must fit after it
+TOO LATE  not begun in time, it is not begun any more: the run holds, or goes home; begun, it is finished
+";
+
 fn text(plan: &view::Plan) -> String {
     let mut text = format!("plan for site `{}`: {}, {} to {}\n", plan.site, plan.procedure, plan.from, plan.to);
-    let package = &plan.package;
+    let (package, zones) = (&plan.package, Zones::of(&plan.zone));
     // Writing into a string cannot fail.
     let _ = writeln!(text, "package  {} ({} bytes, SHA-256 {})", package.path.display(), package.bytes, package.sha256);
     for (name, window) in [("window 1", &plan.windows.first), ("window 2", &plan.windows.second)] {
         if let Some(window) = window {
-            let _ = writeln!(text, "{name} {}", output::window(window));
+            let _ = writeln!(text, "{name} {}", output::window(window, &zones));
         }
     }
+    if let Some(why) = &plan.urgent {
+        let _ = writeln!(text, "urgent   the shortest soak is waived: {why}");
+    }
+    for flag in &plan.flags {
+        let _ = writeln!(text, "note     {flag}");
+    }
+    if plan.windows.second.is_some() {
+        let responsible = plan.responsible.as_deref().unwrap_or("whoever starts the run");
+        let _ = writeln!(text, "window 2 is in the charge of {responsible}");
+    }
     let ways = distinct(plan);
-    let _ = write!(text, "\n{}", steps(plan, &ways));
+    let _ = write!(text, "\n{}", steps(plan, &ways, &zones));
     text.push_str(&legend(&ways));
+    text.push_str(LATE);
     if !plan.refusals.is_empty() {
         text.push_str("\nnot to be started as it is:\n");
     }
     for refusal in &plan.refusals {
         let step = refusal.step.as_ref().map(|step| format!(" at `{step}`")).unwrap_or_default();
-        let _ = writeln!(text, "  {}{step}: {}", refusal.rule, refusal.message);
+        let _ = writeln!(text, "  {}{step}: {}", refusal.rule, zones.text(&refusal.message));
     }
     text
 }
 
-fn steps(plan: &view::Plan, ways: &[&StopHere]) -> String {
-    let head = ["AT", "STEP", "IMPACT", "TAKES", "IF YOU STOP HERE", "WHAT"].map(str::to_owned).to_vec();
+fn steps(plan: &view::Plan, ways: &[&StopHere], zones: &Zones) -> String {
+    let head =
+        ["AT", "LATEST", "STEP", "IMPACT", "TAKES", "BACK", "TOO LATE", "IF YOU STOP HERE", "WHAT"].map(str::to_owned).to_vec();
     let row = |step: &view::PlanStep| {
-        let at = step.at.map_or_else(|| "-".to_owned(), |at| at.to_string());
+        let at = step.at.map_or_else(|| "-".to_owned(), |at| zones.at(at));
         let stop = step.stop_here.as_ref().map(|stop| stop_here(stop, ways)).unwrap_or_default();
-        let takes = output::seconds(step.expected_seconds);
-        vec![at, step.id.clone(), impact(step.impact).to_owned(), takes, stop, step.sentence.clone()]
+        let latest = step.latest_start.map_or_else(|| "-".to_owned(), |at| zones.at(at));
+        let back = if step.back_seconds == 0 { "-".to_owned() } else { output::seconds(step.back_seconds) };
+        let late = if step.impact < Impact::Disruptive { "-" } else { step.when_time_runs_out.name() }.to_owned();
+        vec![at, latest, step.id.clone(), impact(step.impact).to_owned(), takes(step), back, late, stop, step.sentence.clone()]
     };
     let rows: Vec<Vec<String>> = std::iter::once(head).chain(plan.steps.iter().map(row)).collect();
     output::table(&rows)
+}
+
+/// `12m to 18m, learned (2)`: likely and worst, and where they are from unless that is the table of actions.
+fn takes(step: &view::PlanStep) -> String {
+    let (likely, worst) = (output::seconds(step.likely_seconds), output::seconds(step.worst_seconds));
+    let range = if likely == worst { likely } else { format!("{likely} to {worst}") };
+    match step.estimate {
+        Source::Default => range,
+        Source::Site => format!("{range}, site"),
+        Source::Learned => format!("{range}, learned ({})", step.samples),
+    }
 }
 
 /// The ways that the plan's steps have, each once; their numbers count from 1.

@@ -11,9 +11,18 @@ use super::{Daemon, Exit, Failure, Format, Run, hold, order};
 pub struct Resume {
     /// The run
     run: String,
-    /// Another window for the step where the run stands
+    /// Another window for the step where the run stands; also `next`, `next NAME`
     #[arg(long, value_name = "WINDOW", value_parser = order::window)]
     window: Option<String>,
+    /// Another window one
+    #[arg(long, value_name = "WINDOW", value_parser = order::window, conflicts_with = "window")]
+    first: Option<String>,
+    /// Another window two
+    #[arg(long, value_name = "WINDOW", value_parser = order::window, conflicts_with = "window")]
+    second: Option<String>,
+    /// The user who is responsible for window two from now on
+    #[arg(long, value_name = "USER", conflicts_with = "window")]
+    responsible: Option<String>,
     #[command(flatten)]
     daemon: Daemon,
     #[command(flatten)]
@@ -22,7 +31,13 @@ pub struct Resume {
 
 impl Run for Resume {
     fn run(&self) -> Result<Exit, Failure> {
-        let fields = [("window", self.window.as_ref().map(|window| json!(window)))];
+        let given = |text: &Option<String>| text.as_ref().map(|text| json!(text));
+        let fields = [
+            ("window", given(&self.window)),
+            ("first", given(&self.first)),
+            ("second", given(&self.second)),
+            ("responsible", given(&self.responsible)),
+        ];
         let reply = Client::new(&self.daemon)?.tell(&self.run, "resume", &body(&fields))?;
         hold::taken(&reply, &self.format)
     }

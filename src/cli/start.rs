@@ -2,11 +2,11 @@
 
 use clap::Args;
 
-use crate::server::view::Started;
+use crate::server::view::{Started, Status};
 
 use super::client::Client;
 use super::order::Order;
-use super::{Daemon, Exit, Failure, Format, Run, output};
+use super::{Daemon, Exit, Failure, Format, Run, output, page};
 
 /// Start a run; prints its id
 #[derive(Args)]
@@ -21,12 +21,17 @@ pub struct Start {
 
 impl Run for Start {
     fn run(&self) -> Result<Exit, Failure> {
-        let reply = Client::new(&self.daemon)?.post(&["runs"], &self.order.request()?)?;
+        let client = Client::new(&self.daemon)?;
+        let reply = client.post(&["runs"], &self.order.request()?)?;
         let Started { run } = reply.read()?;
         if self.format.json {
             output::raw(reply.text()?)?;
         } else {
             output::say(&run.to_string())?;
+            // The run is started: what can't be told of it now, `status` tells.
+            if let Ok(status) = client.get(&["runs", &run.to_string()]).and_then(|reply| reply.read::<Status>()) {
+                page::windows(&status).iter().for_each(|(name, text)| eprintln!("{name}: {}", output::clean(text)));
+            }
             eprintln!("follow it with `changeover watch {run}`");
         }
         Ok(Exit::Done)

@@ -9,7 +9,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 use url::Url;
 
-use crate::config::{Hook, HookTarget, NodeDriver, Settings, SiteSettings, TlsTrust, TrafficDriver, TsigAlgorithm};
+use crate::config::{Hook, HookTarget, NodeDriver, Settings, SiteSettings, TlsTrust, TrafficDriver, TsigAlgorithm, WindowTexts};
 use crate::domain::ids::{NodeId, PerNode};
 use crate::domain::procedure::{BUILT_IN, Procedure};
 use crate::drivers::alert::program::ProgramHook;
@@ -57,8 +57,8 @@ pub fn site(settings: &SiteSettings, shared: &Shared) -> Result<SiteEntry, Wirin
     let entries = settings.traffic.iter().enumerate();
     let traffic = entries.map(|(entry, driver)| traffic(settings, entry, driver, shared)).collect::<Result<_, _>>()?;
     let ports = SitePorts { nodes: PerNode { a, b }, traffic };
-    let (first, second) = (settings.windows.first.clone(), settings.windows.second.clone());
-    Ok(SiteEntry { site: settings.site.clone(), ports, first, second })
+    let WindowTexts { first, second, responsible } = settings.windows.clone();
+    Ok(SiteEntry { site: settings.site.clone(), ports, first, second, responsible })
 }
 
 fn appliance(settings: &SiteSettings, node: NodeId, shared: &Shared) -> Result<Arc<dyn Appliance>, WiringError> {

@@ -28,7 +28,20 @@ pub enum Kind {
     Word(&'static [&'static str]),
     Url,
     Window,
+    /// A time zone's name.
+    Zone,
+    /// A time on the wall clock.
+    ClockTime,
+    /// Windows with a start of their own.
+    Windows,
+    /// On which days a recurring window opens.
+    Days,
+    /// A day or a time, as a freeze has them.
+    Moment,
     Trust,
+    /// A whole number from 1.
+    Count,
+    Flag,
 }
 
 impl Kind {
@@ -51,7 +64,14 @@ impl Kind {
                 format!("one of {}", words.iter().map(|word| format!("\"{word}\"")).collect::<Vec<_>>().join(", "))
             }
             Self::Url => "a URL".into(),
-            Self::Window => "a window such as \"2026-11-22T02:00[Europe/Berlin] +4h\"".into(),
+            Self::Count => "a whole number from 1".into(),
+            Self::Flag => "true or false".into(),
+            Self::Window => "a window such as \"2026-11-22T02:00[Europe/Berlin] +4h\" or \"next\"".into(),
+            Self::Zone => "a time zone such as \"Europe/Berlin\"".into(),
+            Self::ClockTime => "a time such as \"02:00\"".into(),
+            Self::Windows => "a list of windows such as [\"2026-11-22T02:00[Europe/Berlin] +4h\"]".into(),
+            Self::Days => "a list of days such as [\"sunday\"], [\"first sunday\"] or [\"15\"]".into(),
+            Self::Moment => "a day or time such as \"2026-12-20\" or \"2026-12-20T18:00\"".into(),
             Self::Trust => "\"system\", { ca_file = \"…\" } or { pins = [\"sha256/…\"] }".into(),
         }
     }
@@ -96,6 +116,7 @@ pub const NODE_DRIVERS: &[&str] = &["exec", "beyondtrust"];
 pub const TRAFFIC_DRIVERS: &[&str] = &["rfc2136", "exec", "manual"];
 pub const LOG_FORMATS: &[&str] = &["human", "json"];
 pub const HANDS: &[&str] = &["operator"];
+pub const WHEN_WINDOW_ENDS: &[&str] = &["hold", "home"];
 pub const ON_SOAK_FAILURE: &[&str] = &["restart", "alert"];
 pub const TSIG_ALGORITHMS: &[&str] = &["hmac-sha256", "hmac-sha384", "hmac-sha512"];
 
@@ -106,9 +127,15 @@ pub const ALERT_EVENTS: &[&str] = &crate::domain::alert::NAMES;
 pub const EXPECTED: &str = "site.policy.expected";
 pub const LIMITS: &str = "site.policy.limits";
 
+/// The table whose keys are gates' names.
+pub const GATES: &str = "site.policy.gates";
+/// The table whose keys are users.
+pub const PEOPLE: &str = "people";
+pub const ON_EXPIRY: &[&str] = &["hold", "home"];
+
 #[rustfmt::skip]
 pub const TABLES: &[Table] = &[
-    Table { name: "main", header: "", children: &["api", "log", "alerts", "exports"], about: "The daemon's own folders." },
+    Table { name: "main", header: "", children: &["api", "log", "alerts", "exports", "people", "freezes"], about: "The daemon's own folders." },
     Table { name: "api", header: "[api]", children: &[], about: "Where commands reach the daemon." },
     Table { name: "log", header: "[log]", children: &[], about: "What the daemon writes to standard error." },
     Table { name: "alerts", header: "[alerts]", children: &["webhook", "program"], about: "" },
@@ -116,14 +143,22 @@ pub const TABLES: &[Table] = &[
     Table { name: "alerts.program", header: "[[alerts.program]]", children: &[], about: "Alerts handed to a program: the event's name as its last argument, the document on its standard input." },
     Table { name: "exports", header: "[exports]", children: &["program"], about: "" },
     Table { name: "exports.program", header: "[[exports.program]]", children: &[], about: "Places off this host: each program gets the journal export and the by-hand sheet at the break, at the switch and at a window's end." },
-    Table { name: "site", header: "", children: &["nodes", "traffic", "policy", "windows"], about: "The site itself." },
+    Table { name: PEOPLE, header: "[people]", children: &[], about: "" },
+    Table { name: "people.person", header: "[people.op1]", children: &[], about: "A person, by the user name of the operating system that the kernel vouches for at the socket. Without any such table whoever reaches the socket may say everything; with one, nobody else may say anything." },
+    Table { name: "freezes", header: "[[freezes]]", children: &[], about: "A time in which nothing is done, at any site; in a site's file: at that site. `from` and `to`, or `calendar_file`." },
+    Table { name: "site", header: "", children: &["nodes", "traffic", "policy", "windows", "freezes"], about: "The site itself." },
     Table { name: "site.nodes", header: "[nodes]", children: &["a", "b"], about: "" },
     Table { name: "site.node", header: "[nodes.a]", children: &[], about: "One appliance; `[nodes.b]` likewise. `a` and `b` are fixed names and say nothing about roles." },
     Table { name: "site.traffic", header: "[[traffic]]", children: &[], about: "One way in which users are led to the serving node: a zone, a view, a translated or shared address. A switch is proven only when every entry agrees." },
-    Table { name: "site.policy", header: "[policy]", children: &["expected", "limits"], about: "The site's own limits." },
+    Table { name: "site.policy", header: "[policy]", children: &["expected", "limits", "gates", "waivers"], about: "The site's own limits." },
     Table { name: EXPECTED, header: "[policy.expected]", children: &[], about: "" },
     Table { name: LIMITS, header: "[policy.limits]", children: &[], about: "" },
-    Table { name: "site.windows", header: "[windows]", children: &[], about: "The usual windows; `--first` and `--second` override them." },
+    Table { name: GATES, header: "[policy.gates]", children: &[], about: "" },
+    Table { name: "site.policy.gate", header: "[policy.gates.production]", children: &[], about: "Who may answer this gate, and what becomes of it if nobody does; each gate of [the gates](../concepts/gates.md) likewise. A run keeps what held when it was started." },
+    Table { name: "site.policy.waivers", header: "[policy.waivers]", children: &[], about: "The roles that may set a promise aside for one step. Where people are configured, a list that is left out means nobody." },
+    Table { name: "site.windows", header: "[windows]", children: &["recurring"], about: "The usual windows. `--first`, `--second` and `--responsible` override what a plan takes from here." },
+    Table { name: "site.windows.recurring", header: "[[windows.recurring]]", children: &[], about: "A window that comes again; `next` and `next NAME` choose among these and the fixed ones." },
+    Table { name: "site.freezes", header: "[[freezes]]", children: &[], about: "As in `changeover.toml`, for this site alone." },
 ];
 
 const fn key(table: &'static str, name: &'static str, kind: Kind, need: Need, about: &'static str) -> Key {
@@ -167,9 +202,20 @@ pub const KEYS: &[Key] = &[
     key("exports.program", "program", Kind::Program, Required, "The program and its arguments; a bare name is looked up in `PATH`."),
     key("exports.program", "timeout", Kind::Duration, Default("1min"), "How long one delivery may take; then the program is ended."),
 
+    key("people.person", "name", Kind::Text, Required, "What people call them, in messages and reports."),
+    key("people.person", "roles", Kind::Texts, Optional, "What they may be asked for; any words that the site files use. None: they may say only what asks for no role."),
+    key("freezes", "name", Kind::Text, Required, "What people call it, in refusals and lists."),
+    key("freezes", "owner", Kind::Text, Required, "Who answers for it and may lift it, by taking it out of the file."),
+    key("freezes", "from", Kind::Moment, Optional, "The first day, or the time from which on."),
+    key("freezes", "to", Kind::Moment, Optional, "The last day, frozen as a whole; or the time up to which."),
+    key("freezes", "calendar_file", Kind::File, Optional, "iCalendar file; each of its events is such a time. Read when the daemon starts."),
+    key("freezes", "zone", Kind::Zone, Optional, "Whose days and times these are, where they don't say it themselves; each site's own unless given."),
+
     key("site", "name", Kind::Text, Required, "The site's name; equals the file's name without `.toml`."),
     key("site", "service", Kind::HostName, Required, "The host name that users and clients use."),
     key("site", "procedure", Kind::Text, Optional, "The procedure used when a plan names none; without it `--procedure` is needed."),
+
+    key("site", "zone", Kind::Zone, Default("UTC"), "The site's time zone: its recurring windows and freezes are in it, and every time is shown in it too."),
 
     node(&[], "driver", Kind::Word(NODE_DRIVERS), Required, "How the node is reached."),
     node(&[], "identity", Kind::Text, Required, "What every answer of this box must carry: for `beyondtrust` its GUID, for `exec` what `observe` answers."),
@@ -202,10 +248,38 @@ pub const KEYS: &[Key] = &[
     key("site.policy", "on_soak_failure", Kind::Word(ON_SOAK_FAILURE), Default("restart"), "When a condition that the soak watches fails: the soak's clock begins anew once it holds again, or it is only told."),
     key("site.policy", "max_unprotected", Kind::Duration, Default("14d"), "The budget of time without failover: alerts go out at 50 %, 80 % and 100 % of it."),
     key("site.policy", "max_silence", Kind::Duration, Default("5min"), "A node silent for this long outside its update raises `node_unreachable`; the serving node that takes no client for this long `not_serving`."),
-    key("site.policy", "closing_notice", Kind::Duration, Default("30min"), "How long before a window's end `window_closing` goes out."),
+    key("site.policy", "closing_notice", Kind::Duration, Default("30min"), "How long before the latest safe start of the next step `window_closing` goes out."),
+    key("site.policy", "when_window_ends", Kind::Word(WHEN_WINDOW_ENDS), Default("hold"), "What the run does while failover is broken and what is left of its window is too short for the next step: it holds, or goes home by itself where the way there needs no update."),
 
-    key("site.windows", "first", Kind::Window, Optional, "The first window: a start and a length of elapsed time."),
-    key("site.windows", "second", Kind::Window, Optional, "The second window; not before the end of the first."),
+    key("site.policy.gate", "roles", Kind::Texts, Optional, "One of these roles may answer; everybody who may speak unless given."),
+    key("site.policy.gate", "persons", Kind::Count, Default("1"), "So many different persons must accept; one who rejects is enough to hold the run."),
+    key("site.policy.gate", "not_starter", Kind::Flag, Default("false"), "Whoever started the run may not answer."),
+    key("site.policy.gate", "remind_after", Kind::Duration, Optional, "After so long `gate_waiting` goes out again, and each time it has passed once more."),
+    key("site.policy.gate", "escalate_after", Kind::Duration, Optional, "After so long `gate_escalated` goes out, and the deputies may answer too."),
+    key("site.policy.gate", "deputies", Kind::Texts, Optional, "The roles that may answer once the gate has been escalated."),
+    key("site.policy.gate", "expires_after", Kind::Duration, Optional, "After so long nobody's answer leads on any more."),
+    key("site.policy.gate", "on_expiry", Kind::Word(ON_EXPIRY), Default("hold"), "What an expired gate leads to: a hold, or the way home where there is one. It never leads on."),
+
+    key("site.policy.waivers", "in_window", Kind::Texts, Optional, "Who may let one step begin outside its window, or when it no longer fits (R3)."),
+    key("site.policy.waivers", "min_soak", Kind::Texts, Optional, "Who may accept the version before the shortest soak is over (R10)."),
+
+    key("site.windows", "first", Kind::Window, Optional, "The first window: a start and a length of elapsed time; or `next`, `next NAME`."),
+    key("site.windows", "second", Kind::Window, Optional, "The second window; not before the end of the first. Or `next`, `next NAME`."),
+    key("site.windows", "responsible", Kind::Text, Optional, "User who is responsible for window two; whoever starts the run unless given."),
+    key("site.windows", "fixed", Kind::Windows, Optional, "Windows that `next` may choose, each a start and a length."),
+
+    key("site.windows.recurring", "name", Kind::Text, Required, "What people call it; unique in the site."),
+    key("site.windows.recurring", "on", Kind::Days, Required, "On which days it opens, any of them: `daily`, `sunday`, `first sunday` to `fourth sunday`, `last sunday`, `1` to `31`, `last` (of the month)."),
+    key("site.windows.recurring", "from", Kind::ClockTime, Required, "When it opens, on the wall clock."),
+    key("site.windows.recurring", "to", Kind::ClockTime, Required, "When it closes; not after `from`: on the next day."),
+    key("site.windows.recurring", "zone", Kind::Zone, Optional, "The wall clock's zone; the site's unless given."),
+
+    key("site.freezes", "name", Kind::Text, Required, "What people call it, in refusals and lists."),
+    key("site.freezes", "owner", Kind::Text, Required, "Who answers for it and may lift it, by taking it out of the file."),
+    key("site.freezes", "from", Kind::Moment, Optional, "The first day, or the time from which on."),
+    key("site.freezes", "to", Kind::Moment, Optional, "The last day, frozen as a whole; or the time up to which."),
+    key("site.freezes", "calendar_file", Kind::File, Optional, "iCalendar file; each of its events is such a time. Read when the daemon starts."),
+    key("site.freezes", "zone", Kind::Zone, Optional, "Whose days and times these are, where they don't say it themselves; the site's unless given."),
 ];
 
 /// The table of this name.

@@ -5,11 +5,13 @@ use std::path::{Path, PathBuf};
 use super::cross;
 use super::keys;
 use super::main_file::{self, MainInput};
+use super::people;
 use super::problem::{ConfigErrors, Problem};
 use super::reader::{Reader, Section};
 use super::settings::{Effective, Settings};
 use super::site_file::{self, SiteInput};
 use super::source::Source;
+use crate::domain::people::People;
 
 /// What was read so far.
 #[derive(Default)]
@@ -31,6 +33,8 @@ pub fn load(path: &Path, actions: &[&str]) -> Result<Settings, ConfigErrors> {
     let main = read_main(path, &mut gathered);
     let sites = main.as_ref().map(|main| read_sites(path, main, actions, &mut gathered)).unwrap_or_default();
     gathered.problems.extend(cross::check(&sites));
+    let nobody = People::default();
+    gathered.problems.extend(people::check(main.as_ref().map_or(&nobody, |main| &main.people), &sites));
     let settings = main.and_then(|main| settings(main, sites, gathered.effective));
     match settings {
         Some(settings) if gathered.problems.is_empty() => Ok(settings),
@@ -51,6 +55,7 @@ fn settings(main: MainInput, sites: Vec<(PathBuf, SiteInput)>, effective: Vec<Ef
         log: main.log?,
         alerts: main.hooks.alerts,
         exports: main.hooks.exports,
+        people: main.people,
         effective,
     })
 }
@@ -85,7 +90,7 @@ fn read_sites(main_path: &Path, main: &MainInput, actions: &[&str], gathered: &m
     };
     let read = |file: PathBuf| {
         let path = shown_path(main_path, &folder.value, &file);
-        let input = read_file(&path, "site", gathered, |reader, root| site_file::read(reader, root, actions))?;
+        let input = read_file(&path, "site", gathered, |reader, root| site_file::read(reader, root, actions, &main.freezes))?;
         Some((path, input))
     };
     files.into_iter().filter_map(read).collect()

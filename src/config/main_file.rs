@@ -4,10 +4,13 @@ use std::path::PathBuf;
 
 use tracing_subscriber::EnvFilter;
 
+use super::freezes::{self, Freezes};
 use super::hooks::{self, Hooks};
+use super::people;
 use super::reader::{At, Reader, Section};
 use super::settings::{Api, Log, LogFormat};
 use super::values;
+use crate::domain::people::People;
 
 /// The longest path that a Unix socket can be bound to on Linux: `sun_path` has 108 bytes, one of them the final zero (unix(7)).
 const MAX_SOCKET_PATH: usize = 107;
@@ -21,6 +24,9 @@ pub(super) struct MainInput {
     pub(super) api: Option<Api>,
     pub(super) log: Option<Log>,
     pub(super) hooks: Hooks,
+    pub(super) people: People,
+    /// Of all sites.
+    pub(super) freezes: Freezes,
 }
 
 pub(super) fn read(reader: &mut Reader, root: &Section) -> MainInput {
@@ -29,7 +35,9 @@ pub(super) fn read(reader: &mut Reader, root: &Section) -> MainInput {
     let named = root.item(reader.source, "sites").is_some();
     let sites = reader.path(root, "sites").map(|path| (path, named));
     let procedures_dir = reader.path(root, "procedures").map(|path| path.value);
-    MainInput { state, sites, procedures_dir, api: api(reader, root), log: log(reader, root), hooks: hooks::read(reader, root) }
+    let (api, log, hooks) = (api(reader, root), log(reader, root), hooks::read(reader, root));
+    let (people, freezes) = (people::read(reader, root), freezes::read(reader, root, "freezes"));
+    MainInput { state, sites, procedures_dir, api, log, hooks, people, freezes }
 }
 
 fn api(reader: &mut Reader, root: &Section) -> Option<Api> {

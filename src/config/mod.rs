@@ -7,12 +7,16 @@
 //! The one thing to know: a line of a file is never quoted, since a secret may stand on it; a problem has file, line and key.
 //! [`keys`] is the one table of all keys; reading, defaults, suggestions and `docs/reference/config.md` follow from it.
 
+mod calendar;
 mod cross;
+mod freezes;
+mod gates;
 mod hooks;
 pub mod keys;
 mod load;
 mod main_file;
 mod nodes;
+mod people;
 mod policy;
 mod problem;
 mod reader;
@@ -25,6 +29,7 @@ mod source;
 mod suggest;
 mod traffic;
 mod values;
+mod windows;
 mod wiring;
 
 pub use load::load;

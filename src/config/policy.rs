@@ -5,15 +5,16 @@ use std::collections::BTreeMap;
 use jiff::SignedDuration;
 use toml::de::DeValue;
 
+use super::gates::{self, RolesNamed};
 use super::keys::{self, Kind};
 use super::reader::{At, Reader, Section, quoted};
 use super::suggest;
 use super::values;
-use crate::domain::site::{OnSoakFailure, Policy};
+use crate::domain::site::{OnSoakFailure, Policy, WhenWindowEnds};
 
 type ByAction = BTreeMap<String, At<SignedDuration>>;
 
-pub(super) fn read(reader: &mut Reader, root: &Section, actions: &[&str]) -> Option<Policy> {
+pub(super) fn read(reader: &mut Reader, root: &Section, actions: &[&str]) -> Option<(Policy, RolesNamed)> {
     let section = reader.child(root, "policy", "site.policy")?;
     reader.refuse_strangers(&section);
     let mut duration = |name: &str| reader.value(&section, name, values::duration).map(|duration| duration.value);
@@ -28,10 +29,14 @@ pub(super) fn read(reader: &mut Reader, root: &Section, actions: &[&str]) -> Opt
     let closing_notice = duration("closing_notice");
     let on_soak_failure = reader.word(&section, "on_soak_failure");
     let sync_ok_statuses = reader.list(&section, "sync_ok_statuses", |text| Ok(text.to_owned()));
+    let when_window_ends = reader.word(&section, "when_window_ends");
     let expected = by_action(reader, &section, "expected", keys::EXPECTED, actions);
     let limits = by_action(reader, &section, "limits", keys::LIMITS, actions);
     check_limits(reader, &expected, &limits);
-    Some(Policy {
+    let (gates, waivers) = (gates::read(reader, &section), gates::waivers(reader, &section));
+    let policies = gates.iter().map(|input| (input.gate, input.policy.clone())).collect();
+    let named = RolesNamed { waivers: waivers.clone(), gates };
+    let policy = Policy {
         max_sync_age: max_sync_age?,
         sync_ok_statuses: sync_ok_statuses?.value,
         max_clock_skew: max_clock_skew?,
@@ -45,7 +50,11 @@ pub(super) fn read(reader: &mut Reader, root: &Section, actions: &[&str]) -> Opt
         closing_notice: closing_notice?,
         expected: without_lines(expected),
         limits: without_lines(limits),
-    })
+        when_window_ends: if when_window_ends?.value == "home" { WhenWindowEnds::Home } else { WhenWindowEnds::Hold },
+        gates: policies,
+        waivers: waivers.into_iter().map(|(key, roles)| (key.to_owned(), roles.value)).collect(),
+    };
+    Some((policy, named))
 }
 
 fn without_lines(durations: ByAction) -> BTreeMap<String, SignedDuration> {

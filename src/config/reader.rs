@@ -139,6 +139,40 @@ impl<'s> Reader<'s> {
         Some(At { value: program, line })
     }
 
+    /// A whole number from 1, or its default.
+    pub(super) fn count(&mut self, section: &Section, name: &str) -> Option<At<u32>> {
+        let key = keys::find(section.table.name, name)?;
+        let Some((value, line)) = section.item(self.source, name) else {
+            let count: u32 = self.default_of(section, key)?.parse().ok()?;
+            self.note(section, key, count.to_string(), None, None);
+            return Some(At { value: count, line: section.line });
+        };
+        let DeValue::Integer(number) = value else {
+            self.wrong_type(section, name, value, line, &key.kind.expected());
+            return None;
+        };
+        let plain = (number.radix() == 10).then(|| number.as_str().parse::<u32>().ok()).flatten().filter(|count| *count > 0);
+        let read = plain.ok_or_else(|| format!("`{number}` is not {}", key.kind.expected()));
+        let count = self.parsed(section, name, line, read)?;
+        self.note(section, key, count.to_string(), Some(line), None);
+        Some(At { value: count, line })
+    }
+
+    /// `true` or `false`, or its default.
+    pub(super) fn flag(&mut self, section: &Section, name: &str) -> Option<bool> {
+        let key = keys::find(section.table.name, name)?;
+        let (flag, line) = match section.item(self.source, name) {
+            None => (self.default_of(section, key)? == "true", None),
+            Some((DeValue::Boolean(flag), line)) => (*flag, Some(line)),
+            Some((other, line)) => {
+                self.wrong_type(section, name, other, line, &key.kind.expected());
+                return None;
+            }
+        };
+        self.note(section, key, flag.to_string(), line, None);
+        Some(flag)
+    }
+
     /// The value of a key as it stands, for keys of more than one type. A missing required key is a problem.
     pub(super) fn raw<'t>(&mut self, section: &Section<'t>, name: &str) -> Option<(&'t DeValue<'t>, usize)> {
         let key = keys::find(section.table.name, name)?;

@@ -46,6 +46,13 @@ fn holds(kind: Kind) -> String {
         Kind::Word(words) => words.iter().map(|word| format!("`\"{word}\"`")).collect::<Vec<_>>().join(", "),
         Kind::Url => "URL".into(),
         Kind::Window => "window".into(),
+        Kind::Count => "whole number".into(),
+        Kind::Flag => "`true`, `false`".into(),
+        Kind::Zone => "time zone".into(),
+        Kind::ClockTime => "time of day".into(),
+        Kind::Windows => "list of windows".into(),
+        Kind::Days => "list of days".into(),
+        Kind::Moment => "day or time".into(),
         Kind::Trust => "`\"system\"`, `{ ca_file = \"…\" }`, `{ pins = [\"…\"] }`".into(),
     }
 }
@@ -54,6 +61,7 @@ fn default(key: &Key) -> String {
     match (key.need, key.kind) {
         (Need::Required, _) => "required".into(),
         (Need::Optional, _) => "none".into(),
+        (Need::Default(text), Kind::Count | Kind::Flag) => format!("`{text}`"),
         (Need::Default(text), Kind::Texts) => format!("`[\"{text}\"]`"),
         (Need::Default(text), _) => format!("`\"{text}\"`"),
     }

@@ -8,6 +8,7 @@ use url::{Host, Url};
 
 use super::keys::Kind;
 use crate::domain::ids::{NodeId, PerNode};
+use crate::domain::people::People;
 use crate::domain::site::Site;
 
 /// Everything the daemon is told. Every path is absolute, but for a program to be looked up in `PATH`.
@@ -22,6 +23,8 @@ pub struct Settings {
     pub alerts: Vec<Hook>,
     /// Places off this host that get the journal export and the by-hand sheet.
     pub exports: Vec<Hook>,
+    /// Who may say what.
+    pub people: People,
     /// Every key in force with its value and where it comes from, in reading order; what `config show` prints.
     pub effective: Vec<Effective>,
 }
@@ -96,11 +99,13 @@ pub struct SiteSettings {
     pub file: PathBuf,
 }
 
-/// The site's usual windows as written; checked. `now` counts from the moment of the plan.
+/// What a plan takes from the site's file, as written; checked. `now` counts from the moment of the plan.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct WindowTexts {
     pub first: Option<String>,
     pub second: Option<String>,
+    /// The user who is responsible for window two.
+    pub responsible: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,10 +5,13 @@ use std::net::{IpAddr, SocketAddr};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use jiff::SignedDuration;
+use jiff::civil::Time;
+use jiff::tz::TimeZone;
 use url::{Host, Url};
 
 use super::settings::is_loopback;
-use crate::domain::window;
+use crate::domain::window::choose::Wanted;
+use crate::domain::window::{self, Window};
 
 /// The port of DNS.
 const DNS_PORT: u16 = 53;
@@ -25,9 +28,30 @@ pub(super) fn ttl(text: &str) -> Result<u32, String> {
 }
 
 pub(super) fn window_text(text: &str) -> Result<String, String> {
-    // Only the form is checked here; `now` is put in when a plan is made.
-    window::Window::parse(text, jiff::Timestamp::UNIX_EPOCH).map_err(|error| error.to_string())?;
+    // Only the form is checked here; `now` and `next` are put in when a plan is made.
+    Wanted::parse(text, jiff::Timestamp::UNIX_EPOCH).map_err(|error| error.to_string())?;
     Ok(text.to_owned())
+}
+
+/// A window with a start of its own.
+pub(super) fn fixed_window(text: &str) -> Result<Window, String> {
+    if text.trim_start().starts_with("now") {
+        return Err(format!("`{text}` has no start of its own; expected one as in `2026-11-22T02:00[Europe/Berlin] +4h`"));
+    }
+    Window::parse(text, jiff::Timestamp::UNIX_EPOCH).map_err(|error| error.to_string())
+}
+
+pub(super) fn zone(text: &str) -> Result<TimeZone, String> {
+    let zone = TimeZone::get(text.trim()).ok().filter(|zone| zone.iana_name().is_some());
+    zone.ok_or_else(|| format!("`{text}` is not a known time zone; expected a name as in `Europe/Berlin`"))
+}
+
+/// A time on the wall clock, to the minute or second.
+pub(super) fn clock_time(text: &str) -> Result<Time, String> {
+    let plain = text.trim();
+    let shape = plain.len() >= 5 && plain.bytes().all(|byte| byte.is_ascii_digit() || byte == b':');
+    let time = plain.parse::<Time>().ok().filter(|_| shape);
+    time.ok_or_else(|| format!("`{text}` is not a time of day; expected one as in `02:00`"))
 }
 
 pub(super) fn address(text: &str) -> Result<IpAddr, String> {

@@ -1,24 +1,29 @@
 //! Which alerts a record raises, and what they say. Pure: the outbox delivers, this decides.
 
+mod gates;
 mod notices;
 
 use jiff::Timestamp;
 use serde::Serialize;
 
 use super::action::Kind;
-use super::event::{Event, Verdict, WaitingOn};
-use super::gate::Gate;
+use super::booking;
+use super::event::{Cause, Event, Verdict, WaitingOn};
 use super::ids::{NodeId, RunId};
 use super::journal::Record;
+use super::rules::Rule;
 use super::run::Run;
 use super::sheet;
+use super::step::Step;
 
 /// The alerts of the contract, and those that were added since.
-pub const NAMES: [&str; 21] = [
+pub const NAMES: [&str; 23] = [
     "sync_failed",
     "step_failed",
     "by_operator",
     "gate_waiting",
+    "gate_escalated",
+    "waived",
     "window_closing",
     "window_missed",
     "unprotected_too_long",
@@ -161,18 +166,17 @@ fn sayings(before: &Run, run: &Run, record: &Record, event: &Event) -> Vec<Sayin
     let id = &run.id;
     match event {
         Event::Held { code, message, expected, found, .. } => held(before, run, code, message, expected, found),
-        Event::Confirmed { verdict: Verdict::Reject, gate, .. } => {
-            let mut saying =
-                say("held", Severity::Warning, format!("gate `{gate}` of run `{id}` was rejected"), hint_of("rejected", run));
-            saying.code = "rejected".to_owned();
-            vec![saying]
-        }
+        Event::Confirmed { verdict: Verdict::Reject, gate, note, by, .. } => vec![gates::rejected(run, *gate, note, by)],
+        Event::Reminded { gate, escalated } => vec![gates::reminded(run, record, *gate, *escalated)],
+        Event::EvidenceLapsed { step, rule } if rule == Rule::R10.name() => gates::void(run, record, step).into_iter().collect(),
+        Event::Waived { rule, step, reason, by, .. } => vec![gates::waived(run, *rule, step, reason, by)],
         Event::Instructed { number, lines, .. } => {
             let hint = format!(
                 "do what the instruction says; the run goes on by itself once the effect is seen (`changeover status {id}`)"
             );
             vec![say("by_operator", Severity::Warning, format!("instruction {number}: {}", lines.join(" ")), hint)]
         }
+        Event::Revised { cause: Cause::WindowEnds, steps, .. } => goes_home(before, run, record, steps),
         Event::Waited { .. }
         | Event::EvidenceLapsed { .. }
         | Event::Resumed { .. }
@@ -183,19 +187,7 @@ fn sayings(before: &Run, run: &Run, record: &Record, event: &Event) -> Vec<Sayin
         {
             withdrawn(before, run, record)
         }
-        Event::Waited { on: WaitingOn::Gate, .. } => {
-            let gate = run.open_gate();
-            let question = gate.map(|gate| gate.question()).unwrap_or_default();
-            let name = gate.map(|gate| gate.name()).unwrap_or_default();
-            let read =
-                if gate == Some(Gate::Handover) { format!("read `changeover handover {id}`, then ") } else { String::new() };
-            vec![say(
-                "gate_waiting",
-                Severity::Info,
-                format!("a person is asked: {question}"),
-                format!("{read}changeover confirm {id} {name}"),
-            )]
-        }
+        Event::Waited { on: WaitingOn::Gate, .. } => vec![gates::waiting(run)],
         Event::Doubted { message } => {
             let hint = format!("the run keeps looking; after looking yourself, `changeover resume {id}` lets it act again");
             vec![say("in_doubt", Severity::Critical, message.clone(), hint)]
@@ -216,6 +208,23 @@ fn sayings(before: &Run, run: &Run, record: &Record, event: &Event) -> Vec<Sayin
 
 fn instruction(run: &Run) -> Option<u32> {
     Some(run.act.as_ref()?.instruction.as_ref()?.number)
+}
+
+/// The run goes home by itself; an instruction that is out is withdrawn with it.
+fn goes_home(before: &Run, run: &Run, record: &Record, steps: &[Step]) -> Vec<Saying> {
+    let step = before.step().map_or("the end", |step| step.id.as_str());
+    let ways: Vec<&str> = steps.iter().map(|step| step.id.as_str()).collect();
+    let withdrawn = instruction(before).map(|number| format!("; instruction {number} is withdrawn, do not carry it out"));
+    let summary = format!(
+        "run `{}` goes home by itself: what was left of the window was too short for `{step}` ({}); the way: {}{}",
+        run.id,
+        record.reason,
+        ways.join(", "),
+        withdrawn.unwrap_or_default()
+    );
+    let hint = format!("follow it with `changeover status {0}`; `changeover hold {0}` stops it after the next step", run.id);
+    let saying = say("window_missed", Severity::Critical, summary, hint);
+    vec![Saying { code: "goes_home".to_owned(), ..saying }]
 }
 
 /// An instruction whose promises hold no more.
@@ -303,6 +312,10 @@ pub fn hint_of(code: &str, run: &Run) -> String {
         "window_missed" => {
             format!("book another window: `changeover resume {id} --window \"2026-11-22T02:00[Europe/Berlin] +4h\"`")
         }
+        booking::HOLD => format!(
+            "book another window two: `changeover resume {id} --second \"START +LENGTH\"` or `--second next` (`changeover windows {}` shows them), and `--responsible USER` where nobody is",
+            run.id.site
+        ),
         "role_conflict" => {
             format!(
                 "break the link on both nodes now (/login > Management > Failover), look at the data as docs/guides/both-primary.md says, {resume}"
@@ -316,9 +329,11 @@ pub fn hint_of(code: &str, run: &Run) -> String {
             format!("somebody changed the pair; look at it, {resume}: what is already so counts if no rule speaks against it")
         }
         "drain_limit" => format!("ask the users who are left to finish, or end their sessions in the console, {resume}"),
-        "rejected" => format!(
-            "decide on the way on: `changeover abort {id}` shows the way home and asks; `changeover switch-back {id} --note …` only moves traffic back; or keep the version and `changeover resume {id}`"
+        "rejected" => gates::after_rejection(run),
+        "gate_expired" => format!(
+            "to ask again: `changeover resume {id}`; to give the run up: `changeover abort {id}` shows the way home and asks"
         ),
+        "evidence_changed" => format!("find out why it keeps changing, {resume}: it is asked again"),
         "switched_back" => {
             format!(
                 "the pair is at rest; `changeover abort {id}` looks for the way home from here, `changeover close {id} --as STATE --note …` ends the run"

@@ -84,7 +84,7 @@ fn finish(run: &Run, world: &World) -> Option<Course> {
     let first = &steps[0];
     let title = if run.is_ordered() { "To finish what was ordered" } else { "To finish the plan" };
     let violations = rules::violations(first, &world.facts(run, first));
-    let expected = steps.iter().map(|step| run.plan.expected(step.kind)).fold(SignedDuration::ZERO, |sum, time| sum + time);
+    let expected = steps.iter().map(|step| run.plan.likely(step.kind)).fold(SignedDuration::ZERO, |sum, time| sum + time);
     Some(Course {
         title: title.to_owned(),
         expected,

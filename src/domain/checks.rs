@@ -1,5 +1,7 @@
 //! The preflight: every check with what it expects, what it found and what helps. It reads and never changes anything.
 
+mod expiry;
+
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -42,17 +44,28 @@ struct Subject<'a> {
     policy: &'a Policy,
     /// The node that must be primary; any where none is planned yet.
     primary: Option<NodeId>,
+    /// The end of window two, where it is planned.
+    until: Option<Timestamp>,
 }
 
 /// The checks of a site, for `changeover check` and before a start.
 pub fn of_site(site: &Site, world: &World) -> Vec<Check> {
-    all(&Subject { service: &site.service, nodes: &site.nodes, policy: &site.policy, primary: None }, world)
+    all(&Subject { service: &site.service, nodes: &site.nodes, policy: &site.policy, primary: None, until: None }, world)
 }
 
 /// The checks of a run's preflight step.
 pub fn of_run(run: &Run, world: &World) -> Vec<Check> {
     let plan = &run.plan;
-    all(&Subject { service: &plan.service, nodes: &plan.nodes, policy: &plan.policy, primary: Some(plan.primary) }, world)
+    all(
+        &Subject {
+            service: &plan.service,
+            nodes: &plan.nodes,
+            policy: &plan.policy,
+            primary: Some(plan.primary),
+            until: run.windows.second.as_ref().map(|window| window.to),
+        },
+        world,
+    )
 }
 
 /// Fail before unknown before pass; warnings and what only a person can tell stop nothing here.
@@ -108,6 +121,7 @@ fn of_node(subject: &Subject<'_>, node: NodeId, world: &World) -> Vec<Check> {
             ..check(world, "node_unreachable", Outcome::Unknown, "an answer", found, remedy)
         }];
     };
+    let ends = expiry::of_node(subject, current, world);
     let mut checks = vec![identity(subject, node, current, world), health(current, world), clock(subject, current, world)];
     if current.role == super::site::Role::Primary && current.takes_clients == Some(false) {
         let remedy = "look at the node's site page and its certificate";
@@ -120,6 +134,7 @@ fn of_node(subject: &Subject<'_>, node: NodeId, world: &World) -> Vec<Check> {
             remedy,
         ));
     }
+    checks.extend(ends);
     for check in &mut checks {
         check.node = Some(node);
         check.at = current.at;

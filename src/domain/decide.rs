@@ -2,16 +2,19 @@
 //!
 //! It changes nothing. The engine records the event, [`super::machine::next`] applies it, and only then is anything sent.
 
+mod ask;
 mod settle;
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::action::{Kind, When};
+use super::booking;
 use super::checks;
 use super::event::{Baseline, Event, Evidence, Notice, Outcome, Verdict, WaitingOn};
 use super::facts::Link;
 use super::gate::Gate;
 use super::ids::NodeId;
+use super::late::{self, Late};
 use super::proof::{self, Failure, Proof};
 use super::rules::{self, Cure, Rule, Violation};
 use super::run::{Phase, Run};
@@ -65,6 +68,9 @@ pub fn decide(run: &Run, world: &World) -> Next {
     if let Some(failure) = watch::surprise(run, world) {
         return held(failure, watch::is_untouched(run, world));
     }
+    if let Some(next) = ask::lapsed(run, world) {
+        return next;
+    }
     match &run.phase {
         Phase::Ready => hold_or(run, world, begin),
         // What a person has begun is not at a safe point: the hold waits until its end is seen.
@@ -115,7 +121,7 @@ fn begin(run: &Run, world: &World) -> Next {
         return hindered(run, step, Violation { cure, ..violation }, world);
     }
     match step.kind {
-        Kind::Confirm => ask(run, step),
+        Kind::Confirm => ask::ask(run, step, world),
         Kind::Soak => soak(run, step, world),
         Kind::Preflight => preflight(run, step, world),
         Kind::CheckSync | Kind::Verify | Kind::FinalCheck => look(run, step, world),
@@ -194,7 +200,7 @@ fn watch_closed(run: &Run, world: &World) -> Next {
 
 /// Readings that show the pair as it is since the run was closed, and not as it was before a break that was under way then.
 fn is_past_closing(run: &Run, world: &World) -> bool {
-    let Some(from) = run.finished_at.map(|closed| closed + run.plan.expected(Kind::BreakFailover)) else { return false };
+    let Some(from) = run.finished_at.map(|closed| closed + run.plan.may_take(Kind::BreakFailover)) else { return false };
     NodeId::BOTH.into_iter().all(|node| world.readings[node].current.as_ref().is_some_and(|read| read.is_after(from)))
 }
 
@@ -204,12 +210,39 @@ fn hindered(run: &Run, step: &Step, violation: Violation, world: &World) -> Next
         Cure::Time => wait_for_time(run, step),
         Cure::Reading => wait_for_reading(run, step, &violation, world),
         Cure::Renew(kind, node) => renew(run, &violation, kind, node),
-        Cure::Person => held_by_rule(&violation),
+        Cure::Booking => held_by_rule(&violation),
+        Cure::Person => refused(run, step, &violation, world),
+    }
+}
+
+/// A promise that only a person can lift; but what is late may be the site's to decide.
+fn refused(run: &Run, step: &Step, violation: &Violation, world: &World) -> Next {
+    if violation.rule != Rule::R3 {
+        return held_by_rule(violation);
+    }
+    match late::of(run, world) {
+        Late::Home(way) => match late::order(run, world, &way) {
+            Some(event) => {
+                record(event, format!("{}: `{}` begins no more; the run goes home by itself", violation.rule, step.id))
+            }
+            None => held_by_rule(violation),
+        },
+        Late::Look if world.now < late::look_until(run, world) => wait(
+            run,
+            WaitingOn::Appliance,
+            None,
+            format!("{}: `{}` begins no more; both nodes are read first", violation.rule, step.id),
+        ),
+        Late::Look | Late::Hold => held_by_rule(violation),
     }
 }
 
 fn held_by_rule(violation: &Violation) -> Next {
-    let code = if violation.rule == Rule::R3 { "window_missed" } else { violation.rule.name() };
+    let code = match (violation.rule, violation.cure) {
+        (_, Cure::Booking) => booking::HOLD,
+        (Rule::R3, _) => "window_missed",
+        (rule, _) => rule.name(),
+    };
     let mut failure = Failure::new("", violation.expected.clone(), violation.found.clone());
     failure.code = code;
     failure.message = format!("{}: {}", violation.rule, failure.message);
@@ -267,23 +300,22 @@ fn renew(run: &Run, violation: &Violation, kind: Kind, node: Option<NodeId>) -> 
     }
 }
 
-/// Opens a gate.
-fn ask(run: &Run, step: &Step) -> Next {
-    let question = step.gate.map(Gate::question).unwrap_or_default();
-    wait(run, WaitingOn::Gate, None, question.to_owned())
-}
-
-/// The shortest soak, unless a person accepted early; and only while everything is as the soak asks.
+/// The shortest soak, unless a person accepted early or the plan is urgent; and only while everything is as the soak asks.
 fn soak(run: &Run, step: &Step, world: &World) -> Next {
     let until = run.soak_from.unwrap_or(world.now) + run.plan.policy.min_soak;
     let early = run.verdict == Some(Verdict::AcceptEarly);
-    if world.now < until && !early {
+    let urgent = run.plan.urgent.is_some();
+    if world.now < until && !early && !urgent {
         return wait(run, WaitingOn::Soak, Some(until), "the new version is watched in production".to_owned());
     }
     if let Some(unmet) = watch::soak::unmet(run, world).first() {
         return wait(run, WaitingOn::Soak, None, format!("the soak can't end: {}", unmet.sentence()));
     }
-    let found = if early { "accepted early by a person" } else { "the shortest soak is over" };
+    let found = match (early, &run.plan.urgent) {
+        (true, _) => "accepted early by a person".to_owned(),
+        (false, Some(why)) if world.now < until => format!("the plan is urgent, the shortest soak is waived: {why}"),
+        (false, _) => "the shortest soak is over".to_owned(),
+    };
     let but = watch::soak::reservation(run).map(|reservation| format!("; {reservation}")).unwrap_or_default();
     done(step, Evidence::seen(format!("{found}{but}")), false)
 }

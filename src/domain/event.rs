@@ -7,7 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use super::gate::Gate;
 use super::ids::NodeId;
+use super::people::Who;
 use super::plan::Plan;
+use super::rules::Rule;
+use super::shown::Shown;
 use super::site::SyncFact;
 use super::step::Step;
 use super::window::Window;
@@ -65,6 +68,31 @@ pub enum Event {
         gate: Gate,
         verdict: Verdict,
         note: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<Who>,
+        /// What the gate showed: the word is bound to it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        shown: Option<Shown>,
+    },
+    /// Nobody has answered an open gate for long: those who may are told again, or their deputies too.
+    Reminded {
+        gate: Gate,
+        escalated: bool,
+    },
+    /// A person said something that they may not say; it moved nothing.
+    Denied {
+        word: String,
+        gate: Option<Gate>,
+        by: Who,
+        reason: String,
+    },
+    /// A person set a promise aside for one step.
+    Waived {
+        rule: Rule,
+        step: String,
+        reason: String,
+        by: Who,
+        shown: Option<Shown>,
     },
     /// The run stops here until a person resumes it. `given_up`: the act under way no longer counts, and an instruction that is
     /// out is withdrawn; else the effect is awaited again once the run is resumed.
@@ -78,10 +106,12 @@ pub enum Event {
     },
     /// A person asked to stop at the next safe point.
     HoldRequested {},
-    /// A person lets the run go on, perhaps with a new window.
+    /// A person lets the run go on, perhaps with new windows, or with another person responsible for window two.
     Resumed {
         first: Option<Window>,
         second: Option<Window>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        responsible: Option<String>,
     },
     /// A person ordered traffic back to the node it was taken from.
     SwitchBackOrdered {
@@ -286,6 +316,10 @@ pub enum Cause {
     Abort,
     /// A person had replaced a box.
     NodeReplaced,
+    /// What was left of the window was too short, and the site's policy is to go home then.
+    WindowEnds,
+    /// Nobody answered a gate in time, and its policy leads home then.
+    GateExpired,
 }
 
 /// Where a way home ends.
@@ -333,6 +367,9 @@ impl Event {
             Self::StepDone { .. } => "step_done",
             Self::EvidenceLapsed { .. } => "evidence_lapsed",
             Self::Confirmed { .. } => "confirmed",
+            Self::Reminded { .. } => "reminded",
+            Self::Denied { .. } => "denied",
+            Self::Waived { .. } => "waived",
             Self::Held { .. } => "held",
             Self::HoldRequested {} => "hold_requested",
             Self::Resumed { .. } => "resumed",

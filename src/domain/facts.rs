@@ -4,8 +4,10 @@
 //! procedure is loaded from the ideal pair, step by step ([`Facts::after`]). The rules can't tell the difference.
 
 use super::action::{Kind, When};
+use super::booking::Lack;
 use super::gate::Gate;
 use super::ids::{NodeId, PerNode};
+use super::rules::Rule;
 use super::site::Role;
 use super::step::Step;
 use super::version::Version;
@@ -124,12 +126,16 @@ pub struct Facts {
     pub rejected: bool,
     pub soaked: bool,
     pub window: WindowFact,
+    /// R3: what window two lacks, as far as the step depends on it.
+    pub second: Vec<Lack>,
     /// The steps were ordered by a person to restore service (R3's exemption).
     pub ordered: bool,
     /// From the break until failover is proven again.
     pub unprotected: bool,
     /// The site's traffic can be moved through us.
     pub movable: bool,
+    /// What a person has set aside for the step that is judged.
+    pub waived: Vec<Rule>,
 }
 
 impl Facts {
@@ -165,9 +171,11 @@ impl Facts {
             rejected: false,
             soaked: false,
             window: WindowFact::Fits,
+            second: Vec::new(),
             ordered: false,
             unprotected: false,
             movable: true,
+            waived: Vec::new(),
         }
     }
 
@@ -228,6 +236,8 @@ impl Facts {
     /// The facts once a step has been done: the action's effect, along the success path.
     pub fn after(mut self, step: &Step) -> Self {
         let node = step.node.unwrap_or(self.first_primary);
+        // A waiver is for one step.
+        self.waived.clear();
         match step.kind {
             Kind::Backup => self.nodes[node].backed_up = true,
             Kind::ForceSync => self.fresh_sync = true,

@@ -86,7 +86,7 @@ fn accepted(told: &[Told<'_>]) -> Vec<String> {
     let word = |(record, event): &Told<'_>| {
         let Event::Confirmed { gate: Gate::Production, note, .. } = event else { return None };
         let note = note.as_ref().map(|note| format!(": {note}")).unwrap_or_default();
-        Some(format!("{} {}, by {}{note}", tale::second(record.at), record.reason, record.actor))
+        Some(format!("{} {}; the word of {}{note}", tale::second(record.at), record.reason, record.actor))
     };
     told.iter().filter_map(word).collect()
 }

@@ -5,17 +5,19 @@
 mod apply;
 pub mod drawing;
 pub mod edges;
+mod gates;
 mod orders;
 
 use jiff::Timestamp;
 
 use super::action::Kind;
-use super::event::{Event, Notice};
+use super::event::{Event, Notice, WaitingOn};
 use super::gate::Gate;
 use super::ids::{PerNode, RunId};
 use super::journal::{self, ChainError, Record};
 use super::plan::{Adoption, Plan};
 use super::run::{Phase, Progress, Run};
+use super::waiver::WAIVABLE;
 use apply::apply;
 use edges::PhaseKind;
 
@@ -98,6 +100,7 @@ pub fn begin(id: RunId, plan: Box<Plan>, actor: &str, at: Timestamp) -> Run {
         progress: vec![Progress::default(); plan.steps.len()],
         act: None,
         windows: plan.windows.clone(),
+        responsible: Some(plan.responsible.clone().unwrap_or_else(|| actor.to_owned())),
         nodes: PerNode::default(),
         survivor: plan.primary,
         sync: None,
@@ -105,6 +108,9 @@ pub fn begin(id: RunId, plan: Box<Plan>, actor: &str, at: Timestamp) -> Run {
         protected_at: None,
         autopilot_off: None,
         verdict: None,
+        asked: None,
+        bound: Vec::new(),
+        waivers: Vec::new(),
         soak_from: None,
         soaked: false,
         used_at: None,
@@ -162,12 +168,14 @@ pub fn phase_name(phase: &Phase) -> &'static str {
     PhaseKind::of(phase).name()
 }
 
-/// The table's word, and what it can't say: a step begins and is done only where one is left, only an open gate is answered (`production` also while the soak goes on), and a
-/// finished run notices nothing but the end of the unprotected time that it was closed in.
+/// The table's word, and what it can't say: a step begins and is done only where one is left, only an open gate is answered
+/// (`production` also while the soak goes on), only a waivable rule is waived and for the step that comes next, and a finished run notices nothing but the end of the unprotected time that it was closed in.
 fn is_expected(run: &Run, event: &Event) -> bool {
     let fits = match event {
         Event::Confirmed { gate: Gate::Production, .. } if run.step().is_some_and(|step| step.kind == Kind::Soak) => true,
         Event::Confirmed { gate, .. } => run.open_gate() == Some(*gate),
+        Event::Reminded { .. } => run.asked.is_some() && matches!(run.phase, Phase::Waiting { on: WaitingOn::Gate, .. }),
+        Event::Waived { rule, step, .. } => WAIVABLE.contains(rule) && run.step().is_some_and(|here| here.id == *step),
         Event::StepBegun { .. } | Event::StepDone { .. } => run.step().is_some(),
         Event::Noticed { notice, .. } if run.is_finished() => run.is_watched() && *notice == Notice::UnprotectedTooLong,
         _ => true,

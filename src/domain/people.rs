@@ -1,6 +1,7 @@
 //! People: who the users of the operating system are to us, and what they may say.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
@@ -11,6 +12,24 @@ pub struct Person {
     /// As people call them, in messages and reports.
     pub name: String,
     pub roles: Vec<String>,
+}
+
+/// Who said something: the user, and the name that the config had for them then. Records keep both, so that they can be read
+/// when the config has changed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Who {
+    pub user: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+}
+
+impl fmt::Display for Who {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.name {
+            Some(name) => write!(f, "{name} ({})", self.user),
+            None => f.write_str(&self.user),
+        }
+    }
 }
 
 /// Everybody that the config names. Where it names nobody, whoever reaches the socket may say everything.
@@ -49,9 +68,14 @@ impl People {
         self.known.get(user)
     }
 
-    /// The person's name with the user's, for messages: `Operator One (op1)`; the user's alone where nobody is named.
-    pub fn describe(&self, user: &str) -> String {
-        self.of(user).map_or_else(|| user.to_owned(), |person| format!("{} ({user})", person.name))
+    /// Everybody, by user.
+    pub fn all(&self) -> impl Iterator<Item = &Person> {
+        self.known.values()
+    }
+
+    /// The user with the person's name: `Operator One (op1)`; the user alone where the config has no name.
+    pub fn who(&self, user: &str) -> Who {
+        Who { user: user.to_owned(), name: self.of(user).map(|person| person.name.clone()) }
     }
 
     /// Whether a user may speak in one of these roles; none asked for: whether they may speak at all.
@@ -100,7 +124,7 @@ mod tests {
     #[test]
     fn where_nobody_is_named_everybody_may_speak() {
         assert_eq!(People::default().may("nobody", &["owner".to_owned()]), Ok(()));
-        assert_eq!(people().describe("op1"), "OP1 (op1)");
-        assert_eq!(People::default().describe("op1"), "op1");
+        assert_eq!(people().who("op1").to_string(), "OP1 (op1)");
+        assert_eq!(People::default().who("op1").to_string(), "op1");
     }
 }

@@ -5,15 +5,18 @@ use std::path::PathBuf;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::action::{Impact, Kind, When};
+use super::action::{Kind, When};
+use super::booking;
+use super::estimate;
 use super::event::{FileEvidence, Goal};
+use super::fit::{self, Fit};
 use super::ids::{NodeId, PerNode};
 use super::procedure::Procedure;
 use super::rules::Rule;
 use super::site::{Hands, Node, Policy, Site};
 use super::step::Step;
 use super::version::{Target, Version};
-use super::window::Window;
+use super::window::{Window, civil, format_duration};
 
 /// The package that updates both nodes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -77,6 +80,22 @@ pub struct Plan {
     /// The run takes over a pair as it is found, half-way through an update.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub adopted: Option<Adoption>,
+    /// Both windows in one night, and why: the lower bound of the soak is waived for this plan (R10); the gate stays.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub urgent: Option<String>,
+    /// How long its steps take, and what must fit after them.
+    #[serde(default, skip_serializing_if = "Fit::is_untold")]
+    pub fit: Fit,
+    /// The site's time zone, for people; plans of before there was one are told in UTC.
+    #[serde(default = "utc")]
+    pub zone: String,
+    /// The user who is responsible for window two; whoever started the run where nobody is named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub responsible: Option<String>,
+}
+
+fn utc() -> String {
+    "UTC".to_owned()
 }
 
 fn untold(hands: &PerNode<Hands>) -> bool {
@@ -113,7 +132,7 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    fn new(rule: Rule, step: Option<&Step>, message: String) -> Self {
+    pub(super) fn new(rule: Rule, step: Option<&Step>, message: String) -> Self {
         Self { rule: format!("{rule:?}"), step: step.map(|step| step.id.clone()), message }
     }
 }
@@ -147,12 +166,16 @@ impl Plan {
             windows,
             steps: procedure.resolve(primary),
             adopted: None,
+            urgent: None,
+            fit: Fit::default(),
+            zone: civil::name(&site.calendar.zone),
+            responsible: None,
         }
     }
 
+    /// The operator's figure or the table's, whatever was measured.
     pub fn expected(&self, kind: Kind) -> SignedDuration {
-        let chosen = self.policy.expected.get(kind.name()).copied();
-        chosen.unwrap_or_else(|| if kind == Kind::Soak { self.policy.min_soak } else { kind.default_expected() })
+        estimate::told(&self.policy, kind).likely
     }
 
     pub fn limit(&self, kind: Kind) -> SignedDuration {
@@ -174,8 +197,8 @@ impl Plan {
             }
             times.push(at);
             at = match (step.kind, soak_from) {
-                (Kind::Soak, Some(from)) => at.max(from + self.expected(Kind::Soak)),
-                _ => at + self.expected(step.kind),
+                (Kind::Soak, Some(from)) => at.max(from + self.likely(Kind::Soak)),
+                _ => at + self.likely(step.kind),
             };
         }
         times
@@ -185,6 +208,7 @@ impl Plan {
     pub fn refusals(&self, site: &Site, note: Option<&PackageNote>, now: Timestamp, has_traffic: bool) -> Vec<Refusal> {
         let mut refusals = self.path_refusals(note);
         refusals.extend(self.window_refusals(now));
+        refusals.extend(booking::freeze_refusals(self, &site.calendar));
         let switch = self.steps.iter().find(|step| step.kind == Kind::SwitchTraffic);
         if let (Some(switch), false) = (switch, has_traffic) {
             let message = format!("site `{}` has no `[[traffic]]` entry, so nothing can move `{}`", site.name, site.service);
@@ -227,12 +251,17 @@ impl Plan {
         let times = self.times(now);
         let late = self.steps.iter().zip(times).filter_map(|(step, at)| {
             let window = self.windows.of(step.when)?;
-            if step.impact() < Impact::Disruptive || window.fits(at, self.expected(step.kind)) {
+            if !fit::is_bound(step, false) || window.fits(at, self.need(step)) {
                 return None;
             }
-            let minutes = self.expected(step.kind).as_secs() / 60;
-            let message =
-                format!("expected to begin at {at} and to take {minutes} min, but {} ends at {}", step.when.as_str(), window.to);
+            let (worst, after) = (self.estimate(step.kind).worst, self.need(step) - self.estimate(step.kind).worst);
+            let message = format!(
+                "expected to begin at {at}, to take up to {} and to leave {} for what must fit after it, but {} ends at {}",
+                format_duration(worst),
+                format_duration(after),
+                step.when.as_str(),
+                window.to
+            );
             Some(Refusal::new(Rule::R3, Some(step), message))
         });
         late.collect()

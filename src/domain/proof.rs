@@ -429,7 +429,7 @@ pub fn latest_effect(run: &Run, step: &Step, act: &Act, world: &World) -> Option
     };
     match step.kind {
         Kind::Update => None,
-        Kind::ForceSync | Kind::BreakFailover | Kind::EstablishFailover => Some(act.since + run.plan.expected(step.kind)),
+        Kind::ForceSync | Kind::BreakFailover | Kind::EstablishFailover => Some(act.since + run.plan.may_take(step.kind)),
         Kind::SwitchTraffic => Some(act.since + world.settling),
         Kind::Drain | Kind::Quiesce | Kind::Reopen => {
             let node = step.node.unwrap_or(run.plan.primary);
@@ -461,7 +461,7 @@ pub fn had_no_effect(run: &Run, step: &Step, act: &Act, world: &World) -> bool {
         Kind::ForceSync | Kind::BreakFailover | Kind::EstablishFailover => {
             let before =
                 if step.kind == Kind::EstablishFailover { Link::Broken } else { Link::Linked { primary: run.plan.primary } };
-            waited >= run.plan.expected(step.kind) && world.link() == before && NodeId::BOTH.into_iter().all(read)
+            waited >= run.plan.may_take(step.kind) && world.link() == before && NodeId::BOTH.into_iter().all(read)
         }
         _ => false,
     }

@@ -16,7 +16,7 @@
 //! of it, both nodes silent, and data that a link which came back reversed has overwritten already.
 
 mod needs;
-mod outcomes;
+pub mod outcomes;
 
 use super::action::{Kind, When};
 use super::facts::{Facts, Link};

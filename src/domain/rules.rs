@@ -80,6 +80,8 @@ pub enum Cure {
     Reading,
     /// Time: the window's begin or the soak's end.
     Time,
+    /// Another window two, or somebody who is responsible for it: a person's word, and not about this step.
+    Booking,
     /// An earlier step of this kind, done once more (on this node, where the action has one).
     Renew(Kind, Option<NodeId>),
 }
@@ -95,6 +97,7 @@ const RULES: &[fn(&Step, &Facts) -> Verdict] = &[
     known_box,
     confirmed,
     in_window,
+    second_booked,
     no_autopilot,
     no_overwrite,
     one_serves,
@@ -111,6 +114,7 @@ const RULES: &[fn(&Step, &Facts) -> Verdict] = &[
 /// Every rule that `step` would break if it began with these facts, the weightiest first.
 pub fn violations(step: &Step, facts: &Facts) -> Vec<Violation> {
     let found = RULES.iter().filter_map(|rule| rule(step, facts).err());
+    let found = found.filter(|violation| !facts.waived.contains(&violation.rule));
     #[cfg(feature = "test-mutation")]
     let found = found.filter(|violation| !mutation::is_off(violation.rule));
     found.collect()
@@ -166,6 +170,16 @@ fn in_window(step: &Step, facts: &Facts) -> Verdict {
         ),
         _ => Ok(()),
     }
+}
+
+/// R3: failover is broken only if window two, in which it is established again, is booked, fits, is free and is somebody's.
+fn second_booked(step: &Step, facts: &Facts) -> Verdict {
+    if step.kind != Kind::BreakFailover || facts.ordered || facts.second.is_empty() {
+        return Ok(());
+    }
+    let lacks: Vec<String> = facts.second.iter().map(ToString::to_string).collect();
+    let expected = "window two booked, long enough, outside every freeze, with somebody responsible, before failover is broken";
+    broken(Rule::R3, expected, lacks.join("; "), Cure::Booking)
 }
 
 /// R4: no update without this run's own backup of the node, taken after it last served; before establish the survivor too has one.

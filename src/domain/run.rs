@@ -3,6 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::action::{Kind, When};
+use super::asked::{Asked, Bound};
 use super::event::{Baseline, Evidence, FileEvidence, Goal, Notice, Outcome, Verdict, WaitingOn};
 use super::gate::Gate;
 use super::ids::{NodeId, PerNode, RunId};
@@ -10,6 +11,7 @@ use super::plan::{Plan, Windows};
 use super::site::{OnSoakFailure, SyncFact};
 use super::step::Step;
 use super::version::Target;
+use super::waiver::Waiver;
 
 /// Where a run stands within its step.
 #[derive(Clone, Debug, PartialEq)]
@@ -62,7 +64,11 @@ pub struct Instruction {
 /// How far one step of the plan is.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Progress {
+    /// The first intent since the step was last undone.
+    pub begun_at: Option<Timestamp>,
     pub done_at: Option<Timestamp>,
+    /// Something lay between intent and proof, or it was so already: how long it took says nothing of the act.
+    pub disturbed: bool,
     /// The last attempt's number, from 1.
     pub attempts: u32,
     /// Attempts since a person last resumed the run.
@@ -123,6 +129,8 @@ pub struct Run {
     pub progress: Vec<Progress>,
     pub act: Option<Act>,
     pub windows: Windows,
+    /// The user who is responsible for window two.
+    pub responsible: Option<String>,
     pub nodes: PerNode<NodeRecord>,
     /// The node whose data are kept: the first primary until a switch is proven, then its target.
     pub survivor: NodeId,
@@ -133,6 +141,11 @@ pub struct Run {
     /// When automatic failover was confirmed off, and for which part.
     pub autopilot_off: Option<When>,
     pub verdict: Option<Verdict>,
+    /// The gate that is asked, with the answers so far.
+    pub asked: Option<Asked>,
+    /// Accepted gates that no act relies on yet, with what they showed.
+    pub bound: Vec<Bound>,
+    pub waivers: Vec<Waiver>,
     pub soak_from: Option<Timestamp>,
     pub soaked: bool,
     /// When the soak first saw a session on the serving node.

@@ -6,8 +6,10 @@ use std::net::IpAddr;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::gate::{Gate, GatePolicy};
 use super::ids::{NodeId, PerNode};
 use super::version::Version;
+use super::window::calendar::Calendar;
 
 /// What a node is now. Observed, never assumed: it changes during a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -39,6 +41,8 @@ pub struct Site {
     pub procedure: Option<String>,
     pub nodes: PerNode<Node>,
     pub policy: Policy,
+    /// Its zone, its usual windows, and when nothing may be done.
+    pub calendar: Calendar,
 }
 
 /// One appliance of the site.
@@ -107,6 +111,38 @@ pub struct Policy {
     pub expected: BTreeMap<String, SignedDuration>,
     /// How long an action may take before it is in doubt, by action name.
     pub limits: BTreeMap<String, SignedDuration>,
+    /// What the run does by itself when what is left of its window is too short for the next step.
+    #[serde(default)]
+    pub when_window_ends: WhenWindowEnds,
+    /// Who may answer a gate, and what becomes of it if nobody does; the others have [`GatePolicy::default`].
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub gates: BTreeMap<Gate, GatePolicy>,
+    /// The roles that may set a promise aside for one step, by the promise's key in `[policy.waivers]`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub waivers: BTreeMap<String, Vec<String>>,
+}
+
+/// When a window has no time left for the next step, and failover is broken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WhenWindowEnds {
+    /// The run holds, and a person decides.
+    #[default]
+    Hold,
+    /// Where the way leads home without an update, the run takes it; else it holds.
+    Home,
+}
+
+impl Policy {
+    /// Who may answer this gate.
+    pub fn gate(&self, gate: Gate) -> GatePolicy {
+        self.gates.get(&gate).cloned().unwrap_or_default()
+    }
+
+    /// The roles that may waive this.
+    pub fn waiver(&self, key: &str) -> &[String] {
+        self.waivers.get(key).map(Vec::as_slice).unwrap_or_default()
+    }
 }
 
 /// A week: one weekend's window to the next, which is how pairs are usually updated.
@@ -141,6 +177,9 @@ impl Default for Policy {
             closing_notice: SignedDuration::from_mins(30),
             expected: BTreeMap::new(),
             limits: BTreeMap::new(),
+            when_window_ends: WhenWindowEnds::Hold,
+            gates: BTreeMap::new(),
+            waivers: BTreeMap::new(),
         }
     }
 }

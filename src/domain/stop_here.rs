@@ -8,6 +8,7 @@ use jiff::SignedDuration;
 use super::action::{Impact, When};
 use super::event::Goal;
 use super::facts::Facts;
+use super::fit;
 use super::plan::Plan;
 use super::run::Run;
 use super::step::Step;
@@ -19,7 +20,7 @@ use super::world::World;
 pub struct StopHere {
     /// The best way and the next best; where none leads home, what stands against it.
     pub found: Found,
-    /// How long the best way is expected to take, by the site's own figures.
+    /// How long the best way is expected to take, as far as it is known.
     pub expected: SignedDuration,
     /// The step can't be undone, and once it is done no way leads home without a person's decision.
     pub point_of_no_return: bool,
@@ -45,7 +46,7 @@ fn leads_home(found: &Found) -> bool {
 
 /// How long a way is expected to take.
 pub fn expected(plan: &Plan, way: &Way) -> SignedDuration {
-    way.steps.iter().map(|step| plan.expected(step.kind)).fold(SignedDuration::ZERO, |sum, time| sum + time)
+    fit::time_of(plan, way)
 }
 
 /// For each step of the plan, in order: what remains to be done if it does not begin. `movable`: the site's traffic can be moved

@@ -6,14 +6,18 @@ pub mod soak;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::action::{Impact, Kind};
+use super::action::Kind;
 use super::event::{Event, Notice};
 use super::facts::Link;
+use super::fit::OutOfTime;
 use super::ids::{NodeId, PerNode};
+use super::late;
 use super::proof::{self, Failure};
+use super::rules::Rule;
 use super::run::{Phase, Run};
 use super::site::Role;
 use super::step::Step;
+use super::window::format_duration;
 use super::world::World;
 
 /// A change that nobody planned: the run is held with it.
@@ -182,14 +186,43 @@ fn raise(run: &Run, notice: Notice, node: Option<NodeId>, is_so: bool, message: 
 
 /// A window ends soon and steps of it are still to be done.
 fn window_closing(run: &Run, world: &World) -> Option<Event> {
+    if run.has_notice(Notice::WindowClosing, None) || matches!(run.phase, Phase::Held(_)) {
+        return None;
+    }
     let step = run.step()?;
     let window = run.windows.of(step.when)?;
+    let begun = run.act.is_some() && !is_untouched(run, world);
+    let next = run.next_bound(begun).map(|(step, _)| step);
+    let latest = next.and_then(|step| run.plan.not_after(&run.windows, step, run.is_ordered())).unwrap_or(window.to);
     let notice = run.plan.policy.closing_notice;
-    let soon = window.has_begun(world.now) && window.to.duration_since(world.now) <= notice && window.length() > notice + notice;
-    let left = window.to.duration_since(world.now).max(SignedDuration::ZERO).as_secs() / 60;
-    let message = format!("{} ends in {left} min and step `{}` is not done", step.when.as_str(), step.id);
-    let waits = !matches!(run.phase, Phase::Held(_));
-    (soon && waits).then(|| raise(run, Notice::WindowClosing, None, true, message)).flatten()
+    let soon = latest.duration_since(world.now) <= notice && window.length() > notice + notice;
+    if !soon || !window.has_begun(world.now) {
+        return None;
+    }
+    raise(run, Notice::WindowClosing, None, true, closing(run, world, (step, next), (latest, window.to)))
+}
+
+fn closing(run: &Run, world: &World, (step, next): (&Step, Option<&Step>), (latest, end): (Timestamp, Timestamp)) -> String {
+    let left = format_duration(SignedDuration::from_mins(latest.duration_since(world.now).as_mins().max(0)));
+    let Some(next) = next else {
+        return format!(
+            "{} ends at {end}, in {left}, and step `{}` is not done; it is finished, also after the end",
+            step.when.as_str(),
+            step.id
+        );
+    };
+    let then = match late::out_of_time(run, next, world) {
+        OutOfTime::Home => "the run goes home by itself",
+        OutOfTime::Finish | OutOfTime::Hold => "the run holds",
+    };
+    let (worst, after) = (run.plan.estimate(next.kind).worst, run.plan.need(next) - run.plan.estimate(next.kind).worst);
+    format!(
+        "{} ends at {end}: step `{}` begins at {latest} at the latest, in {left}, as it takes up to {} and {} must fit after it; not begun by then, it is not begun any more and {then}",
+        next.when.as_str(),
+        next.id,
+        format_duration(worst),
+        format_duration(after)
+    )
 }
 
 /// A node does not answer although nothing updates it.
@@ -282,11 +315,10 @@ fn has_begun(run: &Run, world: &World) -> bool {
     }
 }
 
-/// Until when an instruction for this step may be carried out: while its expected time fits into the window (R3), and failover
+/// Until when an instruction for this step may be carried out: while it and the way back from it fit into the window (R3), and failover
 /// is broken only on evidence that has not lapsed (R1).
 pub fn not_after(run: &Run, step: &Step) -> Option<Timestamp> {
-    let bound = step.impact() >= Impact::Disruptive && !run.is_ordered();
-    let window = run.windows.of(step.when).filter(|_| bound).map(|window| window.to - run.plan.expected(step.kind));
+    let window = run.plan.not_after(&run.windows, step, run.is_ordered()).filter(|_| !run.is_waived(Rule::R3, step));
     let proven = run.sync.as_ref().filter(|_| step.kind == Kind::BreakFailover && !run.is_ordered()).map(|sync| sync.proven_at);
     let lapses = proven.map(|at| at + run.plan.policy.max_sync_age);
     window.into_iter().chain(lapses).min()

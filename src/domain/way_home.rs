@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use super::action::{Kind, When};
 use super::event::{Cause, Event, Goal};
 use super::facts::{Facts, Known, Link};
+use super::fit;
 use super::gate::Gate;
 use super::ids::NodeId;
 use super::proof;
@@ -56,7 +57,15 @@ pub struct Found {
 
 /// Finds the ways from what `facts` say. `when`: the part of the plan in which the steps are done; R17's word holds for one part.
 pub fn find(facts: &Facts, when: When) -> Found {
-    let start = Facts { ordered: true, window: super::facts::WindowFact::Fits, ..facts.clone() };
+    search(Facts { ordered: true, window: super::facts::WindowFact::Fits, waived: Vec::new(), ..facts.clone() }, when)
+}
+
+/// The best way that needs no time in any window, so that nothing is updated on it.
+pub fn without_window(facts: &Facts, when: When) -> Option<Way> {
+    search(fit::too_short(facts), when).ways.into_iter().next()
+}
+
+fn search(start: Facts, when: When) -> Found {
     let mut ways: Vec<Way> = Vec::new();
     for (cost, facts, steps) in Search::new(start.clone(), when) {
         let Some(goal) = goal(&facts) else { continue };
@@ -81,7 +90,7 @@ pub fn find(facts: &Facts, when: When) -> Found {
 /// where [`find`] looks for up to three, and tries first without what only home needs: proving a procedure then takes 5 to 9 ms
 /// on an unoptimized build, instead of 20.
 pub fn nearest(facts: &Facts) -> Option<Goal> {
-    let start = Facts { ordered: true, window: super::facts::WindowFact::TooShort, ..facts.clone() };
+    let start = fit::too_short(facts);
     let first =
         |moves: &'static [Kind]| Search::new(start.clone(), When::Window2).only(moves).find_map(|(_, facts, _)| goal(&facts));
     goal(&start).or_else(|| first(&TO_HARBOUR)).or_else(|| first(&MOVES))

@@ -3,15 +3,20 @@
 //! Pure: the engine puts readings in, rules and decisions take facts out.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::action::Impact;
+use super::booking;
 use super::facts::{Facts, Known, Link, NodeFacts, WindowFact};
+use super::fit;
 use super::ids::{NodeId, PerNode};
+use super::people::People;
 use super::run::Run;
 use super::site::{Observation, Role, SyncFact, TrafficLook};
 use super::step::Step;
+use super::waiver;
+use super::window::calendar::Calendar;
 
 /// The last readings of a node, as far as proofs need them.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -91,9 +96,9 @@ impl Reading {
         current.as_of.is_some() || self.steady_count >= 2 && current.at.duration_since(steady_since) >= current.may_be_old
     }
 
-    /// Two readings without a break agree in every fact that proofs use.
+    /// Two readings in a row agree in every fact that proofs use.
     pub fn is_steady(&self) -> bool {
-        self.steady_count >= 2
+        self.current.is_some() && self.steady_count >= 2
     }
 
     /// Healthy and not updating in two readings.
@@ -204,11 +209,21 @@ pub struct World {
     pub settling: SignedDuration,
     /// When everything is read next, if nothing happens before.
     pub next_look: Option<Timestamp>,
+    /// What the config says now.
+    pub config: Arc<Current>,
+}
+
+/// What the config says now of a site, and may not have said when a run began.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Current {
+    pub calendar: Calendar,
+    pub people: Arc<People>,
 }
 
 impl World {
     pub fn new(now: Timestamp, has_traffic: bool, settling: SignedDuration) -> Self {
-        Self { now, readings: PerNode::default(), traffic: TrafficReading::default(), has_traffic, settling, next_look: None }
+        let (readings, traffic) = (PerNode::default(), TrafficReading::default());
+        Self { now, readings, traffic, has_traffic, settling, next_look: None, config: Arc::default() }
     }
 
     pub fn link(&self) -> Link {
@@ -231,9 +246,11 @@ impl World {
             rejected: run.verdict == Some(super::event::Verdict::Reject),
             soaked: run.soaked,
             window: self.window(run, step),
+            second: booking::lacks(run, step, self),
             ordered: run.is_ordered(),
             unprotected: run.unprotected_since().is_some(),
             movable: self.has_traffic,
+            waived: waiver::in_force(run, step, self),
         }
     }
 
@@ -336,7 +353,7 @@ impl World {
 
     fn window(&self, run: &Run, step: &Step) -> WindowFact {
         let Some(window) = run.windows.of(step.when) else { return WindowFact::Fits };
-        let needed = if step.impact() >= Impact::Disruptive { run.plan.expected(step.kind) } else { SignedDuration::ZERO };
+        let needed = if fit::is_bound(step, run.is_ordered()) { run.plan.need(step) } else { SignedDuration::ZERO };
         if self.now < window.from {
             WindowFact::NotYet
         } else if window.fits(self.now, needed) {

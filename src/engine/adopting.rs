@@ -8,8 +8,10 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 
 use crate::domain::action::Kind::Update;
+use crate::domain::action::When;
 use crate::domain::event::{FileEvidence, Goal};
 use crate::domain::facts::Link;
+use crate::domain::fit::Fit;
 use crate::domain::ids::{NodeId, PerNode, RunId};
 use crate::domain::machine;
 use crate::domain::plan::{Adoption, Package, PackageNote, Plan, Windows};
@@ -17,10 +19,12 @@ use crate::domain::run::Run;
 use crate::domain::site::{Observation, Site};
 use crate::domain::version::Target;
 use crate::domain::way_home::{self, Found};
-use crate::domain::window::Window;
+use crate::domain::window::choose::Wanted;
+use crate::domain::window::{Window, civil};
 use crate::domain::world::World;
 
 use super::api::{AdoptRequest, Kind, Problem};
+use super::booking;
 use super::package;
 use super::site::SiteEntry;
 use super::words::home::promise;
@@ -45,7 +49,7 @@ pub struct Parsed {
     package: Option<(Package, Option<PackageNote>)>,
     backups: PerNode<Option<FileEvidence>>,
     since: Option<Timestamp>,
-    second: Option<Window>,
+    second: Option<Wanted>,
     accepted: bool,
     note: String,
 }
@@ -63,7 +67,7 @@ pub async fn parse(entry: &SiteEntry, request: &AdoptRequest, now: Timestamp) ->
         }
         None => None,
     };
-    let second = request.second.as_ref().or(entry.second.as_ref()).map(|text| Window::parse(text, now)).transpose();
+    let second = request.second.as_ref().or(entry.second.as_ref()).map(|text| Wanted::parse(text, now)).transpose();
     Ok(Parsed {
         survivor: request.survivor.as_ref().map(|name| named(&entry.site, name)).transpose()?,
         to,
@@ -130,17 +134,30 @@ pub fn draft(entry: &SiteEntry, id: RunId, parsed: &Parsed, world: &World, actor
         to,
         package: package.unwrap_or_else(|| Package { path: PathBuf::new(), sha256: String::new(), bytes: 0 }),
         primary: survivor,
-        windows: Windows { first: None, second: parsed.second.clone() },
+        windows: Windows { first: None, second: fixed(parsed) },
         steps: Vec::new(),
+        urgent: None,
+        fit: Fit::default(),
+        zone: civil::name(&site.calendar.zone),
+        responsible: Some(actor.to_owned()),
     };
     let run = machine::begin(id, Box::new(plan), actor, world.now);
     let found = way_home::of_run(&run, world);
     let Some(way) = found.ways.first() else { return Err(no_way(site, &found)) };
     let mut plan = (*run.plan).clone();
     plan.steps.clone_from(&way.steps);
+    plan.windows.second = booking::book(site, &plan, When::Window2, parsed.second.clone(), world.now)?;
     plan.adopted = plan.adopted.map(|adoption| Adoption { goal: way.goal, ..adoption });
     has_what_it_needs(site, parsed, &plan, world)?;
     Ok(Drafted { run, found, plan })
+}
+
+/// Which one is the next is known once the steps are.
+fn fixed(parsed: &Parsed) -> Option<Window> {
+    match &parsed.second {
+        Some(Wanted::Fixed(window)) => Some(window.clone()),
+        _ => None,
+    }
 }
 
 fn refused(code: &str, message: String) -> Problem {

@@ -4,16 +4,18 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::checks::Check;
 use crate::domain::event::Verdict;
 use crate::domain::ids::{NodeId, RunId};
 use crate::domain::journal::Record;
+use crate::domain::people::People;
 use crate::domain::plan::{Plan, Refusal};
 use crate::domain::run::Run;
 use crate::domain::site::Site;
 use crate::domain::way_home::Found;
+use crate::domain::window::calendar::Usual;
 use crate::domain::world::World;
 
 use super::untouched::{NotDriven, Untouched};
@@ -48,11 +50,26 @@ pub struct PlanRequest {
     pub package: PathBuf,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub procedure: Option<String>,
-    /// A window, `2026-11-22T02:00[Europe/Berlin] +4h`.
+    /// A window, `2026-11-22T02:00[Europe/Berlin] +4h`, or `next`, `next NAME`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub second: Option<String>,
+    /// Why both windows are in one night: the lower bound of the soak is waived for this plan.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub urgent: Option<String>,
+    /// The user who is responsible for window two; by default the site's, else whoever starts the run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub responsible: Option<String>,
+}
+
+/// The next windows of a site.
+#[derive(Clone, Debug)]
+pub struct WindowsFound {
+    pub site: String,
+    pub zone: String,
+    /// Free ones and such as a freeze takes out, in order.
+    pub windows: Vec<Usual>,
 }
 
 /// A plan before it is a run.
@@ -63,6 +80,8 @@ pub struct PlanPreview {
     /// When each step is expected to begin.
     pub times: Vec<Timestamp>,
     pub refusals: Vec<Refusal>,
+    /// What the clocks do to its windows.
+    pub flags: Vec<String>,
     /// The site's traffic can be moved through us.
     pub movable: bool,
 }
@@ -75,17 +94,27 @@ pub enum Word {
         gate: Option<String>,
         verdict: Verdict,
         note: Option<String>,
+        /// The beginning of the hash of what the person was shown: a conflict if that has changed.
+        evidence: Option<String>,
+    },
+    /// Set a promise aside for the step where the run stands.
+    Waive {
+        rule: String,
+        reason: String,
     },
     /// Window two is taken over by whoever has read the handover note with this hash.
     TakeOver {
         read: String,
         note: Option<String>,
+        evidence: Option<String>,
     },
     Hold,
     /// With a window: the one of the step where the run stands is booked anew.
     Resume {
         window: Option<String>,
     },
+    /// As [`Word::Resume`], with other windows by name, or another person responsible for window two.
+    Rebook(Rebooking),
     SwitchBack {
         note: String,
     },
@@ -105,6 +134,30 @@ pub enum Word {
         identity: String,
         note: Option<String>,
     },
+}
+
+impl Word {
+    /// The word as it is typed.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Confirm { .. } | Self::TakeOver { .. } => "confirm",
+            Self::Waive { .. } => "waive",
+            Self::Hold => "hold",
+            Self::Resume { .. } | Self::Rebook(_) => "resume",
+            Self::SwitchBack { .. } => "switch-back",
+            Self::Abort { .. } => "abort",
+            Self::Close { .. } => "close",
+            Self::ReplaceNode { .. } => "node replace",
+        }
+    }
+}
+
+/// What of a run's bookings changes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rebooking {
+    pub first: Option<String>,
+    pub second: Option<String>,
+    pub responsible: Option<String>,
 }
 
 /// What `adopt` is given. Files are paths on the daemon's machine.
@@ -161,6 +214,8 @@ pub struct Replaced {
 pub enum Kind {
     /// The request can't be read: 400.
     BadInput,
+    /// The person may not say this: 403.
+    NotAllowed,
     /// No such site, run or gate: 404.
     NotFound,
     /// Not in this phase, another run on the site, or the run has moved on: 409.
@@ -215,8 +270,14 @@ pub trait Fleet: Send + Sync + 'static {
 
     fn sites(&self) -> Vec<Site>;
 
+    /// Who may say what, and what people call each other.
+    fn people(&self) -> &People;
+
     /// The preflight of a site: fresh readings, nothing changed.
     fn check<'a>(&'a self, site: &'a str) -> BoxFuture<'a, Result<Vec<Check>, Problem>>;
+
+    /// The next windows of a site that are so long.
+    fn windows(&self, site: &str, length: Option<SignedDuration>) -> Result<WindowsFound, Problem>;
 
     /// A plan and what speaks against it; touches nothing.
     fn plan(&self, request: PlanRequest) -> BoxFuture<'_, Result<PlanPreview, Problem>>;

@@ -5,6 +5,7 @@
 
 mod adopting;
 pub mod api;
+mod booking;
 pub mod export;
 pub mod fleet;
 pub mod hooks;

@@ -2,21 +2,25 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
 use crate::domain::action::When;
 use crate::domain::checks::{self, Check};
 use crate::domain::facts::Link;
+use crate::domain::fit::Fit;
 use crate::domain::ids::{NodeId, PerNode};
 use crate::domain::plan::{Order, Package, PackageNote, Plan, Refusal, Windows};
 use crate::domain::procedure::Procedure;
+use crate::domain::run::Run;
 use crate::domain::site::{Observation, Site};
 use crate::domain::version::Target;
-use crate::domain::window::Window;
+use crate::domain::window::choose::Wanted;
 use crate::domain::world::World;
 
 use super::api::{Kind, PlanRequest, Problem};
+use super::booking;
 use super::site::SiteEntry;
 
 /// A plan and what speaks against starting it.
@@ -28,8 +32,11 @@ pub struct Draft {
 /// The texts of a request, read.
 pub struct Parsed {
     to: Target,
-    windows: Windows,
+    first: Option<Wanted>,
+    second: Option<Wanted>,
+    responsible: Option<String>,
     now: Timestamp,
+    urgent: Option<String>,
 }
 
 /// The procedure that a request names, or the site's own.
@@ -52,6 +59,9 @@ pub fn procedure<'a>(
 /// Reads package path, version and windows; a procedure's windows must be given by the request or the site.
 pub fn parse(entry: &SiteEntry, procedure: &Procedure, request: &PlanRequest, now: Timestamp) -> Result<Parsed, Problem> {
     absolute(&request.package)?;
+    if request.urgent.as_ref().is_some_and(|why| why.trim().is_empty()) {
+        return Err(bad_input("note_missing", "an urgent plan needs a note that says why no soak can be awaited".to_owned()));
+    }
     let to =
         request.to.parse().map_err(|error: crate::domain::version::NotAVersion| bad_input("bad_version", error.to_string()))?;
     let window = |when, flag: &str, given: Option<&String>, own: Option<&String>| {
@@ -63,11 +73,12 @@ pub fn parse(entry: &SiteEntry, procedure: &Procedure, request: &PlanRequest, no
             return Err(bad_input("no_window", message)
                 .hint(format!("give `{flag} \"2026-11-22T02:00[Europe/Berlin] +4h\"`, or `[windows]` in the site's file")));
         };
-        Window::parse(text, now).map(Some).map_err(|error| bad_input("bad_window", format!("`{flag}`: {error}")))
+        Wanted::parse(text, now).map(Some).map_err(|error| bad_input("bad_window", format!("`{flag}`: {error}")))
     };
     let first = window(When::Window1, "--first", request.first.as_ref(), entry.first.as_ref())?;
     let second = window(When::Window2, "--second", request.second.as_ref(), entry.second.as_ref())?;
-    Ok(Parsed { to, windows: Windows { first, second }, now })
+    let responsible = request.responsible.clone().or(entry.responsible.clone());
+    Ok(Parsed { to, first, second, responsible, now, urgent: request.urgent.clone() })
 }
 
 /// The daemon's own working folder means nothing to whoever asks.
@@ -83,7 +94,7 @@ fn bad_input(code: &str, message: String) -> Problem {
     Problem::new(Kind::BadInput, code, message)
 }
 
-/// The plan for the pair as it is read now.
+/// The plan for the pair as it is read now. `earlier`: the site's runs, newest first; what they took is what this one takes.
 pub fn draft(
     entry: &SiteEntry,
     procedure: &Procedure,
@@ -91,6 +102,7 @@ pub fn draft(
     package: Package,
     note: Option<PackageNote>,
     world: &World,
+    earlier: &[Arc<Run>],
 ) -> Result<Draft, Problem> {
     let site = &entry.site;
     let Link::Linked { primary } = world.link() else {
@@ -100,9 +112,15 @@ pub fn draft(
     };
     let now = parsed.now;
     let from = start_version(site, primary, world)?;
-    let order = Order { from, to: parsed.to, package, note: note.clone(), primary, windows: parsed.windows };
+    let order = Order { from, to: parsed.to, package, note: note.clone(), primary, windows: Windows::default() };
     let hands = PerNode::new(|node| entry.ports.nodes[node].hands());
-    let plan = Plan { hands, ..Plan::new(procedure, site, order) };
+    let (responsible, urgent) = (parsed.responsible, parsed.urgent);
+    let plan = Plan { hands, responsible, urgent, ..Plan::new(procedure, site, order) };
+    let earlier: Vec<&Run> = earlier.iter().map(|run| &**run).collect();
+    // What a window must hold is known only with the estimates.
+    let mut plan = Plan { fit: Fit::of(&plan, world.has_traffic, &earlier), ..plan };
+    plan.windows.first = booking::book(site, &plan, When::Window1, parsed.first, now)?;
+    plan.windows.second = booking::book(site, &plan, When::Window2, parsed.second, now)?;
     let mut refusals = plan.refusals(site, note.as_ref(), now, world.has_traffic);
     refusals.extend(unequal(world));
     Ok(Draft { plan, refusals })

@@ -123,6 +123,8 @@ fn is_essential(run: &Run, event: &Event) -> bool {
             | Event::StepBegun { .. }
             | Event::Resumed { .. }
             | Event::Confirmed { .. }
+            | Event::Denied { .. }
+            | Event::Waived { .. }
             | Event::Waited { .. }
             | Event::EvidenceLapsed { .. }
     );

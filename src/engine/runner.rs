@@ -2,6 +2,7 @@
 //!
 //! While an act is under way or nothing is to be done, people's words are taken; everything else happens in order.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
@@ -13,7 +14,9 @@ use crate::domain::decide::{Next, after_restart, decide, may_be_sent_again};
 use crate::domain::event::{Event, Notice, WaitingOn};
 use crate::domain::journal::Record;
 use crate::domain::machine::Command;
+use crate::domain::people::People;
 use crate::domain::run::{Phase, Run};
+use crate::domain::shown::Shown;
 use crate::domain::world::World;
 use crate::ports::{Recall, StoreError};
 
@@ -74,7 +77,12 @@ pub struct Runner {
     inbox: mpsc::Receiver<Message>,
     /// Looks since something last changed: the wait between looks grows with it.
     idle_looks: u32,
+    /// What the gate that is open has shown, newest last.
+    shown: VecDeque<Shown>,
 }
+
+/// So many states of the evidence back a person can be told what has changed: they change with the pair, not with the time.
+const SHOWN_KEPT: usize = 8;
 
 impl Runner {
     pub fn new(
@@ -83,9 +91,17 @@ impl Runner {
         published: Arc<watch::Sender<Snapshot>>,
         inbox: mpsc::Receiver<Message>,
     ) -> Self {
-        let world = Arc::new(ports.world(around.clock.now()));
+        let world = published.borrow().world.clone();
         let recorder = Recorder::new(around.clone(), published);
-        Self { recorder, performer: Performer { around: around.clone(), ports }, around, world, inbox, idle_looks: 0 }
+        Self {
+            recorder,
+            performer: Performer { around: around.clone(), ports },
+            around,
+            world,
+            inbox,
+            idle_looks: 0,
+            shown: VecDeque::new(),
+        }
     }
 
     /// Drives the run until it is finished or the journal fails. `recovered`: it stood in the journal when the daemon came up.
@@ -116,6 +132,30 @@ impl Runner {
     /// The run's whole journal.
     pub fn records(&self) -> Result<Vec<Record>, StoreError> {
         self.around.journal.records(&self.run().id, 0)
+    }
+
+    pub fn people(&self) -> &People {
+        &self.around.people
+    }
+
+    /// What an open gate has shown lately and a person means by this beginning of a hash.
+    pub fn shown(&self, hash: &str) -> Option<&Shown> {
+        self.shown.iter().find(|shown| shown.is_meant_by(hash))
+    }
+
+    /// Remembers what is shown from this look on, so that a person can be told what has changed since.
+    fn remember(&mut self) {
+        let waits = self.run().open_gate().is_some();
+        if !waits && self.shown.is_empty() {
+            return;
+        }
+        let shown = Shown::of(self.run(), &self.world);
+        if self.shown.back().is_none_or(|last| last.hash != shown.hash) {
+            self.shown.push_back(shown);
+        }
+        while self.shown.len() > SHOWN_KEPT || !waits && !self.shown.is_empty() {
+            self.shown.pop_front();
+        }
     }
 
     async fn go(&mut self) -> Result<(), Stopped> {
@@ -195,6 +235,7 @@ impl Runner {
         let world = Arc::make_mut(&mut self.world);
         seen.into_world(world, now);
         world.next_look = Some(now + wait);
+        self.remember();
         self.recorder.publish(self.world.clone());
     }
 

@@ -51,6 +51,7 @@ impl From<Problem> for Refused {
     fn from(problem: Problem) -> Self {
         let status = match problem.kind {
             Kind::BadInput => StatusCode::BAD_REQUEST,
+            Kind::NotAllowed => StatusCode::FORBIDDEN,
             Kind::NotFound => StatusCode::NOT_FOUND,
             Kind::Conflict => StatusCode::CONFLICT,
             Kind::Refused => StatusCode::UNPROCESSABLE_ENTITY,

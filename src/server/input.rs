@@ -4,6 +4,7 @@ use axum::body::to_bytes;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
+use jiff::SignedDuration;
 use nix::unistd::{Uid, User};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -11,7 +12,8 @@ use serde::de::DeserializeOwned;
 use crate::domain::event::Verdict;
 use crate::domain::gate::Gate;
 use crate::domain::ids::{NodeId, NotANode, RunId};
-use crate::engine::api::Word;
+use crate::domain::window::parse_duration;
+use crate::engine::api::{Rebooking, Word};
 
 use super::answer::Refused;
 use super::limits;
@@ -108,6 +110,26 @@ impl<S: Send + Sync> FromRequestParts<S> for OfSite {
     }
 }
 
+/// `?for=DURATION`.
+pub struct For(pub Option<SignedDuration>);
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ForQuery {
+    r#for: Option<String>,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for For {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refused> {
+        let query = Query::<ForQuery>::try_from_uri(&parts.uri);
+        let Query(ForQuery { r#for: text }) = query.map_err(|error| Refused::bad_input(error.body_text()))?;
+        let length = text.map(|text| parse_duration(&text)).transpose();
+        length.map(Self).map_err(|error| Refused::bad_input(error.to_string()))
+    }
+}
+
 /// A JSON body; an empty one stands for `{}`.
 pub struct Input<T>(pub T);
 
@@ -148,6 +170,17 @@ pub struct ConfirmBody {
     pub verdict: Option<Verdict>,
     /// The hash of the handover note that was read.
     pub read: Option<String>,
+    /// The beginning of the hash of what was shown.
+    pub evidence: Option<String>,
+    pub seq: Option<u64>,
+}
+
+/// The body of `waive`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WaiveBody {
+    pub rule: String,
+    pub reason: String,
     pub seq: Option<u64>,
 }
 
@@ -155,19 +188,37 @@ impl ConfirmBody {
     /// The word that it is. With a note's hash it takes window two over, and nothing else.
     pub fn into_word(self) -> Result<Word, Refused> {
         let (note, verdict) = (short(self.note)?, self.verdict.unwrap_or(Verdict::Accept));
-        let Some(read) = self.read else { return Ok(Word::Confirm { gate: self.gate, verdict, note }) };
+        let Some(read) = self.read else { return Ok(Word::Confirm { gate: self.gate, verdict, note, evidence: self.evidence }) };
         if self.gate.as_deref().is_some_and(|gate| gate != Gate::Handover.name()) || verdict != Verdict::Accept {
             return Err(Refused::bad_input("`read` goes with accepting the gate `handover`, and with no other"));
         }
-        Ok(Word::TakeOver { read, note })
+        Ok(Word::TakeOver { read, note, evidence: self.evidence })
     }
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ResumeBody {
+    /// For the part where the run stands; not beside `first` and `second`.
     pub window: Option<String>,
+    pub first: Option<String>,
+    pub second: Option<String>,
+    pub responsible: Option<String>,
     pub seq: Option<u64>,
+}
+
+impl ResumeBody {
+    pub fn word(self) -> Result<Word, Refused> {
+        let Self { window, first, second, responsible, .. } = self;
+        let rebooking = Rebooking { first, second, responsible };
+        match (window, rebooking == Rebooking::default()) {
+            (window, true) => Ok(Word::Resume { window }),
+            (None, false) => Ok(Word::Rebook(rebooking)),
+            (Some(_), false) => {
+                Err(Refused::bad_input("`window` stands for `first` or `second`, whichever the run is in; give either, not both"))
+            }
+        }
+    }
 }
 
 #[derive(Deserialize)]

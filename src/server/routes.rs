@@ -12,16 +12,17 @@ use serde_json::json;
 use crate::domain::exposure;
 use crate::domain::handover;
 use crate::domain::ids::RunId;
-use crate::engine::api::{AdoptRequest, Fleet, Kind, PlanRequest, Problem, Replaced, Word};
+use crate::engine::api::{AdoptRequest, Fleet, Kind, PlanRequest, Problem, Replaced, Snapshot, Word};
 
 use super::answer::{Answer, Refused, json as answer, lines, ok};
 use super::guard::guard;
 use super::input::{
-    AbortBody, Actor, After, CloseBody, ConfirmBody, HoldBody, Id, Input, Name, OfSite, ReplaceBody, ResumeBody, SiteNode,
-    SwitchBackBody, required, short,
+    AbortBody, Actor, After, CloseBody, ConfirmBody, For, HoldBody, Id, Input, Name, OfSite, ReplaceBody, ResumeBody, SiteNode,
+    SwitchBackBody, WaiveBody, required, short,
 };
 use super::view::{
-    Adoption, AlertTests, ByHand, Checks, LeftUntouched, NoRun, Plan, Runs, SiteView, Sites, Started, Status, Ways,
+    Adoption, AlertTests, ByHand, Checks, LeftUntouched, NoRun, People, Plan, Runs, SiteView, Sites, Started, Status, Ways,
+    WindowsView,
 };
 
 /// Where a request came in.
@@ -40,6 +41,7 @@ pub fn router(fleet: Arc<dyn Fleet>, door: Door) -> Router {
     let api = Router::new()
         .route("/sites", get(sites))
         .route("/sites/{site}/check", get(check))
+        .route("/sites/{site}/windows", get(windows))
         .route("/sites/{site}/status", get(newest))
         .route("/sites/{site}/by-hand", get(newest_by_hand))
         .route("/exposure", get(exposure))
@@ -50,6 +52,7 @@ pub fn router(fleet: Arc<dyn Fleet>, door: Door) -> Router {
         .route("/runs/{id}/journal", get(journal))
         .route("/runs/{id}/handover", get(handover))
         .route("/runs/{id}/confirm", post(confirm))
+        .route("/runs/{id}/waive", post(waive))
         .route("/runs/{id}/hold", post(hold))
         .route("/runs/{id}/resume", post(resume))
         .route("/runs/{id}/switch-back", post(switch_back))
@@ -59,7 +62,8 @@ pub fn router(fleet: Arc<dyn Fleet>, door: Door) -> Router {
         .route("/sites/{site}/adopt", post(adopt))
         .route("/sites/{site}/adopt/plan", post(adoption))
         .route("/sites/{site}/nodes/{node}/replace", post(replace_node))
-        .route("/alerts/test", post(test_alerts));
+        .route("/alerts/test", post(test_alerts))
+        .route("/people", get(people));
     Router::new()
         .nest("/api/v1", api)
         .route("/healthz", get(healthz))
@@ -78,6 +82,10 @@ async fn check(State(fleet): Shared, Name(site): Name) -> Answer {
     ok(&Checks::new(&site, fleet.check(&site).await?))
 }
 
+async fn windows(State(fleet): Shared, Name(site): Name, For(length): For) -> Answer {
+    ok(&WindowsView::new(fleet.windows(&site, length)?, length))
+}
+
 async fn newest(State(fleet): Shared, Name(site): Name) -> Answer {
     let newest = fleet.newest(&site)?;
     let number = newest.as_ref().map_or(0, |snapshot| snapshot.run.id.number);
@@ -85,7 +93,7 @@ async fn newest(State(fleet): Shared, Name(site): Name) -> Answer {
         return ok(&LeftUntouched::from(left));
     }
     match newest {
-        Some(snapshot) => ok(&Status::full(&snapshot, fleet.now())),
+        Some(snapshot) => ok(&status(&*fleet, &snapshot)),
         None => ok(&NoRun { site, run: None }),
     }
 }
@@ -108,10 +116,12 @@ async fn exposure(State(fleet): Shared, OfSite(site): OfSite) -> Answer {
 }
 
 async fn plan(State(fleet): Shared, Input(request): Input<PlanRequest>) -> Answer {
+    let request = PlanRequest { urgent: short(request.urgent)?, ..request };
     ok(&Plan::from(fleet.plan(request).await?))
 }
 
 async fn start(State(fleet): Shared, Actor(actor): Actor, Input(request): Input<PlanRequest>) -> Answer {
+    let request = PlanRequest { urgent: short(request.urgent)?, ..request };
     let run = fleet.start(request, &actor).await?;
     Ok(answer(StatusCode::CREATED, &Started { run }))
 }
@@ -125,7 +135,7 @@ async fn runs(State(fleet): Shared) -> Answer {
 async fn run(State(fleet): Shared, Id(id): Id) -> Answer {
     match fleet.untouched().iter().find(|left| left.run == id) {
         Some(left) => ok(&LeftUntouched::from(left)),
-        None => ok(&Status::full(&fleet.run(&id)?, fleet.now())),
+        None => ok(&status(&*fleet, &fleet.run(&id)?)),
     }
 }
 
@@ -155,12 +165,22 @@ fn no_handover(id: &RunId) -> Problem {
         .hint("there is one from the end of window one's work on")
 }
 
+async fn waive(State(fleet): Shared, Id(id): Id, Actor(actor): Actor, Input(body): Input<WaiveBody>) -> Answer {
+    let reason = required(body.reason, "why is the promise set aside?")?;
+    tell(&*fleet, &id, Word::Waive { rule: body.rule, reason }, &actor, body.seq).await
+}
+
+async fn people(State(fleet): Shared) -> Answer {
+    ok(&People { people: fleet.people().all().cloned().collect() })
+}
+
 async fn hold(State(fleet): Shared, Id(id): Id, Actor(actor): Actor, Input(body): Input<HoldBody>) -> Answer {
     tell(&*fleet, &id, Word::Hold, &actor, body.seq).await
 }
 
 async fn resume(State(fleet): Shared, Id(id): Id, Actor(actor): Actor, Input(body): Input<ResumeBody>) -> Answer {
-    tell(&*fleet, &id, Word::Resume { window: body.window }, &actor, body.seq).await
+    let seq = body.seq;
+    tell(&*fleet, &id, body.word()?, &actor, seq).await
 }
 
 async fn switch_back(State(fleet): Shared, Id(id): Id, Actor(actor): Actor, Input(body): Input<SwitchBackBody>) -> Answer {
@@ -199,13 +219,18 @@ async fn replace_node(
 ) -> Answer {
     let replaced = Replaced { node, identity: body.identity, note: short(body.note)?, seq: body.seq };
     let snapshot = fleet.replace_node(&site, replaced, &actor).await?;
-    Ok(answer(StatusCode::ACCEPTED, &Status::full(&snapshot, fleet.now())))
+    Ok(answer(StatusCode::ACCEPTED, &status(&*fleet, &snapshot)))
 }
 
 /// A person's word, answered with where the run stands after it.
 async fn tell(fleet: &dyn Fleet, id: &RunId, word: Word, actor: &str, seq: Option<u64>) -> Answer {
     let snapshot = fleet.command(id, word, actor, seq).await?;
-    Ok(answer(StatusCode::ACCEPTED, &Status::full(&snapshot, fleet.now())))
+    Ok(answer(StatusCode::ACCEPTED, &status(fleet, &snapshot)))
+}
+
+/// The status of one run, with the names of those whom it mentions.
+fn status(fleet: &dyn Fleet, snapshot: &Snapshot) -> Status {
+    Status::full(snapshot, fleet.now()).named(fleet.people())
 }
 
 async fn test_alerts(State(fleet): Shared, Actor(_): Actor) -> Answer {

@@ -172,7 +172,7 @@ async fn r7_after_a_rejection_the_way_leads_back() {
     stage.until_step(&id, "soak.confirm").await;
     stage.until(&id, |run| run.open_gate().is_some()).await;
     stage.pass(SignedDuration::from_hours(3)).await;
-    let word = Word::Confirm { gate: Some("production".to_owned()), verdict: Verdict::Reject, note: None };
+    let word = Word::Confirm { gate: Some("production".to_owned()), verdict: Verdict::Reject, note: None, evidence: None };
     stage.word(&id, word).await.unwrap();
     let found = ways(&stage, &id).await;
     let view = changeover::server::view::Ways::of(&found);

@@ -253,7 +253,8 @@ fn both_standby_is_awaited_for_a_moment_and_then_held() {
         assert!(why.contains("nobody serves"), "{step}: {why}");
         let (held, _) = machine::next(&run, event, later(120)).unwrap();
         assert!(alert::hint_of("both_standby", &held).contains("make node `"), "{step}");
-        let (resumed, _) = machine::next(&held, &Event::Resumed { first: None, second: None }, later(180)).unwrap();
+        let (resumed, _) =
+            machine::next(&held, &Event::Resumed { first: None, second: None, responsible: None }, later(180)).unwrap();
         let again = decide(&resumed, &read_as(&run, standby, since, later(180)));
         assert!(
             matches!(&again, Next::Record { event: Event::Held { code, .. }, .. } if code == "both_standby"),

@@ -69,7 +69,7 @@ fn more_events() -> Vec<Event> {
     let mut events = vec![
         Event::HoldRequested {},
         Event::Recovered {},
-        Event::Resumed { first: None, second: None },
+        Event::Resumed { first: None, second: None, responsible: None },
         Event::SwitchBackOrdered { note: text() },
         Event::Revised { cause: Cause::Abort, goal: Goal::Home, note: none(), steps: Vec::new(), seen: Vec::new() },
         Event::NodeReplaced { node: NodeId::A, identity: text(), note: none() },
@@ -86,7 +86,7 @@ fn more_events() -> Vec<Event> {
         events.push(Event::Held { code, message, expected, found, node: None, given_up: false });
     }
     for gate in Gate::all() {
-        let word = |verdict| Event::Confirmed { gate, verdict, note: None };
+        let word = |verdict| Event::Confirmed { gate, verdict, note: None, by: None, shown: None };
         events.extend([Verdict::Accept, Verdict::AcceptEarly, Verdict::Reject].map(word));
     }
     events
@@ -211,7 +211,7 @@ async fn at_rest(fault: Fault) -> Vec<Record> {
 
 /// A person answers in other ways than the plan hopes for.
 async fn answers() -> Vec<Vec<Record>> {
-    let confirm = |gate: &str, verdict| Word::Confirm { gate: Some(gate.to_owned()), verdict, note: None };
+    let confirm = |gate: &str, verdict| Word::Confirm { gate: Some(gate.to_owned()), verdict, note: None, evidence: None };
     let stage = Stage::new();
     stage.fault(Planned::once(Fault::SyncOddStatus));
     let id = stage.start("in-place").await;

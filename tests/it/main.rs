@@ -40,6 +40,7 @@ mod replace;
 mod rules;
 mod runs;
 mod simulator;
+mod soak;
 mod space;
 mod stage;
 mod starts;

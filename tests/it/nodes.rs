@@ -141,7 +141,7 @@ async fn r16_stray_sessions_block_the_acceptance() {
     back_and_forth(NodeId::B)(&mut stage.site.current());
     stage.pass(SignedDuration::from_mins(1)).await;
     stage.resume(&id).await.unwrap();
-    let accept = || Word::Confirm { gate: Some("production".to_owned()), verdict: Verdict::Accept, note: None };
+    let accept = || Word::Confirm { gate: Some("production".to_owned()), verdict: Verdict::Accept, note: None, evidence: None };
     let mut refused = 0;
     for _ in 0..400 {
         if stage.truth().nodes.a.open_sessions > 0 && end(&stage.run(&id)).is_none() {

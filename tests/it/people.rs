@@ -9,7 +9,7 @@ use crate::audit::assert_sound;
 use crate::stage::{PROCEDURES, Setting, Stage, end};
 
 fn confirm(gate: Option<&str>, verdict: Verdict) -> Word {
-    Word::Confirm { gate: gate.map(str::to_owned), verdict, note: None }
+    Word::Confirm { gate: gate.map(str::to_owned), verdict, note: None, evidence: None }
 }
 
 /// Nothing but what is seen happens between a hold and its resumption.

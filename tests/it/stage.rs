@@ -11,10 +11,12 @@ use changeover::domain::event::{Event, Verdict};
 use changeover::domain::gate::Gate;
 use changeover::domain::ids::{NodeId, PerNode, RunId};
 use changeover::domain::journal::{Record, hex};
+use changeover::domain::people::People;
 use changeover::domain::procedure::{BUILT_IN, Procedure};
 use changeover::domain::run::{Phase, Run};
 use changeover::domain::site::{Node, Policy, Role, Site};
 use changeover::domain::step::Step;
+use changeover::domain::window::calendar::Calendar;
 use changeover::engine::Around;
 use changeover::engine::api::{Fleet as _, PlanRequest, Problem, Snapshot, Word};
 use changeover::engine::fleet::Fleet;
@@ -46,12 +48,16 @@ pub struct Setting {
     pub seed: u64,
     /// Procedures beside the built-in ones.
     pub own: Vec<Procedure>,
+    /// The site's zone, usual windows and freezes, as the daemon reads them at its next start.
+    pub calendar: Calendar,
+    pub people: People,
 }
 
 impl Default for Setting {
     fn default() -> Self {
         let (first, second) = ("now +4h".to_owned(), "2026-11-23T07:00:00Z +4h".to_owned());
-        Self { options: InProcessOptions::default(), policy: Policy::default(), first, second, seed: 1, own: Vec::new() }
+        let (options, policy, calendar) = (InProcessOptions::default(), Policy::default(), Calendar::default());
+        Self { options, policy, first, second, seed: 1, own: Vec::new(), calendar, people: People::default() }
     }
 }
 
@@ -142,6 +148,8 @@ impl Stage {
             procedure: Some(procedure.to_owned()),
             first: Some(self.setting.first.clone()),
             second: Some(self.setting.second.clone()),
+            urgent: None,
+            responsible: None,
         }
     }
 
@@ -171,7 +179,7 @@ impl Stage {
     }
 
     pub async fn accept(&self, id: &RunId, gate: Option<&str>) -> Result<Snapshot, Problem> {
-        let word = Word::Confirm { gate: gate.map(str::to_owned), verdict: Verdict::Accept, note: None };
+        let word = Word::Confirm { gate: gate.map(str::to_owned), verdict: Verdict::Accept, note: None, evidence: None };
         self.word(id, word).await
     }
 
@@ -470,13 +478,15 @@ fn fleet(
         procedure: Some("role-swap".to_owned()),
         nodes: PerNode::new(node),
         policy: setting.policy.clone(),
+        calendar: setting.calendar.clone(),
     };
     let hooks =
         Hooks { alerts: vec![Route { hook: "ops".to_owned(), events: vec!["*".to_owned()] }], exports: vec!["safe".to_owned()] };
-    let around = Arc::new(Around::new(journal.clone(), clock.clone(), hooks, state));
+    let people = setting.people.clone();
+    let around = Arc::new(Around { people, ..Around::new(journal.clone(), clock.clone(), hooks, state) });
     let built_in = BUILT_IN.iter().map(|(name, text)| Procedure::load(name, text).unwrap());
     let procedures = built_in.chain(setting.own.iter().cloned()).collect();
-    let entry = SiteEntry { site, ports, first: None, second: None };
+    let entry = SiteEntry { site, ports, first: None, second: None, responsible: None };
     Fleet::new(around, vec![entry], procedures, Vec::new())
 }
 

@@ -8,6 +8,7 @@ use changeover::domain::procedure::Procedure;
 use changeover::domain::site::{Node, Policy, Site};
 use changeover::domain::stop_here::{self, StopHere};
 use changeover::domain::version::Target;
+use changeover::domain::window::calendar::Calendar;
 
 fn plan(procedure: &str) -> Plan {
     let node = |id: NodeId| Node { identity: format!("box-{id}"), address: "192.0.2.10".parse().unwrap() };
@@ -17,6 +18,7 @@ fn plan(procedure: &str) -> Plan {
         procedure: None,
         nodes: PerNode::new(node),
         policy: Policy::default(),
+        calendar: Calendar::default(),
     };
     let target = |text: &str| Target { version: text.parse().unwrap(), build: None };
     let order = Order {

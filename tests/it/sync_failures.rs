@@ -89,7 +89,7 @@ async fn an_unknown_status_text_is_accepted_once_by_a_person() {
     stage.fault(Planned { times: Some(4), ..Planned::for_ever(Fault::SyncOddStatus) });
     let id = stage.start("role-swap").await;
     assert_eq!(stage.to_rest(&id).await.end, "sync_status_unknown");
-    let word = |verdict| Word::Confirm { gate: Some("sync_status".to_owned()), verdict, note: None };
+    let word = |verdict| Word::Confirm { gate: Some("sync_status".to_owned()), verdict, note: None, evidence: None };
     stage.word(&id, word(Verdict::Reject)).await.unwrap();
     let run = stage.run(&id);
     assert!(run.hold().is_some() && run.accepted_status.is_none(), "a rejection accepts nothing\n{}", stage.story(&id));

@@ -108,8 +108,8 @@ async fn a_window_that_closes_withdraws_the_instruction() {
         let rest = stage.idle_to_rest(&id).await;
         assert_eq!(rest.end, "window_missed", "{step}\n{}", stage.story(&id));
         let window = rest.run.windows.of(rest.run.step().unwrap().when).unwrap().clone();
-        let expected = rest.run.plan.expected(rest.run.step().unwrap().kind);
-        assert!(rest.run.last_at <= window.to - expected + SignedDuration::from_mins(2), "{step}\n{}", stage.story(&id));
+        let need = rest.run.plan.need(rest.run.step().unwrap());
+        assert!(rest.run.last_at <= window.to - need + SignedDuration::from_mins(2), "{step}\n{}", stage.story(&id));
         let told = stage.last_alert("held");
         assert!(told.contains("is withdrawn, do not carry it out"), "{step}: {told}");
         assert!(rest.run.act.is_none(), "{step}");

@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{MAX_TRIES, Next, act, begun, done, held, held_by_rule, hindered, record, renew, rest};
+use super::{MAX_TRIES, Next, act, begun, done, held, hindered, record, refused, renew, rest};
 use crate::domain::action::{Kind, Repeat};
 use crate::domain::event::{Baseline, Event, WaitingOn};
 use crate::domain::facts::Link;
@@ -63,7 +63,8 @@ pub fn instructed(run: &Run, world: &World) -> Next {
         }
         Cure::Reading | Cure::Time => settled,
         Cure::Renew(kind, node) => renew(run, &violation, kind, node),
-        Cure::Person => held_by_rule(&violation),
+        Cure::Booking => super::held_by_rule(&violation),
+        Cure::Person => refused(run, step, &violation, world),
     }
 }
 

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::Told;
 use crate::domain::action::{Kind, When};
-use crate::domain::event::Event;
+use crate::domain::event::{Event, Verdict};
 use crate::domain::run::Run;
 use crate::domain::step::Step;
 use crate::domain::window::format_duration;
@@ -28,8 +28,8 @@ fn of_step(run: &Run, step: &Step, told: &[Told<'_>]) -> Option<String> {
     let own: Vec<&Told<'_>> = told.iter().filter(|(record, _)| record.step.as_ref() == Some(&step.id)).collect();
     let done = own.iter().rfind(|(_, event)| matches!(event, Event::StepDone { .. } | Event::Confirmed { .. }))?;
     if step.kind == Kind::Confirm {
-        let note = if let Event::Confirmed { note: Some(note), .. } = &done.1 { format!(": {note}") } else { String::new() };
-        return Some(format!("{} `{}` {} by {}{note}", second(done.0.at), step.id, gate_of(step), done.0.actor));
+        let words: Vec<String> = own.iter().filter_map(|told| word(told)).collect();
+        return Some(format!("{} `{}` confirmed by {}", second(done.0.at), gate_of(step), words.join(", ")));
     }
     let begun: Vec<_> = own.iter().filter(|(_, event)| matches!(event, Event::StepBegun { .. })).collect();
     let took = begun.first().map(|(record, _)| done.0.at.duration_since(record.at));
@@ -40,8 +40,15 @@ fn of_step(run: &Run, step: &Step, told: &[Told<'_>]) -> Option<String> {
     Some(format!("{} `{}` done{}{by}{tries}", second(done.0.at), step.id, took.unwrap_or_default()))
 }
 
-fn gate_of(step: &Step) -> String {
-    step.gate.map(|gate| format!("({gate}) confirmed")).unwrap_or_default()
+fn gate_of(step: &Step) -> &str {
+    step.gate.map_or(step.id.as_str(), |gate| gate.name())
+}
+
+/// Who accepted, and what they said to it.
+fn word((record, event): &Told<'_>) -> Option<String> {
+    let Event::Confirmed { note, by, verdict: Verdict::Accept | Verdict::AcceptEarly, .. } = event else { return None };
+    let note = note.as_ref().map(|note| format!(": {note}")).unwrap_or_default();
+    Some(format!("{}{note}", by.as_ref().map_or_else(|| record.actor.clone(), ToString::to_string)))
 }
 
 /// Whatever did not go by itself: holds, doubts, tries that did not arrive, what was proved and lapsed, people's orders, and what
@@ -56,9 +63,16 @@ fn trouble(actor: &str, event: &Event) -> Option<String> {
     let text = match event {
         Event::Held { code, message, .. } => format!("held ({code}): {message}"),
         Event::HoldRequested {} => format!("{actor} asked to hold the run"),
-        Event::Resumed { first, second } => {
+        Event::Resumed { first, second, responsible } => {
             let window = if first.is_some() || second.is_some() { ", with another window" } else { "" };
-            format!("{actor} let the run go on{window}")
+            let whose = responsible.as_ref().map(|user| format!(", {user} being responsible for window two")).unwrap_or_default();
+            format!("{actor} let the run go on{window}{whose}")
+        }
+        Event::Waived { rule, step, reason, by, .. } => format!("{by} set {rule} aside for `{step}`: {reason}"),
+        Event::Denied { word, by, reason, .. } => format!("`{word}` by {by} was not taken: {reason}"),
+        Event::Reminded { gate, escalated: true } => format!("the gate `{gate}` was open for long: its deputies were asked too"),
+        Event::Confirmed { gate, verdict: Verdict::Reject, note, .. } => {
+            format!("{actor} rejected `{gate}`{}", note.as_ref().map(|note| format!(": {note}")).unwrap_or_default())
         }
         Event::Doubted { message } => format!("in doubt: {message}"),
         Event::RetryScheduled { message, .. } => format!("did not arrive, tried again: {message}"),

@@ -3,21 +3,27 @@
 use jiff::Timestamp;
 
 use super::Command;
-use super::orders::{closed, confirmed, replaced, resumed, revised, switch_back};
+use super::gates;
+use super::orders::{book, closed, replaced, resumed, revised, switch_back};
 use crate::domain::action::{Kind, When};
-use crate::domain::event::{Event, Evidence, Notice, Verdict, WaitingOn};
+use crate::domain::asked::Answer;
+use crate::domain::estimate;
+use crate::domain::event::{Cause, Event, Evidence, Notice, Verdict, WaitingOn};
 use crate::domain::ids::NodeId;
 use crate::domain::run::{Act, Hold, Instruction, Phase, Run, SyncEvidence};
 use crate::domain::step::Step;
+use crate::domain::waiver::Waiver;
 
 pub fn apply(run: &mut Run, event: &Event, at: Timestamp) -> Vec<Command> {
     match event {
         Event::Started { .. } | Event::Undelivered { .. } => {}
         Event::Recovered {} => recovered(run, at),
         Event::StepBegun { attempt, baseline } => {
+            gates::begun(run);
             if let Some(index) = run.position() {
                 run.progress[index].attempts = *attempt;
                 run.progress[index].tries += 1;
+                run.progress[index].begun_at.get_or_insert(at);
             }
             run.act = Some(Act { attempt: *attempt, since: at, baseline: baseline.clone(), accepted: false, instruction: None });
             run.phase = Phase::Acting;
@@ -35,44 +41,70 @@ pub fn apply(run: &mut Run, event: &Event, at: Timestamp) -> Vec<Command> {
             run.phase = Phase::Waiting { on: WaitingOn::Operator, since: at, until: *not_after };
         }
         Event::Waited { on, until } => {
+            disturb(run);
             // Whatever is waited for comes before the step begins anew: an instruction that is out is withdrawn.
             run.act = None;
             run.phase = Phase::Waiting { on: *on, since: at, until: *until };
+            gates::waits(run, *on, at);
         }
         Event::RetryScheduled { until, .. } => {
+            disturb(run);
             run.act = None;
             run.phase = Phase::Waiting { on: WaitingOn::Retry, since: at, until: Some(*until) };
         }
         Event::Doubted { message } => {
+            disturb(run);
             doubt_update(run, at);
             run.phase = Phase::InDoubt { since: at, message: message.clone() };
         }
-        Event::StepDone { evidence, .. } => return step_done(run, evidence, at),
-        Event::EvidenceLapsed { step, .. } => {
+        Event::StepDone { evidence, already } => {
+            if *already {
+                disturb(run);
+            }
+            return step_done(run, evidence, at);
+        }
+        Event::EvidenceLapsed { step, rule } => {
+            disturb(run);
             run.act = None;
             if let Some(index) = run.plan.steps.iter().position(|known| known.id == *step) {
-                run.progress[index].done_at = None;
+                let progress = &mut run.progress[index];
+                (progress.done_at, progress.begun_at, progress.disturbed) = (None, None, false);
+                gates::void(run, index, rule, at);
             }
             run.phase = Phase::Ready;
         }
-        Event::Confirmed { gate, verdict, .. } => return confirmed(run, *gate, *verdict, at),
+        Event::Confirmed { gate, verdict, note, by, shown } => {
+            let answer = Answer { by: by.clone(), verdict: *verdict, note: note.clone(), at, shown: shown.clone() };
+            return gates::confirmed(run, *gate, answer);
+        }
+        Event::Reminded { escalated, .. } => gates::reminded(run, *escalated, at),
+        Event::Denied { .. } => {}
+        Event::Waived { rule, step, reason, by, shown } => {
+            let (step, reason, by, shown) = (step.clone(), reason.clone(), by.clone(), shown.clone());
+            gates::waived(run, Waiver { rule: *rule, step, by, reason, at, shown, used: false, over: false });
+        }
         Event::Held { code, message, found, given_up, .. } => {
+            disturb(run);
             // The break has had half of its effect: the pair is without failover from its order on.
             if code == "half_broken" {
                 run.broken_at = run.broken_at.or(run.act.as_ref().map(|act| act.since));
             }
             run.act = run.act.take().filter(|_| !*given_up && run.phase != Phase::Acting);
             run.hold_requested = false;
+            gates::held(run);
             run.phase = Phase::Held(Hold { code: code.clone(), message: message.clone(), found: found.clone(), since: at });
             return if code == "window_missed" { vec![Command::Export] } else { Vec::new() };
         }
         Event::HoldRequested {} => run.hold_requested = true,
-        Event::Resumed { first, second } => resumed(run, first.is_some() || second.is_some(), at, |windows| {
-            windows.first = first.clone().or(windows.first.take());
-            windows.second = second.clone().or(windows.second.take());
-        }),
+        Event::Resumed { first, second, responsible } => {
+            book(run, first.as_ref(), second.as_ref(), responsible.as_ref());
+            resumed(run, at);
+        }
         Event::SwitchBackOrdered { .. } => switch_back(run, at),
-        Event::Revised { goal, steps, seen, .. } => revised(run, *goal, steps, seen, at),
+        Event::Revised { cause, goal, steps, seen, .. } => {
+            revised(run, *goal, steps, seen, at);
+            return if *cause == Cause::WindowEnds { vec![Command::Export] } else { Vec::new() };
+        }
         Event::NodeReplaced { node, identity, .. } => replaced(run, *node, identity, at),
         Event::Closed { .. } => return closed(run, at),
         Event::Noticed { notice, node, raised, .. } => noticed(run, (*notice, *node), *raised, at),
@@ -83,6 +115,13 @@ pub fn apply(run: &mut Run, event: &Event, at: Timestamp) -> Vec<Command> {
         }
     }
     Vec::new()
+}
+
+/// What lies between the intent of the current step and its proof is not the act's own time.
+fn disturb(run: &mut Run) {
+    if let Some(index) = run.position() {
+        run.progress[index].disturbed |= run.progress[index].begun_at.is_some();
+    }
 }
 
 /// Nothing was read while the daemon was down: what is awaited of a reading is awaited anew, not held as not seen in time.
@@ -157,7 +196,13 @@ pub fn step_done(run: &mut Run, evidence: &Evidence, at: Timestamp) -> Vec<Comma
     let step = run.plan.steps[index].clone();
     let commands = effect(run, &step, evidence, at);
     run.progress[index].done_at = Some(at);
+    if let Some(took) = run.progress[index].measured().filter(|_| step.kind == Kind::Update) {
+        let predicted = estimate::of_this_run(&run.plan.policy, Kind::Update, took);
+        run.plan.fit.learn_update(predicted);
+    }
     run.act = None;
+    run.asked = None;
+    gates::end_waivers(run, &step.id);
     run.phase = Phase::Ready;
     if run.step().is_none_or(|next| next.when != step.when) {
         run.acknowledged.clear();

@@ -75,7 +75,10 @@ pub fn mermaid() -> String {
 
 fn labels(from: PhaseKind, to: PhaseKind) -> Vec<&'static str> {
     let here = |arrow: &Arrow| arrow.from == Some(from) && !arrow.stays() && arrow.to.contains(&to);
-    arrows().into_iter().filter(here).map(|arrow| arrow.event).collect()
+    let mut events: Vec<&'static str> = arrows().into_iter().filter(here).map(|arrow| arrow.event).collect();
+    // What a person may order and the run may decide too is one arrow.
+    events.dedup();
+    events
 }
 
 fn staying(phase: PhaseKind) -> Vec<&'static str> {

@@ -1,55 +1,34 @@
-//! What people's words make of a run: gates, resumption, the way back, a replaced box, the end without an act.
+//! What people's words make of a run: resumption, the way back, a replaced box, the end without an act.
 
 use jiff::Timestamp;
 
 use super::Command;
-use super::apply::{awaited_of, doubt_update, restart_soak, step_done};
+use super::apply::{awaited_of, doubt_update, restart_soak};
 use crate::domain::action::{Kind, When};
-use crate::domain::event::{Evidence, Goal, Notice, Outcome, Verdict};
-use crate::domain::gate::Gate;
+use crate::domain::event::{Goal, Notice, Outcome};
 use crate::domain::ids::NodeId;
-use crate::domain::plan::Windows;
 use crate::domain::run::{Hold, NodeRecord, Phase, Progress, Run};
 use crate::domain::step::Step;
+use crate::domain::window::Window;
 
-/// A person's word at a gate. A rejection holds the run: silence and refusal never lead on (R10).
-pub fn confirmed(run: &mut Run, gate: Gate, verdict: Verdict, at: Timestamp) -> Vec<Command> {
-    if gate == Gate::SyncStatus {
-        // Rejected, the run stays held as it is.
-        if verdict != Verdict::Reject {
-            run.accepted_status = run.hold().map(|hold| hold.found.trim_matches('`').to_owned());
-            go_on(run, at);
-        }
-        return Vec::new();
-    }
-    if matches!(gate, Gate::NodeClosed | Gate::NodeOpen) && verdict != Verdict::Reject {
-        return step_done(run, &Evidence::seen("a person's word"), at);
-    }
-    if gate == Gate::Production {
-        run.verdict = Some(verdict);
-    }
-    if verdict == Verdict::Reject {
-        let message = format!("the gate `{gate}` was rejected by a person");
-        let found = "rejected".to_owned();
-        run.act = None;
-        run.phase = Phase::Held(Hold { code: found.clone(), message, found, since: at });
-        return Vec::new();
-    }
-    let Some(step) = run.step().cloned().filter(|step| step.gate == Some(gate)) else { return Vec::new() };
-    if gate == Gate::AutomaticFailoverOff {
-        run.autopilot_off = Some(step.when);
-    }
-    step_done(run, &Evidence::seen("confirmed by a person"), at)
-}
-
-/// Goes on after a hold, a doubt, or with another window.
-pub fn resumed(run: &mut Run, rebooked: bool, at: Timestamp, book: impl FnOnce(&mut Windows)) {
-    if rebooked {
-        book(&mut run.windows);
+/// Books windows anew, and names who is responsible for window two.
+pub fn book(run: &mut Run, first: Option<&Window>, second: Option<&Window>, responsible: Option<&String>) {
+    run.responsible = responsible.or(run.responsible.as_ref()).cloned();
+    run.windows.first = first.or(run.windows.first.as_ref()).cloned();
+    run.windows.second = second.or(run.windows.second.as_ref()).cloned();
+    let here = match run.step().map(|step| step.when) {
+        Some(When::Prepare | When::Window1) => first,
+        _ => second,
+    };
+    if here.is_some() {
         // R17: it was confirmed for the window that is gone.
         run.autopilot_off = None;
         run.notices.retain(|(notice, _)| *notice != Notice::WindowClosing);
     }
+}
+
+/// Goes on after a hold, a doubt, or with another window.
+pub fn resumed(run: &mut Run, at: Timestamp) {
     // A resumption takes more than the reserve: there is space again.
     run.notices.retain(|(notice, _)| *notice != Notice::StoreLow);
     run.hold_requested = false;
@@ -66,11 +45,12 @@ pub fn resumed(run: &mut Run, rebooked: bool, at: Timestamp, book: impl FnOnce(&
         restart_soak(run, at);
     }
     forget_tries(run);
+    run.asked = None;
     go_on(run, at);
 }
 
 /// Leaves a hold or a doubt: an act that was kept through a hold is awaited further, else the step begins anew.
-fn go_on(run: &mut Run, at: Timestamp) {
+pub fn go_on(run: &mut Run, at: Timestamp) {
     run.act = run.act.take().filter(|_| run.hold().is_some());
     run.phase = match run.act {
         Some(_) => Phase::Waiting { on: awaited_of(run), since: at, until: None },
@@ -108,6 +88,8 @@ fn replace_rest(run: &mut Run, steps: Vec<Step>, at: Timestamp) {
     run.plan.steps.extend(steps);
     run.revision += 1;
     run.act = None;
+    run.asked = None;
+    run.bound.clear();
     run.hold_requested = false;
     run.notices.retain(|(notice, _)| !notice.is_of_the_soak());
     forget_tries(run);

@@ -36,6 +36,7 @@ impl Fleet {
     }
 
     pub(super) async fn begin_adopted(&self, site: &str, request: AdoptRequest, actor: &str) -> Result<RunId, Problem> {
+        self.may_speak(actor, "adopt")?;
         let entry = self.site(site)?;
         let Some(lock) = self.starting.get(site) else { return Err(unknown(site)) };
         let _one_at_a_time = lock.lock().await;

@@ -7,15 +7,17 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::future::BoxFuture;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
 use crate::domain::checks::{self, Check};
+use crate::domain::estimate::RUNS_LOOKED_AT;
 use crate::domain::event::Event;
 use crate::domain::ids::RunId;
 use crate::domain::journal::{Entry, Record};
 use crate::domain::machine;
+use crate::domain::people::People;
 use crate::domain::plan::Plan;
 use crate::domain::procedure::Procedure;
 use crate::domain::run::Run;
@@ -25,8 +27,9 @@ use crate::ports::{Notifier, StoreError};
 
 use super::Around;
 use super::api::{
-    self, AdoptPreview, AdoptRequest, Kind, PlanPreview, PlanRequest, Problem, Replaced, Snapshot, WaysFound, Word,
+    self, AdoptPreview, AdoptRequest, Kind, PlanPreview, PlanRequest, Problem, Replaced, Snapshot, WaysFound, WindowsFound, Word,
 };
+use super::booking;
 use super::package;
 use super::planning::{self, Draft};
 use super::runner::{Message, Order, Runner};
@@ -49,6 +52,8 @@ pub struct Fleet {
     sites: BTreeMap<String, SiteEntry>,
     procedures: BTreeMap<String, Procedure>,
     hooks: NamedHooks,
+    /// As in [`Around`], shared with every world.
+    people: Arc<People>,
     runs: Mutex<BTreeMap<RunId, Kept>>,
     /// The runs that this build can't fold, as the journal had them when the daemon came up.
     untouched: Mutex<BTreeMap<RunId, Untouched>>,
@@ -64,6 +69,7 @@ impl Fleet {
         let sites = sites.into_iter().map(|entry| (entry.site.name.clone(), entry)).collect();
         let procedures = procedures.into_iter().map(|procedure| (procedure.name.clone(), procedure)).collect();
         Arc::new(Self {
+            people: Arc::new(around.people.clone()),
             around,
             sites,
             procedures,
@@ -109,7 +115,7 @@ impl Fleet {
         let over = run.is_finished() && !run.is_watched();
         let world = entry.map_or_else(
             || World::new(run.last_at, false, jiff::SignedDuration::ZERO),
-            |entry| entry.ports.world(self.around.clock.now()),
+            |entry| entry.world(&self.people, self.around.clock.now()),
         );
         let (publish, snapshot) = watch::channel(Snapshot { run: Arc::new(run), world: Arc::new(world), not_driven: None });
         let (inbox, messages) = mpsc::channel(16);
@@ -152,7 +158,7 @@ impl Fleet {
 
     /// Two looks at a site: some facts need two readings that agree.
     async fn look(&self, entry: &SiteEntry) -> World {
-        let mut world = entry.ports.world(self.around.clock.now());
+        let mut world = entry.world(&self.people, self.around.clock.now());
         self.look_twice(entry, &mut world).await;
         world
     }
@@ -171,8 +177,15 @@ impl Fleet {
         let (package, note) =
             package::read(request.package.clone()).await.map_err(|error| Problem::new(Kind::BadInput, "bad_package", error))?;
         let world = self.look(entry).await;
-        let draft = planning::draft(entry, procedure, parsed, package, note, &world)?;
+        let draft = planning::draft(entry, procedure, parsed, package, note, &world, &self.earlier(&request.site))?;
         Ok((draft, world))
+    }
+
+    /// The site's newest runs that could be folded, newest first: what they took is learned from them.
+    fn earlier(&self, site: &str) -> Vec<Arc<Run>> {
+        let runs = self.lock();
+        let of_site = runs.iter().rev().filter(|(id, _)| id.site == site);
+        of_site.map(|(_, kept)| kept.snapshot.borrow().run.clone()).take(RUNS_LOOKED_AT).collect()
     }
 
     fn open_run(&self, site: &str) -> Option<RunId> {
@@ -199,7 +212,16 @@ impl Fleet {
         RunId { site: site.to_owned(), number: last + 1 }
     }
 
+    /// A word that no run hears: nothing of it is recorded but a line of the daemon's log.
+    fn may_speak(&self, actor: &str, word: &str) -> Result<(), Problem> {
+        self.around.people.may(actor, &[]).map_err(|barred| {
+            tracing::warn!("`{word}` by {actor} was not taken: {barred}");
+            words::not_allowed(&format!("{actor} may not `{word}`"), &barred.to_string()).state("nothing was changed")
+        })
+    }
+
     async fn begin(&self, request: PlanRequest, actor: &str) -> Result<RunId, Problem> {
+        self.may_speak(actor, "start")?;
         let entry = self.site(&request.site)?;
         let Some(lock) = self.starting.get(&request.site) else { return Err(unknown(&request.site)) };
         let _one_at_a_time = lock.lock().await;
@@ -207,8 +229,10 @@ impl Fleet {
         let (draft, world) = self.draft(&request).await?;
         planning::must_pass(&entry.site, &checks::of_site(&entry.site, &world))?;
         planning::must_not_be_refused(&entry.site, &draft.refusals)?;
+        let responsible = draft.plan.responsible.clone().unwrap_or_else(|| actor.to_owned());
+        booking::must_be_known(&self.people, &responsible)?;
         self.stage(&draft.plan).await?;
-        self.record_start(entry, draft.plan, actor).await
+        self.record_start(entry, Plan { responsible: Some(responsible), ..draft.plan }, actor).await
     }
 
     /// The run's own copy of the package.
@@ -221,7 +245,8 @@ impl Fleet {
         let id = self.next_id(&entry.site.name);
         let at = self.around.clock.now();
         let plan = Box::new(plan);
-        let reason = format!("procedure `{}` from {} to {}", plan.procedure, plan.from, plan.to);
+        let urgent = plan.urgent.as_ref().map(|why| format!("; urgent, the shortest soak is waived: {why}")).unwrap_or_default();
+        let reason = format!("procedure `{}` from {} to {}{urgent}", plan.procedure, plan.from, plan.to);
         let event = Event::Started { plan: plan.clone() };
         let (name, data) = event.to_parts();
         let entry_of_record = Entry { at, actor: actor.to_owned(), event: name, step: None, reason, data };
@@ -286,6 +311,10 @@ impl api::Fleet for Fleet {
         self.sites.values().map(|entry| entry.site.clone()).collect()
     }
 
+    fn people(&self) -> &People {
+        &self.around.people
+    }
+
     fn check<'a>(&'a self, site: &'a str) -> BoxFuture<'a, Result<Vec<Check>, Problem>> {
         Box::pin(async move {
             let entry = self.site(site)?;
@@ -293,11 +322,20 @@ impl api::Fleet for Fleet {
         })
     }
 
+    fn windows(&self, site: &str, length: Option<SignedDuration>) -> Result<WindowsFound, Problem> {
+        Ok(booking::upcoming(&self.site(site)?.site, self.around.clock.now(), length))
+    }
+
     fn plan(&self, request: PlanRequest) -> BoxFuture<'_, Result<PlanPreview, Problem>> {
         Box::pin(async move {
             let (draft, world) = self.draft(&request).await?;
+            if let Some(responsible) = &draft.plan.responsible {
+                booking::must_be_known(&self.people, responsible)?;
+            }
             let times = draft.plan.times(self.around.clock.now());
-            Ok(PlanPreview { site: request.site, plan: draft.plan, times, refusals: draft.refusals, movable: world.has_traffic })
+            let flags = booking::flags(&draft.plan, &self.site(&request.site)?.site.calendar);
+            let Draft { plan, refusals } = draft;
+            Ok(PlanPreview { site: request.site, plan, times, refusals, flags, movable: world.has_traffic })
         })
     }
 

@@ -5,12 +5,15 @@
 
 mod adopt;
 mod by_hand;
+mod gate;
 mod guide;
 mod plan;
 mod status;
 mod stop_here;
+mod times;
 mod untouched;
 mod way;
+mod windows;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -22,12 +25,15 @@ use crate::domain::site::Site;
 
 pub use adopt::{Adoption, Listing};
 pub use by_hand::ByHand;
+pub use gate::{AnswerView, GateState, People, WaiverView};
 pub use guide::{Doubt, Guide};
 pub use plan::{Plan, PlanStep, Refusal};
 pub use status::{Failing, Hold, Node, NoticeRaised, Soak, Status, Step, Unprotected};
 pub use stop_here::StopHere;
+pub use times::StepTime;
 pub use untouched::{LeftUntouched, NotDriven, Untouched};
 pub use way::{Left, Promise, Way, WayStep, Ways};
+pub use windows::{FreezeView, WindowView, WindowsView};
 
 /// The sites of the daemon.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -4,6 +4,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::action::{Impact, Kind, When};
+use crate::domain::estimate::Source;
+use crate::domain::fit::OutOfTime;
 use crate::domain::gate::Gate;
 use crate::domain::ids::NodeId;
 use crate::domain::plan::{self, Package, Windows};
@@ -25,6 +27,16 @@ pub struct Plan {
     pub to_build: Option<String>,
     pub package: Package,
     pub windows: Windows,
+    /// Why both windows are in one night, where they are: the shortest soak is waived.
+    #[serde(default)]
+    pub urgent: Option<String>,
+    /// The site's time zone; all times here are UTC.
+    pub zone: String,
+    /// What the clocks do to the windows: nothing that is refused, but worth knowing.
+    #[serde(default)]
+    pub flags: Vec<String>,
+    /// Who is responsible for window two; `null`: whoever starts the run.
+    pub responsible: Option<String>,
     pub refusals: Vec<Refusal>,
     pub steps: Vec<PlanStep>,
 }
@@ -46,7 +58,22 @@ pub struct PlanStep {
     pub gate: Option<Gate>,
     pub impact: Impact,
     pub sentence: String,
+    /// The same as `likely_seconds`.
     pub expected_seconds: i64,
+    /// What the plan reckons with.
+    pub likely_seconds: i64,
+    /// What must fit into the window.
+    pub worst_seconds: i64,
+    /// Where both are from: `default` (the table of actions), `site` (`policy.expected`) or `learned`.
+    pub estimate: Source,
+    /// How many measured times they are from.
+    pub samples: u32,
+    /// The way back that must still fit after it; 0 for steps that R3 does not bind.
+    pub back_seconds: i64,
+    /// The latest safe start; `null` where nothing is late.
+    pub latest_start: Option<Timestamp>,
+    /// What happens at this step when its window has no time left: `finish`, `hold` or `home`.
+    pub when_time_runs_out: OutOfTime,
     /// When it is expected to begin if the plan is started now.
     pub at: Option<Timestamp>,
     /// What remains to be done if it does not begin.
@@ -55,11 +82,13 @@ pub struct PlanStep {
 
 impl From<PlanPreview> for Plan {
     fn from(preview: PlanPreview) -> Self {
-        let PlanPreview { site, plan, times, refusals, movable } = preview;
+        let PlanPreview { site, plan, times, refusals, flags, movable } = preview;
         let stops = stop_here::of_plan(&plan, movable);
+        let latest = plan.latest_starts(&plan.windows, false);
         let steps = plan.steps.iter().enumerate().map(|(index, step)| {
             let stop_here = stops.get(index).map(|stop| StopHere::of_plan(stop, &plan));
-            PlanStep { stop_here, ..PlanStep::new(&plan, step, times.get(index).copied()) }
+            let latest_start = latest.get(index).copied().flatten();
+            PlanStep { stop_here, latest_start, ..PlanStep::new(&plan, step, times.get(index).copied()) }
         });
         Self {
             site,
@@ -70,6 +99,10 @@ impl From<PlanPreview> for Plan {
             to_build: plan.to.build.clone(),
             package: plan.package.clone(),
             windows: plan.windows.clone(),
+            urgent: plan.urgent.clone(),
+            zone: plan.zone.clone(),
+            flags,
+            responsible: plan.responsible.clone(),
             refusals: refusals.into_iter().map(Refusal::from).collect(),
             steps: steps.collect(),
         }
@@ -78,6 +111,8 @@ impl From<PlanPreview> for Plan {
 
 impl PlanStep {
     fn new(plan: &plan::Plan, step: &Step, at: Option<Timestamp>) -> Self {
+        let estimate = plan.estimate(step.kind);
+        let likely = plan.likely(step.kind).as_secs();
         Self {
             id: step.id.clone(),
             when: step.when,
@@ -86,7 +121,14 @@ impl PlanStep {
             gate: step.gate,
             impact: step.impact(),
             sentence: step.sentence(),
-            expected_seconds: plan.expected(step.kind).as_secs(),
+            expected_seconds: likely,
+            likely_seconds: likely,
+            worst_seconds: estimate.worst.as_secs().max(likely),
+            estimate: estimate.source,
+            samples: estimate.samples,
+            back_seconds: plan.back(step).as_secs(),
+            latest_start: None,
+            when_time_runs_out: plan.out_of_time(step),
             at,
             stop_here: None,
         }

@@ -1,5 +1,7 @@
 //! A run's status on the wire.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -8,6 +10,7 @@ use crate::domain::event::{Notice, Outcome, WaitingOn};
 use crate::domain::gate::Gate;
 use crate::domain::ids::{NodeId, PerNode, RunId};
 use crate::domain::machine;
+use crate::domain::people as domain;
 use crate::domain::plan::Windows;
 use crate::domain::run::{Phase, Run};
 use crate::domain::site::Role;
@@ -15,7 +18,7 @@ use crate::domain::watch::soak;
 use crate::domain::world::World;
 use crate::engine::api::Snapshot;
 
-use super::{Guide, NotDriven, StopHere};
+use super::{GateState, Guide, NotDriven, StepTime, StopHere, WaiverView};
 
 /// Where a run stands.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -46,6 +49,10 @@ pub struct Status {
     #[serde(default)]
     pub soak: Option<Soak>,
     pub windows: Windows,
+    /// The site's time zone; all times here are UTC.
+    pub zone: String,
+    /// Who is responsible for window two.
+    pub responsible: Option<String>,
     pub resumed: u32,
     pub seq: u64,
     pub head: String,
@@ -58,6 +65,21 @@ pub struct Status {
     /// Why this daemon does not drive the run, where it should; neither its steps nor its watch go on then.
     #[serde(default)]
     pub not_driven: Option<NotDriven>,
+    /// Why both windows are in one night, where they are: the shortest soak is waived.
+    #[serde(default)]
+    pub urgent: Option<String>,
+    /// How long each step took that was begun, beside what was estimated; only in the status of one run, empty in lists.
+    #[serde(default)]
+    pub times: Vec<StepTime>,
+    /// The open gate: whom it asks, who has answered, and what it shows.
+    #[serde(default)]
+    pub gate_state: Option<GateState>,
+    /// Promises that a person has set aside in this run.
+    #[serde(default)]
+    pub waivers: Vec<WaiverView>,
+    /// Names of the users that this status mentions, as the daemon's file has them now.
+    #[serde(default)]
+    pub people: BTreeMap<String, String>,
     /// Why it stands there and what may be done; only in the status of one run, `null` in lists.
     pub guide: Option<Guide>,
     /// If it stops here, from what is observed; only in the status of one run that is not finished, else `null`.
@@ -71,6 +93,9 @@ pub struct Step {
     pub node: Option<NodeId>,
     /// From 1; 0 before the first attempt.
     pub attempt: u32,
+    /// Until when it may begin, or must for what follows in its window to begin in time; `null` where nothing is late.
+    #[serde(default)]
+    pub latest_start: Option<Timestamp>,
     /// Its place in the plan, from 1.
     pub number: usize,
     pub of: usize,
@@ -181,10 +206,20 @@ impl Status {
     /// The status of one run.
     pub fn full(snapshot: &Snapshot, now: Timestamp) -> Self {
         Self {
+            gate_state: GateState::of(&snapshot.run, &snapshot.world),
             guide: Some(Guide::of(&snapshot.run, &snapshot.world)),
             way: StopHere::of_run(snapshot),
+            times: StepTime::of(&snapshot.run),
             ..Self::brief(snapshot, now)
         }
+    }
+
+    /// With the names of those whom it mentions.
+    pub fn named(mut self, people: &domain::People) -> Self {
+        let answers = self.gate_state.iter().flat_map(|state| state.answers.iter().filter_map(|answer| answer.by.as_ref()));
+        let users = answers.map(|who| who.user.clone()).chain([self.started_by.clone()]);
+        self.people = users.filter_map(|user| Some((user.clone(), people.of(&user)?.name.clone()))).collect();
+        self
     }
 
     /// From a run and what was read; `now` is the end of an unprotected time that goes on.
@@ -215,6 +250,8 @@ impl Status {
             unprotected: Unprotected::of(run, now),
             soak: Soak::of(run, world),
             windows: run.windows.clone(),
+            zone: run.plan.zone.clone(),
+            responsible: run.responsible.clone(),
             resumed: run.resumed,
             seq: run.seq,
             head: run.head.clone(),
@@ -224,6 +261,11 @@ impl Status {
             hold_requested: run.hold_requested,
             notices: run.notices.iter().map(|&(notice, node)| NoticeRaised { notice, node }).collect(),
             not_driven: None,
+            urgent: run.plan.urgent.clone(),
+            times: Vec::new(),
+            gate_state: None,
+            waivers: run.waivers.iter().map(WaiverView::from).collect(),
+            people: BTreeMap::new(),
             guide: None,
             way: None,
         }
@@ -245,6 +287,7 @@ fn step(run: &Run) -> Option<Step> {
         action: step.kind,
         node: step.node,
         attempt: run.progress[index].attempts,
+        latest_start: run.latest_start(),
         number: index + 1,
         of: run.plan.steps.len(),
     })

@@ -134,7 +134,7 @@ impl WayStep {
             gate: step.gate,
             impact: step.impact(),
             sentence: step.sentence(),
-            expected_seconds: plan.expected(step.kind).as_secs(),
+            expected_seconds: plan.likely(step.kind).as_secs(),
         }
     }
 }

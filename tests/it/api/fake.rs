@@ -5,20 +5,25 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use changeover::domain::action::Kind;
 use changeover::domain::checks::{self, Check};
 use changeover::domain::event::{Baseline, Cause, Event, Evidence, FileEvidence, Goal, Outcome, Verdict, WaitingOn};
+use changeover::domain::fit::Fit;
 use changeover::domain::gate::Gate;
 use changeover::domain::ids::{NodeId, PerNode, RunId};
 use changeover::domain::journal::{Entry, Record};
 use changeover::domain::machine;
+use changeover::domain::people::{People, Who};
 use changeover::domain::plan::{Adoption, Order, Package, Plan, Refusal, Windows};
 use changeover::domain::procedure::Procedure;
 use changeover::domain::run::Run;
 use changeover::domain::site::{Node, Observation, Policy, Role, Site, SyncFact, TrafficAnswer, TrafficLook};
 use changeover::domain::version::Target;
+use changeover::domain::waiver;
 use changeover::domain::way_home::{self, Found};
 use changeover::domain::window::Window;
+use changeover::domain::window::calendar::{Calendar, Usual};
 use changeover::domain::world::World;
 use changeover::engine::api::{
-    AdoptPreview, AdoptRequest, Fleet, Kind as Refuse, PlanPreview, PlanRequest, Problem, Replaced, Snapshot, WaysFound, Word,
+    AdoptPreview, AdoptRequest, Fleet, Kind as Refuse, PlanPreview, PlanRequest, Problem, Rebooking, Replaced, Snapshot,
+    WaysFound, WindowsFound, Word,
 };
 use changeover::engine::untouched::Untouched;
 use futures_util::FutureExt as _;
@@ -39,6 +44,7 @@ struct Kept {
 pub struct Fake {
     runs: Mutex<Vec<Kept>>,
     faults: Mutex<Faults>,
+    people: People,
 }
 
 /// What goes wrong on purpose.
@@ -66,6 +72,7 @@ fn site(name: &str) -> Site {
         procedure: Some("role-swap".to_owned()),
         nodes: PerNode::new(node),
         policy: Policy::default(),
+        calendar: Calendar::default(),
     }
 }
 
@@ -142,6 +149,8 @@ impl Fake {
             procedure: None,
             first: Some("2026-11-22T02:00[Europe/Berlin] +4h".to_owned()),
             second: Some("2026-11-26T01:00:00Z +4h".to_owned()),
+            urgent: None,
+            responsible: None,
         };
         let id = self.begin(request, "alice").unwrap();
         while self.step(&id).is_some_and(|now| now.id != step) {
@@ -163,7 +172,7 @@ impl Fake {
             Kind::Confirm => {
                 self.push(id, Event::Waited { on: WaitingOn::Gate, until: None });
                 let gate = step.gate.unwrap();
-                self.push(id, Event::Confirmed { gate, verdict: Verdict::Accept, note: None });
+                self.push(id, Event::Confirmed { gate, verdict: Verdict::Accept, note: None, by: None, shown: None });
                 return;
             }
             Kind::Backup | Kind::ExtractData => Evidence::Files { files: vec![file], records: None },
@@ -239,9 +248,11 @@ impl Fake {
             primary: NodeId::A,
             windows: Windows { first: window(request.first), second: window(request.second) },
         };
-        let plan = Plan::new(&procedure, &site, order);
+        let plan = Plan { urgent: request.urgent, ..Plan::new(&procedure, &site, order) };
+        let plan = Plan { fit: Fit::of(&plan, true, &[]), ..plan };
         let refusals: Vec<Refusal> = plan.refusals(&site, None, START, true);
-        Ok(PlanPreview { site: site.name, times: plan.times(START), refusals, plan, movable: true })
+        let plan = Plan { responsible: request.responsible, ..plan };
+        Ok(PlanPreview { site: site.name, times: plan.times(START), refusals, flags: Vec::new(), plan, movable: true })
     }
 
     /// A run that takes an unlinked pair over from node `a`.
@@ -253,6 +264,8 @@ impl Fake {
             procedure: None,
             first: None,
             second: None,
+            urgent: None,
+            responsible: None,
         };
         let mut plan = self.preview(request)?.plan;
         plan.steps.clear();
@@ -292,16 +305,27 @@ impl Fake {
         let open = self.run(id)?.run.open_gate();
         let shut = |name: &str| Problem::new(Refuse::NotFound, "unknown_gate", format!("gate `{name}` is not open"));
         Ok(match word {
-            Word::Confirm { gate, verdict, note } => {
+            Word::Confirm { gate, verdict, note, .. } => {
                 let named = gate.as_deref().map(|name| name.parse::<Gate>().map_err(|()| shut(name))).transpose()?;
                 let gate = open.filter(|open| named.is_none_or(|named| named == *open));
-                Event::Confirmed { gate: gate.ok_or_else(|| shut("any"))?, verdict, note }
+                Event::Confirmed { gate: gate.ok_or_else(|| shut("any"))?, verdict, note, by: None, shown: None }
             }
-            Word::TakeOver { note, .. } => Event::Confirmed { gate: Gate::Handover, verdict: Verdict::Accept, note },
+            Word::Waive { rule, reason } => {
+                let rule = waiver::named(&rule).ok_or_else(|| Problem::new(Refuse::BadInput, "not_waivable", rule))?;
+                let step = self.run(id)?.run.step().unwrap().id.clone();
+                Event::Waived { rule, step, reason, by: Who::default(), shown: None }
+            }
+            Word::TakeOver { note, .. } => {
+                Event::Confirmed { gate: Gate::Handover, verdict: Verdict::Accept, note, by: None, shown: None }
+            }
             Word::Hold => Event::HoldRequested {},
             Word::Resume { window } => {
                 let second = window.map(|text| Window::parse(&text, START).unwrap());
-                Event::Resumed { first: None, second }
+                Event::Resumed { first: None, second, responsible: None }
+            }
+            Word::Rebook(Rebooking { first, second, responsible }) => {
+                let window = |text: Option<String>| text.map(|text| Window::parse(&text, START).unwrap());
+                Event::Resumed { first: window(first), second: window(second), responsible }
             }
             Word::SwitchBack { note } => Event::SwitchBackOrdered { note },
             Word::Abort { way, note } => self.abort(id, way, note)?,
@@ -330,6 +354,10 @@ impl Fleet for Fake {
         START + SignedDuration::from_hours(2)
     }
 
+    fn people(&self) -> &People {
+        &self.people
+    }
+
     fn sites(&self) -> Vec<Site> {
         ["support", "quiet"].map(site).to_vec()
     }
@@ -344,6 +372,14 @@ impl Fleet for Fake {
             Ok(checks::of_site(&self.site(name)?, &world(faults.node_b_is_silent)))
         }
         .boxed()
+    }
+
+    fn windows(&self, name: &str, length: Option<SignedDuration>) -> Result<WindowsFound, Problem> {
+        let site = self.site(name)?;
+        let window = Window::parse("2026-11-22T01:00:00Z +4h", START).unwrap();
+        let usual = Usual { name: Some("sundays".to_owned()), window, flags: Vec::new(), frozen: None };
+        let windows = if length.is_some_and(|length| length > SignedDuration::from_hours(4)) { Vec::new() } else { vec![usual] };
+        Ok(WindowsFound { site: site.name, zone: "UTC".to_owned(), windows })
     }
 
     fn plan(&self, request: PlanRequest) -> BoxFuture<'_, Result<PlanPreview, Problem>> {

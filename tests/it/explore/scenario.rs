@@ -1,6 +1,7 @@
 //! What is explored: a plan, the hands that carry it out, the budgets of a path.
 
 use changeover::domain::action::Kind;
+use changeover::domain::fit::Fit;
 use changeover::domain::ids::{NodeId, PerNode, RunId};
 use changeover::domain::plan::{Package, Plan, Windows};
 use changeover::domain::procedure::Procedure;
@@ -164,6 +165,10 @@ pub fn plan(procedure: &str, steps: Vec<Step>) -> Plan {
             second: Some(window(begin() + SignedDuration::from_hours(50))),
         },
         steps,
+        urgent: None,
+        fit: Fit::default(),
+        zone: "UTC".to_owned(),
+        responsible: None,
     }
 }
 

@@ -54,7 +54,7 @@ pub async fn harbour() -> Vec<Record> {
     let (stage, id) = led_to(Setting::default(), "soak.confirm").await;
     stage.until(&id, |run| run.open_gate().is_some()).await;
     let (gate, note) = (Some("production".to_owned()), None);
-    stage.word(&id, Word::Confirm { gate, verdict: Verdict::Reject, note }).await.unwrap();
+    stage.word(&id, Word::Confirm { gate, verdict: Verdict::Reject, note, evidence: None }).await.unwrap();
     stage.word(&id, abort(None)).await.unwrap();
     ends(&stage, &id, "harbour").await
 }

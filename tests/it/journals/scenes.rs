@@ -142,7 +142,7 @@ async fn rejected() -> Vec<Record> {
     stage.until_step(&id, "soak.confirm").await;
     stage.until(&id, |run| run.open_gate().is_some()).await;
     let (verdict, note) = (changeover::domain::event::Verdict::Reject, Some("it prints nothing".to_owned()));
-    stage.word(&id, Word::Confirm { gate: Some("production".to_owned()), verdict, note }).await.unwrap();
+    stage.word(&id, Word::Confirm { gate: Some("production".to_owned()), verdict, note, evidence: None }).await.unwrap();
     kept(&stage, &id)
 }
 

@@ -271,9 +271,12 @@ fn judge_intent(before: &Run, event: &Event, record: &Record) -> Vec<String> {
     let ordered = before.is_ordered();
     let window = before.windows.of(step.when).filter(|_| matches!(step.when, When::Window1 | When::Window2));
     let disruptive = step.kind.impact() >= Impact::Disruptive;
-    let fits = window.is_none_or(|window| {
-        if disruptive { window.fits(record.at, before.plan.expected(step.kind)) } else { window.has_begun(record.at) }
-    });
+    let fits =
+        window.is_none_or(
+            |window| {
+                if disruptive { window.fits(record.at, before.plan.need(step)) } else { window.has_begun(record.at) }
+            },
+        );
     must(fits || ordered, "R3: outside its window");
     if step.kind == Kind::Update {
         let backup = before.nodes[node].backup.as_ref();

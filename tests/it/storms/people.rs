@@ -129,7 +129,8 @@ impl Night {
     async fn resume(&mut self, code: &str, what: Way) {
         let window = Some(self.some_window());
         let odd = code == "sync_status_unknown" && self.random.bool();
-        let accepts = Word::Confirm { gate: Some("sync_status".to_owned()), verdict: Verdict::Accept, note: None };
+        let accepts =
+            Word::Confirm { gate: Some("sync_status".to_owned()), verdict: Verdict::Accept, note: None, evidence: None };
         match what {
             Way::NewWindow => drop(self.say(Word::Resume { window }).await),
             Way::SwitchesBack => drop(self.say(Word::SwitchBack { note: "back".to_owned() }).await),
@@ -150,7 +151,7 @@ impl Night {
         };
         // The door's gate stands beside its instruction and is left to that.
         let gate = if gate.is_asked() { None } else { Some(gate.name().to_owned()) };
-        self.say(Word::Confirm { gate, verdict, note: None }).await;
+        self.say(Word::Confirm { gate, verdict, note: None, evidence: None }).await;
     }
 
     /// Carries an instruction out, in a way.

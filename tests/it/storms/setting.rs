@@ -30,7 +30,7 @@ pub fn setting(random: &mut fastrand::Rng, start: Timestamp) -> Setting {
         ..Policy::default()
     };
     let (first, second) = windows(random, start, policy.min_soak);
-    Setting { options, policy, first, second, seed: random.u64(..), own: Vec::new() }
+    Setting { options, policy, first, second, seed: random.u64(..), ..Setting::default() }
 }
 
 /// Two windows, short or long, soon or days apart. What is too short for the plan is refused at the start, and booked generously.

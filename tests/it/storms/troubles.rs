@@ -115,7 +115,7 @@ impl Night {
             4..6 => Word::Resume { window: None },
             6 => Word::Resume { window: Some(self.some_window()) },
             7 => Word::SwitchBack { note: "the new version is slow".to_owned() },
-            _ => Word::Confirm { gate: gate.map(str::to_owned), verdict, note: None },
+            _ => Word::Confirm { gate: gate.map(str::to_owned), verdict, note: None, evidence: None },
         };
         self.say(word).await;
     }

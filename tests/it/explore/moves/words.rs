@@ -103,7 +103,7 @@ impl Moves<'_> {
                     sync_was_good(&mut state.truth);
                 }
             }
-            state.hears(&Event::Confirmed { gate, verdict, note: None }, hands);
+            state.hears(&Event::Confirmed { gate, verdict, note: None, by: None, shown: None }, hands);
         });
     }
 
@@ -116,21 +116,21 @@ impl Moves<'_> {
             return;
         }
         let Some(step) = run.step() else {
-            return self.resumed(Word::Resume, Event::Resumed { first: None, second: None }, false);
+            return self.resumed(Word::Resume, Event::Resumed { first: None, second: None, responsible: None }, false);
         };
         let now = self.state.world.now;
         let missed = run.hold().is_some_and(|hold| hold.code == "window_missed");
         let window = run.windows.of(step.when);
         let fits = window.is_none_or(|window| window.fits(now.max(window.from), run.plan.expected(step.kind)));
         if resumable && (fits || !missed) {
-            let event = Event::Resumed { first: None, second: None };
+            let event = Event::Resumed { first: None, second: None, responsible: None };
             self.resumed(Word::Resume, event, false);
         }
         let part = if step.when >= When::Soak { run.windows.second.as_ref() } else { run.windows.first.as_ref() };
         if part.is_some_and(|part| now + run.plan.expected(Kind::Update) > part.to) {
             let window = Some(scenario::window(now));
             let (first, second) = if step.when >= When::Soak { (None, window) } else { (window, None) };
-            self.resumed(Word::ResumeWithWindow, Event::Resumed { first, second }, true);
+            self.resumed(Word::ResumeWithWindow, Event::Resumed { first, second, responsible: None }, true);
         }
     }
 

@@ -3,16 +3,23 @@
 //! A window is written as a start and a length (`2026-11-22T02:00[Europe/Berlin] +4h`) and kept as two instants, so that
 //! nothing is left to decide once a plan is made: neither a change of the clocks nor of the zone's rules moves it later.
 //! Zone names are looked up in the system's time zone database, and in the one compiled in where there is none.
+//!
+//! [`recurring`] windows are a rule of which each occurrence is such a window; [`freeze`] is when nothing may be done; [`choose`]
+//! finds the next window that is free and long enough; [`civil`] is the one place that says what a change of the clocks means.
 
-use jiff::fmt::friendly::SpanParser;
+pub mod calendar;
+pub mod choose;
+pub mod civil;
+mod duration;
+pub mod freeze;
+pub mod recurring;
+
 use jiff::fmt::temporal::{Pieces, PiecesOffset};
 use jiff::tz::{AmbiguousOffset, AmbiguousTimestamp, Offset, TimeZone};
-use jiff::{SignedDuration, SpanRelativeTo, Timestamp};
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-/// The longest duration taken anywhere: a year. Longer is a slip of the unit, and small enough that sums with any present
-/// time stay far from the end of the calendar.
-pub const MAX_DURATION: SignedDuration = SignedDuration::from_hours(366 * 24);
+pub use duration::{MAX_DURATION, NotADuration, format_duration, parse_duration};
 
 /// When disruptive acts may begin: from `from`, and before `to`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -112,45 +119,6 @@ pub enum NotAWindow {
     Fold { text: String, earlier: String, later: String },
     #[error("`{text}` contradicts itself: the zone's offset is {expected} then; write `{choice}` or leave the zone out")]
     Conflict { text: String, expected: String, choice: String },
-}
-
-/// Why a text is no duration.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NotADuration {
-    #[error("`{0}` is not a duration; expected a number with a unit, as in `90s`, `10min`, `4h`, `2d` or `1w`")]
-    Shape(String),
-    #[error("`{0}` is not longer than zero")]
-    NotPositive(String),
-    #[error("`{0}` is more than 366 days")]
-    TooLong(String),
-}
-
-/// Reads a duration in jiff's friendly form, a day being 24 hours and a week 168 hours of elapsed time.
-///
-/// # Errors
-/// Months and years (their length varies), zero, `ago`, and more than [`MAX_DURATION`].
-pub fn parse_duration(text: &str) -> Result<SignedDuration, NotADuration> {
-    static PARSER: SpanParser = SpanParser::new();
-    let text = text.trim();
-    let malformed = || NotADuration::Shape(text.to_owned());
-    let span = PARSER.parse_span(text).map_err(|_| malformed())?;
-    let duration = span.to_duration(SpanRelativeTo::days_are_24_hours()).map_err(|_| malformed())?;
-    if duration <= SignedDuration::ZERO {
-        return Err(NotADuration::NotPositive(text.to_owned()));
-    }
-    if duration > MAX_DURATION {
-        return Err(NotADuration::TooLong(text.to_owned()));
-    }
-    Ok(duration)
-}
-
-/// Writes a duration so that [`parse_duration`] reads it back: `14d`, `1h 30m`, `500ms`.
-pub fn format_duration(duration: SignedDuration) -> String {
-    let day = 24 * 3600;
-    match duration.as_secs() {
-        secs if secs >= day && secs % day == 0 && duration.subsec_nanos() == 0 => format!("{}d", secs / day),
-        _ => format!("{duration:#}"),
-    }
 }
 
 fn parse_start(text: &str) -> Result<(Timestamp, Option<String>), NotAWindow> {
@@ -348,35 +316,11 @@ mod tests {
         assert!(serde_json::from_str::<Window>(reversed).is_err());
     }
 
-    #[test]
-    fn durations_read_and_print() {
-        let cases = [
-            ("90s", 90, "1m 30s"),
-            ("10min", 600, "10m"),
-            ("4h", 14_400, "4h"),
-            ("1h 30m", 5400, "1h 30m"),
-            ("1.5h", 5400, "1h 30m"),
-            ("24h", 86_400, "1d"),
-            ("14d", 1_209_600, "14d"),
-            ("1w", 604_800, "7d"),
-            ("1d 1h", 90_000, "25h"),
-        ];
-        for (text, secs, printed) in cases {
-            let duration = parse_duration(text).unwrap();
-            assert_eq!((duration.as_secs(), format_duration(duration).as_str()), (secs, printed), "{text}");
-            assert_eq!(parse_duration(printed), Ok(duration), "{printed}");
-        }
-        for text in ["", "60", "PT4H", "0s", "-1h", "1h ago", "1y", "2mo", "367d", "1.5d", "h", "∞"] {
-            assert!(parse_duration(text).is_err(), "{text}");
-        }
-    }
-
     proptest! {
         #[test]
         fn no_text_panics(text in "\\PC{0,60}", start in "[0-9TZ:+\\-\\[\\]/A-Za-z ]{0,40}", length in "[0-9a-z. \\-]{0,12}") {
             let _ = Window::parse(&text, NOW);
             let _ = Window::parse(&format!("{start} +{length}"), NOW);
-            let _ = parse_duration(&text);
         }
 
         #[test]

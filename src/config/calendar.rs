@@ -1,0 +1,231 @@
+//! Calendar files (iCalendar, RFC 5545): every event is a time in which nothing may be done.
+//!
+//! The crate reads generously and leaves out what it can't make sense of; a freeze that is left out is a night on which somebody
+//! works who must not. So whatever is left out is looked for here, and is an error with its line.
+
+use ical::component::{IcalComponent, IcalComponentKind, IcalComponentName};
+use ical::ical::Ical;
+use ical::param::IcalParam;
+use ical::prop::{IcalProp, IcalPropKind, IcalPropName};
+use ical::recur::IcalRecurDateTime;
+use ical::recur::set::{IcalRecurSet, IcalRecurZone};
+use ical::tree::cst::IcalCst;
+use ical::tz::{IcalTz, IcalTzTransitions};
+use ical::value::IcalValue;
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+
+use crate::domain::window::civil;
+use crate::domain::window::freeze::Moment;
+
+/// The longest file that is read; a department's calendar of many years has a tenth of it.
+pub(super) const MAX_BYTES: u64 = 4 * 1024 * 1024;
+
+const MAX_EVENTS: usize = 10_000;
+
+/// All times of one file, each occurrence counted: a daily event without end has some 27,000.
+const MAX_SPANS: usize = 100_000;
+
+/// Events that repeat without end are read up to here.
+const LAST_YEAR: i32 = 2099;
+
+/// Components stand in a calendar, alarms in them. The crate calls itself for each level, so a file that is nothing but levels
+/// would end the process.
+const MAX_DEPTH: usize = 8;
+
+const DAY: i64 = 24 * 3600;
+
+/// What is wrong with a calendar file; the line counts from 1.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct CalendarError {
+    pub(super) line: Option<usize>,
+    pub(super) message: String,
+}
+
+fn wrong(line: impl Into<Option<usize>>, message: impl Into<String>) -> CalendarError {
+    CalendarError { line: line.into(), message: message.into() }
+}
+
+/// Every event of a file as a span; cancelled ones are left out.
+pub(super) fn read(text: &str) -> Result<Vec<(Moment, Moment)>, CalendarError> {
+    let lines = begins(text)?;
+    let mut spans = Vec::new();
+    let mut events = 0;
+    for calendar in IcalCst::parse_many(text) {
+        let calendar = calendar.map_err(|error| wrong(None, format!("is not an iCalendar file: {error}")))?;
+        let calendar = calendar.decode();
+        for event in calendar.components.iter().filter(|component| is_event(component)) {
+            let line = lines.get(events).copied();
+            events += 1;
+            let found = spans_of(event, &calendar).map_err(|message| wrong(line, message))?;
+            spans.extend(found);
+            if spans.len() > MAX_SPANS {
+                return Err(wrong(line, format!("has more than {MAX_SPANS} occurrences up to the year {LAST_YEAR}")));
+            }
+        }
+    }
+    Ok(spans)
+}
+
+/// The lines on which events begin, after what the crate does not guard against.
+fn begins(text: &str) -> Result<Vec<usize>, CalendarError> {
+    let (mut depth, mut lines, mut calendars) = (0_usize, Vec::new(), 0);
+    for (index, line) in text.lines().enumerate() {
+        let line = line.trim_end().to_ascii_uppercase();
+        if let Some(name) = line.strip_prefix("BEGIN:") {
+            depth += 1;
+            calendars += usize::from(name == "VCALENDAR");
+            if name == "VEVENT" {
+                lines.push(index + 1);
+            }
+        } else if line.starts_with("END:") {
+            depth = depth.saturating_sub(1);
+        }
+        if depth > MAX_DEPTH {
+            return Err(wrong(index + 1, format!("has components nested deeper than {MAX_DEPTH} levels")));
+        }
+    }
+    if calendars == 0 {
+        return Err(wrong(1, "is not an iCalendar file: there is no `BEGIN:VCALENDAR`"));
+    }
+    if lines.len() > MAX_EVENTS {
+        return Err(wrong(None, format!("has {} events, more than {MAX_EVENTS}", lines.len())));
+    }
+    Ok(lines)
+}
+
+fn is_event(component: &IcalComponent) -> bool {
+    component.name == IcalComponentName::Kind(IcalComponentKind::VEvent)
+}
+
+fn spans_of(event: &IcalComponent, calendar: &Ical) -> Result<Vec<(Moment, Moment)>, String> {
+    if text(event, IcalPropKind::Status).is_some_and(|status| status.eq_ignore_ascii_case("CANCELLED")) {
+        return Ok(Vec::new());
+    }
+    let set = set_of(event, calendar);
+    let start = set.start.ok_or("the event has no `DTSTART` that can be read")?;
+    let rules = props(event, IcalPropKind::RRule).count();
+    if rules != set.rules.len() {
+        return Err("the event has an `RRULE` that can't be read".to_owned());
+    }
+    let mut clock = Clock::of(&set.zone, calendar)?;
+    let length = length(event, start, &set.zone)?;
+    let mut spans = Vec::new();
+    for occurrence in set.expand().take_while(|occurrence| occurrence.id.year <= LAST_YEAR).take(MAX_SPANS + 1) {
+        // One that was moved is an event of its own in the file.
+        let moved = occurrence.over.is_some_and(|index| !set.overrides[index].this_and_future);
+        if !moved {
+            let end = IcalRecurDateTime::from_seconds(occurrence.start.seconds() + length);
+            spans.push((clock.moment(occurrence.start)?, clock.moment(end)?));
+        }
+    }
+    Ok(spans)
+}
+
+/// The event with all its repetitions; one that takes a repetition's place stands for itself.
+fn set_of(event: &IcalComponent, calendar: &Ical) -> IcalRecurSet {
+    let zones: Vec<IcalTz> = calendar.components.iter().filter_map(IcalTz::of_component).collect();
+    let mut set = IcalRecurSet::of_component_in(event, &zones);
+    let replaces = |other: &&IcalComponent| props(other, IcalPropKind::RecurrenceId).next().is_some();
+    let uid = text(event, IcalPropKind::Uid).filter(|_| !replaces(&event));
+    let same = |other: &&IcalComponent| uid.is_some() && text(other, IcalPropKind::Uid) == uid;
+    for other in calendar.components.iter().filter(|other| is_event(other)).filter(replaces).filter(same) {
+        set.with_override_in(other, &zones);
+    }
+    set
+}
+
+/// In seconds on the event's own clock.
+fn length(event: &IcalComponent, start: IcalRecurDateTime, zone: &IcalRecurZone) -> Result<i64, String> {
+    let all_day = text(event, IcalPropKind::DtStart).is_some_and(|text| !text.contains(['T', 't']));
+    let end = props(event, IcalPropKind::DtEnd).next();
+    let duration = props(event, IcalPropKind::Duration).next();
+    let length = match (end, duration) {
+        (Some(end), _) if *zone != zone_of(end) => return Err("`DTSTART` and `DTEND` are in different zones".to_owned()),
+        (Some(end), _) => {
+            let end = text_of(end).and_then(|text| IcalRecurDateTime::parse(text).ok());
+            end.ok_or("the event's `DTEND` can't be read")?.seconds() - start.seconds()
+        }
+        (None, Some(IcalProp { value: IcalValue::Duration(duration), .. })) => {
+            duration.seconds().ok_or("the event's `DURATION` can't be read")?
+        }
+        (None, Some(_)) => return Err("the event's `DURATION` can't be read".to_owned()),
+        (None, None) if all_day => DAY,
+        (None, None) => return Err("the event has neither `DTEND` nor `DURATION`".to_owned()),
+    };
+    if length > 0 { Ok(length) } else { Err("the event ends before it begins".to_owned()) }
+}
+
+fn zone_of(prop: &IcalProp) -> IcalRecurZone {
+    let named = prop.params.iter().find_map(|param| match param {
+        IcalParam::TzId(name) => Some(IcalRecurZone::Tz(name.to_string())),
+        _ => None,
+    });
+    match text_of(prop) {
+        Some(text) if text.ends_with(['Z', 'z']) => IcalRecurZone::Utc,
+        _ => named.unwrap_or(IcalRecurZone::Floating),
+    }
+}
+
+fn props<'c>(component: &'c IcalComponent, kind: IcalPropKind) -> impl Iterator<Item = &'c IcalProp<'c>> {
+    component.props.iter().filter(move |prop| prop.name == IcalPropName::Kind(kind))
+}
+
+fn text<'c>(component: &'c IcalComponent, kind: IcalPropKind) -> Option<&'c str> {
+    props(component, kind).next().and_then(text_of)
+}
+
+fn text_of<'c>(prop: &'c IcalProp) -> Option<&'c str> {
+    match &prop.value {
+        IcalValue::Date(date) => Some(&date.0),
+        IcalValue::DateTime(time) => Some(&time.0),
+        IcalValue::Text(text) => Some(&text.0),
+        _ => None,
+    }
+}
+
+/// What turns an event's times into moments.
+enum Clock {
+    /// The zone that reads the file: all-day events, and times without a zone.
+    Floating,
+    Utc,
+    Zone(TimeZone),
+    /// A zone that only the file itself knows, as Outlook writes them.
+    Own(IcalTzTransitions),
+}
+
+impl Clock {
+    fn of(zone: &IcalRecurZone, calendar: &Ical) -> Result<Self, String> {
+        let IcalRecurZone::Tz(name) = zone else {
+            return Ok(if *zone == IcalRecurZone::Utc { Self::Utc } else { Self::Floating });
+        };
+        if let Ok(zone) = TimeZone::get(name) {
+            return Ok(Self::Zone(zone));
+        }
+        let own = IcalTz::of_calendar(calendar, name).map(|zone| Self::Own(IcalTzTransitions::of_zone(zone)));
+        own.ok_or_else(|| format!("the event's zone `{name}` is neither a known one nor described in the file"))
+    }
+
+    fn moment(&mut self, at: IcalRecurDateTime) -> Result<Moment, String> {
+        let outside = || format!("the event has a time that is not in the calendar: {at:?}");
+        let second = |seconds: i64| Timestamp::from_second(seconds).map(Moment::At).map_err(|_| outside());
+        match self {
+            Self::Utc => second(at.seconds()),
+            Self::Own(zone) => second(zone.resolve(at).literal_instant(at)),
+            Self::Floating => civil_of(at).map(Moment::Civil).ok_or_else(outside),
+            Self::Zone(zone) => {
+                let civil = civil_of(at).ok_or_else(outside)?;
+                civil::instant(zone, civil).map(Moment::At).map_err(|_| outside())
+            }
+        }
+    }
+}
+
+fn civil_of(at: IcalRecurDateTime) -> Option<DateTime> {
+    let small = |part: u8| i8::try_from(part).ok();
+    // A leap second is the second before it.
+    let second = small(at.second.min(59))?;
+    let year = i16::try_from(at.year).ok()?;
+    DateTime::new(year, small(at.month)?, small(at.day)?, small(at.hour)?, small(at.minute)?, second, 0).ok()
+}

@@ -1,0 +1,135 @@
+//! Which windows a run is given: what its parts ask of one, what freezes take out, and what window two lacks before failover may
+//! be broken.
+//!
+//! Between the windows the pair is without failover, so the first is only worth beginning if the second is certain: that is the
+//! part of R3 that speaks of a window in which the step does not even stand.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::action::{Impact, Kind, When};
+use super::plan::{Plan, Refusal};
+use super::rules::Rule;
+use super::run::Run;
+use super::step::Step;
+use super::window::calendar::Calendar;
+use super::window::choose::{Need, fits};
+use super::window::format_duration;
+use super::window::freeze::Frozen;
+use super::world::World;
+
+/// The code of the hold in which a run waits for a better window two.
+pub const HOLD: &str = "no_second_window";
+
+/// What window two lacks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Lack {
+    NotBooked,
+    Over {
+        to: Timestamp,
+    },
+    /// What is left of it from the earliest moment on.
+    TooShort {
+        need: Need,
+        to: Timestamp,
+    },
+    Frozen(Frozen),
+    Nobody {
+        user: Option<String>,
+    },
+}
+
+impl std::fmt::Display for Lack {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::NotBooked => f.write_str("window two is not booked"),
+            Self::Over { to } => write!(f, "window two is over, it ended at {to}"),
+            Self::TooShort { need: Need { earliest, length }, to } => {
+                let length = format_duration(*length);
+                write!(f, "window two is too short: its steps take {length} from {earliest} on, and it ends at {to}")
+            }
+            Self::Frozen(frozen) => write!(f, "window two lies in {frozen}"),
+            Self::Nobody { user: None } => f.write_str("nobody is responsible for window two"),
+            Self::Nobody { user: Some(user) } => {
+                write!(f, "nobody is responsible for window two: user `{user}` is not among the people of the config")
+            }
+        }
+    }
+}
+
+/// How long a part's steps take by the estimates, up to the end of the last one that keeps to the window: what only looks may end
+/// after it.
+pub fn length<'s>(steps: impl IntoIterator<Item = &'s Step>, plan: &Plan) -> SignedDuration {
+    let (mut sum, mut bound) = (SignedDuration::ZERO, SignedDuration::ZERO);
+    for step in steps {
+        sum = sum.saturating_add(plan.expected(step.kind));
+        if step.impact() >= Impact::Disruptive {
+            bound = sum;
+        }
+    }
+    bound
+}
+
+/// What a part of a plan that is started at `now` asks of its window.
+pub fn need_of_plan(plan: &Plan, when: When, now: Timestamp) -> Need {
+    let steps = || plan.steps.iter().filter(|step| step.when == when);
+    let begins = || plan.steps.iter().zip(plan.times(now)).find(|(step, _)| step.when == when).map(|(_, at)| at);
+    let soak = plan.windows.first.as_ref().filter(|_| when == When::Window2).map(|first| first.to + plan.policy.min_soak);
+    Need { earliest: soak.or_else(begins).unwrap_or(now).max(now), length: length(steps(), plan) }
+}
+
+/// What the rest of a part of a run asks of its window.
+pub fn need_of_run(run: &Run, when: When, now: Timestamp) -> Need {
+    let here = run.position().unwrap_or(run.plan.steps.len());
+    let rest = &run.plan.steps[here..];
+    let steps = rest.iter().filter(|step| step.when == when);
+    let earliest = if when == When::Window2 { soaked_from(run, rest, now) } else { now };
+    Need { earliest, length: length(steps, &run.plan) }
+}
+
+/// When the soak will be over at the soonest: what is left of window one comes before it.
+fn soaked_from(run: &Run, rest: &[Step], now: Timestamp) -> Timestamp {
+    if run.soaked || !rest.iter().any(|step| step.kind == Kind::Soak) {
+        return now;
+    }
+    let before = rest.iter().take_while(|step| step.when <= When::Window1);
+    let work = before.fold(SignedDuration::ZERO, |sum, step| sum.saturating_add(run.plan.expected(step.kind)));
+    let from = run.soak_from.unwrap_or_else(|| now.saturating_add(work).unwrap_or(Timestamp::MAX));
+    from.saturating_add(run.plan.policy.min_soak).unwrap_or(Timestamp::MAX).max(now)
+}
+
+/// R3: a window that overlaps a freeze is not planned with.
+pub fn freeze_refusals(plan: &Plan, calendar: &Calendar) -> Vec<Refusal> {
+    let windows = [("window-1", &plan.windows.first), ("window-2", &plan.windows.second)];
+    let frozen = windows.into_iter().filter_map(|(name, window)| Some((name, calendar.frozen(window.as_ref()?)?)));
+    frozen.map(|(name, frozen)| Refusal::new(Rule::R3, None, format!("{name} lies in {frozen}"))).collect()
+}
+
+/// What window two lacks where `step` breaks failover and steps of window two come after it.
+pub fn lacks(run: &Run, step: &Step, world: &World) -> Vec<Lack> {
+    let here = run.position().unwrap_or(run.plan.steps.len());
+    let second = run.plan.steps[here..].iter().any(|step| step.when == When::Window2);
+    if step.kind != Kind::BreakFailover || !second {
+        return Vec::new();
+    }
+    let mut lacks: Vec<Lack> = of_window(run, world).into_iter().collect();
+    let user = run.responsible.clone().filter(|user| !user.trim().is_empty());
+    let people = &world.config.people;
+    if user.as_ref().is_none_or(|user| !people.is_empty() && people.of(user).is_none()) {
+        lacks.push(Lack::Nobody { user });
+    }
+    lacks
+}
+
+fn of_window(run: &Run, world: &World) -> Option<Lack> {
+    let Some(window) = &run.windows.second else { return Some(Lack::NotBooked) };
+    let to = window.to;
+    if window.is_over(world.now) {
+        return Some(Lack::Over { to });
+    }
+    if let Some(frozen) = world.config.calendar.frozen(window) {
+        return Some(Lack::Frozen(frozen));
+    }
+    let need = need_of_run(run, When::Window2, world.now);
+    let need = Need { earliest: need.earliest.max(window.from), ..need };
+    (!fits(window, need)).then_some(Lack::TooShort { need, to })
+}

@@ -1,0 +1,74 @@
+//! What a run does when what is left of its window is too short for the next step: it holds, or it goes home by itself.
+//!
+//! Going home by itself only ends the unprotected time (R3's exemption), on the way that `abort` would show, under the same rules.
+
+use jiff::Timestamp;
+
+use super::action::Kind;
+use super::event::{Cause, Event, Goal};
+use super::fit::{self, OutOfTime};
+use super::ids::NodeId;
+use super::run::{Phase, Run};
+use super::site::WhenWindowEnds;
+use super::step::Step;
+use super::way_home::{self, Way};
+use super::world::World;
+
+/// What follows for this run.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Late {
+    Hold,
+    /// A reading that is missing now decides it; it is awaited no longer than `policy.max_silence`.
+    Look,
+    Home(Box<Way>),
+}
+
+/// What follows now, by what is observed.
+pub fn of(run: &Run, world: &World) -> Late {
+    let policy = run.plan.policy.when_window_ends;
+    let unprotected = run.unprotected_since().is_some();
+    if policy != WhenWindowEnds::Home || !unprotected || run.is_ordered() || !way_home::may_be_ordered(run, world) {
+        return Late::Hold;
+    }
+    match way_home::of_run(run, world).ways.into_iter().next() {
+        Some(way) if leads_home(&way) && order(run, world, &way).is_some() => Late::Home(Box::new(way)),
+        _ if is_unclear(world) => Late::Look,
+        _ => Late::Hold,
+    }
+}
+
+/// Home, and without an update: that would need time in a window too.
+fn leads_home(way: &Way) -> bool {
+    way.goal == Goal::Home && way.steps.iter().all(|step| step.kind != Kind::Update)
+}
+
+/// A node that was not read twice since the daemon came up, or whose last answer was lost, hides ways that are there.
+fn is_unclear(world: &World) -> bool {
+    NodeId::BOTH.into_iter().any(|node| !world.readings[node].healthy_twice())
+}
+
+/// The event with which the run goes home by itself; `None` where that would take note of a change that nobody planned: then a
+/// person must see it first.
+pub fn order(run: &Run, world: &World, way: &Way) -> Option<Event> {
+    let note = "what was left of the window was too short for the next step (`policy.when_window_ends`)".to_owned();
+    let order = way_home::order(run, world, way, Cause::WindowEnds, Some(note));
+    matches!(&order, Event::Revised { seen, .. } if seen.is_empty()).then_some(order)
+}
+
+/// Until when a reading that decides it is awaited.
+pub fn look_until(run: &Run, world: &World) -> Timestamp {
+    let since = match run.phase {
+        Phase::Waiting { since, .. } => since,
+        _ => world.now,
+    };
+    since + run.plan.policy.max_silence
+}
+
+/// What happens at a step of this run if it does not begin in time, by what is observed.
+pub fn out_of_time(run: &Run, step: &Step, world: &World) -> OutOfTime {
+    match of(run, world) {
+        _ if !fit::is_bound(step, run.is_ordered()) => OutOfTime::Finish,
+        Late::Home(_) => OutOfTime::Home,
+        Late::Hold | Late::Look => OutOfTime::Hold,
+    }
+}

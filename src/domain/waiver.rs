@@ -1,0 +1,65 @@
+//! Waivers: the promises that a person with the right role may set aside, for one step, with a reason, and which no others.
+
+use jiff::Timestamp;
+
+use super::people::Who;
+use super::rules::Rule;
+use super::run::Run;
+use super::shown::Shown;
+use super::step::Step;
+use super::world::World;
+
+/// The rules that `waive` takes. The third waivable promise, R10's shortest soak, is waived where the version is accepted:
+/// `confirm --accept-early`.
+pub const WAIVABLE: &[Rule] = &[Rule::R3];
+
+/// The key of `[policy.waivers]` for the shortest soak.
+pub const MIN_SOAK: &str = "min_soak";
+
+/// A rule set aside for one step.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Waiver {
+    pub rule: Rule,
+    /// The step's id.
+    pub step: String,
+    pub by: Who,
+    pub reason: String,
+    pub at: Timestamp,
+    /// What the person was shown.
+    pub shown: Option<Shown>,
+    /// The step has begun since: what our own act changes does not speak against it.
+    pub used: bool,
+    /// The step is done, or the run was held or waits again: it holds no more.
+    pub over: bool,
+}
+
+/// The rule that a person names.
+pub fn named(name: &str) -> Option<Rule> {
+    WAIVABLE.iter().copied().find(|rule| rule.name() == name)
+}
+
+/// The code with which a run is held by this rule.
+pub fn hold_code(rule: Rule) -> &'static str {
+    if rule == Rule::R3 { "window_missed" } else { rule.name() }
+}
+
+/// The rules that are set aside for this step now. What was waived on other evidence is not.
+pub fn in_force(run: &Run, step: &Step, world: &World) -> Vec<Rule> {
+    let here = run.waivers.iter().filter(|waiver| !waiver.over && waiver.step == step.id);
+    // Only where there is one the evidence is put together again.
+    let stands = |waiver: &&Waiver| waiver.used || changed(run, waiver, world).is_empty();
+    here.filter(stands).map(|waiver| waiver.rule).collect()
+}
+
+/// What is otherwise than it was shown.
+fn changed(run: &Run, waiver: &Waiver, world: &World) -> Vec<String> {
+    let Some(shown) = &waiver.shown else { return Vec::new() };
+    shown.changed(&Shown::of(run, world)).into_iter().filter(|line| !line.starts_with("waivers:")).collect()
+}
+
+impl Run {
+    /// Whether a person has set this rule aside for this step, as the journal has it.
+    pub fn is_waived(&self, rule: Rule, step: &Step) -> bool {
+        self.waivers.iter().any(|waiver| !waiver.over && waiver.rule == rule && waiver.step == step.id)
+    }
+}
