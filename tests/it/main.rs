@@ -25,6 +25,7 @@ mod exposure;
 mod faults;
 mod generated;
 mod hand_resume;
+mod handover;
 mod journals;
 #[cfg(feature = "test-kill")]
 mod kill;

@@ -1,5 +1,8 @@
 //! BG-05: what the soak watches, what a failure does to its clock, and that nothing is done to the pair meanwhile.
 
+use std::sync::Arc;
+
+use changeover::domain::action::When;
 use changeover::domain::event::{Event, Notice, Verdict};
 use changeover::domain::gate::Gate;
 use changeover::domain::ids::{NodeId, RunId};
@@ -82,6 +85,21 @@ async fn soaking(stage: &Stage, procedure: &str) -> (RunId, NodeId) {
     (id, serving)
 }
 
+/// Until the soak is over. A word that was bound to what has changed is given again.
+async fn until_soaked(stage: &Stage, id: &RunId) -> Arc<Run> {
+    loop {
+        let asked = |run: &Run| run.open_gate() == Some(Gate::Production);
+        let run = stage.until(id, |run| run.soaked || asked(run)).await;
+        if run.soaked {
+            return run;
+        }
+        if let Err(problem) = stage.accept(id, None).await {
+            assert_eq!(problem.code, "soak_failed", "{problem:?}");
+            stage.pass(SignedDuration::from_mins(10)).await;
+        }
+    }
+}
+
 fn codes(stage: &Stage) -> Vec<String> {
     let outbox = stage.journal.outbox.lock().unwrap();
     let items = outbox.iter().filter(|item| item.hook == "ops" && item.event == "soak_failed");
@@ -121,9 +139,8 @@ async fn bg_05_a_lasting_failure_restarts_the_soak_or_is_told() {
                 OnSoakFailure::Alert => assert_eq!(run.soak_from.unwrap(), from, "{}", story()),
             }
             let until = soak_ends(&run);
-            let done = stage.until(&id, |run| run.soaked).await;
+            let done = until_soaked(&stage, &id).await;
             assert!(done.last_at >= until && done.last_at <= until + SignedDuration::from_mins(6), "{}", story());
-            assert_eq!(stage.to_rest(&id).await.end, "succeeded", "{}", story());
         }
     }
 }
@@ -131,7 +148,9 @@ async fn bg_05_a_lasting_failure_restarts_the_soak_or_is_told() {
 /// One reading that is lost or bad is no failure.
 #[tokio::test(start_paused = true)]
 async fn bg_05_one_reading_is_no_failure() {
-    for trouble in TROUBLES {
+    // The end of a certificate is a date, not a flicker: one reading of it is enough.
+    let flickers = |trouble: &Trouble| !matches!(trouble, Trouble::Certificate(_) | Trouble::Licence(_));
+    for trouble in TROUBLES.into_iter().filter(flickers) {
         let stage = Stage::set(setting(OnSoakFailure::Restart));
         let (id, serving) = soaking(&stage, "role-swap").await;
         stage.pass(SignedDuration::from_hours(2)).await;
@@ -163,11 +182,12 @@ async fn bg_05_the_soak_ends_on_a_good_reading_only() {
             assert!(!stage.run(&id).soaked, "{}", story());
             trouble.set(&stage, serving, false);
             let mended = stage.truth().now;
-            let done = stage.until(&id, |run| run.soaked).await;
+            let done = until_soaked(&stage, &id).await;
             let waits = done.last_at.duration_since(mended);
             match mode {
                 OnSoakFailure::Restart => assert!(waits >= SignedDuration::from_hours(24), "{}", story()),
-                OnSoakFailure::Alert => assert!(waits <= SignedDuration::from_mins(6), "{}", story()),
+                // Where health was part of what was accepted, the person is asked again.
+                OnSoakFailure::Alert => assert!(waits <= SignedDuration::from_mins(20), "{}", story()),
             }
         }
     }
@@ -183,9 +203,11 @@ async fn bg_05_the_gate_is_refused_with_what_fails() {
         stage.until(&id, |run| run.open_gate() == Some(Gate::Production)).await;
         let serving = stage.run(&id).survivor;
         trouble.set(&stage, serving, true);
+        // Answers are cached for a while.
+        stage.pass(SignedDuration::from_mins(2)).await;
         for verdict in [Verdict::Accept, Verdict::AcceptEarly] {
             let word = Word::Confirm { gate: Some("production".to_owned()), verdict, note: None, evidence: None };
-            let problem = stage.word(&id, word).await.unwrap_err();
+            let problem = stage.word(&id, word).await.map(|_| trouble).unwrap_err();
             assert_eq!(problem.code, "soak_failed", "{trouble:?}: {problem:?}");
             assert!(!problem.causes.is_empty(), "{trouble:?}: {problem:?}");
         }
@@ -200,14 +222,14 @@ async fn bg_05_the_gate_is_refused_with_what_fails() {
 async fn bg_05_a_failure_before_window_two_begins_the_soak_anew() {
     let stage = Stage::set(setting(OnSoakFailure::Restart));
     let (id, serving) = soaking(&stage, "role-swap").await;
-    stage.until(&id, |run| run.soaked).await;
+    until_soaked(&stage, &id).await;
     stage.pass(SignedDuration::from_hours(1)).await;
     Trouble::Unhealthy(serving).set(&stage, serving, true);
     let run = stage.until(&id, |run| !run.soaked).await;
-    assert_eq!(run.step().unwrap().id, "soak.soak", "{}", stage.story(&id));
+    assert_eq!(run.step().unwrap().when, When::Soak, "{}", stage.story(&id));
     Trouble::Unhealthy(serving).set(&stage, serving, false);
     let mended = stage.truth().now;
-    let run = stage.until(&id, |run| run.soaked).await;
+    let run = until_soaked(&stage, &id).await;
     assert!(run.last_at >= mended + SignedDuration::from_hours(24), "{}", stage.story(&id));
     assert_eq!(stage.to_rest(&id).await.end, "succeeded", "{}", stage.story(&id));
 }
@@ -224,17 +246,21 @@ async fn bg_05_an_early_word_does_not_outlive_a_failure() {
     assert!(!stage.run(&id).soaked, "{}", stage.story(&id));
     let early = Word::Confirm { gate: Some("production".to_owned()), verdict: Verdict::AcceptEarly, note: None, evidence: None };
     stage.word(&id, early).await.unwrap();
-    stage.until(&id, |run| run.soaked).await;
+    until_soaked(&stage, &id).await;
     Trouble::Unhealthy(serving).set(&stage, serving, true);
     stage.until(&id, |run| !run.soaked).await;
-    assert_eq!(stage.run(&id).verdict, Some(Verdict::Accept), "{}", stage.story(&id));
+    Trouble::Unhealthy(serving).set(&stage, serving, false);
+    let mended = stage.truth().now;
+    let run = until_soaked(&stage, &id).await;
+    assert!(run.last_at >= mended + SignedDuration::from_hours(24), "{}", stage.story(&id));
 }
 
 /// The longest soak: told once, and it never leads on.
 #[tokio::test(start_paused = true)]
 async fn bg_05_the_longest_soak_is_told_once() {
     for procedure in PROCEDURES {
-        let mut stage = Stage::new();
+        let policy = Policy { max_soak: SignedDuration::from_hours(30), ..Policy::default() };
+        let mut stage = Stage::set(Setting { policy, ..Setting::default() });
         let id = stage.start(procedure).await;
         let run = stage.until_step(&id, "soak.confirm").await;
         let limit = run.window_one_ended().unwrap() + run.plan.policy.max_soak;
@@ -242,7 +268,7 @@ async fn bg_05_the_longest_soak_is_told_once() {
         assert!(!stage.alerts().contains(&"soak_too_long".to_owned()), "{}", stage.story(&id));
         stage.clock_to(limit + SignedDuration::from_mins(2)).await;
         stage.restart();
-        stage.pass(SignedDuration::from_hours(48)).await;
+        stage.pass(SignedDuration::from_hours(12)).await;
         let told = stage.alerts().iter().filter(|alert| *alert == "soak_too_long").count();
         assert_eq!(told, 1, "{}", stage.story(&id));
         assert_eq!(stage.run(&id).open_gate(), Some(Gate::Production));
@@ -258,7 +284,7 @@ async fn bg_05_a_soak_that_nobody_used_is_inconclusive() {
     let records = stage.records(&id);
     let accepted = records.iter().rfind(|record| record.event == "confirmed").unwrap();
     assert!(accepted.reason.contains("no session was seen on node `b`"), "{}", accepted.reason);
-    stage.until(&id, |run| run.soaked).await;
+    until_soaked(&stage, &id).await;
     assert!(stage.alerts().contains(&"soak_inconclusive".to_owned()), "{}", stage.story(&id));
     let records = stage.records(&id);
     let soaked =
@@ -268,7 +294,7 @@ async fn bg_05_a_soak_that_nobody_used_is_inconclusive() {
     // Somebody works: nothing of the kind.
     let stage = Stage::new();
     let (id, _) = soaking(&stage, "role-swap").await;
-    let run = stage.until(&id, |run| run.soaked).await;
+    let run = until_soaked(&stage, &id).await;
     assert!(run.used_at.is_some() && !run.has_notice(Notice::SoakInUse, Some(NodeId::B)), "{}", stage.story(&id));
     assert!(!stage.alerts().contains(&"soak_inconclusive".to_owned()), "{}", stage.story(&id));
 }
@@ -299,7 +325,7 @@ async fn bg_05_nothing_is_done_in_the_soak() {
             trouble.set(&stage, serving, true);
             stage.pass(SignedDuration::from_hours(3)).await;
             trouble.set(&stage, serving, false);
-            let done = stage.until(&id, |run| run.soaked).await;
+            let done = until_soaked(&stage, &id).await;
             let after = acts(&stage);
             // The trouble itself closes a door by hand.
             assert!(trouble == Trouble::Closed || before == after, "{procedure}, {trouble:?}\n{}", stage.story(&id));
@@ -330,7 +356,7 @@ async fn bg_06_the_consoles_are_confirmed_before_the_run_is_finished() {
             }
             stage.accept(&id, None).await.unwrap();
         }
-        stage.pass(SignedDuration::from_hours(30 * 24)).await;
+        stage.pass(SignedDuration::from_hours(3 * 24)).await;
         assert!(matches!(stage.run(&id).phase, Phase::Waiting { .. }), "{}", stage.story(&id));
         assert!(stage.run(&id).unprotected_since().is_none());
         stage.accept(&id, None).await.unwrap();
