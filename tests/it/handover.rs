@@ -74,7 +74,7 @@ async fn a_quiet_window_one_says_so() {
 #[tokio::test(start_paused = true)]
 async fn an_eventful_window_one_is_told() {
     let mut stage = Stage::new();
-    stage.fault(Planned::once(Fault::AnswerLost).act("force_sync"));
+    stage.fault(Planned::once(Fault::NeverReached).act("force_sync"));
     let id = stage.start("role-swap").await;
     stage.until_step(&id, "window-1.update.b").await;
     stage.restart();
@@ -96,6 +96,8 @@ async fn an_eventful_window_one_is_told() {
     stage.pass(SignedDuration::from_mins(30)).await;
     let note = note(&stage, &id);
     let told = [
+        (FIRST, "did not arrive, tried again"),
+        (FIRST, ", 2 attempts"),
         (FIRST, "held (operator)"),
         (FIRST, "olga let the run go on"),
         (FIRST, "the daemon was restarted"),

@@ -31,13 +31,18 @@ fn of_step(run: &Run, step: &Step, told: &[Told<'_>]) -> Option<String> {
         let words: Vec<String> = own.iter().filter_map(|told| word(told)).collect();
         return Some(format!("{} `{}` confirmed by {}", second(done.0.at), gate_of(step), words.join(", ")));
     }
-    let begun: Vec<_> = own.iter().filter(|(_, event)| matches!(event, Event::StepBegun { .. })).collect();
+    let begun: Vec<_> = own.iter().filter(|(_, event)| is_try(event)).collect();
     let took = begun.first().map(|(record, _)| done.0.at.duration_since(record.at));
     let took = took.map(|took| format!(" after {} (expected {})", lasted(took), lasted(run.plan.expected(step.kind))));
     let tries = if begun.len() > 1 { format!(", {} attempts", begun.len()) } else { String::new() };
     let hand = own.iter().any(|(_, event)| matches!(event, Event::Instructed { .. }));
     let by = if hand { ", by hand" } else { "" };
     Some(format!("{} `{}` done{}{by}{tries}", second(done.0.at), step.id, took.unwrap_or_default()))
+}
+
+/// The second sync that R1 asks for is not a second try.
+fn is_try(event: &Event) -> bool {
+    matches!(event, Event::StepBegun { baseline, .. } if baseline.first_sync.is_none())
 }
 
 fn gate_of(step: &Step) -> &str {
