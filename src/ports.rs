@@ -11,6 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::ids::{NodeId, RunId};
 use crate::domain::journal::Record;
+use crate::domain::settings::Told;
 use crate::domain::site::{Hands, Observation, TrafficLook};
 use crate::domain::version::Target;
 
@@ -53,6 +54,8 @@ pub enum NodeAct {
     Drain {
         deadline: Timestamp,
     },
+    /// Ends the sessions that are under way (BG-02); users may stay logged in.
+    EndSessions,
     Quiesce,
     /// Opens a node again that `Quiesce` closed to clients.
     Reopen,
@@ -73,6 +76,7 @@ impl NodeAct {
             Self::Update { .. } => "update",
             Self::EstablishFailover { .. } => "establish_failover",
             Self::Drain { .. } => "drain",
+            Self::EndSessions => "end_sessions",
             Self::Quiesce => "quiesce",
             Self::Reopen => "reopen",
             Self::ExtractData { .. } => "extract_data",
@@ -134,20 +138,21 @@ pub enum Recall {
     MayBeSent,
 }
 
-/// One node of a site.
-pub trait Appliance: Send + Sync {
+/// What can be read of one node. Whoever holds only this has no call that changes anything.
+pub trait Reader: Send + Sync {
     /// Reads the node once. Never changes anything; safe to repeat.
     ///
     /// # Errors
     /// See [`ReadError`]. A wrong identity is not an error here: the reading carries it and the rules judge it (R13).
     fn observe(&self) -> BoxFuture<'_, Result<Observation, ReadError>>;
 
-    /// Asks for an act whose intent was recorded. Returns when the order was taken (or not), not when its effect is there.
-    fn act<'a>(&'a self, intent: &'a Intent, act: &'a NodeAct) -> BoxFuture<'a, ActAnswer>;
-
-    /// After a restart: waits until nothing of `intent` runs on our side any more (up to the act's limit, then ends it), and
-    /// says whether it may have been sent.
-    fn recall<'a>(&'a self, intent: &'a Intent) -> BoxFuture<'a, Recall>;
+    /// Lists the node's settings, where there is an interface for that. Never changes anything; safe to repeat.
+    ///
+    /// # Errors
+    /// See [`ReadError`]; what will not be told later either is no error but [`Told::Nothing`].
+    fn settings(&self) -> BoxFuture<'_, Result<Told, ReadError>> {
+        Box::pin(std::future::ready(Ok(Told::Nothing { why: "this driver lists no settings".to_owned() })))
+    }
 
     /// The facts of this node may be this old; polls faster than that learn nothing new.
     fn cache_time(&self) -> SignedDuration;
@@ -158,22 +163,35 @@ pub trait Appliance: Send + Sync {
     }
 }
 
-/// One way in which traffic reaches the serving node: a zone, a view, a balancer.
-pub trait Traffic: Send + Sync {
+/// One node of a site.
+pub trait Appliance: Reader {
+    /// Asks for an act whose intent was recorded. Returns when the order was taken (or not), not when its effect is there.
+    fn act<'a>(&'a self, intent: &'a Intent, act: &'a NodeAct) -> BoxFuture<'a, ActAnswer>;
+
+    /// After a restart: waits until nothing of `intent` runs on our side any more (up to the act's limit, then ends it), and
+    /// says whether it may have been sent.
+    fn recall<'a>(&'a self, intent: &'a Intent) -> BoxFuture<'a, Recall>;
+}
+
+/// What can be read of one way in which traffic reaches the serving node; as [`Reader`], without a call that changes anything.
+pub trait TrafficReader: Send + Sync {
     /// Asks every authoritative server (or the program) where the service's name leads.
     fn look(&self) -> BoxFuture<'_, Result<TrafficLook, ReadError>>;
-
-    /// Moves traffic from one node to the other, only if it is still at `from`.
-    fn switch<'a>(&'a self, intent: &'a Intent, from: NodeId, to: NodeId) -> BoxFuture<'a, ActAnswer>;
-
-    /// As [`Appliance::recall`].
-    fn recall<'a>(&'a self, intent: &'a Intent) -> BoxFuture<'a, Recall>;
 
     /// No repeat of a switch before this much time has passed since its recorded intent.
     fn settling_time(&self) -> SignedDuration;
 
     /// The entry's name in messages: `rfc2136 support.example.com at 192.0.2.53:53`.
     fn name(&self) -> String;
+}
+
+/// One way in which traffic reaches the serving node: a zone, a view, a balancer.
+pub trait Traffic: TrafficReader {
+    /// Moves traffic from one node to the other, only if it is still at `from`.
+    fn switch<'a>(&'a self, intent: &'a Intent, from: NodeId, to: NodeId) -> BoxFuture<'a, ActAnswer>;
+
+    /// As [`Appliance::recall`].
+    fn recall<'a>(&'a self, intent: &'a Intent) -> BoxFuture<'a, Recall>;
 }
 
 /// Why a record could not be kept.

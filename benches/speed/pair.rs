@@ -8,7 +8,9 @@ use changeover::domain::ids::{NodeId, PerNode};
 use changeover::domain::site::{Observation, Role, SyncFact, TrafficAnswer, TrafficLook};
 use changeover::domain::version::Version;
 use changeover::engine::site::SitePorts;
-use changeover::ports::{ActAnswer, Appliance, Clock, Intent, NodeAct, ProducedFile, ReadError, Recall, Traffic};
+use changeover::ports::{
+    ActAnswer, Appliance, Clock, Intent, NodeAct, ProducedFile, ReadError, Reader, Recall, Traffic, TrafficReader,
+};
 use futures_util::future::{BoxFuture, ready};
 use jiff::SignedDuration;
 
@@ -99,7 +101,7 @@ impl Pair {
                 facts.roles = PerNode::new(|node| if node == *primary { Role::Primary } else { Role::Standby });
                 facts.sync = sync();
             }
-            NodeAct::Drain { .. } | NodeAct::Quiesce | NodeAct::Reopen => {}
+            NodeAct::EndSessions | NodeAct::Drain { .. } | NodeAct::Quiesce | NodeAct::Reopen => {}
         }
         ActAnswer::accepted()
     }
@@ -115,7 +117,7 @@ fn file(directory: &Path) -> ActAnswer {
     ActAnswer::Accepted { files: vec![file], records: Some(1) }
 }
 
-impl Appliance for Node {
+impl Reader for Node {
     fn observe(&self) -> BoxFuture<'_, Result<Observation, ReadError>> {
         let Self(pair, node) = self;
         pair.called(|| Call::Observe(*node));
@@ -142,6 +144,12 @@ impl Appliance for Node {
         Box::pin(ready(Ok(observation)))
     }
 
+    fn cache_time(&self) -> SignedDuration {
+        SignedDuration::ZERO
+    }
+}
+
+impl Appliance for Node {
     fn act<'a>(&'a self, intent: &'a Intent, act: &'a NodeAct) -> BoxFuture<'a, ActAnswer> {
         let Self(pair, node) = self;
         pair.called(|| Call::Act(*node, intent.clone(), act.clone()));
@@ -151,13 +159,9 @@ impl Appliance for Node {
     fn recall<'a>(&'a self, _intent: &'a Intent) -> BoxFuture<'a, Recall> {
         Box::pin(ready(Recall::NeverSent))
     }
-
-    fn cache_time(&self) -> SignedDuration {
-        SignedDuration::ZERO
-    }
 }
 
-impl Traffic for Name {
+impl TrafficReader for Name {
     fn look(&self) -> BoxFuture<'_, Result<TrafficLook, ReadError>> {
         self.0.called(|| Call::Look);
         let target = locked(&self.0.facts).leads_to;
@@ -167,6 +171,16 @@ impl Traffic for Name {
         Box::pin(ready(Ok(look)))
     }
 
+    fn settling_time(&self) -> SignedDuration {
+        SignedDuration::ZERO
+    }
+
+    fn name(&self) -> String {
+        "the name".to_owned()
+    }
+}
+
+impl Traffic for Name {
     fn switch<'a>(&'a self, intent: &'a Intent, from: NodeId, to: NodeId) -> BoxFuture<'a, ActAnswer> {
         self.0.called(|| Call::Switch(intent.clone(), from, to));
         locked(&self.0.facts).leads_to = to;
@@ -175,14 +189,6 @@ impl Traffic for Name {
 
     fn recall<'a>(&'a self, _intent: &'a Intent) -> BoxFuture<'a, Recall> {
         Box::pin(ready(Recall::NeverSent))
-    }
-
-    fn settling_time(&self) -> SignedDuration {
-        SignedDuration::ZERO
-    }
-
-    fn name(&self) -> String {
-        "the name".to_owned()
     }
 }
 

@@ -85,11 +85,13 @@ impl Stage {
             site: self.site.clone(),
             to: "24.2.1".to_owned(),
             package: self.package.clone(),
+            before: Vec::new(),
             procedure: None,
             first: Some("now +100h".to_owned()),
             second: Some("now +8000h".to_owned()),
             urgent: None,
             responsible: None,
+            accepted: Vec::new(),
         };
         let id = self.fleet.start(request, "olga").await.expect("started");
         let mut watch = self.fleet.watch(&id).expect("the run");

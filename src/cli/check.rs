@@ -38,14 +38,27 @@ impl Run for Check {
 fn page(checks: &Checks) -> String {
     let rows: Vec<Vec<String>> = checks.checks.iter().map(row).collect();
     let remedies = checks.checks.iter().filter(|check| check.result != "pass");
-    let remedies: String = remedies.map(|check| format!("  {}: {}\n", name(check), check.remedy)).collect();
-    let verdict = if checks.ok { "nothing speaks against a start" } else { "not ready for a start" };
+    let remedies: String = remedies.map(|check| format!("  {}: {}{}\n", name(check), check.remedy, accept(check))).collect();
+    let warns = checks.checks.iter().any(|check| check.result == "warn");
+    let verdict = match (checks.ok, warns) {
+        (false, _) => "not ready for a start",
+        (true, true) => "ready for a start once its warnings are accepted",
+        (true, false) => "nothing speaks against a start",
+    };
     let what_helps = if remedies.is_empty() { String::new() } else { format!("\nwhat helps:\n{remedies}") };
     format!("{}{what_helps}\nsite `{}`: {verdict}", output::table(&rows), checks.site)
 }
 
 fn row(check: &CheckView) -> Vec<String> {
-    vec![check.result.clone(), name(check), check.found.clone(), format!("(expected: {})", check.expected)]
+    let age = format!("{} s ago", check.age_seconds);
+    vec![check.result.clone(), name(check), age, check.found.clone(), format!("(expected: {})", check.expected)]
+}
+
+/// What is typed where a warning may stand.
+fn accept(check: &CheckView) -> String {
+    let node = check.node.map(|node| format!(".{node}")).unwrap_or_default();
+    let typed = || format!("; or start with `--accept {}{node}=\"why\"`", check.name);
+    if check.result == "warn" { typed() } else { String::new() }
 }
 
 fn name(check: &CheckView) -> String {

@@ -4,6 +4,8 @@
 //! ours. Imports: everything of ours.
 
 mod abort;
+mod accept;
+mod acknowledge;
 mod adopt;
 mod alerts;
 mod ask;
@@ -19,6 +21,7 @@ mod handover;
 mod hold;
 mod journal;
 mod journal_file;
+mod ledger;
 mod logging;
 mod machine;
 mod node;
@@ -30,6 +33,7 @@ mod procedures;
 mod prove;
 mod rebuild;
 mod reference;
+mod release;
 mod resume;
 mod runs;
 mod serve;
@@ -80,11 +84,15 @@ enum Command {
     Handover(handover::Handover),
     Confirm(confirm::Confirm),
     Waive(waive::Waive),
+    Accept(accept::Accept),
+    Ledger(ledger::Ledger),
+    Acknowledge(acknowledge::Acknowledge),
     Hold(hold::Hold),
     Resume(resume::Resume),
     SwitchBack(switch_back::SwitchBack),
     Abort(abort::Abort),
     Close(close::Close),
+    Release(release::Release),
     Adopt(adopt::Adopt),
     #[command(subcommand)]
     Node(node::Node),
@@ -117,11 +125,15 @@ impl Command {
             Self::Handover(command) => command,
             Self::Confirm(command) => command,
             Self::Waive(command) => command,
+            Self::Accept(command) => command,
+            Self::Ledger(command) => command,
+            Self::Acknowledge(command) => command,
             Self::Hold(command) => command,
             Self::Resume(command) => command,
             Self::SwitchBack(command) => command,
             Self::Abort(command) => command,
             Self::Close(command) => command,
+            Self::Release(command) => command,
             Self::Adopt(command) => command,
             Self::Node(command) => command.as_run(),
             Self::Journal(command) => command.as_run(),

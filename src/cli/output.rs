@@ -5,6 +5,7 @@ use std::io::{self, Write as _};
 use jiff::SignedDuration;
 use serde::Serialize;
 
+use crate::domain::rehearsal::Rehearsal;
 use crate::domain::window::{Window, format_duration};
 
 use super::Failure;
@@ -64,6 +65,12 @@ pub fn seconds(seconds: i64) -> String {
 /// In UTC, in the zones of site and reader, and in the one that the window was written in.
 pub fn window(window: &Window, zones: &Zones) -> String {
     zones.with(window.zone.as_deref()).span(window.from, window.to)
+}
+
+/// Whose run is counted on, by whose word, and for how long.
+pub fn rehearsal(rehearsal: &Rehearsal) -> String {
+    let Rehearsal { run, by, at, until, .. } = rehearsal;
+    format!("{run}, released by {by} at {at}, counts until {until}")
 }
 
 #[cfg(test)]

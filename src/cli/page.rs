@@ -7,7 +7,7 @@ use crate::domain::gate::Expiry;
 use crate::domain::ids::NodeId;
 use crate::domain::shown::HASH_SHORT;
 use crate::server::view::{
-    Doubt, GateState, Guide, LeftUntouched, Node, Soak, Status, StepTime, StopHere, Untouched, WaiverView, WayStep,
+    Doubt, Draining, GateState, Guide, LeftUntouched, Node, Soak, Status, StepTime, StopHere, Untouched, WaiverView, WayStep,
 };
 
 use super::output;
@@ -89,8 +89,10 @@ fn pair(status: &Status) -> Vec<(&'static str, String)> {
     facts.extend(status.way.iter().flat_map(way));
     facts.extend(status.gate_state.iter().flat_map(gate));
     facts.extend(status.waivers.iter().map(|waiver| ("waived", waived(waiver))));
+    facts.extend(status.draining.iter().map(|draining| ("draining", drains(draining))));
     facts.extend(status.serving.map(|node| ("serving", format!("node {node}"))));
     facts.push(("failover", failover(status)));
+    facts.extend(ledger(status));
     facts.extend(status.soak.iter().flat_map(soak));
     facts.push(("node a", node(&status.nodes[NodeId::A])));
     facts.push(("node b", node(&status.nodes[NodeId::B])));
@@ -108,8 +110,17 @@ fn journal(status: &Status) -> Vec<(&'static str, String)> {
     let mut facts: Vec<(&'static str, String)> = urgent.chain(times).chain(notices).collect();
     facts.push(("started", format!("{} by {}", status.started_at, who(status, &status.started_by))));
     facts.extend(status.finished_at.map(|at| ("finished", at.to_string())));
+    facts.extend(status.rehearsal.as_ref().map(|rehearsal| ("rehearsal", output::rehearsal(rehearsal))));
+    facts.extend(status.released.as_ref().map(|given| ("released", format!("{} by {}: {}", given.at, given.by, given.note))));
     facts.push(("journal", format!("record {}, taken over by a restarted daemon: {}", status.seq, status.resumed)));
     facts
+}
+
+/// What the next sync overwrites, where anything was changed.
+fn ledger(status: &Status) -> Option<(&'static str, String)> {
+    let ledger = status.ledger.filter(|ledger| ledger.lines > 0)?;
+    let (lines, open, run) = (ledger.lines, ledger.open, &status.run);
+    Some(("settings", format!("{lines} changed since the break, not acknowledged: {open}; `changeover ledger {run}`")))
 }
 
 /// The user, with the name that the daemon's file has for them.
@@ -211,6 +222,14 @@ pub fn left_behind(way: &StopHere) -> String {
     let from = left.known_from.as_deref().unwrap_or_default();
     let sessions = left.sessions.map(|sessions| format!(", {sessions} sessions by the last {from}")).unwrap_or_default();
     format!("; leaves behind what was written on node {} {since}{sessions}", left.node)
+}
+
+/// `node a: users 3, sessions 1, until 02:30`
+fn drains(draining: &Draining) -> String {
+    let count = |count: Option<u32>| count.map_or_else(|| "not told".to_owned(), |count| count.to_string());
+    let ending = if draining.ending { "; its sessions are ended" } else { "" };
+    let (users, sessions) = (count(draining.users), count(draining.sessions));
+    format!("node {}: users {users}, sessions {sessions}; until {}{ending}", draining.node, draining.until)
 }
 
 fn failover(status: &Status) -> String {

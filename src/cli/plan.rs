@@ -6,7 +6,7 @@ use clap::Args;
 
 use crate::domain::action::Impact;
 use crate::domain::estimate::Source;
-use crate::server::view::{self, StopHere};
+use crate::server::view::{self, Hop, StopHere};
 
 use super::client::Client;
 use super::order::Order;
@@ -50,13 +50,20 @@ TOO LATE  not begun in time, it is not begun any more: the run holds, or goes ho
 
 fn text(plan: &view::Plan) -> String {
     let mut text = format!("plan for site `{}`: {}, {} to {}\n", plan.site, plan.procedure, plan.from, plan.to);
-    let (package, zones) = (&plan.package, Zones::of(&plan.zone));
-    // Writing into a string cannot fail.
-    let _ = writeln!(text, "package  {} ({} bytes, SHA-256 {})", package.path.display(), package.bytes, package.sha256);
+    for Hop { to, package, .. } in &plan.hops {
+        let leads = if plan.hops.len() > 1 { format!("to {to}: ") } else { String::new() };
+        let (path, bytes, sha256) = (package.path.display(), package.bytes, &package.sha256);
+        // Writing into a string cannot fail.
+        let _ = writeln!(text, "package  {leads}{path} ({bytes} bytes, SHA-256 {sha256})");
+    }
+    let zones = Zones::of(&plan.zone);
     for (name, window) in [("window 1", &plan.windows.first), ("window 2", &plan.windows.second)] {
         if let Some(window) = window {
             let _ = writeln!(text, "{name} {}", output::window(window, &zones));
         }
+    }
+    if let Some(rehearsal) = &plan.rehearsal {
+        let _ = writeln!(text, "rehearsal {}", output::rehearsal(rehearsal));
     }
     if let Some(why) = &plan.urgent {
         let _ = writeln!(text, "urgent   the shortest soak is waived: {why}");

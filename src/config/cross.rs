@@ -24,6 +24,7 @@ pub(super) fn check(sites: &[(PathBuf, SiteInput)]) -> Vec<Problem> {
     problems.extend(claimed_twice("service", sites.iter().filter_map(|(file, site)| service(file, site))));
     problems.extend(records(sites));
     problems.extend(run_names(sites));
+    problems.extend(rehearsal_sites(sites));
     problems
 }
 
@@ -80,6 +81,23 @@ fn records(sites: &[(PathBuf, SiteInput)]) -> Vec<Problem> {
         }
     }
     problems
+}
+
+/// R11: a rehearsal takes place on another site of this daemon.
+fn rehearsal_sites(sites: &[(PathBuf, SiteInput)]) -> Vec<Problem> {
+    let named = |wanted: &str| sites.iter().any(|(_, site)| site.name.as_ref().is_some_and(|name| name.value == wanted));
+    let wrong = sites.iter().filter_map(|(file, site)| {
+        let input = site.roles.rehearsal.as_ref()?;
+        let value = &input.policy.site;
+        let own = site.name.as_ref().is_some_and(|name| name.value == *value);
+        let message = match (own, named(value)) {
+            (true, _) => "a rehearsal takes place on another site".to_owned(),
+            (_, true) => return None,
+            (_, false) => format!("no site is named `{value}`"),
+        };
+        Some(Problem::new(file, input.line, format!("`site` in `[policy.rehearsal]`: {message}")))
+    });
+    wrong.collect()
 }
 
 /// Commands take a run or a site, so no site may be called like a run of another.

@@ -9,6 +9,7 @@ use super::reader::{At, Reader, Section};
 use super::suggest;
 use super::values;
 use crate::domain::gate::{Expiry, Gate, GatePolicy};
+use crate::domain::rehearsal::RehearsalPolicy;
 
 /// A gate's policy, and the line of its table.
 pub(super) struct GateInput {
@@ -17,11 +18,19 @@ pub(super) struct GateInput {
     pub(super) line: usize,
 }
 
-/// Where a site's file names roles.
+/// What a rehearsal is asked for, and the lines that name the site and the roles.
+pub(super) struct RehearsalInput {
+    pub(super) policy: RehearsalPolicy,
+    pub(super) line: usize,
+    pub(super) roles_line: usize,
+}
+
+/// Where a site's file names roles, and another site.
 #[derive(Default)]
 pub(super) struct RolesNamed {
     pub(super) gates: Vec<GateInput>,
     pub(super) waivers: BTreeMap<&'static str, At<Vec<String>>>,
+    pub(super) rehearsal: Option<RehearsalInput>,
 }
 
 pub(super) fn read(reader: &mut Reader, policy: &Section) -> Vec<GateInput> {

@@ -38,6 +38,8 @@ pub enum Kind {
     Days,
     /// A day or a time, as a freeze has them.
     Moment,
+    /// Hours and minutes, or `off`.
+    TimeOfDay,
     Trust,
     /// A whole number from 1.
     Count,
@@ -71,6 +73,7 @@ impl Kind {
             Self::ClockTime => "a time such as \"02:00\"".into(),
             Self::Windows => "a list of windows such as [\"2026-11-22T02:00[Europe/Berlin] +4h\"]".into(),
             Self::Days => "a list of days such as [\"sunday\"], [\"first sunday\"] or [\"15\"]".into(),
+            Self::TimeOfDay => "a time of day such as \"03:00\", or \"off\"".into(),
             Self::Moment => "a day or time such as \"2026-12-20\" or \"2026-12-20T18:00\"".into(),
             Self::Trust => "\"system\", { ca_file = \"…\" } or { pins = [\"sha256/…\"] }".into(),
         }
@@ -127,6 +130,7 @@ pub const ALERT_EVENTS: &[&str] = &crate::domain::alert::NAMES;
 pub const EXPECTED: &str = "site.policy.expected";
 pub const LIMITS: &str = "site.policy.limits";
 
+pub const REHEARSAL: &str = "site.policy.rehearsal";
 /// The table whose keys are gates' names.
 pub const GATES: &str = "site.policy.gates";
 /// The table whose keys are users.
@@ -150,12 +154,13 @@ pub const TABLES: &[Table] = &[
     Table { name: "site.nodes", header: "[nodes]", children: &["a", "b"], about: "" },
     Table { name: "site.node", header: "[nodes.a]", children: &[], about: "One appliance; `[nodes.b]` likewise. `a` and `b` are fixed names and say nothing about roles." },
     Table { name: "site.traffic", header: "[[traffic]]", children: &[], about: "One way in which users are led to the serving node: a zone, a view, a translated or shared address. A switch is proven only when every entry agrees." },
-    Table { name: "site.policy", header: "[policy]", children: &["expected", "limits", "gates", "waivers"], about: "The site's own limits." },
+    Table { name: "site.policy", header: "[policy]", children: &["expected", "limits", "gates", "waivers", "rehearsal"], about: "The site's own limits." },
     Table { name: EXPECTED, header: "[policy.expected]", children: &[], about: "" },
     Table { name: LIMITS, header: "[policy.limits]", children: &[], about: "" },
     Table { name: GATES, header: "[policy.gates]", children: &[], about: "" },
     Table { name: "site.policy.gate", header: "[policy.gates.production]", children: &[], about: "Who may answer this gate, and what becomes of it if nobody does; each gate of [the gates](../concepts/gates.md) likewise. A run keeps what held when it was started." },
     Table { name: "site.policy.waivers", header: "[policy.waivers]", children: &[], about: "The roles that may set a promise aside for one step. Where people are configured, a list that is left out means nobody." },
+    Table { name: REHEARSAL, header: "[policy.rehearsal]", children: &[], about: "Asks for a rehearsal: failover is broken and nodes are updated only along a path that was gone on another site and released by a person. Without this table none is asked for." },
     Table { name: "site.windows", header: "[windows]", children: &["recurring"], about: "The usual windows. `--first`, `--second` and `--responsible` override what a plan takes from here." },
     Table { name: "site.windows.recurring", header: "[[windows.recurring]]", children: &[], about: "A window that comes again; `next` and `next NAME` choose among these and the fixed ones." },
     Table { name: "site.freezes", header: "[[freezes]]", children: &[], about: "As in `changeover.toml`, for this site alone." },
@@ -242,7 +247,10 @@ pub const KEYS: &[Key] = &[
     key("site.policy", "sync_ok_statuses", Kind::Texts, Default("success"), "The sync status texts that mean success; any other holds the run."),
     key("site.policy", "max_clock_skew", Kind::Duration, Default("60s"), "How far a node's clock may be from this machine's."),
     key("site.policy", "max_backup_age", Kind::Duration, Default("24h"), "How old the survivor's backup may be when failover is established."),
+    key("site.policy", "max_check_age", Kind::Duration, Default("1h"), "How old the preflight's results may be when the first act of window one begins; older ones are renewed. Less than five minutes counts as five."),
+    key("site.policy", "nightly_check", Kind::TimeOfDay, Default("03:00"), "When a run that waits is checked, every day, UTC; what has changed is told by `check_changed`. `off`: never."),
     key("site.policy", "drain_limit", Kind::Duration, Default("30min"), "How long a drain waits for users to leave."),
+    key("site.policy", "after_drain_limit", Kind::Word(&crate::domain::site::AfterDrain::WORDS), Default("hold"), "What becomes of users and sessions that are there still then: the run is held, goes on and says how many it left, or has their sessions ended."),
     key("site.policy", "min_soak", Kind::Duration, Default("24h"), "The shortest time in production between the windows."),
     key("site.policy", "max_soak", Kind::Duration, Default("7d"), "After this long between the windows an alert goes out; it never leads on."),
     key("site.policy", "on_soak_failure", Kind::Word(ON_SOAK_FAILURE), Default("restart"), "When a condition that the soak watches fails: the soak's clock begins anew once it holds again, or it is only told."),
@@ -250,6 +258,7 @@ pub const KEYS: &[Key] = &[
     key("site.policy", "max_silence", Kind::Duration, Default("5min"), "A node silent for this long outside its update raises `node_unreachable`; the serving node that takes no client for this long `not_serving`."),
     key("site.policy", "closing_notice", Kind::Duration, Default("30min"), "How long before the latest safe start of the next step `window_closing` goes out."),
     key("site.policy", "when_window_ends", Kind::Word(WHEN_WINDOW_ENDS), Default("hold"), "What the run does while failover is broken and what is left of its window is too short for the next step: it holds, or goes home by itself where the way there needs no update."),
+    key("site.policy", "settings_look", Kind::Duration, Default("15min"), "How often settings are compared with those at the break while failover is broken, where the driver tells them."),
 
     key("site.policy.gate", "roles", Kind::Texts, Optional, "One of these roles may answer; everybody who may speak unless given."),
     key("site.policy.gate", "persons", Kind::Count, Default("1"), "So many different persons must accept; one who rejects is enough to hold the run."),
@@ -261,7 +270,12 @@ pub const KEYS: &[Key] = &[
     key("site.policy.gate", "on_expiry", Kind::Word(ON_EXPIRY), Default("hold"), "What an expired gate leads to: a hold, or the way home where there is one. It never leads on."),
 
     key("site.policy.waivers", "in_window", Kind::Texts, Optional, "Who may let one step begin outside its window, or when it no longer fits (R3)."),
+    key("site.policy.waivers", "rehearsed", Kind::Texts, Optional, "Who may let one step go without a release of its rehearsal that counts (R11)."),
     key("site.policy.waivers", "min_soak", Kind::Texts, Optional, "Who may accept the version before the shortest soak is over (R10)."),
+
+    key(REHEARSAL, "site", Kind::Text, Required, "The site on which a run must have succeeded; another one of this configuration."),
+    key(REHEARSAL, "valid_for", Kind::Duration, Default("30d"), "How long a release counts, from the moment it was given."),
+    key(REHEARSAL, "roles", Kind::Texts, Optional, "One of these roles may release; without it everybody who may speak at all."),
 
     key("site.windows", "first", Kind::Window, Optional, "The first window: a start and a length of elapsed time; or `next`, `next NAME`."),
     key("site.windows", "second", Kind::Window, Optional, "The second window; not before the end of the first. Or `next`, `next NAME`."),

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use toml::de::DeValue;
 
-use super::gates::GateInput;
+use super::gates::{GateInput, RehearsalInput};
 use super::keys;
 use super::problem::Problem;
 use super::reader::{Reader, Section};
@@ -60,6 +60,9 @@ fn of_site(people: &People, file: &Path, site: &SiteInput) -> Vec<Problem> {
     }
     for (key, roles) in &site.roles.waivers {
         problems.extend(missing(&format!("[policy.waivers] {key}"), roles.line, &roles.value));
+    }
+    if let Some(RehearsalInput { policy, roles_line, .. }) = &site.roles.rehearsal {
+        problems.extend(missing("[policy.rehearsal]", *roles_line, &policy.roles));
     }
     problems
 }

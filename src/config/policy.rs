@@ -1,16 +1,17 @@
-//! `[policy]`, `[policy.expected]`, `[policy.limits]`.
+//! `[policy]`, `[policy.expected]`, `[policy.limits]`, `[policy.rehearsal]`.
 
 use std::collections::BTreeMap;
 
 use jiff::SignedDuration;
 use toml::de::DeValue;
 
-use super::gates::{self, RolesNamed};
+use super::gates::{self, RehearsalInput, RolesNamed};
 use super::keys::{self, Kind};
 use super::reader::{At, Reader, Section, quoted};
 use super::suggest;
 use super::values;
-use crate::domain::site::{OnSoakFailure, Policy, WhenWindowEnds};
+use crate::domain::rehearsal::RehearsalPolicy;
+use crate::domain::site::{AfterDrain, OnSoakFailure, Policy, WhenWindowEnds};
 
 type ByAction = BTreeMap<String, At<SignedDuration>>;
 
@@ -21,40 +22,65 @@ pub(super) fn read(reader: &mut Reader, root: &Section, actions: &[&str]) -> Opt
     let max_sync_age = duration("max_sync_age");
     let max_clock_skew = duration("max_clock_skew");
     let max_backup_age = duration("max_backup_age");
+    let max_check_age = duration("max_check_age");
     let drain_limit = duration("drain_limit");
     let min_soak = duration("min_soak");
     let max_soak = duration("max_soak");
     let max_unprotected = duration("max_unprotected");
     let max_silence = duration("max_silence");
     let closing_notice = duration("closing_notice");
+    let settings_look = duration("settings_look");
     let on_soak_failure = reader.word(&section, "on_soak_failure");
+    let nightly_check = reader.value(&section, "nightly_check", values::time_of_day);
+    let after_drain_limit = reader.word(&section, "after_drain_limit");
     let sync_ok_statuses = reader.list(&section, "sync_ok_statuses", |text| Ok(text.to_owned()));
     let when_window_ends = reader.word(&section, "when_window_ends");
     let expected = by_action(reader, &section, "expected", keys::EXPECTED, actions);
     let limits = by_action(reader, &section, "limits", keys::LIMITS, actions);
+    let rehearsal = rehearsal(reader, &section);
     check_limits(reader, &expected, &limits);
     let (gates, waivers) = (gates::read(reader, &section), gates::waivers(reader, &section));
     let policies = gates.iter().map(|input| (input.gate, input.policy.clone())).collect();
-    let named = RolesNamed { waivers: waivers.clone(), gates };
+    let rehearsed = rehearsal.as_ref().map(|input| input.policy.clone());
+    let named = RolesNamed { waivers: waivers.clone(), gates, rehearsal };
     let policy = Policy {
         max_sync_age: max_sync_age?,
         sync_ok_statuses: sync_ok_statuses?.value,
         max_clock_skew: max_clock_skew?,
         max_backup_age: max_backup_age?,
+        max_check_age: max_check_age?,
+        nightly_check: nightly_check?.value,
         drain_limit: drain_limit?,
+        after_drain_limit: AfterDrain::of(after_drain_limit?.value),
         min_soak: min_soak?,
         max_soak: max_soak?,
         on_soak_failure: if on_soak_failure?.value == "alert" { OnSoakFailure::Alert } else { OnSoakFailure::Restart },
         max_unprotected: max_unprotected?,
         max_silence: max_silence?,
         closing_notice: closing_notice?,
+        settings_look: settings_look?,
         expected: without_lines(expected),
         limits: without_lines(limits),
         when_window_ends: if when_window_ends?.value == "home" { WhenWindowEnds::Home } else { WhenWindowEnds::Hold },
         gates: policies,
         waivers: waivers.into_iter().map(|(key, roles)| (key.to_owned(), roles.value)).collect(),
+        rehearsal: rehearsed,
     };
     Some((policy, named))
+}
+
+/// R11: asked for only where the table is there.
+fn rehearsal(reader: &mut Reader, policy: &Section) -> Option<RehearsalInput> {
+    policy.item(reader.source, "rehearsal")?;
+    let section = reader.child(policy, "rehearsal", keys::REHEARSAL)?;
+    reader.refuse_strangers(&section);
+    let site = reader.value(&section, "site", values::site_name);
+    let valid_for = reader.value(&section, "valid_for", values::duration);
+    let roles = reader.list(&section, "roles", |text| Ok(text.to_owned()));
+    let (site, line) = site.map(|site| (site.value, site.line))?;
+    let roles_line = roles.as_ref().map_or(line, |roles| roles.line);
+    let policy = RehearsalPolicy { site, valid_for: valid_for?.value, roles: roles.map(|roles| roles.value).unwrap_or_default() };
+    Some(RehearsalInput { policy, line, roles_line })
 }
 
 fn without_lines(durations: ByAction) -> BTreeMap<String, SignedDuration> {

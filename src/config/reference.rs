@@ -53,6 +53,7 @@ fn holds(kind: Kind) -> String {
         Kind::Windows => "list of windows".into(),
         Kind::Days => "list of days".into(),
         Kind::Moment => "day or time".into(),
+        Kind::TimeOfDay => "time of day".into(),
         Kind::Trust => "`\"system\"`, `{ ca_file = \"…\" }`, `{ pins = [\"…\"] }`".into(),
     }
 }

@@ -27,6 +27,14 @@ pub(super) fn ttl(text: &str) -> Result<u32, String> {
     if duration.subsec_nanos() == 0 { Ok(secs) } else { Err(format!("`{text}` is not a whole number of seconds")) }
 }
 
+/// `off` is no time.
+pub(super) fn time_of_day(text: &str) -> Result<Option<jiff::civil::Time>, String> {
+    if text == "off" {
+        return Ok(None);
+    }
+    text.parse().map(Some).map_err(|_| format!("`{text}` is neither a time of day such as `03:00` nor `off`"))
+}
+
 pub(super) fn window_text(text: &str) -> Result<String, String> {
     // Only the form is checked here; `now` and `next` are put in when a plan is made.
     Wanted::parse(text, jiff::Timestamp::UNIX_EPOCH).map_err(|error| error.to_string())?;

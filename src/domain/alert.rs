@@ -2,22 +2,25 @@
 
 mod gates;
 mod notices;
+mod release;
 
 use jiff::Timestamp;
 use serde::Serialize;
 
 use super::action::Kind;
 use super::booking;
-use super::event::{Cause, Event, Verdict, WaitingOn};
+use super::checks::{self, Change, Finding};
+use super::event::{Baseline, Cause, Counts, Event, Evidence, Verdict, WaitingOn};
 use super::ids::{NodeId, RunId};
 use super::journal::Record;
+use super::ledger::Line;
 use super::rules::Rule;
 use super::run::Run;
 use super::sheet;
 use super::step::Step;
 
 /// The alerts of the contract, and those that were added since.
-pub const NAMES: [&str; 23] = [
+pub const NAMES: [&str; 27] = [
     "sync_failed",
     "step_failed",
     "by_operator",
@@ -37,10 +40,14 @@ pub const NAMES: [&str; 23] = [
     "role_conflict",
     "stray_session",
     "not_serving",
+    "settings_changed",
     "traffic_switched",
     "finished",
+    "released",
     "store_low",
     "not_driven",
+    "check_changed",
+    "drain_limit",
 ];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -187,12 +194,20 @@ fn sayings(before: &Run, run: &Run, record: &Record, event: &Event) -> Vec<Sayin
         {
             withdrawn(before, run, record)
         }
+        Event::SettingsCompared { lines, .. } => settings_changed(before, run, lines),
         Event::Waited { on: WaitingOn::Gate, .. } => vec![gates::waiting(run)],
         Event::Doubted { message } => {
             let hint = format!("the run keeps looking; after looking yourself, `changeover resume {id}` lets it act again");
             vec![say("in_doubt", Severity::Critical, message.clone(), hint)]
         }
         Event::Noticed { notice, raised: true, message, .. } => notices::raised(run, *notice, message),
+        Event::Checked { results } => check_changed(before, run, results),
+        Event::StepBegun { baseline: Baseline { ending: true, people, .. }, .. } => {
+            drain_limit(before, people.unwrap_or_default(), "their sessions are ended now")
+        }
+        Event::StepDone { evidence: Evidence::Drained { left, found }, .. } if left.is_anybody() => {
+            drain_limit(before, *left, found)
+        }
         Event::StepDone { .. } if before.step().is_some_and(|step| step.kind == Kind::SwitchTraffic) => {
             let summary = format!("`{}` leads to node `{}` on every server", run.plan.service, run.survivor);
             vec![say("traffic_switched", Severity::Info, summary, "watch the service; clients follow as their caches expire")]
@@ -202,8 +217,59 @@ fn sayings(before: &Run, run: &Run, record: &Record, event: &Event) -> Vec<Sayin
             vec![say("finished", Severity::Info, format!("run `{id}` is finished"), sheet::may(run).join("; "))]
         }
         Event::Closed { state, undone, .. } => closed(before, run, state, undone),
+        Event::Released { by, withdrawn, .. } => vec![release::told(run, by, *withdrawn)],
         _ => Vec::new(),
     }
+}
+
+/// What is not as it was in the check before; the first check of a run has nothing to be compared with.
+fn check_changed(before: &Run, run: &Run, results: &[Finding]) -> Vec<Saying> {
+    let Some(last) = &before.checked else { return Vec::new() };
+    let changes = checks::changes(&last.results, results);
+    if changes.is_empty() {
+        return Vec::new();
+    }
+    let worse = changes.iter().any(Change::is_worse);
+    let severity = if worse { Severity::Warning } else { Severity::Info };
+    let summary = changes.iter().map(Change::describe).collect::<Vec<_>>().join("; ");
+    let mut remedies: Vec<&str> = changes.iter().filter(|change| change.is_worse()).map(|change| change.remedy).collect();
+    remedies.dedup();
+    let hint = if worse {
+        format!("{}; see `changeover check {}`", remedies.join("; "), run.id.site)
+    } else {
+        "nothing is left to do".to_owned()
+    };
+    vec![say("check_changed", severity, format!("the nightly check of run `{}`: {summary}", run.id), hint)]
+}
+
+/// BG-02: users or sessions were there still at the drain's limit, and the policy led on.
+fn drain_limit(before: &Run, left: Counts, what: &str) -> Vec<Saying> {
+    let node = before.step().and_then(|step| step.node).unwrap_or(before.plan.primary);
+    let summary = format!("the drain of node `{node}` has reached its limit with {}: {what}", left.describe());
+    let hint = format!("tell those who are still at work; `changeover hold {}` stops the run before it goes on", before.id);
+    vec![say("drain_limit", Severity::Warning, summary, hint)]
+}
+
+/// So many lines are told in an alert; the ledger has them all.
+const TOLD_LINES: usize = 10;
+
+/// R9: the freeze was broken. Told once for each change: what was told as it is now is not told again.
+fn settings_changed(before: &Run, run: &Run, lines: &[Line]) -> Vec<Saying> {
+    let known = |line: &Line| {
+        before.settings.lines.iter().any(|old| (&old.id, &old.digest, old.lost) == (&line.id, &line.digest, line.lost))
+    };
+    let news: Vec<&Line> = lines.iter().filter(|line| line.lost && !known(line)).collect();
+    let Some(first) = news.first() else { return Vec::new() };
+    let told: Vec<String> = news.iter().take(TOLD_LINES).map(|line| line.describe()).collect();
+    let more = news.len().saturating_sub(TOLD_LINES);
+    let more = if more > 0 { format!("; {more} more") } else { String::new() };
+    let (left, id) = (first.node, &run.id);
+    let summary = format!("settings of node `{left}` were changed, and the next sync overwrites them: {}{more}", told.join("; "));
+    let hint = format!(
+        "re-enter on node `{}` what is to be kept, find out who changed it, then `changeover ledger {id}` and acknowledge each line",
+        left.other()
+    );
+    vec![say("settings_changed", Severity::Warning, summary, hint)]
 }
 
 fn instruction(run: &Run) -> Option<u32> {
@@ -328,6 +394,9 @@ pub fn hint_of(code: &str, run: &Run) -> String {
         "out_of_band" => {
             format!("somebody changed the pair; look at it, {resume}: what is already so counts if no rule speaks against it")
         }
+        "warning_not_accepted" => {
+            format!("look at each; accept it by its name: `changeover accept {id} NAME --reason …`; or put it right, {resume}")
+        }
         "drain_limit" => format!("ask the users who are left to finish, or end their sessions in the console, {resume}"),
         "rejected" => gates::after_rejection(run),
         "gate_expired" => format!(
@@ -348,6 +417,7 @@ pub fn hint_of(code: &str, run: &Run) -> String {
         "node_replaced" => {
             format!("look at both nodes (`changeover status {id}`), {resume}, or take the way home: `changeover abort {id}`")
         }
+        "rehearsed" => release::helps(run),
         "operator" => format!("`changeover resume {id}` when it may go on"),
         "unprotected_too_long" if run.is_finished() => {
             format!("link the pair by hand, or have another run take it over: `changeover adopt {}`", run.id.site)

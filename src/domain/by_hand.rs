@@ -100,9 +100,10 @@ fn acts_of(run: &Run, world: &World, steps: &[Step]) -> Vec<Act> {
     let act = |step: &Step| {
         let text = acts::text(&then, world, step);
         if let (Kind::Update, Some(node)) = (step.kind, step.node) {
-            then.nodes[node].updated = true;
+            then.nodes[node].hops = step.hop + 1;
+            then.nodes[node].updated = step.hop + 1 == run.plan.hop_count();
         }
-        Act { id: step.id.clone(), sentence: step.sentence(), text }
+        Act { id: step.id.clone(), sentence: run.plan.sentence(step), text }
     };
     steps.iter().map(act).collect()
 }

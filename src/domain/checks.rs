@@ -1,19 +1,30 @@
 //! The preflight: every check with what it expects, what it found and what helps. It reads and never changes anything.
+//!
+//! The same checks are made of a site (`changeover check`, and before a start) and of a run (its preflight step, every night while it
+//! waits); a run expects the pair as the run has left it.
 
+mod accept;
 mod expiry;
+mod nightly;
+mod table;
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
+use super::action::Kind;
 use super::facts::Link;
 use super::ids::{NodeId, PerNode};
 use super::proof::Failure;
 use super::run::Run;
-use super::site::{Node, Observation, Policy, Site};
+use super::site::{Node, Observation, Policy, Role, Site, SyncFact};
+use super::version::Target;
 use super::world::World;
+pub use accept::{AcceptedWarning, NotAcceptable, describe, failure, find, unaccepted};
+pub use nightly::{Change, Finding, changes, findings, is_due, latest};
+pub use table::{Lifetime, Row, TABLE, row};
 
 /// A check's result.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     Pass,
@@ -25,6 +36,19 @@ pub enum Outcome {
     Person,
 }
 
+impl Outcome {
+    /// For messages.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Pass => "pass",
+            Self::Warn => "warn",
+            Self::Fail => "fail",
+            Self::Unknown => "unknown",
+            Self::Person => "person",
+        }
+    }
+}
+
 /// One check.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Check {
@@ -33,8 +57,14 @@ pub struct Check {
     pub result: Outcome,
     pub expected: String,
     pub found: String,
+    /// When what it rests on was read.
     pub at: Timestamp,
-    pub remedy: String,
+    /// Until when it may be used.
+    pub valid_until: Timestamp,
+    /// The part of what was found that stays the same while nothing has changed: no ages, no counters. An acceptance is bound to
+    /// it, and the nightly check compares it.
+    pub basis: String,
+    pub remedy: &'static str,
 }
 
 /// What is checked: a site, or a run's own copy of its facts.
@@ -42,33 +72,43 @@ struct Subject<'a> {
     service: &'a str,
     nodes: &'a PerNode<Node>,
     policy: &'a Policy,
-    /// The node that must be primary; any where none is planned yet.
-    primary: Option<NodeId>,
+    /// How the nodes must stand to each other; linked either way where no run has begun.
+    link: Option<Link>,
+    /// The node that must serve; the primary where no run has begun.
+    serving: Option<NodeId>,
+    /// What each node must run, where that is not simply the same on both.
+    versions: Option<PerNode<Target>>,
+    /// A sync is forced and proven before anything is changed: the last one's age says nothing.
+    syncs_anew: bool,
     /// The end of window two, where it is planned.
     until: Option<Timestamp>,
 }
 
 /// The checks of a site, for `changeover check` and before a start.
 pub fn of_site(site: &Site, world: &World) -> Vec<Check> {
-    all(&Subject { service: &site.service, nodes: &site.nodes, policy: &site.policy, primary: None, until: None }, world)
+    let Site { service, nodes, policy, .. } = site;
+    all(&Subject { service, nodes, policy, link: None, serving: None, versions: None, syncs_anew: false, until: None }, world)
 }
 
-/// The checks of a run's preflight step.
+/// The checks of a run: of its preflight step, and every night while it waits.
 pub fn of_run(run: &Run, world: &World) -> Vec<Check> {
     let plan = &run.plan;
-    all(
-        &Subject {
-            service: &plan.service,
-            nodes: &plan.nodes,
-            policy: &plan.policy,
-            primary: Some(plan.primary),
-            until: run.windows.second.as_ref().map(|window| window.to),
-        },
-        world,
-    )
+    let unlinked = run.unprotected_since().is_some();
+    let primary = if run.protected_at.is_some() { run.survivor } else { plan.primary };
+    let subject = Subject {
+        service: &plan.service,
+        nodes: &plan.nodes,
+        policy: &plan.policy,
+        link: Some(if unlinked { Link::Broken } else { Link::Linked { primary } }),
+        serving: Some(run.serving()),
+        versions: unlinked.then(|| PerNode::new(|node| run.expected_version(node))),
+        syncs_anew: plan.steps.iter().any(|step| step.kind == Kind::ForceSync),
+        until: run.windows.second.as_ref().map(|window| window.to),
+    };
+    all(&subject, world)
 }
 
-/// Fail before unknown before pass; warnings and what only a person can tell stop nothing here.
+/// Fail before unknown before pass; warnings are accepted one by one, and what only a person can tell is asked at gates.
 pub fn verdict(checks: &[Check]) -> Outcome {
     let has = |result| checks.iter().any(|check| check.result == result);
     if has(Outcome::Fail) {
@@ -78,6 +118,14 @@ pub fn verdict(checks: &[Check]) -> Outcome {
     } else {
         Outcome::Pass
     }
+}
+
+/// How many checks there are of each result, for the journal.
+pub fn summary(checks: &[Check]) -> String {
+    let all = [Outcome::Pass, Outcome::Warn, Outcome::Fail, Outcome::Unknown, Outcome::Person];
+    let count = |result: Outcome| (result, checks.iter().filter(|check| check.result == result).count());
+    let told = all.into_iter().map(count).filter(|(_, count)| *count > 0);
+    told.map(|(result, count)| format!("{count} {}", result.word())).collect::<Vec<_>>().join(", ")
 }
 
 /// The first check that stands against a start, as a failure with the check's name as code.
@@ -92,49 +140,53 @@ pub fn first_failure(checks: &[Check]) -> Failure {
 fn all(subject: &Subject<'_>, world: &World) -> Vec<Check> {
     let mut checks: Vec<Check> = NodeId::BOTH.into_iter().flat_map(|node| of_node(subject, node, world)).collect();
     checks.push(roles(subject, world));
-    checks.extend(equality(world));
-    checks.push(sync_age(subject, world));
+    match &subject.versions {
+        Some(expected) => checks.extend(NodeId::BOTH.into_iter().filter_map(|node| version(node, &expected[node], world))),
+        None => checks.extend(equality(world)),
+    }
+    checks.extend(sync(subject, world));
     checks.extend(traffic(subject, world));
-    checks.push(check(
-        world,
-        "automatic_failover",
-        Outcome::Person,
-        "off on both nodes from the forced sync until the first sync after re-establishing",
-        "no interface tells; the run asks at its gate",
-        "look at /login > Management > Failover on both nodes",
-    ));
+    let expected = "off on both nodes from the forced sync until the first sync after re-establishing";
+    checks.push(check(world, "automatic_failover", Outcome::Person, expected, "no interface tells; the run asks at its gate"));
+    for check in &mut checks {
+        let row = row(check.name);
+        let lifetime = row.map_or(Lifetime::Reading, |row| row.lifetime).of(subject.policy);
+        check.valid_until = check.at.checked_add(lifetime).unwrap_or(Timestamp::MAX);
+        check.remedy = row.map_or("", |row| row.remedy);
+    }
     checks
 }
 
-fn check(world: &World, name: &'static str, result: Outcome, expected: &str, found: impl Into<String>, remedy: &str) -> Check {
-    let (expected, found, remedy) = (expected.to_owned(), found.into(), remedy.to_owned());
-    Check { name, node: None, result, expected, found, at: world.now, remedy }
+/// What is found stays the same while nothing has changed, unless a check says otherwise.
+fn check(world: &World, name: &'static str, result: Outcome, expected: &str, found: impl Into<String>) -> Check {
+    let (expected, found) = (expected.to_owned(), found.into());
+    let (at, basis) = (world.now, found.clone());
+    Check { name, node: None, result, expected, found, at, valid_until: at, basis, remedy: "" }
+}
+
+fn based(check: Check, basis: impl Into<String>) -> Check {
+    Check { basis: basis.into(), ..check }
 }
 
 fn of_node(subject: &Subject<'_>, node: NodeId, world: &World) -> Vec<Check> {
     let reading = &world.readings[node];
     let Some(current) = &reading.current else {
         let found = reading.error.clone().unwrap_or_else(|| "not read".to_owned());
-        let remedy = "check the node's address, its credentials and the way to it";
-        return vec![Check {
-            node: Some(node),
-            ..check(world, "node_unreachable", Outcome::Unknown, "an answer", found, remedy)
-        }];
+        let unread = based(check(world, "node_unreachable", Outcome::Unknown, "an answer", found), "no answer");
+        return vec![Check { node: Some(node), ..unread }];
     };
-    let ends = expiry::of_node(subject, current, world);
-    let mut checks = vec![identity(subject, node, current, world), health(current, world), clock(subject, current, world)];
-    if current.role == super::site::Role::Primary && current.takes_clients == Some(false) {
-        let remedy = "look at the node's site page and its certificate";
-        checks.push(check(
-            world,
-            "not_serving",
-            Outcome::Fail,
-            "the primary takes a client for the service's name",
-            "it does not",
-            remedy,
-        ));
+    let mut checks = vec![
+        identity(subject, node, current, world),
+        health(current, world),
+        clock(subject, current, world),
+        people(current, world),
+    ];
+    let serves = subject.serving.map_or(current.role == Role::Primary, |serving| serving == node);
+    if serves && current.takes_clients == Some(false) {
+        let expected = "the node that serves takes a client for the service's name";
+        checks.push(check(world, "not_serving", Outcome::Fail, expected, "it does not"));
     }
-    checks.extend(ends);
+    checks.extend(expiry::of_node(subject, current, world));
     for check in &mut checks {
         check.node = Some(node);
         check.at = current.at;
@@ -148,8 +200,7 @@ fn pass_if(good: bool) -> Outcome {
 
 fn identity(subject: &Subject<'_>, node: NodeId, current: &Observation, world: &World) -> Check {
     let expected = &subject.nodes[node].identity;
-    let remedy = "check the node's address and `identity` in the site's file";
-    check(world, "wrong_box", pass_if(*expected == current.identity), expected, &current.identity, remedy)
+    check(world, "wrong_box", pass_if(*expected == current.identity), expected, &current.identity)
 }
 
 fn health(current: &Observation, world: &World) -> Check {
@@ -158,114 +209,104 @@ fn health(current: &Observation, world: &World) -> Check {
         (true, false) => "healthy",
         (false, false) => "not healthy",
     };
-    check(
-        world,
-        "unhealthy",
-        pass_if(current.healthy && !current.updating),
-        "healthy, not updating",
-        found,
-        "look at the node's own status page",
-    )
+    check(world, "unhealthy", pass_if(current.healthy && !current.updating), "healthy, not updating", found)
 }
 
 fn clock(subject: &Subject<'_>, current: &Observation, world: &World) -> Check {
     let limit = subject.policy.max_clock_skew;
     let expected = format!("within {} s of the daemon's clock", limit.as_secs());
-    let remedy = "set the node's and the daemon's clocks by NTP";
     match current.clock_skew {
         Some(skew) => {
-            let found = format!("{:+} s", skew.as_secs());
-            check(world, "clock_skew", pass_if(skew.abs() <= limit), &expected, found, remedy)
+            let (good, found) = (skew.abs() <= limit, format!("{:+} s", skew.as_secs()));
+            based(check(world, "clock_skew", pass_if(good), &expected, found), if good { "within" } else { "beyond" })
         }
-        None => check(world, "clock_skew", Outcome::Pass, &expected, "the driver does not tell; taken as none", remedy),
+        None => check(world, "clock_skew", Outcome::Pass, &expected, "the driver does not tell; taken as none"),
     }
+}
+
+/// BG-02: nothing is wrong with any number; the operator sees who would be thrown out.
+fn people(current: &Observation, world: &World) -> Check {
+    let told = |count: Option<u32>| count.map_or_else(|| "an untold number of".to_owned(), |count| count.to_string());
+    let found = format!("{} users, {} sessions", told(current.users), told(current.sessions));
+    based(check(world, "people", Outcome::Pass, "any number, as few as can be in a window", found), "")
 }
 
 fn roles(subject: &Subject<'_>, world: &World) -> Check {
     let link = world.link();
-    let (good, expected) = match subject.primary {
-        Some(primary) => (link == Link::Linked { primary }, Link::Linked { primary }.describe()),
+    let (good, expected) = match subject.link {
+        Some(expected) => (link == expected, expected.describe()),
         None => (matches!(link, Link::Linked { .. }), "linked: one primary, one standby".to_owned()),
     };
     let result = if link == Link::Unknown { Outcome::Unknown } else { pass_if(good) };
-    check(
-        world,
-        "roles",
-        result,
-        &expected,
-        link.describe(),
-        "establish failover or resolve the conflict first, by the vendor's guide",
-    )
+    check(world, "roles", result, &expected, link.describe())
 }
 
 fn equality(world: &World) -> Vec<Check> {
     let (Some(a), Some(b)) = (&world.readings.a.current, &world.readings.b.current) else { return Vec::new() };
-    let remedy = "bring both nodes to one version and build first";
-    let versions = check(
-        world,
-        "versions_differ",
-        pass_if(a.version == b.version),
-        "one version on both nodes",
-        format!("a {}, b {}", a.version, b.version),
-        remedy,
-    );
+    let same = pass_if(a.version == b.version);
+    let found = format!("a {}, b {}", a.version, b.version);
+    let versions = check(world, "versions_differ", same, "one version on both nodes", found);
     let same_build = a.build.is_none() || b.build.is_none() || a.build == b.build;
     let text = |build: &Option<String>| build.clone().unwrap_or_else(|| "not told".to_owned());
-    let builds = check(
-        world,
-        "builds_differ",
-        pass_if(same_build),
-        "one build on both nodes",
-        format!("a {}, b {}", text(&a.build), text(&b.build)),
-        remedy,
-    );
-    vec![versions, builds]
+    let found = format!("a {}, b {}", text(&a.build), text(&b.build));
+    vec![versions, check(world, "builds_differ", pass_if(same_build), "one build on both nodes", found)]
 }
 
-/// BG-20. A pair that reports no sync yet passes with a warning: the forced sync of window one proves it.
-fn sync_age(subject: &Subject<'_>, world: &World) -> Check {
-    let limit = subject.policy.max_sync_age;
-    let expected = format!("a good sync at most {} s old", limit.as_secs());
-    let remedy = "run the check again after a sync, or raise `policy.max_sync_age`";
+/// Between the windows the nodes run different versions, each the one that the run has left it with.
+fn version(node: NodeId, expected: &Target, world: &World) -> Option<Check> {
+    let current = world.readings[node].current.as_ref()?;
+    let same_build = expected.build.is_none() || current.build.is_none() || expected.build == current.build;
+    let found = Target { version: current.version.clone(), build: current.build.clone() }.to_string();
+    let good = pass_if(current.version == expected.version && same_build);
+    Some(Check { node: Some(node), at: current.at, ..check(world, "wrong_version", good, &expected.to_string(), found) })
+}
+
+/// BG-20. A pair that reports no sync yet passes with a warning: the forced sync of window one proves it. An unlinked pair has none.
+fn sync(subject: &Subject<'_>, world: &World) -> Option<Check> {
+    if subject.link == Some(Link::Broken) {
+        return None;
+    }
+    let expected = format!("a good sync at most {} s old", subject.policy.max_sync_age.as_secs());
     let Link::Linked { primary } = world.link() else {
-        return check(world, "sync_too_old", Outcome::Unknown, &expected, "the pair is not linked", remedy);
+        return Some(check(world, "sync_too_old", Outcome::Unknown, &expected, "the pair is not linked"));
     };
-    let Some(sync) = world.readings[primary].sync() else {
-        return check(world, "sync_too_old", Outcome::Warn, &expected, "the primary reports no sync yet", remedy);
+    let result = match world.readings[primary].sync() {
+        Some(sync) => of_sync(subject, sync, &expected, world),
+        None => check(world, "sync_too_old", Outcome::Warn, &expected, "the primary reports no sync yet"),
     };
+    Some(Check { node: Some(primary), ..result })
+}
+
+fn of_sync(subject: &Subject<'_>, sync: &SyncFact, expected: &str, world: &World) -> Check {
+    let policy = subject.policy;
     let age = world.now.duration_since(sync.at);
     let status = sync.status.as_deref().unwrap_or("no status text");
-    let found = format!("{} s old, {status}", age.as_secs());
-    let known =
-        sync.status.as_ref().is_none_or(|text| subject.policy.sync_ok_statuses.iter().any(|ok| ok.eq_ignore_ascii_case(text)));
-    let mut result = match (sync.ok, known) {
-        (Some(false), _) => check(world, "sync_failed", Outcome::Fail, &expected, found, "look at the pair's failover page"),
-        (_, false) => check(
-            world,
-            "sync_status_unknown",
-            Outcome::Warn,
-            &expected,
-            found,
-            "add the text to `policy.sync_ok_statuses` if it is good",
-        ),
-        _ => check(world, "sync_too_old", pass_if(age <= limit), &expected, found, remedy),
+    let known = sync.status.as_ref().is_none_or(|text| policy.sync_ok_statuses.iter().any(|ok| ok.eq_ignore_ascii_case(text)));
+    let young = age <= policy.max_sync_age || subject.syncs_anew;
+    let (name, result) = match (sync.ok, known) {
+        (Some(false), _) => ("sync_failed", Outcome::Fail),
+        (_, false) => ("sync_status_unknown", Outcome::Warn),
+        _ => ("sync_too_old", pass_if(young)),
     };
-    result.node = Some(primary);
-    result
+    based(check(world, name, result, expected, format!("{} s old, {status}", age.as_secs())), status)
 }
 
 fn traffic(subject: &Subject<'_>, world: &World) -> Option<Check> {
     if !world.has_traffic {
         return None;
     }
-    let Link::Linked { primary } = world.link() else { return None };
-    let expected =
-        format!("`{}` leads to node `{primary}`, {}, on every server", subject.service, subject.nodes[primary].address);
+    let serving = match (subject.serving, world.link()) {
+        (Some(serving), _) => serving,
+        (None, Link::Linked { primary }) => primary,
+        (None, _) => return None,
+    };
+    let address = subject.nodes[serving].address;
+    let expected = format!("`{}` leads to node `{serving}`, {address}, on every server", subject.service);
     let result = match world.traffic.target() {
-        Some(target) => pass_if(target == primary),
+        Some(target) => pass_if(target == serving),
         None if world.traffic.looks.iter().all(Result::is_ok) => Outcome::Fail,
         None => Outcome::Unknown,
     };
-    let remedy = "check the site's `[[traffic]]` entries against the zone's servers";
-    Some(check(world, "traffic", result, &expected, world.traffic.describe(), remedy))
+    let basis = world.traffic.target().map_or_else(|| "no one node".to_owned(), |target| format!("node `{target}`"));
+    Some(based(check(world, "traffic", result, &expected, world.traffic.describe()), basis))
 }

@@ -184,7 +184,7 @@ impl Boxes {
             steps: vec![
                 format!("On {}: {}.", self.named(own), people.told()),
                 format!("Ask the users to end their sessions and to log out before {until}."),
-                "Nothing is ended for them: this program logs out no user and ends no session.".to_owned(),
+                "Nothing is ended for them before that time, and no user is logged out.".to_owned(),
             ],
             never: vec!["restart the box to get rid of sessions".to_owned()],
             seen: "the box reports no logged-in user and no session; at the time above the run goes by its policy.".to_owned(),

@@ -3,6 +3,7 @@
 //! It changes nothing. The engine records the event, [`super::machine::next`] applies it, and only then is anything sent.
 
 mod ask;
+mod preflight;
 mod settle;
 
 use jiff::{SignedDuration, Timestamp};
@@ -53,6 +54,11 @@ pub fn decide(run: &Run, world: &World) -> Next {
     if let Some(event) = watch::notice(run, world) {
         let why = notice_sentence(&event);
         return record(event, why);
+    }
+    if checks::is_due(run, world.now) {
+        let checks = checks::of_run(run, world);
+        let why = format!("checked as every day: {}", checks::summary(&checks));
+        return record(Event::Checked { results: checks::findings(&checks) }, why);
     }
     if let Phase::Held(_) = run.phase {
         return Next::Rest { until: None };
@@ -111,6 +117,10 @@ pub fn held(failure: Failure, given_up: bool) -> Next {
 /// Begins the first step that is not done.
 fn begin(run: &Run, world: &World) -> Next {
     let Some(step) = run.step() else { return end(run) };
+    if let Some(preflight) = preflight::lapsed(run, step, world.now) {
+        let event = Event::EvidenceLapsed { step: preflight.id.clone(), rule: "max_check_age".to_owned() };
+        return record(event, format!("the preflight is older than `policy.max_check_age`; {} is done once more", preflight.id));
+    }
     let violations = rules::violations(step, &world.facts(run, step));
     if let Some(evidence) = is_so(run, step, world).filter(|_| !run.acknowledged.is_empty()) {
         return already(run, step, evidence, violations);
@@ -123,8 +133,11 @@ fn begin(run: &Run, world: &World) -> Next {
     match step.kind {
         Kind::Confirm => ask::ask(run, step, world),
         Kind::Soak => soak(run, step, world),
-        Kind::Preflight => preflight(run, step, world),
-        Kind::CheckSync | Kind::Verify | Kind::FinalCheck => look(run, step, world),
+        Kind::Preflight => preflight::preflight(run, step, world),
+        Kind::CompareSettings if run.settings.open().next().is_some() => ledger(run),
+        Kind::CheckSync | Kind::Verify | Kind::RecordSettings | Kind::CompareSettings | Kind::FinalCheck => {
+            look(run, step, world)
+        }
         _ => act(run, step, world),
     }
 }
@@ -138,7 +151,7 @@ fn is_so(run: &Run, step: &Step, world: &World) -> Option<Evidence> {
             let reading = &world.readings[node];
             let current = reading.current.as_ref().filter(|_| reading.healthy_twice())?;
             let version = || Evidence::Version { version: current.version.to_string(), build: current.build.clone() };
-            (current.version == run.plan.to.version).then(version)
+            run.has_reached(&current.version, step.hop).then(version)
         }
         (Kind::SwitchTraffic, to) => (to.is_some() && world.traffic.target() == to).then(seen),
         (Kind::EstablishFailover, Some(primary)) => proof::linked_by_hand(run, primary, world),
@@ -149,7 +162,7 @@ fn is_so(run: &Run, step: &Step, world: &World) -> Option<Evidence> {
 /// An acknowledged update by hand that lacks only its second healthy reading.
 fn is_half_seen(run: &Run, step: &Step, world: &World) -> bool {
     let Some(reading) = step.node.filter(|_| step.kind == Kind::Update).map(|node| &world.readings[node]) else { return false };
-    let there = reading.current.as_ref().is_some_and(|current| current.version == run.plan.to.version);
+    let there = reading.current.as_ref().is_some_and(|current| run.has_reached(&current.version, step.hop));
     !run.acknowledged.is_empty() && there && !reading.healthy_twice()
 }
 
@@ -300,6 +313,12 @@ fn renew(run: &Run, violation: &Violation, kind: Kind, node: Option<NodeId>) -> 
     }
 }
 
+/// R9: each line that the next sync overwrites waits for a person's word of its own.
+fn ledger(run: &Run) -> Next {
+    let open = run.settings.open().count();
+    wait(run, WaitingOn::Gate, None, format!("{}; lines that are open: {open}", Gate::SettingsLedger.question()))
+}
+
 /// The shortest soak, unless a person accepted early or the plan is urgent; and only while everything is as the soak asks.
 fn soak(run: &Run, step: &Step, world: &World) -> Next {
     let until = run.soak_from.unwrap_or(world.now) + run.plan.policy.min_soak;
@@ -322,7 +341,7 @@ fn soak(run: &Run, step: &Step, world: &World) -> Next {
 
 fn done(step: &Step, evidence: Evidence, already: bool) -> Next {
     let found = match &evidence {
-        Evidence::Seen { found } => found.clone(),
+        Evidence::Seen { found } | Evidence::Settings { found, .. } => found.clone(),
         Evidence::Sync { sync, .. } => format!("sync of {}, {}", sync.at, sync.status.as_deref().unwrap_or("good")),
         Evidence::Version { version, build } => {
             format!("version {version}{}", build.as_ref().map(|build| format!(", build {build}")).unwrap_or_default())
@@ -330,28 +349,10 @@ fn done(step: &Step, evidence: Evidence, already: bool) -> Next {
         Evidence::Files { files, .. } => {
             format!("{} files, {} bytes", files.len(), files.iter().map(|file| file.bytes).sum::<u64>())
         }
+        Evidence::Checks { results } => format!("{} checks, none speaks against the start", results.len()),
+        Evidence::Drained { found, .. } => found.clone(),
     };
     record(Event::StepDone { evidence, already }, format!("`{}` is proven done: {found}", step.id))
-}
-
-/// The preflight's checks; they are also shown by `changeover check`.
-fn preflight(run: &Run, step: &Step, world: &World) -> Next {
-    let checks = checks::of_run(run, world);
-    match checks::verdict(&checks) {
-        checks::Outcome::Fail => held(checks::first_failure(&checks), true),
-        checks::Outcome::Unknown => {
-            let failure = checks::first_failure(&checks);
-            match &run.phase {
-                Phase::Waiting { on: WaitingOn::Appliance, since, .. }
-                    if world.now.duration_since(*since) > run.plan.policy.max_silence =>
-                {
-                    held(failure, true)
-                }
-                _ => wait(run, WaitingOn::Appliance, None, failure.message),
-            }
-        }
-        _ => done(step, Evidence::seen(format!("{} checks, none speaks against the start", checks.len())), false),
-    }
 }
 
 /// A step that only looks: done, awaited up to its limit, or failed.
@@ -384,18 +385,21 @@ fn act(run: &Run, step: &Step, world: &World) -> Next {
         let code = if step.kind == Kind::ForceSync { "sync_failed" } else { "step_failed" };
         return held(Failure::new(code, format!("`{}` done", step.kind), found), true);
     }
-    record(begun(run, step, world, None), step.sentence())
+    record(begun(run, step, world, None), run.plan.sentence(step))
 }
 
 /// The intent, with what was true before.
 fn begun(run: &Run, step: &Step, world: &World, baseline: Option<Baseline>) -> Event {
     let source = if step.kind == Kind::EstablishFailover { step.node.unwrap_or(run.survivor) } else { run.plan.primary };
+    let drains = step.kind == Kind::Drain;
     let wants_sync = matches!(step.kind, Kind::ForceSync | Kind::EstablishFailover);
     let before = || Baseline {
         sync: world.readings[source].sync().filter(|_| wants_sync).cloned(),
         first_sync: None,
         traffic: world.traffic.target().filter(|_| step.kind == Kind::SwitchTraffic),
         denied: step.kind == Kind::Reopen && step.node.is_some_and(|node| world.denies(node)),
+        people: drains.then(|| world.people(step.node.unwrap_or(run.plan.primary))),
+        ending: drains && run.at().is_some_and(|progress| progress.ending),
     };
     Event::StepBegun { attempt: run.at().map_or(0, |progress| progress.attempts) + 1, baseline: baseline.unwrap_or_else(before) }
 }
@@ -404,6 +408,13 @@ fn notice_sentence(event: &Event) -> String {
     match event {
         Event::Noticed { notice, raised: false, .. } => format!("{} is over", Notice::name(*notice)),
         Event::Noticed { message, .. } => message.clone(),
+        Event::SettingsCompared { lines, .. } => {
+            let lost = lines.iter().filter(|line| line.lost).count();
+            format!(
+                "settings were compared with those at the break; lines: {}, that the next sync overwrites: {lost}",
+                lines.len()
+            )
+        }
         _ => String::new(),
     }
 }

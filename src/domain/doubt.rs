@@ -76,7 +76,7 @@ fn reads(run: &Run, step: &Step) -> String {
 /// How it is seen that it took effect.
 fn done(run: &Run, step: &Step, act: &Act) -> String {
     let node = node_of(run, step);
-    let target = &run.plan.to.version;
+    let target = &run.plan.target_of(step.hop).version;
     match step.kind {
         Kind::ForceSync => match act.baseline.sync.as_ref() {
             Some(before) => format!("a good sync newer than that of {} is shown in two readings", before.at),

@@ -5,8 +5,10 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::checks::Finding;
 use super::gate::Gate;
-use super::ids::NodeId;
+use super::ids::{NodeId, PerNode};
+use super::ledger::Line;
 use super::people::Who;
 use super::plan::Plan;
 use super::rules::Rule;
@@ -62,6 +64,19 @@ pub enum Event {
     EvidenceLapsed {
         step: String,
         rule: String,
+    },
+    /// A run that waits was checked, as every night.
+    Checked {
+        results: Vec<Finding>,
+    },
+    /// A person accepted a warning of the preflight, as it was found. `left`: the warnings that nobody has accepted yet.
+    WarningAccepted {
+        check: String,
+        node: Option<NodeId>,
+        basis: String,
+        reason: String,
+        by: String,
+        left: Vec<String>,
     },
     /// A person answered a gate.
     Confirmed {
@@ -147,6 +162,19 @@ pub enum Event {
         raised: bool,
         message: String,
     },
+    /// Settings were compared with those at the break, and there are other lines than before.
+    SettingsCompared {
+        /// The node from which the next sync will run.
+        keeper: NodeId,
+        lines: Vec<Line>,
+    },
+    /// A person has seen a line of the ledger, as it is now.
+    LineAcknowledged {
+        line: String,
+        digest: String,
+        by: String,
+        note: Option<String>,
+    },
     /// An alert was given up after its last retry.
     Undelivered {
         id: String,
@@ -155,6 +183,12 @@ pub enum Event {
     },
     Finished {
         outcome: Outcome,
+    },
+    /// R11: a person let others count on the run that has succeeded, or took that word back.
+    Released {
+        by: Who,
+        note: String,
+        withdrawn: bool,
     },
 }
 
@@ -173,6 +207,30 @@ pub struct Baseline {
     /// The node that is to be opened was seen to refuse clients: then that it takes them shows that it was opened.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub denied: bool,
+    /// BG-02: who was there when a drain was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub people: Option<Counts>,
+    /// BG-02: the drain's limit has passed, and sessions are ended.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub ending: bool,
+}
+
+/// Users and sessions of a node, as far as it tells them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    pub users: Option<u32>,
+    pub sessions: Option<u32>,
+}
+
+impl Counts {
+    /// Somebody is there, as far as it is told.
+    pub fn is_anybody(self) -> bool {
+        self.users.unwrap_or(0) > 0 || self.sessions.unwrap_or(0) > 0
+    }
+
+    pub fn describe(self) -> String {
+        format!("{} users, {} sessions", self.users.unwrap_or(0), self.sessions.unwrap_or(0))
+    }
 }
 
 /// What a finished step leaves for the rules and the report.
@@ -194,6 +252,20 @@ pub enum Evidence {
     Files {
         files: Vec<FileEvidence>,
         records: Option<u64>,
+    },
+    /// What the preflight found.
+    Checks {
+        results: Vec<Finding>,
+    },
+    /// BG-02: who was left on a node when its drain was over, and why that is enough.
+    Drained {
+        left: Counts,
+        found: String,
+    },
+    /// The listings of both nodes' settings at the break.
+    Settings {
+        snapshot: PerNode<Option<FileEvidence>>,
+        found: String,
     },
 }
 
@@ -366,6 +438,8 @@ impl Event {
             Self::Doubted { .. } => "doubted",
             Self::StepDone { .. } => "step_done",
             Self::EvidenceLapsed { .. } => "evidence_lapsed",
+            Self::Checked { .. } => "checked",
+            Self::WarningAccepted { .. } => "warning_accepted",
             Self::Confirmed { .. } => "confirmed",
             Self::Reminded { .. } => "reminded",
             Self::Denied { .. } => "denied",
@@ -378,8 +452,11 @@ impl Event {
             Self::NodeReplaced { .. } => "node_replaced",
             Self::Closed { .. } => "closed",
             Self::Noticed { .. } => "noticed",
+            Self::SettingsCompared { .. } => "settings_compared",
+            Self::LineAcknowledged { .. } => "line_acknowledged",
             Self::Undelivered { .. } => "undelivered",
             Self::Finished { .. } => "finished",
+            Self::Released { .. } => "released",
         }
     }
 

@@ -75,6 +75,8 @@ pub struct NodeFacts {
     pub denied: bool,
     /// This run's verified backup, still good for R4.
     pub backed_up: bool,
+    /// It was updated since its backup was taken, which does for no other update (BG-01).
+    pub outdated: bool,
     /// Its data were extracted after it was closed and last touched (R9).
     pub extracted: bool,
     /// It has sessions or users although it does not serve (R16).
@@ -116,6 +118,8 @@ pub struct Facts {
     pub link: Link,
     pub nodes: PerNode<NodeFacts>,
     pub start: Version,
+    /// The versions of a chain between the start and the target, in order.
+    pub between: Vec<Version>,
     pub target: Version,
     /// R1's evidence, not lapsed.
     pub fresh_sync: bool,
@@ -134,8 +138,35 @@ pub struct Facts {
     pub unprotected: bool,
     /// The site's traffic can be moved through us.
     pub movable: bool,
+    /// R11: what stands against the rehearsal that the policy asks for.
+    pub unrehearsed: Option<String>,
     /// What a person has set aside for the step that is judged.
     pub waived: Vec<Rule>,
+    /// R9: the settings that a link would overwrite.
+    pub settings: SettingsFact,
+}
+
+/// What is known of the settings that the next sync overwrites.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum SettingsFact {
+    /// Nothing is told of them, or nobody asked at the break: people's freeze alone covers them.
+    Untold,
+    /// They were recorded at the break, and are not compared, or not every line is acknowledged.
+    Open,
+    /// Compared since the last change, and every line acknowledged.
+    Settled,
+}
+
+impl SettingsFact {
+    /// After a comparison.
+    fn settled(self) -> Self {
+        if self == Self::Open { Self::Settled } else { self }
+    }
+
+    /// A comparison of before says nothing of now.
+    pub fn lapsed(self) -> Self {
+        if self == Self::Settled { Self::Open } else { self }
+    }
 }
 
 impl Facts {
@@ -152,6 +183,7 @@ impl Facts {
             closed: false,
             denied: false,
             backed_up: false,
+            outdated: false,
             extracted: false,
             stray: false,
             written: false,
@@ -164,6 +196,7 @@ impl Facts {
             link: Link::Linked { primary },
             nodes: PerNode::new(node),
             start,
+            between: Vec::new(),
             target,
             fresh_sync: false,
             autopilot_off: false,
@@ -175,7 +208,9 @@ impl Facts {
             ordered: false,
             unprotected: false,
             movable: true,
+            unrehearsed: None,
             waived: Vec::new(),
+            settings: SettingsFact::Untold,
         }
     }
 
@@ -200,6 +235,28 @@ impl Facts {
     pub fn is_repair(&self) -> bool {
         let crooked = matches!(self.link, Link::Half | Link::BothPrimary | Link::BothStandby);
         self.ordered && (crooked || self.unprotected && matches!(self.link, Link::Linked { .. }))
+    }
+
+    /// The version on which a hop's package is installed.
+    pub fn before(&self, hop: u32) -> &Version {
+        hop.checked_sub(1).map_or(&self.start, |earlier| self.reached(earlier))
+    }
+
+    /// The version to which a hop leads.
+    pub fn reached(&self, hop: u32) -> &Version {
+        usize::try_from(hop).ok().and_then(|hop| self.between.get(hop)).unwrap_or(&self.target)
+    }
+
+    /// It stands between two packages of a chain: on a version that nobody accepted and nobody is to accept.
+    pub fn is_under_way(&self, node: NodeId) -> bool {
+        self.nodes[node].version.as_ref().is_some_and(|version| self.between.contains(version))
+    }
+
+    /// The hop that comes next on a node, by the version that it runs; `None` at the target, and off the path.
+    pub fn next_hop(&self, node: NodeId) -> Option<u32> {
+        let version = self.nodes[node].version.as_ref()?;
+        let hops = u32::try_from(self.between.len()).unwrap_or(u32::MAX);
+        (0..=hops).find(|&hop| self.before(hop) == version)
     }
 
     /// A version this site has accepted: the start version, or the target once verified and not rejected (R7).
@@ -239,7 +296,7 @@ impl Facts {
         // A waiver is for one step.
         self.waived.clear();
         match step.kind {
-            Kind::Backup => self.nodes[node].backed_up = true,
+            Kind::Backup => (self.nodes[node].backed_up, self.nodes[node].outdated) = (true, false),
             Kind::ForceSync => self.fresh_sync = true,
             Kind::BreakFailover => {
                 self.set_link(Link::Broken);
@@ -247,7 +304,7 @@ impl Facts {
                 self.unprotected = true;
                 self.writes_to(self.serving);
             }
-            Kind::Update => self.updated(node),
+            Kind::Update => self.updated(node, step.hop),
             Kind::Verify => {
                 self.nodes[node].verified = true;
                 self.nodes[node].proven = !self.nodes[node].closed;
@@ -269,11 +326,14 @@ impl Facts {
                 // What the others ask is in no fact that a rule judges.
                 _ => {}
             },
+            Kind::RecordSettings => self.settings = SettingsFact::Open,
+            Kind::CompareSettings => self.settings = self.settings.settled(),
             Kind::Soak => self.soaked = true,
             Kind::EstablishFailover => {
                 self.set_link(Link::Linked { primary: node });
                 self.touched_both();
                 self.unprotected = false;
+                self.settings = SettingsFact::Untold;
                 self.nodes.a.written = false;
                 self.nodes.b.written = false;
             }
@@ -288,6 +348,7 @@ impl Facts {
     pub fn entering(mut self, when: When) -> Self {
         self.autopilot_off = false;
         self.fresh_sync = false;
+        self.settings = self.settings.lapsed();
         if when == When::Window2 {
             self.nodes.a.backed_up = false;
             self.nodes.b.backed_up = false;
@@ -315,10 +376,11 @@ impl Facts {
         }
     }
 
-    fn updated(&mut self, node: NodeId) {
-        let target = self.target.clone();
+    fn updated(&mut self, node: NodeId, hop: u32) {
+        let reached = self.reached(hop).clone();
         let facts = &mut self.nodes[node];
-        facts.version = Some(target);
+        facts.version = Some(reached);
+        facts.outdated = true;
         // The build that it will show is not the one that it showed.
         facts.build = None;
         facts.proven = false;
@@ -335,6 +397,7 @@ impl Facts {
     fn switched(&mut self, to: NodeId) {
         self.serving = Some(to);
         self.survivor = to;
+        self.settings = self.settings.lapsed();
         if self.unprotected {
             self.writes_to(Some(to));
         }

@@ -74,9 +74,11 @@ impl Fit {
         Self { reserves: reserves(&estimated, movable), ..estimated.fit }
     }
 
-    /// The first node's update was measured: it predicts the second's (BG-03). A plan without estimates stays as it was made.
+    /// The first node's update was measured: it predicts the second's (BG-03). Of a chain the hop that took longest does: one
+    /// package says little of another. A plan without estimates stays as it was made.
     pub fn learn_update(&mut self, estimate: Estimate) {
-        self.second_update = self.second_update.or(self.estimates.get(&Kind::Update).map(|_| estimate));
+        let known = self.second_update.filter(|known| known.worst >= estimate.worst);
+        self.second_update = known.or(self.estimates.get(&Kind::Update).map(|_| estimate));
     }
 }
 
@@ -85,7 +87,7 @@ const WAY_BACK: [Kind; 2] = [Kind::Reopen, Kind::FinalCheck];
 
 fn reserves(plan: &Plan, movable: bool) -> BTreeMap<String, Reserve> {
     let ideal = Facts::ideal(plan.primary, plan.from.version.clone(), plan.to.version.clone());
-    let mut facts = Facts { movable, ..ideal };
+    let mut facts = Facts { movable, between: plan.between(), ..ideal };
     let mut when = When::Prepare;
     let mut reserves = BTreeMap::new();
     for step in &plan.steps {
@@ -157,10 +159,12 @@ impl Plan {
     /// R3: what must fit into what is left of the window when the step begins: the step at its worst and the way back from it.
     ///
     /// What is only done for the sake of the next such step must leave time for that too: failover is not broken for an update that
-    /// has no time left, and no node is closed for a switch or an update that has none.
+    /// has no time left, and no node is closed for a switch or an update that has none; nor does a chain of packages begin that
+    /// can't be finished.
     pub fn need(&self, step: &Step) -> SignedDuration {
         let worst = self.estimate(step.kind).worst;
-        let prepares = matches!(step.kind, Kind::BreakFailover | Kind::Quiesce) && self.fit.reserves.contains_key(&step.id);
+        let leads_on = matches!(step.kind, Kind::BreakFailover | Kind::Quiesce) || self.goes_on(step);
+        let prepares = leads_on && self.fit.reserves.contains_key(&step.id);
         let next = if prepares { self.through_next(step) } else { SignedDuration::ZERO };
         worst + self.back(step).max(next)
     }

@@ -11,12 +11,13 @@ mod orders;
 use jiff::Timestamp;
 
 use super::action::Kind;
-use super::event::{Event, Notice, WaitingOn};
+use super::event::{Event, Notice, Outcome, WaitingOn};
 use super::gate::Gate;
 use super::ids::{PerNode, RunId};
 use super::journal::{self, ChainError, Record};
 use super::plan::{Adoption, Plan};
 use super::run::{Phase, Progress, Run};
+use super::settings::Frozen;
 use super::waiver::WAIVABLE;
 use apply::apply;
 use edges::PhaseKind;
@@ -123,6 +124,10 @@ pub fn begin(id: RunId, plan: Box<Plan>, actor: &str, at: Timestamp) -> Run {
         resumed: 0,
         instructions: 0,
         notices: Vec::new(),
+        released: None,
+        checked: None,
+        accepted: Vec::new(),
+        settings: Frozen::default(),
         plan,
     };
     match run.plan.adopted.clone() {
@@ -142,6 +147,7 @@ fn adopt(mut run: Run, adoption: Adoption, at: Timestamp) -> Run {
     let PerNode { a, b } = backups;
     (run.nodes.a.backup, run.nodes.b.backup) = (a, b);
     (run.nodes.a.updated, run.nodes.b.updated) = (adoption.updated.a, adoption.updated.b);
+    (run.nodes.a.hops, run.nodes.b.hops) = (adoption.updated.a.into(), adoption.updated.b.into());
     run
 }
 
@@ -169,14 +175,22 @@ pub fn phase_name(phase: &Phase) -> &'static str {
 }
 
 /// The table's word, and what it can't say: a step begins and is done only where one is left, only an open gate is answered
-/// (`production` also while the soak goes on), only a waivable rule is waived and for the step that comes next, and a finished run notices nothing but the end of the unprotected time that it was closed in.
+/// (`production` also while the soak goes on), only a waivable rule is waived and for the step that comes next, only a run that has
+/// succeeded is released, and a finished run notices nothing but the end of the unprotected time that it was closed in.
 fn is_expected(run: &Run, event: &Event) -> bool {
     let fits = match event {
+        Event::LineAcknowledged { line, digest, .. } => {
+            run.settings.open().any(|open| open.id == *line && open.digest == *digest)
+        }
         Event::Confirmed { gate: Gate::Production, .. } if run.step().is_some_and(|step| step.kind == Kind::Soak) => true,
+        // It is answered line by line.
+        Event::Confirmed { gate: Gate::SettingsLedger, .. } => false,
         Event::Confirmed { gate, .. } => run.open_gate() == Some(*gate),
         Event::Reminded { .. } => run.asked.is_some() && matches!(run.phase, Phase::Waiting { on: WaitingOn::Gate, .. }),
         Event::Waived { rule, step, .. } => WAIVABLE.contains(rule) && run.step().is_some_and(|here| here.id == *step),
         Event::StepBegun { .. } | Event::StepDone { .. } => run.step().is_some(),
+        Event::Released { withdrawn: true, .. } => run.released.is_some(),
+        Event::Released { .. } => run.phase == Phase::Finished(Outcome::Succeeded),
         Event::Noticed { notice, .. } if run.is_finished() => run.is_watched() && *notice == Notice::UnprotectedTooLong,
         _ => true,
     };

@@ -7,11 +7,14 @@ use serde::{Deserialize, Serialize};
 
 use super::action::{Kind, When};
 use super::booking;
+use super::chain::Hop;
+use super::checks::AcceptedWarning;
 use super::estimate;
 use super::event::{FileEvidence, Goal};
 use super::fit::{self, Fit};
 use super::ids::{NodeId, PerNode};
 use super::procedure::Procedure;
+use super::rehearsal::Rehearsal;
 use super::rules::Rule;
 use super::site::{Hands, Node, Policy, Site};
 use super::step::Step;
@@ -39,6 +42,10 @@ pub struct PackageNote {
     pub kind: Option<String>,
     /// The versions it may be installed on, by their leading parts.
     pub from: Option<Vec<Version>>,
+    /// The oldest version it may be installed on.
+    pub minimum: Option<Version>,
+    /// It is there only after this one: a version, by its leading parts, or another package's file name.
+    pub after: Option<String>,
 }
 
 /// The windows of a plan.
@@ -77,9 +84,18 @@ pub struct Plan {
     pub primary: NodeId,
     pub windows: Windows,
     pub steps: Vec<Step>,
+    /// The preflight's warnings that whoever started the run has accepted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub accepted: Vec<AcceptedWarning>,
     /// The run takes over a pair as it is found, half-way through an update.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub adopted: Option<Adoption>,
+    /// R11: the release that the plan counts on, where the policy asks for one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rehearsal: Option<Rehearsal>,
+    /// A chain's packages in order, the last of which leads to `to`; empty where `package` alone does.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hops: Vec<Hop>,
     /// Both windows in one night, and why: the lower bound of the soak is waived for this plan (R10); the gate stays.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub urgent: Option<String>,
@@ -143,16 +159,29 @@ pub struct Order {
     pub to: Target,
     pub package: Package,
     pub note: Option<PackageNote>,
+    /// What is installed before the package, in order.
+    pub before: Vec<Hop>,
     pub primary: NodeId,
     pub windows: Windows,
 }
 
+/// All hops of a chain; none where one package leads to the target.
+fn chained(before: Vec<Hop>, to: &Target, package: &Package) -> Vec<Hop> {
+    if before.is_empty() {
+        return before;
+    }
+    let last = Hop { to: to.clone(), package: package.clone() };
+    before.into_iter().chain([last]).collect()
+}
+
 impl Plan {
     pub fn new(procedure: &Procedure, site: &Site, order: Order) -> Self {
-        let Order { from, mut to, package, note, primary, windows } = order;
+        let Order { from, mut to, package, note, before, primary, windows } = order;
         if to.build.is_none() {
             to.build = note.and_then(|note| note.build);
         }
+        let hops = chained(before, &to, &package);
+        let steps = procedure.resolve_chain(primary, u32::try_from(hops.len().max(1)).unwrap_or(u32::MAX));
         Self {
             procedure: procedure.name.clone(),
             service: site.service.clone(),
@@ -164,8 +193,11 @@ impl Plan {
             package,
             primary,
             windows,
-            steps: procedure.resolve(primary),
+            steps,
+            accepted: Vec::new(),
             adopted: None,
+            rehearsal: None,
+            hops,
             urgent: None,
             fit: Fit::default(),
             zone: civil::name(&site.calendar.zone),
@@ -205,8 +237,9 @@ impl Plan {
     }
 
     /// What speaks against starting this plan `now`: R3, R5 and R7 as far as they are known before the start.
-    pub fn refusals(&self, site: &Site, note: Option<&PackageNote>, now: Timestamp, has_traffic: bool) -> Vec<Refusal> {
-        let mut refusals = self.path_refusals(note);
+    /// A note for each package, in order.
+    pub fn refusals(&self, site: &Site, notes: &[Option<PackageNote>], now: Timestamp, has_traffic: bool) -> Vec<Refusal> {
+        let mut refusals = self.path_refusals(notes);
         refusals.extend(self.window_refusals(now));
         refusals.extend(booking::freeze_refusals(self, &site.calendar));
         let switch = self.steps.iter().find(|step| step.kind == Kind::SwitchTraffic);
@@ -217,34 +250,9 @@ impl Plan {
         refusals
     }
 
-    fn path_refusals(&self, note: Option<&PackageNote>) -> Vec<Refusal> {
+    fn path_refusals(&self, notes: &[Option<PackageNote>]) -> Vec<Refusal> {
         let update = self.steps.iter().find(|step| step.kind == Kind::Update);
-        let refuse = |message| Refusal::new(Rule::R5, update, message);
-        let mut refusals = Vec::new();
-        if self.to.version <= self.from.version {
-            refusals.push(refuse(format!(
-                "the target {} is not newer than {}, which both nodes run",
-                self.to.version, self.from.version
-            )));
-        }
-        let Some(note) = note else { return refusals };
-        if note.version.as_ref().is_some_and(|version| *version != self.to.version) {
-            let holds = note.version.as_ref().map_or_else(String::new, ToString::to_string);
-            refusals
-                .push(refuse(format!("the package's note says that it holds {holds}, the plan asks for {}", self.to.version)));
-        }
-        if note.build.is_some() && self.to.build.is_some() && note.build != self.to.build {
-            refusals.push(refuse("the package's note names another build than the plan".to_owned()));
-        }
-        if note.sha256.as_ref().is_some_and(|sha256| !sha256.eq_ignore_ascii_case(&self.package.sha256)) {
-            refusals.push(refuse(format!("the package's SHA-256 is {}, its note names another", self.package.sha256)));
-        }
-        if let Some(from) = note.from.as_ref().filter(|from| !from.iter().any(|prefix| self.from.version.matches(prefix))) {
-            let allowed: Vec<&str> = from.iter().map(Version::as_str).collect();
-            let (allowed, found) = (allowed.join(", "), &self.from.version);
-            refusals.push(refuse(format!("the package may be installed on {allowed} only, the nodes run {found}")));
-        }
-        refusals
+        self.package_refusals(notes).into_iter().map(|message| Refusal::new(Rule::R5, update, message)).collect()
     }
 
     fn window_refusals(&self, now: Timestamp) -> Vec<Refusal> {

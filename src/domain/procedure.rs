@@ -6,6 +6,7 @@
 use serde::Deserialize;
 
 use super::action::{self, Kind, Parameter, When, Who};
+use super::chain;
 use super::gate::Gate;
 use super::ids::NodeId;
 use super::prove;
@@ -112,13 +113,22 @@ impl Procedure {
 
     /// The steps with `primary` and `standby` resolved, and their ids.
     pub fn resolve(&self, primary: NodeId) -> Vec<Step> {
+        self.resolve_chain(primary, 1)
+    }
+
+    /// As [`Procedure::resolve`], with a step for each hop of an update and for what lies between them.
+    pub fn resolve_chain(&self, primary: NodeId, hops: u32) -> Vec<Step> {
         let mut steps: Vec<Step> = Vec::with_capacity(self.steps.len());
-        for template in &self.steps {
+        let actions = self.steps.iter().enumerate().flat_map(|(index, step)| {
+            let laid_out = chain::laid_out(step.kind, hops, drains(&self.steps[..index], step));
+            laid_out.into_iter().map(move |(kind, hop)| (step, kind, hop))
+        });
+        for (template, kind, hop) in actions {
             let node = template.who.map(|who| if who == Who::Primary { primary } else { primary.other() });
-            let base = step_id(template, node);
+            let base = step_id(template.when, kind, node);
             let repeats = steps.iter().filter(|step| step.id == base || step.id.starts_with(&format!("{base}."))).count();
             let id = if repeats == 0 { base } else { format!("{base}.{}", repeats + 1) };
-            steps.push(Step { id, when: template.when, kind: template.kind, node, gate: template.gate });
+            steps.push(Step { id, when: template.when, kind, node, gate: template.gate, hop });
         }
         steps
     }
@@ -139,6 +149,11 @@ impl Procedure {
             _ => Ok(()),
         }
     }
+}
+
+/// True if a step's node is drained in the same part before it.
+fn drains(before: &[Template], step: &Template) -> bool {
+    before.iter().any(|other| (other.kind, other.who, other.when) == (Kind::Drain, step.who, step.when))
 }
 
 fn template(document: StepDocument, line: usize) -> Result<Template, String> {
@@ -182,8 +197,8 @@ fn unknown_action(name: &str) -> String {
     format!("no action is named `{name}`; there are {}", action::names().join(", "))
 }
 
-fn step_id(template: &Template, node: Option<NodeId>) -> String {
-    let base = format!("{}.{}", template.when.as_str(), template.kind);
+fn step_id(when: When, kind: Kind, node: Option<NodeId>) -> String {
+    let base = format!("{}.{kind}", when.as_str());
     node.map_or(base.clone(), |node| format!("{base}.{node}"))
 }
 

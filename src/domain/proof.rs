@@ -3,10 +3,11 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::action::Kind;
-use super::event::{Baseline, Evidence};
+use super::event::{Baseline, Counts, Evidence};
 use super::facts::Link;
 use super::ids::NodeId;
 use super::run::{Act, Phase, Run};
+use super::settings;
 use super::site::{Observation, Role, SyncFact};
 use super::step::Step;
 use super::world::World;
@@ -54,16 +55,21 @@ pub fn of_act(run: &Run, step: &Step, act: &Act, world: &World) -> Proof {
     match step.kind {
         Kind::ForceSync => force_sync(run, act, world),
         Kind::BreakFailover => broken(run, act, world),
-        Kind::Update => updated(run, node, act.since, world),
+        Kind::Update => updated(run, node, step.hop, act.since, world),
         Kind::EstablishFailover => established(run, node, act, world),
         Kind::Drain => emptied(node, act, world),
         Kind::Quiesce => closed(node, act, world),
         Kind::Reopen => opened(node, act, world),
         Kind::SwitchTraffic => switched(run, node, world),
         Kind::Backup | Kind::ExtractData => not_yet("its files"),
-        Kind::Preflight | Kind::CheckSync | Kind::Verify | Kind::Confirm | Kind::Soak | Kind::FinalCheck => {
-            of_look(run, step, world)
-        }
+        Kind::Preflight
+        | Kind::CheckSync
+        | Kind::RecordSettings
+        | Kind::Verify
+        | Kind::Confirm
+        | Kind::Soak
+        | Kind::CompareSettings
+        | Kind::FinalCheck => of_look(run, step, world),
     }
 }
 
@@ -73,6 +79,7 @@ pub fn of_look(run: &Run, step: &Step, world: &World) -> Proof {
         Kind::CheckSync => in_sync(run, world),
         Kind::Verify => verified(run, step.node.unwrap_or(run.plan.primary), world),
         Kind::FinalCheck => final_check(run, world),
+        Kind::RecordSettings | Kind::CompareSettings => settings::of_look(run, step, world),
         _ => not_yet("nothing: this step is decided elsewhere"),
     }
 }
@@ -158,7 +165,7 @@ pub fn both_primary() -> Failure {
 }
 
 /// The expected version and build, healthy, no longer updating.
-fn updated(run: &Run, node: NodeId, since: Timestamp, world: &World) -> Proof {
+fn updated(run: &Run, node: NodeId, hop: u32, since: Timestamp, world: &World) -> Proof {
     let reading = &world.readings[node];
     let Some(current) = &reading.current else {
         return not_yet(format!("node `{node}` to answer again; a box that is silent while it updates is healthy"));
@@ -166,9 +173,10 @@ fn updated(run: &Run, node: NodeId, since: Timestamp, world: &World) -> Proof {
     if current.updating {
         return not_yet(format!("node `{node}` to finish its update"));
     }
-    let target = &run.plan.to.version;
+    let target = &run.plan.target_of(hop).version;
     if current.version != *target {
-        let as_before = current.version == run.plan.from.version && !is_foreign(run, current.build.as_deref());
+        let before = run.expected_version(node);
+        let as_before = current.version == before.version && !is_foreign(before.build.as_deref(), current.build.as_deref());
         if as_before || !reading.proven_after(since) {
             return not_yet(format!("version {target} on node `{node}`; it shows {}", current.version));
         }
@@ -179,7 +187,7 @@ fn updated(run: &Run, node: NodeId, since: Timestamp, world: &World) -> Proof {
     if !reading.proven_after(since) || !reading.healthy_twice() {
         return not_yet(format!("two healthy readings of node `{node}` on {target}"));
     }
-    match wrong_build(run, node, current.build.as_deref()) {
+    match wrong_build(run.build_of(hop), node, current.build.as_deref()) {
         Some(failure) => Proof::Failed(failure),
         None => Proof::Done(Evidence::Version { version: current.version.to_string(), build: current.build.clone() }),
     }
@@ -192,20 +200,20 @@ pub fn came_back(run: &Run, step: &Step, world: &World) -> Option<Failure> {
     let reading = &world.readings[node];
     let (from, until) = reading.last_silence.filter(|(from, _)| *from >= act.since)?;
     let silent = until.duration_since(from);
-    let current = reading.current.as_ref().filter(|current| current.version == run.plan.from.version)?;
+    let current = reading.current.as_ref().filter(|current| current.version == run.expected_version(node).version)?;
     let failed = silent > run.plan.policy.max_silence && reading.healthy_twice() && reading.proven_after(until);
     let found = || format!("it was silent for {} min and runs {} still", silent.as_mins(), current.version);
-    failed.then(|| Failure::new("step_failed", format!("version {} on node `{node}`", run.plan.to.version), found()).at(node))
+    let target = &run.plan.target_of(step.hop).version;
+    failed.then(|| Failure::new("step_failed", format!("version {target} on node `{node}`"), found()).at(node))
 }
 
 /// On the version that it had before, but a build that it did not have: something else was installed.
-fn is_foreign(run: &Run, build: Option<&str>) -> bool {
-    let before = run.plan.from.build.as_deref();
+fn is_foreign(before: Option<&str>, build: Option<&str>) -> bool {
     before.is_some() && build.is_some() && before != build
 }
 
-fn wrong_build(run: &Run, node: NodeId, found: Option<&str>) -> Option<Failure> {
-    let (expected, found) = (run.target_build()?, found?);
+fn wrong_build(expected: Option<String>, node: NodeId, found: Option<&str>) -> Option<Failure> {
+    let (expected, found) = (expected?, found?);
     let failure =
         || Failure::new("wrong_version", format!("build {expected} on node `{node}`"), format!("build {found}")).at(node);
     (expected != found).then(failure)
@@ -264,22 +272,39 @@ pub fn reversed(primary: NodeId) -> Failure {
     Failure::new("role_conflict", format!("node `{primary}` primary"), found)
 }
 
-/// Users and sessions zero (BG-02). A program that tells neither is taken at its word once it accepted the drain.
+/// Users and sessions zero (BG-02). A program that tells neither is taken at its word once it accepted the drain. Where sessions
+/// were ended, those who are logged in still have none, and lose nothing.
 fn emptied(node: NodeId, act: &Act, world: &World) -> Proof {
     let reading = &world.readings[node];
     let Some(current) = reading.current.as_ref().filter(|_| reading.proven_after(act.since)) else {
         return not_yet(format!("a reading of node `{node}` that is younger than the order"));
     };
     match (current.users, current.sessions) {
-        (None, None) if act.accepted => Proof::Done(Evidence::seen("the driver accepted the drain and tells no counts")),
+        (None, None) if act.accepted && !act.baseline.ending => {
+            Proof::Done(Evidence::seen("the driver accepted the drain and tells no counts"))
+        }
+        (users, Some(0)) if act.baseline.ending => {
+            let left = Counts { users, sessions: Some(0) };
+            Proof::Done(Evidence::Drained { left, found: format!("sessions were ended; left: {}", left.describe()) })
+        }
         (None, None) => not_yet(format!("counts of users and sessions of node `{node}`; it tells none")),
         (users, sessions) if users.unwrap_or(0) == 0 && sessions.unwrap_or(0) == 0 => {
-            Proof::Done(Evidence::seen("no users and no sessions"))
+            let was = act.baseline.people.map(|people| format!("; {} when it was asked", people.describe()));
+            let found = format!("no users and no sessions{}", was.unwrap_or_default());
+            Proof::Done(Evidence::Drained { left: Counts { users, sessions }, found })
         }
         (users, sessions) => {
             not_yet(format!("node `{node}` to empty: {} users, {} sessions", users.unwrap_or(0), sessions.unwrap_or(0)))
         }
     }
+}
+
+/// Who is on a node that drains, by a reading younger than the order; `None` where it can't be told.
+pub fn left_on(run: &Run, step: &Step, act: &Act, world: &World) -> Option<Counts> {
+    let node = step.node.unwrap_or(run.plan.primary);
+    let left = world.people(node);
+    let told = left.users.is_some() || left.sessions.is_some();
+    (told && world.readings[node].proven_after(act.since)).then_some(left)
 }
 
 /// Takes no client any more, where the driver can try; no sessions left, where it tells.

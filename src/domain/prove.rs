@@ -260,6 +260,7 @@ mod tests {
             kind: Kind::BreakFailover,
             node: Some(NodeId::A),
             gate: None,
+            hop: 0,
         });
         facts.nodes.a.known = Known::Unread("no answer".to_owned());
         let step = &procedure.resolve(NodeId::A)[0];

@@ -1,14 +1,14 @@
 //! The promises R1 to R17 as functions over [`Facts`].
 //!
 //! Each is checked by the same function in three places: before every action at run time, when a procedure is loaded,
-//! and in the tests that walk through all states. R11 comes with rehearsal sites; R12 and R14 are kept by the fleet
-//! (one run a site), the store's lock and the order *record, then act*, and have no function over facts.
+//! and in the tests that walk through all states. R12 and R14 are kept by the fleet (one run a site), the store's lock and
+//! the order *record, then act*, and have no function over facts.
 
 #[cfg(feature = "test-mutation")]
 pub mod mutation;
 
 use super::action::{Impact, Kind, When};
-use super::facts::{Facts, Known, Link, WindowFact};
+use super::facts::{Facts, Known, Link, SettingsFact, WindowFact};
 use super::gate::Gate;
 use super::ids::NodeId;
 use super::step::Step;
@@ -26,6 +26,7 @@ pub enum Rule {
     R8,
     R9,
     R10,
+    R11,
     R12,
     R13,
     R15,
@@ -47,6 +48,7 @@ impl Rule {
             Self::R8 => "no_overwrite",
             Self::R9 => "no_gap",
             Self::R10 => "confirmed",
+            Self::R11 => "rehearsed",
             Self::R12 => "one_run",
             Self::R13 => "known_box",
             Self::R15 => "unlinked_update",
@@ -96,6 +98,7 @@ fn broken(rule: Rule, expected: impl Into<String>, found: impl Into<String>, cur
 const RULES: &[fn(&Step, &Facts) -> Verdict] = &[
     known_box,
     confirmed,
+    rehearsed,
     in_window,
     second_booked,
     no_autopilot,
@@ -182,37 +185,34 @@ fn second_booked(step: &Step, facts: &Facts) -> Verdict {
     broken(Rule::R3, expected, lacks.join("; "), Cure::Booking)
 }
 
-/// R4: no update without this run's own backup of the node, taken after it last served; before establish the survivor too has one.
+/// R4: no update without this run's own backup of the node, taken after it last served and was last updated; before
+/// establish the survivor too has one.
 fn backed_up(step: &Step, facts: &Facts) -> Verdict {
     let node = match step.kind {
         Kind::Update => step.node.unwrap_or(facts.first_primary),
         Kind::EstablishFailover => facts.survivor,
         _ => return Ok(()),
     };
-    if facts.nodes[node].backed_up {
+    let outdated = step.kind == Kind::Update && facts.nodes[node].outdated;
+    if facts.nodes[node].backed_up && !outdated {
         return Ok(());
     }
     let expected = format!("this run's verified backup of node `{node}`, young enough and taken after it last served");
-    broken(Rule::R4, expected, "there is none", Cure::Renew(Kind::Backup, Some(node)))
+    let found = if outdated { "it was updated since" } else { "there is none" };
+    broken(Rule::R4, expected, found, Cure::Renew(Kind::Backup, Some(node)))
 }
 
-/// R5: a package is installed only on the version that the plan names.
+/// R5: a package is installed only on the version that the plan names: the start, or what the hop before leads to.
 fn known_path(step: &Step, facts: &Facts) -> Verdict {
     let (Kind::Update, Some(node)) = (step.kind, step.node) else { return Ok(()) };
-    if facts.target <= facts.start {
-        return broken(
-            Rule::R5,
-            "a target newer than both nodes",
-            format!("{} is not newer than {}", facts.target, facts.start),
-            Cure::Person,
-        );
+    let (before, target) = (facts.before(step.hop), facts.reached(step.hop));
+    if target <= before {
+        return broken(Rule::R5, "a target newer than both nodes", format!("{target} is not newer than {before}"), Cure::Person);
     }
     match &facts.nodes[node].version {
-        Some(version) if *version == facts.start => Ok(()),
-        Some(version) => {
-            broken(Rule::R5, format!("node `{node}` on {}", facts.start), format!("it runs {version}"), Cure::Person)
-        }
-        None => broken(Rule::R5, format!("node `{node}` on {}", facts.start), "its version can't be read", Cure::Reading),
+        Some(version) if version == before => Ok(()),
+        Some(version) => broken(Rule::R5, format!("node `{node}` on {before}"), format!("it runs {version}"), Cure::Person),
+        None => broken(Rule::R5, format!("node `{node}` on {before}"), "its version can't be read", Cure::Reading),
     }
 }
 
@@ -273,7 +273,8 @@ fn no_overwrite(step: &Step, facts: &Facts) -> Verdict {
     }
 }
 
-/// R9: what a re-established link would not carry over is extracted, after the node was closed and directly before. A node that
+/// R9: what a re-established link would not carry over is extracted, after the node was closed and directly before; which settings
+/// it overwrites is known, where the interface tells, and acknowledged. A node that
 /// traffic was taken from is closed before anything is taken from it or changed on it: it may have come back open.
 fn no_gap(step: &Step, facts: &Facts) -> Verdict {
     let left = facts.survivor.other();
@@ -287,14 +288,20 @@ fn no_gap(step: &Step, facts: &Facts) -> Verdict {
         let expected = format!("the session data of node `{left}` extracted directly before");
         return broken(Rule::R9, expected, "they are not", Cure::Renew(Kind::ExtractData, Some(left)));
     }
+    if linked && facts.settings == SettingsFact::Open {
+        let expected = format!("the settings of node `{left}` compared with those at the break, and every line acknowledged");
+        return broken(Rule::R9, expected, "they are not", Cure::Renew(Kind::CompareSettings, None));
+    }
     Ok(())
 }
 
 /// R10: window two never begins before a person has accepted the new version and the soak is over; and on no way that a person
-/// orders does the second node follow the first before.
+/// orders does the second node follow the first before, or a chain go on that stands between two packages: to finish it is to
+/// resume the run.
 fn confirmed(step: &Step, facts: &Facts) -> Verdict {
-    let updated = |node: NodeId| facts.nodes[node].version.as_ref() == Some(&facts.target);
-    let second = facts.ordered && step.kind == Kind::Update && step.node.is_some_and(|node| updated(node.other()));
+    let updated = |node: NodeId| facts.is_under_way(node) || facts.nodes[node].version.as_ref() == Some(&facts.target);
+    let on = |node: NodeId| updated(node.other()) || step.hop > 0;
+    let second = facts.ordered && step.kind == Kind::Update && step.node.is_some_and(on);
     if second && !facts.confirmed {
         return broken(Rule::R10, "the gate `production` accepted by a person", "it is open", Cure::Person);
     }
@@ -308,6 +315,16 @@ fn confirmed(step: &Step, facts: &Facts) -> Verdict {
         return broken(Rule::R10, "the soak ended", "it has not", Cure::Time);
     }
     Ok(())
+}
+
+/// R11: where the policy asks for it, the same path was gone on the rehearsal site before, and a person's word on that stands. What
+/// a person orders to come home is not asked: the way on is better than a pair without failover.
+fn rehearsed(step: &Step, facts: &Facts) -> Verdict {
+    let asked = matches!(step.kind, Kind::BreakFailover | Kind::Update) && !facts.ordered;
+    match facts.unrehearsed.as_ref().filter(|_| asked) {
+        Some(found) => broken(Rule::R11, "a release of the rehearsal that counts now", found, Cure::Person),
+        None => Ok(()),
+    }
 }
 
 /// R13: every act is tied to one box by its identity.

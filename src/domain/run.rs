@@ -4,13 +4,16 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::action::{Kind, When};
 use super::asked::{Asked, Bound};
+use super::checks::{AcceptedWarning, Finding};
 use super::event::{Baseline, Evidence, FileEvidence, Goal, Notice, Outcome, Verdict, WaitingOn};
 use super::gate::Gate;
 use super::ids::{NodeId, PerNode, RunId};
 use super::plan::{Plan, Windows};
+use super::rehearsal::Release;
+use super::settings::Frozen;
 use super::site::{OnSoakFailure, SyncFact};
 use super::step::Step;
-use super::version::Target;
+use super::version::{Target, Version};
 use super::waiver::Waiver;
 
 /// Where a run stands within its step.
@@ -73,6 +76,8 @@ pub struct Progress {
     pub attempts: u32,
     /// Attempts since a person last resumed the run.
     pub tries: u32,
+    /// A drain whose limit has passed: sessions are being ended.
+    pub ending: bool,
 }
 
 /// R1's evidence.
@@ -96,12 +101,15 @@ pub struct NodeRecord {
     /// When it was last changed (linked, unlinked, updated).
     pub touched_at: Option<Timestamp>,
     pub verified_at: Option<Timestamp>,
-    /// True once this run has updated it.
+    /// True once this run has brought it to the target.
     pub updated: bool,
+    /// How many packages of the chain it has got.
+    pub hops: u32,
+    pub updated_at: Option<Timestamp>,
     /// When the answer to its update was lost, or the update was given up on the way: it may run yet. No reading shows that it
     /// does not; a person's word ends it, or the update's proof.
     pub update_in_doubt: Option<Timestamp>,
-    /// The build it showed after its update.
+    /// The build it showed after its last update.
     pub build: Option<String>,
 }
 
@@ -109,6 +117,12 @@ impl NodeRecord {
     /// There is a backup of this run, taken after the node last served, however old.
     pub fn was_backed_up(&self) -> bool {
         self.backup.as_ref().is_some_and(|(at, _)| self.served_until.is_none_or(|until| *at >= until))
+    }
+
+    /// Its backup is from before this run last updated it.
+    pub fn is_backup_outdated(&self) -> bool {
+        let backup = self.backup.as_ref().map(|(at, _)| *at);
+        self.updated_at.is_some_and(|updated| backup.is_none_or(|backup| backup < updated))
     }
 }
 
@@ -164,6 +178,21 @@ pub struct Run {
     pub resumed: u32,
     pub instructions: u32,
     pub notices: Vec<(Notice, Option<NodeId>)>,
+    /// R11: a person's word on the finished run, by which others may count on it.
+    pub released: Option<Release>,
+    /// The preflight's last results: of its step, or of the night.
+    pub checked: Option<Checked>,
+    /// Warnings that people have accepted since the start.
+    pub accepted: Vec<AcceptedWarning>,
+    /// R9: the settings at the break, and what was changed since.
+    pub settings: Frozen,
+}
+
+/// What the preflight found, and when.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Checked {
+    pub at: Timestamp,
+    pub results: Vec<Finding>,
 }
 
 impl Run {
@@ -188,6 +217,11 @@ impl Run {
         self.progress.get(index)
     }
 
+    /// Every acceptance of a warning, the last word last.
+    pub fn acceptances(&self) -> Vec<AcceptedWarning> {
+        self.plan.accepted.iter().chain(&self.accepted).cloned().collect()
+    }
+
     pub fn is_finished(&self) -> bool {
         matches!(self.phase, Phase::Finished(_))
     }
@@ -202,6 +236,9 @@ impl Run {
     /// The gate that waits for a person now.
     pub fn open_gate(&self) -> Option<Gate> {
         match (&self.phase, self.step()) {
+            (Phase::Waiting { on: WaitingOn::Gate, .. }, Some(step)) if step.kind == Kind::CompareSettings => {
+                Some(Gate::SettingsLedger)
+            }
             (Phase::Waiting { on: WaitingOn::Gate, .. }, Some(step)) => step.gate,
             (Phase::Waiting { on: WaitingOn::Operator, .. }, Some(step)) if Gate::of_act(step.kind).is_some() => {
                 Gate::of_act(step.kind)
@@ -263,13 +300,27 @@ impl Run {
         if record.updated {
             return Target { version: self.plan.to.version.clone(), build: record.build.clone().or_else(|| self.target_build()) };
         }
-        self.plan.from.clone()
+        match record.hops.checked_sub(1).map(|hop| self.plan.target_of(hop)) {
+            Some(hop) => Target { version: hop.version.clone(), build: record.build.clone().or_else(|| hop.build.clone()) },
+            None => self.plan.from.clone(),
+        }
     }
 
     /// The target's build: the plan's, or the one that the first updated node showed.
     pub fn target_build(&self) -> Option<String> {
-        let shown = || NodeId::BOTH.into_iter().find_map(|node| self.nodes[node].build.clone());
+        let updated = NodeId::BOTH.into_iter().filter(|&node| self.nodes[node].updated);
+        let shown = || updated.filter_map(|node| self.nodes[node].build.clone()).next();
         self.plan.to.build.clone().or_else(shown)
+    }
+
+    /// The build that a hop must show: the target's, or what the plan knows of one in between.
+    pub fn build_of(&self, hop: u32) -> Option<String> {
+        if hop + 1 < self.plan.hop_count() { self.plan.target_of(hop).build.clone() } else { self.target_build() }
+    }
+
+    /// True if a node on this version has got the package of this hop.
+    pub fn has_reached(&self, version: &Version, hop: u32) -> bool {
+        self.plan.hops_done(version).is_some_and(|done| done > hop)
     }
 
     /// The node that the service's name should lead to.

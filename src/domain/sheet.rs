@@ -166,9 +166,11 @@ fn head(sheet: &mut String, run: &Run, world: Option<&World>) {
             let _ = writeln!(sheet, "  backup of {at}: {} (SHA-256 {})", file.path.display(), file.sha256);
         }
     }
-    let package = &run.plan.package;
-    let _ = writeln!(sheet, "Package: {} (SHA-256 {})", package.path.display(), package.sha256);
-    let next = run.step().map_or_else(|| "none".to_owned(), |step| format!("{}: {}", step.id, step.sentence()));
+    for (hop, package) in (0..).zip(run.plan.packages()) {
+        let leads = if run.plan.hops.is_empty() { String::new() } else { format!(" to {}", run.plan.target_of(hop).version) };
+        let _ = writeln!(sheet, "Package{leads}: {} (SHA-256 {})", package.path.display(), package.sha256);
+    }
+    let next = run.step().map_or_else(|| "none".to_owned(), |step| format!("{}: {}", step.id, run.plan.sentence(step)));
     let _ = writeln!(sheet, "Next step of the plan: {next}");
     if let Phase::Held(hold) = &run.phase {
         let _ = writeln!(sheet, "Held: {} ({})", hold.message, hold.code);

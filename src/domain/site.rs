@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use jiff::civil::Time;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::gate::{Gate, GatePolicy};
 use super::ids::{NodeId, PerNode};
+use super::rehearsal::RehearsalPolicy;
 use super::version::Version;
 use super::window::calendar::Calendar;
 
@@ -91,8 +93,17 @@ pub struct Policy {
     pub max_clock_skew: SignedDuration,
     /// R4: how old the survivor's backup may be when failover is established.
     pub max_backup_age: SignedDuration,
+    /// How old the preflight's results may be when they are used.
+    #[serde(default = "an_hour")]
+    pub max_check_age: SignedDuration,
+    /// When a run that waits is checked, every day; `None`: never. A run of a build that did not check at night goes on so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nightly_check: Option<Time>,
     /// BG-02: how long a drain waits for users to leave.
     pub drain_limit: SignedDuration,
+    /// BG-02: what becomes of those who are still there then.
+    #[serde(default)]
+    pub after_drain_limit: AfterDrain,
     /// R10, BG-05: the shortest time between the windows.
     pub min_soak: SignedDuration,
     /// BG-05: after this long between the windows an alert goes out.
@@ -107,6 +118,9 @@ pub struct Policy {
     pub max_silence: SignedDuration,
     /// How long before a window's end `window_closing` goes out.
     pub closing_notice: SignedDuration,
+    /// R9: how often settings are compared with those at the break while failover is broken.
+    #[serde(default = "settings_look")]
+    pub settings_look: SignedDuration,
     /// R3: how long an action is expected to take, by action name.
     pub expected: BTreeMap<String, SignedDuration>,
     /// How long an action may take before it is in doubt, by action name.
@@ -120,6 +134,9 @@ pub struct Policy {
     /// The roles that may set a promise aside for one step, by the promise's key in `[policy.waivers]`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub waivers: BTreeMap<String, Vec<String>>,
+    /// R11: the site that must have gone the same path before; none: no rehearsal is asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rehearsal: Option<RehearsalPolicy>,
 }
 
 /// When a window has no time left for the next step, and failover is broken.
@@ -161,6 +178,43 @@ pub enum OnSoakFailure {
     Alert,
 }
 
+/// What is done with users and sessions that are there still at the drain's limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AfterDrain {
+    /// The run is held: a person decides.
+    #[default]
+    Hold,
+    /// The run goes on, and says how many it left.
+    GoOn,
+    /// Their sessions are ended through the node's interface.
+    EndSessions,
+}
+
+impl AfterDrain {
+    /// The words of the config, in this order.
+    pub const WORDS: [&'static str; 3] = ["hold", "go_on", "end_sessions"];
+
+    /// By its word; whatever is no word of it holds.
+    pub fn of(word: &str) -> Self {
+        match word {
+            "go_on" => Self::GoOn,
+            "end_sessions" => Self::EndSessions,
+            _ => Self::Hold,
+        }
+    }
+}
+
+/// What plans of before the key have.
+fn an_hour() -> SignedDuration {
+    SignedDuration::from_hours(1)
+}
+
+/// A listing of a large site is some hundred calls: often enough to find who changed what, and no load.
+fn settings_look() -> SignedDuration {
+    SignedDuration::from_mins(15)
+}
+
 impl Default for Policy {
     fn default() -> Self {
         Self {
@@ -168,15 +222,20 @@ impl Default for Policy {
             sync_ok_statuses: vec!["success".to_owned()],
             max_clock_skew: SignedDuration::from_secs(60),
             max_backup_age: SignedDuration::from_hours(24),
+            max_check_age: an_hour(),
+            nightly_check: Some(Time::constant(3, 0, 0, 0)),
             drain_limit: SignedDuration::from_mins(30),
+            after_drain_limit: AfterDrain::Hold,
             min_soak: SignedDuration::from_hours(24),
             max_soak: default_max_soak(),
             on_soak_failure: OnSoakFailure::Restart,
             max_unprotected: SignedDuration::from_hours(14 * 24),
             max_silence: SignedDuration::from_mins(5),
             closing_notice: SignedDuration::from_mins(30),
+            settings_look: settings_look(),
             expected: BTreeMap::new(),
             limits: BTreeMap::new(),
+            rehearsal: None,
             when_window_ends: WhenWindowEnds::Hold,
             gates: BTreeMap::new(),
             waivers: BTreeMap::new(),

@@ -18,10 +18,17 @@ pub struct Step {
     pub node: Option<NodeId>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub gate: Option<Gate>,
+    /// Which package of a chain an update installs, from 0.
+    #[serde(skip_serializing_if = "is_first", default)]
+    pub hop: u32,
+}
+
+fn is_first(hop: &u32) -> bool {
+    *hop == 0
 }
 
 impl Step {
-    /// The operator's sentence.
+    /// The operator's sentence; [`super::plan::Plan::sentence`] knows more of a chain.
     pub fn sentence(&self) -> String {
         let node = self.node.map(|node| format!("node `{node}`")).unwrap_or_default();
         let gate = self.gate.map(Gate::question).unwrap_or_default();

@@ -53,7 +53,7 @@ pub fn expected(plan: &Plan, way: &Way) -> SignedDuration {
 /// through us.
 pub fn of_plan(plan: &Plan, movable: bool) -> Vec<StopHere> {
     let ideal = Facts::ideal(plan.primary, plan.from.version.clone(), plan.to.version.clone());
-    let mut facts = Facts { movable, ..ideal };
+    let mut facts = Facts { movable, between: plan.between(), ..ideal };
     let mut when = When::Prepare;
     let mut stops = Vec::with_capacity(plan.steps.len());
     let mut found = way_home::find(&facts, when);

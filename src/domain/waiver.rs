@@ -11,7 +11,7 @@ use super::world::World;
 
 /// The rules that `waive` takes. The third waivable promise, R10's shortest soak, is waived where the version is accepted:
 /// `confirm --accept-early`.
-pub const WAIVABLE: &[Rule] = &[Rule::R3];
+pub const WAIVABLE: &[Rule] = &[Rule::R3, Rule::R11];
 
 /// The key of `[policy.waivers]` for the shortest soak.
 pub const MIN_SOAK: &str = "min_soak";

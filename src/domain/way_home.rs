@@ -110,7 +110,7 @@ pub fn goal(facts: &Facts) -> Option<Goal> {
 
 fn is_home(facts: &Facts) -> bool {
     let linked = facts.link == Link::Linked { primary: facts.survivor } && !facts.unprotected;
-    linked && facts.nodes.a.version == facts.nodes.b.version
+    linked && facts.nodes.a.version == facts.nodes.b.version && !facts.is_under_way(facts.survivor)
 }
 
 /// One node serves on a version known to work. The other is left alone: nothing written there is without a copy, as far as the
@@ -138,10 +138,10 @@ fn left_behind(start: &Facts, end: &Facts) -> Option<NodeId> {
 /// One kept promise after the other, ends the search for home: what stands against its last acts from here.
 fn against_home(facts: &Facts, when: When) -> Vec<Violation> {
     let kept = facts.survivor;
-    let older = |node: NodeId| facts.nodes[node].version.as_ref().is_some_and(|version| *version == facts.start);
+    let next = |node: NodeId| Some(Step { hop: facts.next_hop(node)?, ..step(Kind::Update, Some(node), when) });
     let mut acts = Vec::new();
     if facts.nodes.a.version != facts.nodes.b.version {
-        acts.extend(NodeId::BOTH.into_iter().filter(|&node| older(node)).map(|node| step(Kind::Update, Some(node), when)));
+        acts.extend(NodeId::BOTH.into_iter().filter_map(next));
     }
     acts.push(step(Kind::EstablishFailover, Some(kept), when));
     let curable = |violation: &Violation| matches!(violation.cure, rules::Cure::Renew(..)) || violation.rule == Rule::R17;
@@ -160,7 +160,8 @@ fn against_home(facts: &Facts, when: When) -> Vec<Violation> {
 
 fn step(kind: Kind, node: Option<NodeId>, when: When) -> Step {
     let gate = (kind == Kind::Confirm).then_some(Gate::AutomaticFailoverOff);
-    Step { id: String::new(), when, kind, node: node.filter(|_| gate.is_none()), gate }
+    let node = node.filter(|_| gate.is_none() && kind != Kind::CompareSettings);
+    Step { id: String::new(), when, kind, node, gate, hop: 0 }
 }
 
 /// At home the standby must be able to take over: what was closed on the way is opened once the link is proven.
@@ -173,7 +174,7 @@ fn opened_at(goal: Goal, facts: &Facts, when: When) -> Vec<Step> {
 fn named(goal: Goal, mut steps: Vec<Step>, when: When) -> Vec<Step> {
     let prefix = if goal == Goal::Home { "home" } else { "harbour" };
     if goal == Goal::Home {
-        steps.push(Step { id: String::new(), when, kind: Kind::FinalCheck, node: None, gate: None });
+        steps.push(step(Kind::FinalCheck, None, when));
     }
     let updates = steps.iter().any(|step| step.kind == Kind::Update);
     let mut named: Vec<Step> = Vec::with_capacity(steps.len());

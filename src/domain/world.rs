@@ -8,11 +8,14 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use super::booking;
-use super::facts::{Facts, Known, Link, NodeFacts, WindowFact};
+use super::event::Counts;
+use super::facts::{Facts, Known, Link, NodeFacts, SettingsFact, WindowFact};
 use super::fit;
 use super::ids::{NodeId, PerNode};
 use super::people::People;
+use super::rehearsal::{self, Released};
 use super::run::Run;
+use super::settings;
 use super::site::{Observation, Role, SyncFact, TrafficLook};
 use super::step::Step;
 use super::waiver;
@@ -209,8 +212,12 @@ pub struct World {
     pub settling: SignedDuration,
     /// When everything is read next, if nothing happens before.
     pub next_look: Option<Timestamp>,
+    /// The release that the run counts on, as it is now.
+    pub released: Released,
     /// What the config says now.
     pub config: Arc<Current>,
+    /// What was read of settings.
+    pub settings: settings::Seen,
 }
 
 /// What the config says now of a site, and may not have said when a run began.
@@ -223,7 +230,23 @@ pub struct Current {
 impl World {
     pub fn new(now: Timestamp, has_traffic: bool, settling: SignedDuration) -> Self {
         let (readings, traffic) = (PerNode::default(), TrafficReading::default());
-        Self { now, readings, traffic, has_traffic, settling, next_look: None, config: Arc::default() }
+        Self {
+            now,
+            readings,
+            traffic,
+            has_traffic,
+            settling,
+            next_look: None,
+            config: Arc::default(),
+            settings: settings::Seen::default(),
+            released: Released::Unread,
+        }
+    }
+
+    /// The users and sessions that a node tells of.
+    pub fn people(&self, node: NodeId) -> Counts {
+        let current = self.readings[node].current.as_ref();
+        Counts { users: current.and_then(|read| read.users), sessions: current.and_then(|read| read.sessions) }
     }
 
     pub fn link(&self) -> Link {
@@ -239,6 +262,7 @@ impl World {
             link: self.link(),
             nodes: PerNode::new(|node| self.node_facts(run, node)),
             start: run.plan.from.version.clone(),
+            between: run.plan.between(),
             target: run.plan.to.version.clone(),
             fresh_sync: self.sync_is_fresh(run),
             autopilot_off: run.autopilot_off == Some(step.when),
@@ -250,8 +274,17 @@ impl World {
             ordered: run.is_ordered(),
             unprotected: run.unprotected_since().is_some(),
             movable: self.has_traffic,
+            unrehearsed: rehearsal::stands_against(&run.plan, &self.released, self.now),
             waived: waiver::in_force(run, step, self),
+            settings: self.settings_fact(run),
         }
+    }
+
+    fn settings_fact(&self, run: &Run) -> SettingsFact {
+        if !run.compares_settings() || run.unprotected_since().is_none() {
+            return SettingsFact::Untold;
+        }
+        if settings::is_settled(run, self) { SettingsFact::Settled } else { SettingsFact::Open }
     }
 
     fn node_facts(&self, run: &Run, node: NodeId) -> NodeFacts {
@@ -275,6 +308,7 @@ impl World {
             closed: record.closed_at.is_some() && !takes(current),
             denied,
             backed_up: self.backup_counts(run, node),
+            outdated: record.is_backup_outdated(),
             extracted: since_touched(record.extracted_at)
                 && record.extracted_at >= record.closed_at
                 && record.closed_at.is_some(),
@@ -298,7 +332,7 @@ impl World {
     fn is_unsettled(&self, run: &Run, node: NodeId) -> bool {
         let reading = &self.readings[node];
         let arrived = |since| {
-            let there = reading.current.as_ref().is_some_and(|current| current.version == run.plan.to.version);
+            let there = reading.current.as_ref().is_some_and(|current| run.has_reached(&current.version, run.nodes[node].hops));
             there && reading.healthy_twice() && reading.proven_after(since)
         };
         run.nodes[node].update_in_doubt.is_some_and(|since| !arrived(since))

@@ -136,10 +136,13 @@ pub fn draft(entry: &SiteEntry, id: RunId, parsed: &Parsed, world: &World, actor
         primary: survivor,
         windows: Windows { first: None, second: fixed(parsed) },
         steps: Vec::new(),
+        rehearsal: None,
+        hops: Vec::new(),
         urgent: None,
         fit: Fit::default(),
         zone: civil::name(&site.calendar.zone),
         responsible: Some(actor.to_owned()),
+        accepted: Vec::new(),
     };
     let run = machine::begin(id, Box::new(plan), actor, world.now);
     let found = way_home::of_run(&run, world);
@@ -262,7 +265,7 @@ fn has_what_it_needs(site: &Site, parsed: &Parsed, plan: &Plan, world: &World) -
         return Err(refused("no_window", format!("`{}` is done in a window, and none is given", update.id))
             .hint("give `--second \"2026-11-26T02:00[Europe/Berlin] +4h\"`, or `[windows]` in the site's file"));
     }
-    let refusals = plan.refusals(site, note.as_ref(), world.now, world.has_traffic);
+    let refusals = plan.refusals(site, std::slice::from_ref(note), world.now, world.has_traffic);
     let Some(first) = refusals.first() else { return Ok(()) };
     let problem = refused(&first.rule, format!("the plan for site `{}` is refused", site.name));
     Err(refusals.iter().fold(problem, |problem, refusal| problem.because(format!("{}: {}", refusal.rule, refusal.message))))

@@ -46,8 +46,11 @@ pub struct PlanRequest {
     pub site: String,
     /// `VERSION` or `VERSION+BUILD`.
     pub to: String,
-    /// A path on the daemon's machine.
+    /// A path on the daemon's machine; of a chain the last package, which leads to `to`.
     pub package: PathBuf,
+    /// The packages that are installed before it, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub before: Vec<PathBuf>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub procedure: Option<String>,
     /// A window, `2026-11-22T02:00[Europe/Berlin] +4h`, or `next`, `next NAME`.
@@ -61,6 +64,9 @@ pub struct PlanRequest {
     /// The user who is responsible for window two; by default the site's, else whoever starts the run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub responsible: Option<String>,
+    /// The preflight's warnings that whoever asks accepts, each by its name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub accepted: Vec<Acceptance>,
 }
 
 /// The next windows of a site.
@@ -70,6 +76,17 @@ pub struct WindowsFound {
     pub zone: String,
     /// Free ones and such as a freeze takes out, in order.
     pub windows: Vec<Usual>,
+}
+
+/// A person's word on one warning.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Acceptance {
+    pub check: String,
+    /// Needed only where both nodes have the warning.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<NodeId>,
+    pub reason: String,
 }
 
 /// A plan before it is a run.
@@ -108,7 +125,18 @@ pub enum Word {
         note: Option<String>,
         evidence: Option<String>,
     },
+    /// A line of the ledger was seen, as it is now.
+    Acknowledge {
+        line: String,
+        note: Option<String>,
+    },
     Hold,
+    /// A warning of the preflight, as it is found now, is not to stand in the way.
+    AcceptWarning {
+        check: String,
+        node: Option<NodeId>,
+        reason: String,
+    },
     /// With a window: the one of the step where the run stands is booked anew.
     Resume {
         window: Option<String>,
@@ -128,6 +156,11 @@ pub enum Word {
         state: String,
         note: String,
     },
+    /// Let other runs count on this one, which has succeeded; or take that word back.
+    Release {
+        withdraw: bool,
+        note: String,
+    },
     /// A box was replaced, and the site's file has the new identity.
     ReplaceNode {
         node: NodeId,
@@ -142,11 +175,14 @@ impl Word {
         match self {
             Self::Confirm { .. } | Self::TakeOver { .. } => "confirm",
             Self::Waive { .. } => "waive",
+            Self::AcceptWarning { .. } => "accept",
+            Self::Acknowledge { .. } => "acknowledge",
             Self::Hold => "hold",
             Self::Resume { .. } | Self::Rebook(_) => "resume",
             Self::SwitchBack { .. } => "switch-back",
             Self::Abort { .. } => "abort",
             Self::Close { .. } => "close",
+            Self::Release { .. } => "release",
             Self::ReplaceNode { .. } => "node replace",
         }
     }

@@ -3,7 +3,7 @@
 use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 
-use super::site::SitePorts;
+use super::site::SiteReaders;
 use crate::domain::ids::{NodeId, PerNode};
 use crate::domain::site::{Observation, TrafficLook};
 use crate::domain::world::World;
@@ -21,7 +21,7 @@ pub enum Busy {
     Traffic,
 }
 
-impl SitePorts {
+impl SiteReaders {
     /// A world in which nothing was read yet.
     pub fn world(&self, now: Timestamp) -> World {
         let settling = self.traffic.iter().map(|entry| entry.settling_time()).max().unwrap_or(SignedDuration::ZERO);

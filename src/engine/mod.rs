@@ -3,6 +3,7 @@
 //! [`runner`] is the loop of one run, [`recorder`] the only way in which a run changes, [`look`] and [`perform`] its two hands;
 //! [`fleet`] keeps all runs and takes people's words.
 
+mod accepting;
 mod adopting;
 pub mod api;
 mod booking;
@@ -15,8 +16,10 @@ pub mod package;
 pub mod perform;
 mod planning;
 pub mod recorder;
+pub mod releases;
 pub mod retry;
 pub mod runner;
+mod settings;
 pub mod site;
 pub mod untouched;
 mod words;
@@ -39,6 +42,8 @@ pub struct Around {
     pub hooks: hooks::Hooks,
     /// Who may say what.
     pub people: People,
+    /// R11: what other runs may count on.
+    pub releases: releases::Releases,
     /// The state folder.
     pub state: PathBuf,
     /// Set once, right after the start: the outbox needs the fleet, and the fleet this.
@@ -56,6 +61,7 @@ impl Around {
             clock,
             hooks,
             people: People::default(),
+            releases: releases::Releases::default(),
             state,
             outbox: OnceLock::new(),
             fatal: Notify::new(),

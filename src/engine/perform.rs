@@ -57,7 +57,7 @@ impl Performer {
     async fn act_on_node(&self, run: &Run, step: &Step, intent: &Intent) -> ActAnswer {
         let node = step.node.unwrap_or(run.plan.primary);
         if step.kind == Kind::Update
-            && let Err(message) = package::check(&self.package(run), &run.plan.package.sha256).await
+            && let Err(message) = package::check(&self.package(run, step), &run.plan.package_of(step.hop).sha256).await
         {
             return ActAnswer::Refused { message };
         }
@@ -73,11 +73,12 @@ impl Performer {
             Kind::ForceSync => NodeAct::ForceSync { from: node.other(), to: node },
             Kind::BreakFailover => NodeAct::BreakFailover,
             Kind::Update => NodeAct::Update {
-                package: self.package(run),
-                sha256: run.plan.package.sha256.clone(),
-                target: run.plan.to.clone(),
+                package: self.package(run, step),
+                sha256: run.plan.package_of(step.hop).sha256.clone(),
+                target: run.plan.target_of(step.hop).clone(),
             },
             Kind::EstablishFailover => NodeAct::EstablishFailover { primary: node, standby: node.other() },
+            Kind::Drain if run.act.as_ref().is_some_and(|act| act.baseline.ending) => NodeAct::EndSessions,
             Kind::Drain => NodeAct::Drain { deadline: intent.since + intent.limit },
             Kind::Quiesce => NodeAct::Quiesce,
             Kind::Reopen => NodeAct::Reopen,
@@ -91,8 +92,8 @@ impl Performer {
         Some(act)
     }
 
-    fn package(&self, run: &Run) -> PathBuf {
-        package::place(&self.around.state, &run.plan.package)
+    fn package(&self, run: &Run, step: &Step) -> PathBuf {
+        package::place(&self.around.state, run.plan.package_of(step.hop))
     }
 
     /// A folder of its own for each attempt, so that a half-written file of an earlier one is never taken for its result.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::domain::action::When;
+use crate::domain::chain::Hop;
 use crate::domain::checks::{self, Check};
 use crate::domain::facts::Link;
 use crate::domain::fit::Fit;
@@ -21,6 +22,7 @@ use crate::domain::world::World;
 
 use super::api::{Kind, PlanRequest, Problem};
 use super::booking;
+use super::package;
 use super::site::SiteEntry;
 
 /// A plan and what speaks against starting it.
@@ -58,7 +60,9 @@ pub fn procedure<'a>(
 
 /// Reads package path, version and windows; a procedure's windows must be given by the request or the site.
 pub fn parse(entry: &SiteEntry, procedure: &Procedure, request: &PlanRequest, now: Timestamp) -> Result<Parsed, Problem> {
-    absolute(&request.package)?;
+    for package in request.before.iter().chain([&request.package]) {
+        absolute(package)?;
+    }
     if request.urgent.as_ref().is_some_and(|why| why.trim().is_empty()) {
         return Err(bad_input("note_missing", "an urgent plan needs a note that says why no soak can be awaited".to_owned()));
     }
@@ -94,17 +98,47 @@ fn bad_input(code: &str, message: String) -> Problem {
     Problem::new(Kind::BadInput, code, message)
 }
 
+/// The packages of a request, read.
+pub struct Packages {
+    before: Vec<Hop>,
+    last: (Package, Option<PackageNote>),
+    /// Of all of them, in order.
+    notes: Vec<Option<PackageNote>>,
+}
+
+/// Hashes the packages and reads their notes. Where another one follows, the note must say which version its package leads to.
+pub async fn read_packages(request: &PlanRequest) -> Result<Packages, Problem> {
+    let read = async |path: &Path| package::read(path.to_owned()).await.map_err(|error| bad_input("bad_package", error));
+    let (mut before, mut notes) = (Vec::new(), Vec::new());
+    for path in &request.before {
+        let (package, note) = read(path).await?;
+        let told = note.clone().and_then(|note| Some(Target { version: note.version?, build: note.build }));
+        let to = told.ok_or_else(|| untold(path, before.len() + 1, request.before.len() + 1))?;
+        before.push(Hop { to, package });
+        notes.push(note);
+    }
+    let last = read(&request.package).await?;
+    notes.push(last.1.clone());
+    Ok(Packages { before, last, notes })
+}
+
+fn untold(path: &Path, hop: usize, of: usize) -> Problem {
+    let message = format!("hop {hop} of {of}: nothing tells to which version package {} leads", path.display());
+    bad_input("bad_package", message)
+        .because("another package follows it, so that the next one's path can't be judged")
+        .hint(format!("write `version = \"…\"` into `{}.toml`", path.display()))
+}
+
 /// The plan for the pair as it is read now. `earlier`: the site's runs, newest first; what they took is what this one takes.
 pub fn draft(
     entry: &SiteEntry,
     procedure: &Procedure,
     parsed: Parsed,
-    package: Package,
-    note: Option<PackageNote>,
+    packages: Packages,
     world: &World,
     earlier: &[Arc<Run>],
 ) -> Result<Draft, Problem> {
-    let site = &entry.site;
+    let (site, readers) = (&entry.site, entry.ports.readers());
     let Link::Linked { primary } = world.link() else {
         must_pass(site, &checks::of_site(site, world))?;
         return Err(Problem::new(Kind::Refused, "roles", format!("site `{}` is not a linked pair", site.name))
@@ -112,8 +146,9 @@ pub fn draft(
     };
     let now = parsed.now;
     let from = start_version(site, primary, world)?;
-    let order = Order { from, to: parsed.to, package, note: note.clone(), primary, windows: Windows::default() };
-    let hands = PerNode::new(|node| entry.ports.nodes[node].hands());
+    let Packages { before, last: (package, note), notes } = packages;
+    let order = Order { from, to: parsed.to, package, note, before, primary, windows: Windows::default() };
+    let hands = PerNode::new(|node| readers.nodes[node].hands());
     let (responsible, urgent) = (parsed.responsible, parsed.urgent);
     let plan = Plan { hands, responsible, urgent, ..Plan::new(procedure, site, order) };
     let earlier: Vec<&Run> = earlier.iter().map(|run| &**run).collect();
@@ -121,7 +156,7 @@ pub fn draft(
     let mut plan = Plan { fit: Fit::of(&plan, world.has_traffic, &earlier), ..plan };
     plan.windows.first = booking::book(site, &plan, When::Window1, parsed.first, now)?;
     plan.windows.second = booking::book(site, &plan, When::Window2, parsed.second, now)?;
-    let mut refusals = plan.refusals(site, note.as_ref(), now, world.has_traffic);
+    let mut refusals = plan.refusals(site, &notes, now, world.has_traffic);
     refusals.extend(unequal(world));
     Ok(Draft { plan, refusals })
 }
@@ -156,7 +191,7 @@ pub fn must_pass(site: &Site, checks: &[Check]) -> Result<(), Problem> {
         let node = check.node.map(|node| format!("node `{node}`: ")).unwrap_or_default();
         problem = problem.because(format!("{node}{}: expected {}, found {}", check.name, check.expected, check.found));
     }
-    let remedy = checks.iter().find(against).map(|check| check.remedy.clone()).unwrap_or_default();
+    let remedy = checks.iter().find(against).map_or("", |check| check.remedy);
     Err(problem.state("nothing was changed").hint(remedy))
 }
 

@@ -12,10 +12,12 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::domain::action::Kind;
 use crate::domain::decide::{Next, after_restart, decide, may_be_sent_again};
 use crate::domain::event::{Event, Notice, WaitingOn};
+use crate::domain::ids::NodeId;
 use crate::domain::journal::Record;
 use crate::domain::machine::Command;
 use crate::domain::people::People;
 use crate::domain::run::{Phase, Run};
+use crate::domain::settings::{Want, due};
 use crate::domain::shown::Shown;
 use crate::domain::world::World;
 use crate::ports::{Recall, StoreError};
@@ -25,7 +27,8 @@ use super::api::{Problem, Snapshot, Word};
 use super::look::{Busy, Seen};
 use super::perform::Performer;
 use super::recorder::{RecordError, Recorder};
-use super::site::SitePorts;
+use super::settings;
+use super::site::{SitePorts, SiteReaders};
 use super::words;
 
 /// A person's word on its way to a run.
@@ -72,6 +75,7 @@ pub struct Runner {
     pub recorder: Recorder,
     around: Arc<Around>,
     performer: Performer,
+    readers: SiteReaders,
     /// The one that is published, not a second one: a thousand waiting runs have one each.
     pub world: Arc<World>,
     inbox: mpsc::Receiver<Message>,
@@ -91,10 +95,11 @@ impl Runner {
         published: Arc<watch::Sender<Snapshot>>,
         inbox: mpsc::Receiver<Message>,
     ) -> Self {
-        let world = published.borrow().world.clone();
+        let (world, readers) = (published.borrow().world.clone(), ports.readers());
         let recorder = Recorder::new(around.clone(), published);
         Self {
             recorder,
+            readers,
             performer: Performer { around: around.clone(), ports },
             around,
             world,
@@ -160,6 +165,9 @@ impl Runner {
 
     async fn go(&mut self) -> Result<(), Stopped> {
         loop {
+            if let Some(want) = due(self.run(), &self.world) {
+                Box::pin(self.look_at_settings(want)).await?;
+            }
             match decide(self.run(), &self.world) {
                 Next::Record { event, why } => Box::pin(self.follow(event, why)).await?,
                 Next::Rest { .. } if self.run().is_finished() && !self.run().is_watched() => return Ok(()),
@@ -218,16 +226,30 @@ impl Runner {
 
     /// Reads the world once. Words that arrive meanwhile are taken.
     pub async fn look(&mut self) -> Result<(), Stopped> {
-        let ports = self.performer.ports.clone();
-        let seen = self.beside_words(async move { ports.look().await }).await?;
+        let readers = self.readers.clone();
+        let seen = self.beside_words(async move { readers.look().await }).await?;
         self.take(seen);
         Ok(())
     }
 
     /// As [`Runner::look`], from within the taking of a word: nothing else is taken meanwhile.
     pub async fn look_now(&mut self) {
-        let seen = self.performer.ports.look().await;
+        let seen = self.readers.look().await;
         self.take(seen);
+    }
+
+    /// Reads settings once, where that is due. Words that arrive meanwhile are taken.
+    async fn look_at_settings(&mut self, want: Want) -> Result<(), Stopped> {
+        let (around, readers, run) = (self.around.clone(), self.readers.clone(), self.run().clone());
+        let seen = self.beside_words(async move { settings::look(&around, &readers, &run, want).await }).await?;
+        seen.into_world(Arc::make_mut(&mut self.world));
+        self.recorder.publish(self.world.clone());
+        Ok(())
+    }
+
+    /// The jobs that run by themselves on a node, where its driver tells.
+    pub async fn enabled_jobs(&self, node: NodeId) -> Vec<String> {
+        settings::enabled_jobs(&self.readers, node).await
     }
 
     fn take(&mut self, seen: Seen) {
@@ -235,6 +257,7 @@ impl Runner {
         let world = Arc::make_mut(&mut self.world);
         seen.into_world(world, now);
         world.next_look = Some(now + wait);
+        world.released = self.around.releases.of(&self.recorder.run.plan, &self.around.people);
         self.remember();
         self.recorder.publish(self.world.clone());
     }
@@ -283,10 +306,10 @@ impl Runner {
     fn watch_later(&mut self) -> AbortOnDropHandle<Seen> {
         let wake = self.around.clock.now() + self.poll_wait();
         self.idle_looks = self.idle_looks.saturating_add(1);
-        let (clock, ports, busy) = (self.around.clock.clone(), self.performer.ports.clone(), self.busy());
+        let (clock, readers, busy) = (self.around.clock.clone(), self.readers.clone(), self.busy());
         AbortOnDropHandle::new(tokio::spawn(async move {
             clock.sleep_until(wake).await;
-            ports.look_beside(busy).await
+            readers.look_beside(busy).await
         }))
     }
 
@@ -330,7 +353,7 @@ impl Runner {
         let cap = match &self.run().phase {
             Phase::Waiting { on: WaitingOn::Soak, .. } | Phase::Finished(_) => minute * 5,
             Phase::Waiting { on: WaitingOn::Gate | WaitingOn::Window, .. } | Phase::Held(_) => minute,
-            _ => SignedDuration::from_secs(10).max(self.performer.ports.cache_time() / 4),
+            _ => SignedDuration::from_secs(10).max(self.readers.cache_time() / 4),
         };
         let millis = FIRST_MILLIS * 1.5_f64.powi(i32::try_from(self.idle_looks.min(64)).unwrap_or(64));
         if millis >= cap.as_millis() as f64 { cap } else { SignedDuration::from_millis(millis as i64) }

@@ -8,7 +8,7 @@ use crate::domain::ids::PerNode;
 use crate::domain::people::People;
 use crate::domain::site::Site;
 use crate::domain::world::{Current, World};
-use crate::ports::{Appliance, Traffic};
+use crate::ports::{Appliance, Reader, Traffic, TrafficReader};
 
 /// A site as the fleet knows it.
 pub struct SiteEntry {
@@ -25,7 +25,7 @@ impl SiteEntry {
     /// A world in which nothing was read yet, with what the config says now.
     pub fn world(&self, people: &Arc<People>, now: Timestamp) -> World {
         let config = Arc::new(Current { calendar: self.site.calendar.clone(), people: people.clone() });
-        World { config, ..self.ports.world(now) }
+        World { config, ..self.ports.readers().world(now) }
     }
 }
 
@@ -34,4 +34,20 @@ impl SiteEntry {
 pub struct SitePorts {
     pub nodes: PerNode<Arc<dyn Appliance>>,
     pub traffic: Vec<Arc<dyn Traffic>>,
+}
+
+/// What can be read of one site: checks, plans and looks are given this, and so can't change anything.
+#[derive(Clone)]
+pub struct SiteReaders {
+    pub nodes: PerNode<Arc<dyn Reader>>,
+    pub traffic: Vec<Arc<dyn TrafficReader>>,
+}
+
+impl SitePorts {
+    pub fn readers(&self) -> SiteReaders {
+        SiteReaders {
+            nodes: PerNode { a: self.nodes.a.clone(), b: self.nodes.b.clone() },
+            traffic: self.traffic.iter().map(|entry| entry.clone() as Arc<dyn TrafficReader>).collect(),
+        }
+    }
 }

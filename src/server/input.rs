@@ -161,6 +161,16 @@ pub struct HoldBody {
     pub seq: Option<u64>,
 }
 
+/// The body of `accept`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AcceptBody {
+    pub check: String,
+    pub node: Option<NodeId>,
+    pub reason: String,
+    pub seq: Option<u64>,
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ConfirmBody {
@@ -194,6 +204,16 @@ impl ConfirmBody {
         }
         Ok(Word::TakeOver { read, note, evidence: self.evidence })
     }
+}
+
+/// The body of `acknowledge`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AcknowledgeBody {
+    /// The line's id.
+    pub line: String,
+    pub note: Option<String>,
+    pub seq: Option<u64>,
 }
 
 #[derive(Deserialize)]
@@ -243,6 +263,16 @@ pub struct AbortBody {
 pub struct CloseBody {
     pub state: String,
     pub note: String,
+    pub seq: Option<u64>,
+}
+
+/// The body of `release`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReleaseBody {
+    pub note: String,
+    #[serde(default)]
+    pub withdraw: bool,
     pub seq: Option<u64>,
 }
 

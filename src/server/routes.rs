@@ -17,12 +17,12 @@ use crate::engine::api::{AdoptRequest, Fleet, Kind, PlanRequest, Problem, Replac
 use super::answer::{Answer, Refused, json as answer, lines, ok};
 use super::guard::guard;
 use super::input::{
-    AbortBody, Actor, After, CloseBody, ConfirmBody, For, HoldBody, Id, Input, Name, OfSite, ReplaceBody, ResumeBody, SiteNode,
-    SwitchBackBody, WaiveBody, required, short,
+    AbortBody, AcceptBody, AcknowledgeBody, Actor, After, CloseBody, ConfirmBody, For, HoldBody, Id, Input, Name, OfSite,
+    ReleaseBody, ReplaceBody, ResumeBody, SiteNode, SwitchBackBody, WaiveBody, required, short,
 };
 use super::view::{
-    Adoption, AlertTests, ByHand, Checks, LeftUntouched, NoRun, People, Plan, Runs, SiteView, Sites, Started, Status, Ways,
-    WindowsView,
+    Adoption, AlertTests, ByHand, Checks, Ledger, LeftUntouched, NoRun, People, Plan, Runs, SiteView, Sites, Started, Status,
+    Ways, WindowsView,
 };
 
 /// Where a request came in.
@@ -51,14 +51,18 @@ pub fn router(fleet: Arc<dyn Fleet>, door: Door) -> Router {
         .route("/runs/{id}/by-hand", get(by_hand))
         .route("/runs/{id}/journal", get(journal))
         .route("/runs/{id}/handover", get(handover))
+        .route("/runs/{id}/ledger", get(ledger))
+        .route("/runs/{id}/acknowledge", post(acknowledge))
         .route("/runs/{id}/confirm", post(confirm))
         .route("/runs/{id}/waive", post(waive))
         .route("/runs/{id}/hold", post(hold))
+        .route("/runs/{id}/accept", post(accept))
         .route("/runs/{id}/resume", post(resume))
         .route("/runs/{id}/switch-back", post(switch_back))
         .route("/runs/{id}/way", get(way))
         .route("/runs/{id}/abort", post(abort))
         .route("/runs/{id}/close", post(close))
+        .route("/runs/{id}/release", post(release))
         .route("/sites/{site}/adopt", post(adopt))
         .route("/sites/{site}/adopt/plan", post(adoption))
         .route("/sites/{site}/nodes/{node}/replace", post(replace_node))
@@ -79,7 +83,8 @@ async fn sites(State(fleet): Shared) -> Answer {
 }
 
 async fn check(State(fleet): Shared, Name(site): Name) -> Answer {
-    ok(&Checks::new(&site, fleet.check(&site).await?))
+    let checks = fleet.check(&site).await?;
+    ok(&Checks::new(&site, checks, fleet.now()))
 }
 
 async fn windows(State(fleet): Shared, Name(site): Name, For(length): For) -> Answer {
@@ -174,8 +179,22 @@ async fn people(State(fleet): Shared) -> Answer {
     ok(&People { people: fleet.people().all().cloned().collect() })
 }
 
+async fn ledger(State(fleet): Shared, Id(id): Id) -> Answer {
+    ok(&Ledger::of(&fleet.run(&id)?))
+}
+
+async fn acknowledge(State(fleet): Shared, Id(id): Id, Actor(actor): Actor, Input(body): Input<AcknowledgeBody>) -> Answer {
+    tell(&*fleet, &id, Word::Acknowledge { line: body.line, note: short(body.note)? }, &actor, body.seq).await
+}
+
 async fn hold(State(fleet): Shared, Id(id): Id, Actor(actor): Actor, Input(body): Input<HoldBody>) -> Answer {
     tell(&*fleet, &id, Word::Hold, &actor, body.seq).await
+}
+
+async fn accept(State(fleet): Shared, Id(id): Id, Actor(actor): Actor, Input(body): Input<AcceptBody>) -> Answer {
+    let reason = required(body.reason, "why may the warning stand?")?;
+    let word = Word::AcceptWarning { check: body.check, node: body.node, reason };
+    tell(&*fleet, &id, word, &actor, body.seq).await
 }
 
 async fn resume(State(fleet): Shared, Id(id): Id, Actor(actor): Actor, Input(body): Input<ResumeBody>) -> Answer {
@@ -199,6 +218,11 @@ async fn abort(State(fleet): Shared, Id(id): Id, Actor(actor): Actor, Input(body
 async fn close(State(fleet): Shared, Id(id): Id, Actor(actor): Actor, Input(body): Input<CloseBody>) -> Answer {
     let note = required(body.note, "why is the run ended, and who goes on?")?;
     tell(&*fleet, &id, Word::Close { state: body.state, note }, &actor, body.seq).await
+}
+
+async fn release(State(fleet): Shared, Id(id): Id, Actor(actor): Actor, Input(body): Input<ReleaseBody>) -> Answer {
+    let note = required(body.note, "what was tried, or why does the release end?")?;
+    tell(&*fleet, &id, Word::Release { withdraw: body.withdraw, note }, &actor, body.seq).await
 }
 
 async fn adoption(State(fleet): Shared, Name(site): Name, Input(request): Input<AdoptRequest>) -> Answer {

@@ -526,6 +526,32 @@ fn an_empty_main_file_is_the_shipped_one() {
     assert_eq!(without_origins(&[("changeover.toml", "")]), without_origins(&[("changeover.toml", &shipped)]));
 }
 
+/// A site beside the shipped one, on which a rehearsal may take place.
+fn lab() -> String {
+    changed(BEYONDTRUST, "name = \"vienna\"", "name = \"lab\"")
+}
+
+/// R11: the key's defaults, and a rehearsal site that there is and that is another one.
+#[test]
+fn r11_a_rehearsal_site_is_another_site_of_the_configuration() {
+    let load = |table: &str| {
+        let site = changed(SITE, "[policy]", &format!("[policy.rehearsal]\n{table}\n[policy]"));
+        load_files(&[("changeover.toml", ""), ("sites.d/support.toml", &site), ("sites.d/lab.toml", &lab())])
+    };
+    let rehearsal = load("site = \"lab\"").unwrap().site("support").unwrap().site.policy.rehearsal.clone().unwrap();
+    assert_eq!((rehearsal.valid_for, rehearsal.roles.len()), (SignedDuration::from_hours(30 * 24), 0));
+    let refused = [
+        ("site = \"nowhere\"", ":26: `site` in `[policy.rehearsal]`: no site is named `nowhere`"),
+        ("site = \"support\"", ":26: `site` in `[policy.rehearsal]`: a rehearsal takes place on another site"),
+        ("valid_for = \"1d\"", ":25: missing key `site` in `[policy.rehearsal]`: a text"),
+        ("site = \"lab\"\nvalid = \"1d\"", ":27: unknown key `valid` in `[policy.rehearsal]`"),
+    ];
+    for (table, message) in refused {
+        let errors = load(table).unwrap_err();
+        assert!(errors.contains(message), "{table}: {errors}");
+    }
+}
+
 /// Turns the commented examples of a shipped file into keys.
 fn uncommented(text: &str) -> String {
     let is_example = |line: &str| {
@@ -542,9 +568,12 @@ fn the_shipped_files_name_every_key_and_load() {
     let main = uncommented(&fs::read_to_string(root().join("config/changeover.toml")).unwrap());
     let main = changed(&main, "procedures = \"procedures\"", "");
     let site = uncommented(&fs::read_to_string(root().join("config/sites.d/support.toml.example")).unwrap());
-    let settings =
-        load_files(&[("changeover.toml", &main), ("sites.d/support.toml", &site)]).unwrap_or_else(|errors| panic!("{errors}"));
-    assert_eq!((settings.alerts.len(), settings.exports.len(), settings.sites[0].traffic.len()), (2, 1, 3));
+    let files = [("changeover.toml", main.as_str()), ("sites.d/support.toml", &site), ("sites.d/lab.toml", &lab())];
+    let settings = load_files(&files).unwrap_or_else(|errors| panic!("{errors}"));
+    let support = settings.site("support").unwrap();
+    assert_eq!((settings.alerts.len(), settings.exports.len(), support.traffic.len()), (2, 1, 3));
+    let rehearsal = support.site.policy.rehearsal.clone().unwrap();
+    assert_eq!((rehearsal.site.as_str(), rehearsal.roles.as_slice()), ("lab", &["owner".to_owned()][..]));
     for key in keys::KEYS.iter().filter(|key| (key.table, key.name) != ("main", "procedures")) {
         let text = if key.table.starts_with("site") { &site } else { &main };
         assert!(text.contains(&format!("\n{} = ", key.name)), "{}.{} is not in its shipped file", key.table, key.name);

@@ -112,7 +112,7 @@ fn doubtful(step: &str) -> Run {
         fake.run_at(step)
     };
     let sync = SyncFact { at: START, ok: Some(true), status: Some("success".to_owned()) };
-    let baseline = Baseline { sync: Some(sync), first_sync: None, traffic: Some(NodeId::A), denied: false };
+    let baseline = Baseline { sync: Some(sync), first_sync: None, traffic: Some(NodeId::A), ..Baseline::default() };
     fake.push(&id, Event::StepBegun { attempt: 1, baseline });
     fake.push(&id, Event::Doubted { message: "no answer came".to_owned() });
     let mut run = (*fake.run(&id).unwrap().run).clone();

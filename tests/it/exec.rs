@@ -2,6 +2,7 @@
 
 mod ending;
 mod files;
+mod settings;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,7 +15,9 @@ use changeover::drivers::appliance::exec::{self, Exec};
 use changeover::drivers::clock::SystemClock;
 use changeover::drivers::program::Programs;
 use changeover::drivers::traffic::exec::{self as traffic, ExecTraffic};
-use changeover::ports::{ActAnswer, Appliance, Clock, Intent, NodeAct, ReadError, Recall, Traffic};
+use changeover::ports::{
+    ActAnswer, Appliance, Clock, Intent, NodeAct, ReadError, Reader as _, Recall, Traffic, TrafficReader as _,
+};
 use futures_util::future::BoxFuture;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};

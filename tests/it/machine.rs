@@ -13,6 +13,7 @@ use changeover::domain::machine::{
     self,
     edges::{self, Edge, PhaseKind},
 };
+use changeover::domain::people::Who;
 
 use changeover::domain::run::{Phase, Run};
 
@@ -24,10 +25,12 @@ use changeover::simulator::faults::{Fault, Planned};
 use jiff::SignedDuration;
 
 use crate::journals;
+use crate::preflight::warnings::warned;
 use crate::stage::{Setting, Stage, end};
 
 /// Arrows that only the enumeration takes: event, phases, and why no whole run of this test does.
 const NOT_LIVED: &[(&str, &[&str], &str)] = &[
+    ("released", &["finished"], "a word on a run that is over; tests/it/rehearsal.rs says it"),
     ("closed", &["ready", "waiting", "in_doubt"], "a word in that phase; tests/it/close.rs says it at each record"),
     ("revised", &["ready", "in_doubt"], "a word in that phase; tests/it/abort.rs says it at each record"),
     ("node_replaced", &["ready", "waiting", "in_doubt"], "a word in that phase"),
@@ -74,14 +77,19 @@ fn more_events() -> Vec<Event> {
         Event::Revised { cause: Cause::Abort, goal: Goal::Home, note: none(), steps: Vec::new(), seen: Vec::new() },
         Event::NodeReplaced { node: NodeId::A, identity: text(), note: none() },
         Event::Closed { state: text(), note: text(), undone: Vec::new() },
+        Event::Released { by: Who::default(), note: text(), withdrawn: false },
+        Event::Released { by: Who::default(), note: text(), withdrawn: true },
         Event::Doubted { message: text() },
         Event::ActAccepted {},
         Event::Instructed { number: 1, not_after: None, lines: Vec::new() },
         Event::Waited { on: WaitingOn::Window, until: None },
         Event::Noticed { notice: Notice::UnprotectedTooLong, node: None, raised: true, message: text() },
+        Event::Checked { results: Vec::new() },
+        accepted(Vec::new()),
+        accepted(vec![text()]),
         Event::Undelivered { id: text(), hook: text(), message: text() },
     ];
-    for code in ["sync_failed", "sync_status_unknown"] {
+    for code in ["sync_failed", "sync_status_unknown", "warning_not_accepted"] {
         let (code, message, expected, found) = (code.to_owned(), text(), text(), text());
         events.push(Event::Held { code, message, expected, found, node: None, given_up: false });
     }
@@ -90,6 +98,11 @@ fn more_events() -> Vec<Event> {
         events.extend([Verdict::Accept, Verdict::AcceptEarly, Verdict::Reject].map(word));
     }
     events
+}
+
+fn accepted(left: Vec<String>) -> Event {
+    let text = String::new;
+    Event::WarningAccepted { check: text(), node: None, basis: text(), reason: text(), by: text(), left }
 }
 
 /// One event of each kind and shape that the runs had: by name, and by what it says first.
@@ -189,6 +202,8 @@ async fn words() -> Vec<Vec<Record>> {
             all.push(stage.records(&id));
         }
     }
+    let (stage, id) = warned().await;
+    all.push(stage.records(&id));
     all
 }
 

@@ -1,7 +1,7 @@
 //! Each rule over facts: what it refuses, and what it lets pass.
 
 use changeover::domain::action::{Kind, When};
-use changeover::domain::facts::{Facts, Known, Link, WindowFact};
+use changeover::domain::facts::{Facts, Known, Link, SettingsFact, WindowFact};
 use changeover::domain::gate::Gate;
 use changeover::domain::ids::NodeId;
 use changeover::domain::rules::{self, Rule};
@@ -39,7 +39,7 @@ fn linked() -> Facts {
 }
 
 fn step(when: When, kind: Kind, node: Option<NodeId>, gate: Option<Gate>) -> Step {
-    Step { id: format!("{}.{kind}", when.as_str()), when, kind, node, gate }
+    Step { id: format!("{}.{kind}", when.as_str()), when, kind, node, gate, hop: 0 }
 }
 
 fn facts(moment: Moment) -> Facts {
@@ -92,6 +92,10 @@ fn same(_: &mut Facts) {}
 
 fn unread(facts: &mut Facts, node: NodeId) {
     facts.nodes[node].known = Known::Unread("no answer".to_owned());
+}
+
+fn unreleased(facts: &mut Facts) {
+    facts.unrehearsed = Some("the release has expired".to_owned());
 }
 
 const CASES: &[Case] = &[
@@ -162,12 +166,21 @@ const CASES: &[Case] = &[
     // R9
     refused(Rule::R9, Equal, W2, EstablishFailover, Some(B), |f| f.nodes.a.closed = false),
     refused(Rule::R9, Equal, W2, EstablishFailover, Some(B), |f| f.nodes.a.extracted = false),
+    refused(Rule::R9, Equal, W2, EstablishFailover, Some(B), |f| f.settings = SettingsFact::Open),
+    passes(Equal, W2, EstablishFailover, Some(B), |f| f.settings = SettingsFact::Settled),
     // R10
     refused(Rule::R10, Second, W2, Update, Some(A), |f| f.confirmed = false),
     refused(Rule::R10, Second, W2, Update, Some(A), |f| f.soaked = false),
     refused(Rule::R10, Second, W2, Backup, Some(A), |f| f.confirmed = false),
     refused(Rule::R10, Equal, Finish, FinalCheck, None, |f| f.confirmed = false),
     passes(Second, W2, Reopen, Some(A), |f| (f.confirmed, f.ordered) = (false, true)),
+    // R11
+    refused(Rule::R11, Linked, W1, BreakFailover, Some(A), unreleased),
+    refused(Rule::R11, Broken, W1, Update, Some(B), unreleased),
+    refused(Rule::R11, Second, W2, Update, Some(A), unreleased),
+    passes(Equal, W2, EstablishFailover, Some(B), unreleased),
+    passes(Ready, W1, SwitchTraffic, Some(B), unreleased),
+    passes(Second, W2, Update, Some(A), |f| (f.unrehearsed, f.ordered) = (Some("expired".to_owned()), true)),
     // R13
     refused(Rule::R13, Linked, W1, BreakFailover, Some(A), |f| unread(f, B)),
     refused(Rule::R13, Linked, W1, ForceSync, Some(B), |f| unread(f, A)),
@@ -227,8 +240,8 @@ fn every_refusal_names_expected_and_found() {
 
 #[test]
 fn every_rule_with_a_function_has_cases() {
-    use Rule::{R1, R2, R3, R4, R5, R6, R7, R8, R9, R10, R13, R15, R16, R17};
-    for rule in [R1, R2, R3, R4, R5, R6, R7, R8, R9, R10, R13, R15, R16, R17] {
+    use Rule::{R1, R2, R3, R4, R5, R6, R7, R8, R9, R10, R11, R13, R15, R16, R17};
+    for rule in [R1, R2, R3, R4, R5, R6, R7, R8, R9, R10, R11, R13, R15, R16, R17] {
         assert!(CASES.iter().any(|case| case.rule == Some(rule)), "{rule}");
     }
 }

@@ -16,6 +16,7 @@ use changeover::domain::procedure::{BUILT_IN, Procedure};
 use changeover::domain::run::{Phase, Run};
 use changeover::domain::site::{Node, Policy, Role, Site};
 use changeover::domain::step::Step;
+use changeover::domain::version::Version;
 use changeover::domain::window::calendar::Calendar;
 use changeover::engine::Around;
 use changeover::engine::api::{Fleet as _, PlanRequest, Problem, Snapshot, Word};
@@ -23,10 +24,10 @@ use changeover::engine::fleet::Fleet;
 use changeover::engine::hooks::{Hooks, Route};
 use changeover::engine::site::SiteEntry;
 use changeover::engine::site::SitePorts;
-use changeover::ports::{Clock, Journal};
+use changeover::ports::{Clock, Journal, Traffic};
 use changeover::simulator::faults::{Fault, Planned};
 use changeover::simulator::inprocess::{InProcessOptions, SimSite, VirtualClock};
-use changeover::simulator::world::{self, Truth, World, WorldOptions};
+use changeover::simulator::world::{self, SettingChanged, Truth, World, WorldOptions};
 use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
 
@@ -34,7 +35,9 @@ use crate::memory::MemoryJournal;
 use crate::telephone::Telephone;
 
 pub const SITE: &str = "support";
+pub const LAB: &str = "lab";
 pub const START: &str = "2026-11-22T01:00:00Z";
+pub const FROM: &str = "24.1.1";
 pub const TO: &str = "24.2.1";
 pub const PROCEDURES: [&str; 2] = ["in-place", "role-swap"];
 
@@ -51,13 +54,18 @@ pub struct Setting {
     /// The site's zone, usual windows and freezes, as the daemon reads them at its next start.
     pub calendar: Calendar,
     pub people: People,
+    /// The policy of a second site, `lab`, where there is to be one.
+    pub lab: Option<Policy>,
+    /// The versions of a package chain before the target; each package is installed only on the version before it.
+    pub chain: Vec<&'static str>,
 }
 
 impl Default for Setting {
     fn default() -> Self {
         let (first, second) = ("now +4h".to_owned(), "2026-11-23T07:00:00Z +4h".to_owned());
         let (options, policy, calendar) = (InProcessOptions::default(), Policy::default(), Calendar::default());
-        Self { options, policy, first, second, seed: 1, own: Vec::new(), calendar, people: People::default() }
+        let (own, people, lab, chain) = (Vec::new(), People::default(), None, Vec::new());
+        Self { options, policy, first, second, seed: 1, own, calendar, people, lab, chain }
     }
 }
 
@@ -69,6 +77,7 @@ impl Setting {
 
 pub struct Stage {
     pub site: SimSite,
+    lab: SimSite,
     pub clock: Arc<VirtualClock>,
     pub journal: Arc<MemoryJournal>,
     pub fleet: Arc<Fleet>,
@@ -104,20 +113,22 @@ impl Stage {
     pub fn set(setting: Setting) -> Self {
         let start: Timestamp = START.parse().unwrap();
         let clock = Arc::new(VirtualClock::new(start));
-        let options =
-            WorldOptions { seed: setting.seed, ..WorldOptions::new(start, "24.1.1".parse().unwrap(), TO.parse().unwrap()) };
-        let site = SimSite::new(World::new(options), clock.clone(), setting.options);
+        let options = WorldOptions { seed: setting.seed, ..WorldOptions::new(start, FROM.parse().unwrap(), TO.parse().unwrap()) };
+        let options = WorldOptions { needs: needs(&setting), ..options };
+        let site = SimSite::new(World::new(options.clone()), clock.clone(), setting.options);
+        let lab = SimSite::new(World::new(options), clock.clone(), setting.options);
         let folder = tempfile::tempdir().unwrap();
-        lay_package(folder.path());
+        lay_packages(folder.path(), &setting);
         let journal = Arc::new(MemoryJournal::default());
         let (deaf, mad) = (Arc::<AtomicBool>::default(), Arc::<AtomicBool>::default());
         let line = Telephone { inner: site.traffic(), deaf: deaf.clone(), mad: mad.clone() };
         let file = (&setting, PerNode::new(world::identity_of));
-        let fleet = fleet(&site, &clock, &journal, file, (folder.path().to_owned(), line));
+        let fleet = fleet((&site, &lab), &clock, &journal, file, (folder.path().to_owned(), line));
         Self {
             deaf,
             mad,
             site,
+            lab,
             clock,
             journal,
             fleet,
@@ -136,7 +147,7 @@ impl Stage {
         let line = Telephone { inner: self.site.traffic(), deaf: self.deaf.clone(), mad: self.mad.clone() };
         let place = (self.folder.path().to_owned(), line);
         let file = (&self.setting, self.identities.lock().unwrap().clone());
-        self.fleet = fleet(&self.site, &self.clock, &self.journal, file, place);
+        self.fleet = fleet((&self.site, &self.lab), &self.clock, &self.journal, file, place);
         self.fleet.take_over(self.journal.runs());
     }
 
@@ -145,11 +156,13 @@ impl Stage {
             site: SITE.to_owned(),
             to: TO.to_owned(),
             package: self.folder.path().join("base.nss"),
+            before: self.setting.chain.iter().map(|version| self.folder.path().join(format!("{version}.nss"))).collect(),
             procedure: Some(procedure.to_owned()),
             first: Some(self.setting.first.clone()),
             second: Some(self.setting.second.clone()),
             urgent: None,
             responsible: None,
+            accepted: Vec::new(),
         }
     }
 
@@ -360,14 +373,37 @@ impl Stage {
         if let Some(number) = run.act.as_ref().and_then(|act| act.instruction.as_ref()).map(|instruction| instruction.number) {
             return self.do_as_told(id, number).await;
         }
-        if run.open_gate().is_none() {
-            return;
+        match run.open_gate() {
+            None => return,
+            Some(Gate::SettingsLedger) => return self.acknowledge_all(id).await,
+            Some(_) => {}
         }
         if let Err(problem) = self.accept(id, None).await {
             // R16: stray sessions; they end after a while.
             assert!(matches!(problem.code.as_str(), "one_serves" | "soak_failed" | "gate_not_open"), "{problem:?}");
             self.pass(SignedDuration::from_mins(10)).await;
         }
+    }
+
+    /// Says of each open line that it was seen.
+    pub async fn acknowledge_all(&self, id: &RunId) {
+        let open: Vec<String> = self.run(id).settings.open().map(|line| line.id.clone()).collect();
+        for line in open {
+            self.acknowledge(id, &line).await.unwrap_or_else(|problem| panic!("{problem:?}"));
+        }
+        // The lines are compared once more before the run goes on.
+        self.pass(SignedDuration::from_mins(2)).await;
+    }
+
+    pub async fn acknowledge(&self, id: &RunId, line: &str) -> Result<Snapshot, Problem> {
+        self.word(id, Word::Acknowledge { line: line.to_owned(), note: None }).await
+    }
+
+    /// Somebody enters, changes or, without a value, removes a setting on a node.
+    pub fn set_item(&self, node: NodeId, kind: &str, id: &str, value: Option<&str>) {
+        let (name, value) = (value.map(|_| format!("{kind}-{id}")), value.unwrap_or_default().to_owned());
+        let changed = SettingChanged { kind: kind.to_owned(), id: id.to_owned(), name, value, enabled: None };
+        self.site.current().change_setting(node, changed).unwrap();
     }
 
     async fn do_as_told(&self, id: &RunId, number: u32) {
@@ -395,7 +431,8 @@ impl Stage {
 
     /// Does what an instruction says. False if the box does not take it.
     pub fn carry_out(&self, id: &RunId, number: u32, step: &Step, node: NodeId) -> bool {
-        let done = self.site.current().perform(step.kind.name(), node, None).is_ok();
+        let target = (step.kind == Kind::Update).then(|| self.run(id).plan.target_of(step.hop).clone());
+        let done = self.site.current().perform(step.kind.name(), node, target).is_ok();
         if done {
             self.carried_out.lock().unwrap().insert((id.number, number));
         }
@@ -448,18 +485,41 @@ pub fn end(run: &Run) -> Option<String> {
     }
 }
 
+/// The versions of the setting's chain with the one before each, the target's last.
+fn hops(setting: &Setting) -> impl Iterator<Item = (&'static str, &'static str)> {
+    let path = [&[FROM], setting.chain.as_slice(), &[TO]].concat();
+    let before = path.clone();
+    before.into_iter().zip(path.into_iter().skip(1))
+}
+
+fn needs(setting: &Setting) -> Vec<(Version, Version)> {
+    let hops = hops(setting).filter(|_| !setting.chain.is_empty());
+    hops.map(|(before, to)| (to.parse().unwrap(), before.parse().unwrap())).collect()
+}
+
+/// The operator's files, with notes where they are a chain.
+fn lay_packages(folder: &Path, setting: &Setting) {
+    lay_package(folder, "base.nss", b"a package");
+    for (before, to) in hops(setting).filter(|_| !setting.chain.is_empty()) {
+        let name = if to == TO { "base.nss".to_owned() } else { format!("{to}.nss") };
+        if to != TO {
+            lay_package(folder, &name, to.as_bytes());
+        }
+        std::fs::write(folder.join(format!("{name}.toml")), format!("version = \"{to}\"\nfrom = [\"{before}\"]\n")).unwrap();
+    }
+}
+
 /// The operator's file, and the run's own copy of it: copying it would wait for the disk at every start.
-fn lay_package(folder: &Path) {
-    let content = b"a package";
+fn lay_package(folder: &Path, name: &str, content: &[u8]) {
     let staged = folder.join("packages").join(hex(&Sha256::digest(content)));
     std::fs::create_dir_all(&staged).unwrap();
-    for place in [folder.join("base.nss"), staged.join("base.nss")] {
+    for place in [folder.join(name), staged.join(name)] {
         std::fs::write(place, content).unwrap();
     }
 }
 
 fn fleet(
-    site: &SimSite,
+    (site, lab): (&SimSite, &SimSite),
     clock: &Arc<VirtualClock>,
     journal: &Arc<MemoryJournal>,
     file: (&Setting, PerNode<String>),
@@ -468,10 +528,7 @@ fn fleet(
     let ((state, line), (setting, identities)) = (place, file);
     let addresses = ["127.0.1.1".parse().unwrap(), "127.0.1.2".parse().unwrap()];
     let node = |node: NodeId| Node { identity: identities[node].clone(), address: addresses[node.index()] };
-    let ports = SitePorts {
-        nodes: PerNode { a: Arc::new(site.appliance(NodeId::A)), b: Arc::new(site.appliance(NodeId::B)) },
-        traffic: vec![Arc::new(line)],
-    };
+    let ports = ports_of(site, Arc::new(line));
     let site = Site {
         name: SITE.to_owned(),
         service: "support.example.com".to_owned(),
@@ -486,8 +543,17 @@ fn fleet(
     let around = Arc::new(Around { people, ..Around::new(journal.clone(), clock.clone(), hooks, state) });
     let built_in = BUILT_IN.iter().map(|(name, text)| Procedure::load(name, text).unwrap());
     let procedures = built_in.chain(setting.own.iter().cloned()).collect();
-    let entry = SiteEntry { site, ports, first: None, second: None, responsible: None };
-    Fleet::new(around, vec![entry], procedures, Vec::new())
+    let mut entries = vec![SiteEntry { site: site.clone(), ports, first: None, second: None, responsible: None }];
+    entries.extend(setting.lab.clone().map(|policy| {
+        let site = Site { name: LAB.to_owned(), service: "lab.example.com".to_owned(), policy, ..site };
+        SiteEntry { site, ports: ports_of(lab, Arc::new(lab.traffic())), first: None, second: None, responsible: None }
+    }));
+    Fleet::new(around, entries, procedures, Vec::new())
+}
+
+fn ports_of(site: &SimSite, line: Arc<dyn Traffic>) -> SitePorts {
+    let nodes = PerNode { a: Arc::new(site.appliance(NodeId::A)) as _, b: Arc::new(site.appliance(NodeId::B)) as _ };
+    SitePorts { nodes, traffic: vec![line] }
 }
 
 /// The events of a run in order, for messages.

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use changeover::domain::ids::NodeId;
 use changeover::domain::site::TrafficLook;
-use changeover::ports::{ActAnswer, Intent, ReadError, Recall, Traffic};
+use changeover::ports::{ActAnswer, Intent, ReadError, Recall, Traffic, TrafficReader};
 use changeover::simulator::inprocess::SimTraffic;
 use futures_util::future::BoxFuture;
 use jiff::SignedDuration;
@@ -23,7 +23,7 @@ impl Telephone {
     }
 }
 
-impl Traffic for Telephone {
+impl TrafficReader for Telephone {
     fn look(&self) -> BoxFuture<'_, Result<TrafficLook, ReadError>> {
         assert!(!self.mad.load(Ordering::SeqCst), "the zone is mad");
         if self.is_deaf() {
@@ -32,6 +32,16 @@ impl Traffic for Telephone {
         self.inner.look()
     }
 
+    fn settling_time(&self) -> SignedDuration {
+        self.inner.settling_time()
+    }
+
+    fn name(&self) -> String {
+        self.inner.name()
+    }
+}
+
+impl Traffic for Telephone {
     fn switch<'a>(&'a self, intent: &'a Intent, from: NodeId, to: NodeId) -> BoxFuture<'a, ActAnswer> {
         if self.is_deaf() {
             return Box::pin(async { ActAnswer::Transient { message: "no server answers".to_owned() } });
@@ -41,13 +51,5 @@ impl Traffic for Telephone {
 
     fn recall<'a>(&'a self, intent: &'a Intent) -> BoxFuture<'a, Recall> {
         self.inner.recall(intent)
-    }
-
-    fn settling_time(&self) -> SignedDuration {
-        self.inner.settling_time()
-    }
-
-    fn name(&self) -> String {
-        self.inner.name()
     }
 }

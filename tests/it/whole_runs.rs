@@ -44,7 +44,8 @@ fn exec_site(folder: &Path, origin: Timestamp) -> String {
     let world = folder.join("world");
     for (node, role) in [("a", "primary"), ("b", "standby")] {
         std::fs::create_dir_all(world.join(node)).unwrap();
-        let facts = [("role", role), ("version", "24.1.1"), ("sync", ""), ("sessions", "0")];
+        let synced = origin.to_string();
+        let facts = [("role", role), ("version", "24.1.1"), ("sync", synced.as_str()), ("sessions", "0")];
         facts.iter().for_each(|(name, value)| std::fs::write(world.join(node).join(name), value).unwrap());
     }
     std::fs::write(world.join("target"), "a").unwrap();
@@ -57,7 +58,7 @@ fn exec_site(folder: &Path, origin: Timestamp) -> String {
         )
     };
     format!(
-        "name = \"support\"\nservice = \"support.example.com\"\nprocedure = \"role-swap\"\n{}{}[[traffic]]\ndriver = \"exec\"\nprogram = [\"{program}\", \"{world}\", \"a\"]\n[policy]\nmin_soak = \"10min\"\n",
+        "name = \"support\"\nservice = \"support.example.com\"\nprocedure = \"role-swap\"\n{}{}[[traffic]]\ndriver = \"exec\"\nprogram = [\"{program}\", \"{world}\", \"a\"]\n[policy]\nmin_soak = \"10min\"\nmax_sync_age = \"1h\"\n",
         node("a", 1),
         node("b", 2)
     )

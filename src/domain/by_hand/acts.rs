@@ -48,6 +48,10 @@ fn of_pair(run: &Run, step: &Step) -> Option<Text> {
     Some(match (step.kind, step.gate) {
         (Kind::SwitchTraffic, _) => switch_traffic(run, step.node?),
         (Kind::Confirm, Some(Gate::Production)) => production(run),
+        (Kind::RecordSettings, _) => {
+            lines(&[&"Note for both nodes which users, groups and Jump items there are."], &[], "both lists are kept.")
+        }
+        (Kind::CompareSettings, _) => settings(run),
         (Kind::Soak, _) => soak(run),
         (Kind::Preflight, _) => linked(run, run.plan.primary, "the pair is as the plan expects it"),
         (Kind::CheckSync, _) => linked(run, run.plan.primary, "the last sync was good"),
@@ -59,6 +63,23 @@ fn of_pair(run: &Run, step: &Step) -> Option<Text> {
 fn named(run: &Run, node: NodeId) -> String {
     let facts = &run.plan.nodes[node];
     format!("node `{node}`, box {} at {}", facts.identity, facts.address)
+}
+
+/// What the next sync overwrites, from the journal; the rest by eye.
+fn settings(run: &Run) -> Text {
+    let left = run.keeper().other();
+    let eye = format!("Compare users, groups and Jump items of {} with those of {}.", named(run, left), named(run, left.other()));
+    let known =
+        run.settings.lines.iter().filter(|line| line.lost).map(|line| format!("{}: it {}.", line.describe(), line.fate()));
+    let steps: Vec<String> = std::iter::once(eye).chain(known).collect();
+    Text {
+        steps,
+        never: vec![format!("take for granted that a sync carries over what was entered on node `{left}`: it overwrites it")],
+        seen: format!(
+            "whatever was entered on node `{left}` since the break is entered on node `{}` too, or given up.",
+            left.other()
+        ),
+    }
 }
 
 fn switch_traffic(run: &Run, to: NodeId) -> Text {
@@ -119,12 +140,12 @@ fn at_console(run: &Run, world: &World, step: &Step, node: NodeId) -> Option<Tex
         users: current.and_then(|observation| observation.users),
         sessions: current.and_then(|observation| observation.sessions),
     };
-    let package = &run.plan.package;
+    let package = run.plan.package_of(step.hop);
     Some(match (step.kind, step.gate) {
         (Kind::Backup, _) => boxes.backup(node),
         (Kind::ForceSync, _) => boxes.force_sync(node.other(), node),
         (Kind::BreakFailover, _) => boxes.break_failover(node),
-        (Kind::Update, _) => boxes.update(node, &package.path, &package.sha256, &run.plan.to),
+        (Kind::Update, _) => boxes.update(node, &package.path, &package.sha256, run.plan.target_of(step.hop)),
         (Kind::Verify, _) => boxes.verify(node, &run.expected_version(node)),
         (Kind::Drain, _) => boxes.drain(node, "the next act", people),
         (Kind::Quiesce, _) => boxes.quiesce(node, people),
@@ -181,11 +202,12 @@ fn base(run: &Run, step: &Step, node: NodeId) -> Value {
 
 /// What the verb is given beside what every verb gets.
 fn input(run: &Run, step: &Step, node: NodeId, base: Value) -> Value {
-    let package = &run.plan.package;
+    let package = run.plan.package_of(step.hop);
+    let version = &run.plan.target_of(step.hop).version;
     let more = match step.kind {
         Kind::Backup => json!({ "directory": "A NEW FOLDER" }),
         Kind::ForceSync => json!({ "from": node.other(), "to": node }),
-        Kind::Update => json!({ "package": { "path": package.path, "sha256": package.sha256, "version": run.plan.to.version } }),
+        Kind::Update => json!({ "package": { "path": package.path, "sha256": package.sha256, "version": version } }),
         Kind::EstablishFailover => json!({ "primary": node, "standby": node.other() }),
         Kind::Drain => json!({ "deadline": "THE TIME UNTIL WHICH USERS MAY LEAVE" }),
         Kind::ExtractData => json!({ "since": data_since(run), "until": "NOW", "directory": "A NEW FOLDER" }),
@@ -214,7 +236,7 @@ fn seen(run: &Run, step: &Step, node: NodeId) -> String {
         Kind::Backup => "the file is there and not empty; note its SHA-256.".to_owned(),
         Kind::ForceSync => format!("node `{other}`, the primary, shows a newer sync, and it was good."),
         Kind::BreakFailover => "both nodes report no relationship.".to_owned(),
-        Kind::Update => format!("node `{node}` answers again, is healthy and runs {}.", run.plan.to),
+        Kind::Update => format!("node `{node}` answers again, is healthy and runs {}.", run.plan.target_of(step.hop)),
         Kind::Verify => format!(
             "node `{node}` is healthy, twice, runs {} and takes a client unless it is closed on purpose.",
             run.expected_version(node)
@@ -227,6 +249,12 @@ fn seen(run: &Run, step: &Step, node: NodeId) -> String {
             format!("node `{node}` is primary, node `{other}` standby, and then node `{node}` shows a newer sync that was good.")
         }
         Kind::Confirm => "it is so on both nodes.".to_owned(),
-        Kind::Preflight | Kind::CheckSync | Kind::SwitchTraffic | Kind::Soak | Kind::FinalCheck => "it is so.".to_owned(),
+        Kind::Preflight
+        | Kind::CheckSync
+        | Kind::RecordSettings
+        | Kind::SwitchTraffic
+        | Kind::Soak
+        | Kind::CompareSettings
+        | Kind::FinalCheck => "it is so.".to_owned(),
     }
 }

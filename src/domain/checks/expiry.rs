@@ -18,5 +18,5 @@ pub fn of_node(subject: &Subject<'_>, current: &Observation, world: &World) -> V
 fn ends(name: &'static str, end: Timestamp, until: Timestamp, world: &World) -> Check {
     let result = if end < until { Outcome::Warn } else { Outcome::Pass };
     let expected = format!("valid until {until} at least, when window two is over");
-    check(world, name, result, &expected, format!("valid until {end}"), "renew it on the node before the run begins")
+    check(world, name, result, &expected, format!("valid until {end}"))
 }

@@ -4,11 +4,12 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{MAX_TRIES, Next, act, begun, done, held, hindered, record, refused, renew, rest};
 use crate::domain::action::{Kind, Repeat};
-use crate::domain::event::{Baseline, Event, WaitingOn};
+use crate::domain::event::{Baseline, Event, Evidence, WaitingOn};
 use crate::domain::facts::Link;
 use crate::domain::proof::{self, Failure, Proof};
 use crate::domain::rules::{self, Cure, Violation};
 use crate::domain::run::{Act, Phase, Run};
+use crate::domain::site::AfterDrain;
 use crate::domain::step::Step;
 use crate::domain::watch;
 use crate::domain::world::World;
@@ -112,7 +113,7 @@ fn unsettled(run: &Run, step: &Step, act: &Act, world: &World, what: String) -> 
     if world.now.duration_since(since) <= run.plan.limit(step.kind) {
         return rest(Some(since + run.plan.limit(step.kind)));
     }
-    past_limit(step, what, world)
+    past_limit(run, step, act, what, world)
 }
 
 /// Establishing has had its effect, and only the first sync is missing.
@@ -130,13 +131,32 @@ fn repeat(run: &Run, step: &Step, world: &World) -> Next {
     }
 }
 
+/// BG-02: users or sessions are there still at the drain's limit. What is done then the policy says, and it is never done silently;
+/// where the node doesn't tell who is there, a person decides.
+fn drain_limit(run: &Run, step: &Step, act: &Act, failure: Failure, world: &World) -> Next {
+    let policy = &run.plan.policy;
+    let Some(left) = proof::left_on(run, step, act, world) else { return held(failure, true) };
+    match policy.after_drain_limit {
+        AfterDrain::GoOn => {
+            let found = format!("{} were left when the limit passed: `after_drain_limit = \"go_on\"`", left.describe());
+            done(step, Evidence::Drained { left, found }, false)
+        }
+        AfterDrain::EndSessions if !act.baseline.ending => {
+            let baseline = Baseline { people: Some(left), ending: true, ..Baseline::default() };
+            let why = format!("BG-02: {} are there still at the drain's limit; their sessions are ended", left.describe());
+            record(begun(run, step, world, Some(baseline)), why)
+        }
+        AfterDrain::Hold | AfterDrain::EndSessions => held(failure, true),
+    }
+}
+
 /// The limit has passed without proof.
-fn past_limit(step: &Step, what: String, world: &World) -> Next {
+fn past_limit(run: &Run, step: &Step, act: &Act, what: String, world: &World) -> Next {
     let limit = format!("not seen within the limit of `{}`", step.kind);
     match step.kind {
         Kind::ForceSync => held(Failure::new("sync_failed", what, limit), true),
         Kind::EstablishFailover if is_linked_by(step, world) => held(Failure::new("sync_failed", what, limit), false),
-        Kind::Drain => held(Failure::new("drain_limit", what, limit), true),
+        Kind::Drain => drain_limit(run, step, act, Failure::new("drain_limit", what, limit), world),
         _ => record(Event::Doubted { message: format!("expected {what}, {limit}") }, format!("`{}` is in doubt", step.id)),
     }
 }

@@ -4,14 +4,20 @@ use jiff::Timestamp;
 
 use super::Command;
 use super::gates;
-use super::orders::{book, closed, replaced, resumed, revised, switch_back};
+use super::orders::{book, closed, replaced, resumed, revised, switch_back, warning_accepted};
 use crate::domain::action::{Kind, When};
 use crate::domain::asked::Answer;
+use crate::domain::checks::AcceptedWarning;
 use crate::domain::estimate;
-use crate::domain::event::{Cause, Event, Evidence, Notice, Verdict, WaitingOn};
-use crate::domain::ids::NodeId;
-use crate::domain::run::{Act, Hold, Instruction, Phase, Run, SyncEvidence};
+use crate::domain::event::{Cause, Event, Evidence, FileEvidence, Notice, Verdict, WaitingOn};
+use crate::domain::ids::{NodeId, PerNode};
+use crate::domain::ledger::Line;
+use crate::domain::plan::Plan;
+use crate::domain::rehearsal::Release;
+use crate::domain::run::{Act, Checked, Hold, Instruction, Phase, Run, SyncEvidence};
+use crate::domain::settings::{Acknowledged, Frozen};
 use crate::domain::step::Step;
+use crate::domain::version::Version;
 use crate::domain::waiver::Waiver;
 
 pub fn apply(run: &mut Run, event: &Event, at: Timestamp) -> Vec<Command> {
@@ -24,6 +30,7 @@ pub fn apply(run: &mut Run, event: &Event, at: Timestamp) -> Vec<Command> {
                 run.progress[index].attempts = *attempt;
                 run.progress[index].tries += 1;
                 run.progress[index].begun_at.get_or_insert(at);
+                run.progress[index].ending = baseline.ending;
             }
             run.act = Some(Act { attempt: *attempt, since: at, baseline: baseline.clone(), accepted: false, instruction: None });
             run.phase = Phase::Acting;
@@ -83,6 +90,17 @@ pub fn apply(run: &mut Run, event: &Event, at: Timestamp) -> Vec<Command> {
             let (step, reason, by, shown) = (step.clone(), reason.clone(), by.clone(), shown.clone());
             gates::waived(run, Waiver { rule: *rule, step, by, reason, at, shown, used: false, over: false });
         }
+        Event::Checked { results } => run.checked = Some(Checked { at, results: results.clone() }),
+        Event::WarningAccepted { check, node, basis, reason, by, left } => {
+            let word = AcceptedWarning {
+                check: check.clone(),
+                node: *node,
+                basis: basis.clone(),
+                reason: reason.clone(),
+                by: by.clone(),
+            };
+            warning_accepted(run, word, left.is_empty());
+        }
         Event::Held { code, message, found, given_up, .. } => {
             disturb(run);
             // The break has had half of its effect: the pair is without failover from its order on.
@@ -108,10 +126,18 @@ pub fn apply(run: &mut Run, event: &Event, at: Timestamp) -> Vec<Command> {
         Event::NodeReplaced { node, identity, .. } => replaced(run, *node, identity, at),
         Event::Closed { .. } => return closed(run, at),
         Event::Noticed { notice, node, raised, .. } => noticed(run, (*notice, *node), *raised, at),
+        Event::SettingsCompared { lines, .. } => compared(run, lines),
+        Event::LineAcknowledged { line, digest, by, note } => {
+            let (digest, by, note) = (digest.clone(), by.clone(), note.clone());
+            run.settings.acknowledged.insert(line.clone(), Acknowledged { digest, by, at, note });
+        }
         Event::Finished { outcome } => {
             run.finished_at = Some(at);
             run.phase = Phase::Finished(*outcome);
             return vec![Command::Export];
+        }
+        Event::Released { by, note, withdrawn } => {
+            run.released = (!withdrawn).then(|| Release { by: by.clone(), at, note: note.clone() });
         }
     }
     Vec::new()
@@ -196,7 +222,8 @@ pub fn step_done(run: &mut Run, evidence: &Evidence, at: Timestamp) -> Vec<Comma
     let step = run.plan.steps[index].clone();
     let commands = effect(run, &step, evidence, at);
     run.progress[index].done_at = Some(at);
-    if let Some(took) = run.progress[index].measured().filter(|_| step.kind == Kind::Update) {
+    let first = step.kind == Kind::Update && step.node.is_some_and(|node| run.nodes[node.other()].hops == 0);
+    if let Some(took) = run.progress[index].measured().filter(|_| first) {
         let predicted = estimate::of_this_run(&run.plan.policy, Kind::Update, took);
         run.plan.fit.learn_update(predicted);
     }
@@ -235,8 +262,14 @@ fn effect(run: &mut Run, step: &Step, evidence: &Evidence, at: Timestamp) -> Vec
             touch_both(run, at);
             return vec![Command::Export];
         }
+        Kind::RecordSettings => {
+            run.settings = Frozen { snapshot: snapshot_of(evidence), ..Frozen::default() };
+        }
+        Kind::CompareSettings => run.settings.settled_at = Some(at),
         Kind::Update => {
-            record.updated = true;
+            record.hops = hops_after(&run.plan, step, evidence);
+            record.updated = record.hops >= run.plan.hop_count();
+            record.updated_at = Some(at);
             record.update_in_doubt = None;
             record.touched_at = Some(at);
             if let Evidence::Version { build, .. } = evidence {
@@ -254,6 +287,7 @@ fn effect(run: &mut Run, step: &Step, evidence: &Evidence, at: Timestamp) -> Vec
             record.served_until = None;
             run.nodes[node.other()].served_until = Some(at);
             run.survivor = node;
+            run.settings.settled_at = None;
             return vec![Command::Export];
         }
         Kind::Soak => run.soaked = true,
@@ -263,9 +297,23 @@ fn effect(run: &mut Run, step: &Step, evidence: &Evidence, at: Timestamp) -> Vec
             run.accepted_status = None;
             touch_both(run, at);
         }
-        Kind::Preflight | Kind::CheckSync | Kind::Drain | Kind::Confirm | Kind::FinalCheck => {}
+        Kind::Preflight => {
+            if let Evidence::Checks { results } = evidence {
+                run.checked = Some(Checked { at, results: results.clone() });
+            }
+        }
+        Kind::CheckSync | Kind::Drain | Kind::Confirm | Kind::FinalCheck => {}
     }
     Vec::new()
+}
+
+/// The hops that a node has behind it: by what it shows, since a person may have installed more than was asked for.
+fn hops_after(plan: &Plan, step: &Step, evidence: &Evidence) -> u32 {
+    let shown: Option<Version> = match evidence {
+        Evidence::Version { version, .. } => version.parse().ok(),
+        _ => None,
+    };
+    shown.and_then(|version| plan.hops_done(&version)).unwrap_or_default().max(step.hop + 1)
 }
 
 fn touch_both(run: &mut Run, at: Timestamp) {
@@ -274,10 +322,25 @@ fn touch_both(run: &mut Run, at: Timestamp) {
     }
 }
 
-fn first_file(evidence: &Evidence) -> Option<crate::domain::event::FileEvidence> {
+fn first_file(evidence: &Evidence) -> Option<FileEvidence> {
     match evidence {
         Evidence::Files { files, .. } => files.first().cloned(),
         _ => None,
+    }
+}
+
+fn snapshot_of(evidence: &Evidence) -> PerNode<Option<FileEvidence>> {
+    match evidence {
+        Evidence::Settings { snapshot, .. } => snapshot.clone(),
+        _ => PerNode::default(),
+    }
+}
+
+/// What was acknowledged as it was counts no more once it is something else, and so does the comparison before.
+fn compared(run: &mut Run, lines: &[Line]) {
+    run.settings.lines = lines.to_vec();
+    if run.settings.open().next().is_some() {
+        run.settings.settled_at = None;
     }
 }
 

@@ -5,9 +5,11 @@ use jiff::Timestamp;
 use super::Command;
 use super::apply::{awaited_of, doubt_update, restart_soak};
 use crate::domain::action::{Kind, When};
+use crate::domain::checks::AcceptedWarning;
 use crate::domain::event::{Goal, Notice, Outcome};
 use crate::domain::ids::NodeId;
 use crate::domain::run::{Hold, NodeRecord, Phase, Progress, Run};
+use crate::domain::settings::Frozen;
 use crate::domain::step::Step;
 use crate::domain::window::Window;
 
@@ -24,6 +26,14 @@ pub fn book(run: &mut Run, first: Option<&Window>, second: Option<&Window>, resp
         // R17: it was confirmed for the window that is gone.
         run.autopilot_off = None;
         run.notices.retain(|(notice, _)| *notice != Notice::WindowClosing);
+    }
+}
+
+/// A person's word on a warning. It lets the run go on if warnings were all that held it, and none is left.
+pub fn warning_accepted(run: &mut Run, word: AcceptedWarning, is_last: bool) {
+    run.accepted.push(word);
+    if is_last && run.hold().is_some_and(|hold| hold.code == "warning_not_accepted") {
+        run.phase = Phase::Ready;
     }
 }
 
@@ -67,7 +77,7 @@ pub fn switch_back(run: &mut Run, at: Timestamp) {
         [(Kind::Reopen, to), (Kind::Verify, to), (Kind::SwitchTraffic, to), (Kind::Quiesce, from), (Kind::ExtractData, from)];
     let step = |(kind, node): (Kind, NodeId)| {
         let id = format!("switch-back.{kind}.{node}");
-        Step { id, when, kind, node: Some(node), gate: None }
+        Step { id, when, kind, node: Some(node), gate: None, hop: 0 }
     };
     replace_rest(run, path.map(step).to_vec(), at);
     run.switched_back = true;
@@ -99,6 +109,7 @@ fn replace_rest(run: &mut Run, steps: Vec<Step>, at: Timestamp) {
 fn forget_tries(run: &mut Run) {
     for progress in &mut run.progress {
         progress.tries = 0;
+        progress.ending = false;
     }
 }
 
@@ -114,6 +125,8 @@ pub fn revised(run: &mut Run, goal: Goal, steps: &[Step], seen: &[String], at: T
 /// Another box stands where the old one stood: nothing that was proven of the old one holds.
 pub fn replaced(run: &mut Run, node: NodeId, identity: &str, at: Timestamp) {
     identity.clone_into(&mut run.plan.nodes[node].identity);
+    // Another box has other settings: those of the old one can't be compared with them.
+    run.settings = Frozen::default();
     run.nodes[node] = NodeRecord { touched_at: Some(at), ..NodeRecord::default() };
     run.act = None;
     run.hold_requested = false;

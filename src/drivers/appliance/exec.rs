@@ -3,6 +3,7 @@
 mod acts;
 mod files;
 mod reading;
+mod settings;
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -14,14 +15,18 @@ use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use crate::domain::ids::NodeId;
+use crate::domain::settings::Told;
 use crate::domain::site::{Hands, Observation};
 use crate::drivers::program::answer::{Nothing, Reply};
 use crate::drivers::program::{Call, Programs};
-use crate::ports::{ActAnswer, Appliance, Clock, Intent, NodeAct, ProducedFile, ReadError, Recall};
+use crate::ports::{ActAnswer, Appliance, Clock, Intent, NodeAct, ProducedFile, ReadError, Reader, Recall};
 
 /// How long `observe` may take, machine time, where the wiring has no better figure. Long enough for a program that logs in to
 /// an appliance over a slow link, short against `policy.max_silence` (5 min).
 pub const READ_LIMIT: Duration = Duration::from_secs(30);
+
+/// As [`READ_LIMIT`], for `settings`: a listing of a large site is some hundred calls.
+const LIST_LIMIT: Duration = Duration::from_secs(300);
 
 /// What this driver needs to know of a node.
 #[derive(Clone, Debug)]
@@ -74,6 +79,19 @@ impl Exec {
         reading.into_observation(began, self.clock.now()).map_err(|why| ReadError::Transient(format!("{who}: {why}")))
     }
 
+    /// A program need not know this verb: what it does not tell is no fault of the set-up.
+    async fn list(&self) -> Result<Told, ReadError> {
+        let Settings { site, node, identity, .. } = &self.settings;
+        let input = json!({ "site": site, "node": node, "expect_identity": identity });
+        let (_, result) = self.programs.read(self.call("settings", &input), LIST_LIMIT).await;
+        let who = self.who("settings");
+        match Reply::<settings::Listed>::of(&who, result) {
+            Reply::UnknownVerb => Ok(Told::Nothing { why: "its program does not know the verb `settings`".to_owned() }),
+            Reply::Refused(why) => Ok(Told::Nothing { why }),
+            other => other.into_reading(&who)?.told().map_err(|why| ReadError::Transient(format!("{who}: {why}"))),
+        }
+    }
+
     async fn perform(&self, intent: &Intent, act: &NodeAct) -> ActAnswer {
         if let Some(directory) = directory_of(act)
             && let Err(error) = files::make_directory(directory).await
@@ -124,26 +142,32 @@ impl Exec {
     }
 }
 
-impl Appliance for Exec {
+impl Reader for Exec {
     fn observe(&self) -> BoxFuture<'_, Result<Observation, ReadError>> {
         self.read().boxed()
     }
 
-    fn act<'a>(&'a self, intent: &'a Intent, act: &'a NodeAct) -> BoxFuture<'a, ActAnswer> {
-        self.perform(intent, act).boxed()
+    fn settings(&self) -> BoxFuture<'_, Result<Told, ReadError>> {
+        self.list().boxed()
     }
 
     fn hands(&self) -> Hands {
         Hands::Program { program: self.settings.program.clone() }
     }
 
-    fn recall<'a>(&'a self, intent: &'a Intent) -> BoxFuture<'a, Recall> {
-        async move { self.programs.recall(&self.slot(), intent).await }.boxed()
-    }
-
     /// Each reading carries its own age.
     fn cache_time(&self) -> SignedDuration {
         SignedDuration::ZERO
+    }
+}
+
+impl Appliance for Exec {
+    fn act<'a>(&'a self, intent: &'a Intent, act: &'a NodeAct) -> BoxFuture<'a, ActAnswer> {
+        self.perform(intent, act).boxed()
+    }
+
+    fn recall<'a>(&'a self, intent: &'a Intent) -> BoxFuture<'a, Recall> {
+        async move { self.programs.recall(&self.slot(), intent).await }.boxed()
     }
 }
 

@@ -13,7 +13,7 @@ use crate::domain::ids::{NodeId, PerNode};
 use crate::domain::site::{TrafficAnswer, TrafficLook};
 use crate::drivers::program::answer::{Nothing, Reply};
 use crate::drivers::program::{Call, Programs};
-use crate::ports::{ActAnswer, Clock, Intent, ReadError, Recall, Traffic};
+use crate::ports::{ActAnswer, Clock, Intent, ReadError, Recall, Traffic, TrafficReader};
 
 /// More servers than any zone has.
 const MOST_ANSWERS: usize = 64;
@@ -128,17 +128,9 @@ impl Answer {
     }
 }
 
-impl Traffic for ExecTraffic {
+impl TrafficReader for ExecTraffic {
     fn look(&self) -> BoxFuture<'_, Result<TrafficLook, ReadError>> {
         self.read().boxed()
-    }
-
-    fn switch<'a>(&'a self, intent: &'a Intent, from: NodeId, to: NodeId) -> BoxFuture<'a, ActAnswer> {
-        self.perform(intent, from, to).boxed()
-    }
-
-    fn recall<'a>(&'a self, intent: &'a Intent) -> BoxFuture<'a, Recall> {
-        async move { self.programs.recall(&self.slot(), intent).await }.boxed()
     }
 
     /// None: once `recall` has returned nothing of the switch is on its way on our side.
@@ -148,5 +140,15 @@ impl Traffic for ExecTraffic {
 
     fn name(&self) -> String {
         format!("exec {}", self.settings.program.join(" "))
+    }
+}
+
+impl Traffic for ExecTraffic {
+    fn switch<'a>(&'a self, intent: &'a Intent, from: NodeId, to: NodeId) -> BoxFuture<'a, ActAnswer> {
+        self.perform(intent, from, to).boxed()
+    }
+
+    fn recall<'a>(&'a self, intent: &'a Intent) -> BoxFuture<'a, Recall> {
+        async move { self.programs.recall(&self.slot(), intent).await }.boxed()
     }
 }

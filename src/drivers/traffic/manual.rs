@@ -10,7 +10,7 @@ use jiff::SignedDuration;
 
 use crate::domain::ids::{NodeId, PerNode};
 use crate::domain::site::TrafficLook;
-use crate::ports::{ActAnswer, Clock, Intent, ReadError, Recall, Traffic};
+use crate::ports::{ActAnswer, Clock, Intent, ReadError, Recall, Traffic, TrafficReader};
 
 use super::rfc2136::ask::{Reading, Server};
 use super::rfc2136::judge::Entry;
@@ -68,22 +68,11 @@ impl Manual {
     }
 }
 
-impl Traffic for Manual {
+impl TrafficReader for Manual {
     /// # Repeat
     /// Safe; only queries are sent. Takes at most 6 s, when a server is silent.
     fn look(&self) -> BoxFuture<'_, Result<TrafficLook, ReadError>> {
         Box::pin(async { Ok(self.look_now().await) })
-    }
-
-    /// # Effect
-    /// None: always `ByOperator`.
-    fn switch<'a>(&'a self, _intent: &'a Intent, from: NodeId, to: NodeId) -> BoxFuture<'a, ActAnswer> {
-        Box::pin(async move { ActAnswer::ByOperator { instructions: self.instructions(from, to) } })
-    }
-
-    /// Nothing is ever sent; but the person may have acted on the instructions already.
-    fn recall<'a>(&'a self, _intent: &'a Intent) -> BoxFuture<'a, Recall> {
-        Box::pin(async { Recall::MayBeSent })
     }
 
     /// None: showing the same instructions again does no harm.
@@ -93,5 +82,18 @@ impl Traffic for Manual {
 
     fn name(&self) -> String {
         format!("manual {}", self.entry.shown())
+    }
+}
+
+impl Traffic for Manual {
+    /// # Effect
+    /// None: always `ByOperator`.
+    fn switch<'a>(&'a self, _intent: &'a Intent, from: NodeId, to: NodeId) -> BoxFuture<'a, ActAnswer> {
+        Box::pin(async move { ActAnswer::ByOperator { instructions: self.instructions(from, to) } })
+    }
+
+    /// Nothing is ever sent; but the person may have acted on the instructions already.
+    fn recall<'a>(&'a self, _intent: &'a Intent) -> BoxFuture<'a, Recall> {
+        Box::pin(async { Recall::MayBeSent })
     }
 }

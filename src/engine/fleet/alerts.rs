@@ -36,6 +36,7 @@ impl Undelivered for Fleet {
             if inbox.send(Message::Undelivered { event: event.clone(), recorded }).await.is_ok() && wait.await.is_ok() {
                 return;
             }
+            let _one_at_a_time = self.afterwards.lock().await;
             let mut recorder = Recorder::new(self.around.clone(), publish);
             if let Err(error) = recorder.record(&event, "an alert was given up after its last try", "daemon").await {
                 tracing::error!(run = %item.run, "{error}");

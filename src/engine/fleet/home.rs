@@ -60,7 +60,7 @@ impl Fleet {
         let mut snapshot = api::Fleet::run(self, id)?;
         let busy = snapshot.run.is_finished() || snapshot.run.phase == Phase::Acting;
         if let Some(entry) = self.sites.get(&id.site).filter(|_| !busy) {
-            self.look_twice(entry, Arc::make_mut(&mut snapshot.world)).await;
+            self.look_twice(&entry.ports.readers(), Arc::make_mut(&mut snapshot.world)).await;
         }
         Ok(words::home::ways(snapshot))
     }

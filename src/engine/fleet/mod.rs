@@ -2,6 +2,7 @@
 
 mod alerts;
 mod home;
+mod release;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -26,6 +27,7 @@ use crate::domain::world::World;
 use crate::ports::{Notifier, StoreError};
 
 use super::Around;
+use super::accepting;
 use super::api::{
     self, AdoptPreview, AdoptRequest, Kind, PlanPreview, PlanRequest, Problem, Replaced, Snapshot, WaysFound, WindowsFound, Word,
 };
@@ -33,7 +35,7 @@ use super::booking;
 use super::package;
 use super::planning::{self, Draft};
 use super::runner::{Message, Order, Runner};
-use super::site::SiteEntry;
+use super::site::{SiteEntry, SiteReaders};
 use super::untouched::{self, Untouched};
 use super::words;
 
@@ -61,6 +63,8 @@ pub struct Fleet {
     loops: Mutex<JoinSet<()>>,
     /// Held while a run of the site is being started, so that two starts can't pass each other.
     starting: HashMap<String, tokio::sync::Mutex<()>>,
+    /// Held while something is recorded for a run whose loop has ended: one record comes after the other.
+    afterwards: tokio::sync::Mutex<()>,
 }
 
 impl Fleet {
@@ -78,6 +82,7 @@ impl Fleet {
             untouched: Mutex::default(),
             loops: Mutex::default(),
             starting,
+            afterwards: tokio::sync::Mutex::default(),
         })
     }
 
@@ -85,6 +90,10 @@ impl Fleet {
     ///
     /// A run whose site is no longer configured is shown and left alone.
     pub fn take_over(&self, runs: Vec<Run>) {
+        // Before any run goes on: one may count on the release of another.
+        for run in &runs {
+            self.around.releases.keep(run);
+        }
         for run in runs {
             match self.sites.get(&run.id.site) {
                 Some(entry) => self.keep(run, Some(entry), true),
@@ -159,13 +168,13 @@ impl Fleet {
     /// Two looks at a site: some facts need two readings that agree.
     async fn look(&self, entry: &SiteEntry) -> World {
         let mut world = entry.world(&self.people, self.around.clock.now());
-        self.look_twice(entry, &mut world).await;
+        self.look_twice(&entry.ports.readers(), &mut world).await;
         world
     }
 
-    async fn look_twice(&self, entry: &SiteEntry, world: &mut World) {
+    async fn look_twice(&self, readers: &SiteReaders, world: &mut World) {
         for _ in 0..2 {
-            entry.ports.look().await.into_world(world, self.around.clock.now());
+            readers.look().await.into_world(world, self.around.clock.now());
         }
     }
 
@@ -174,10 +183,11 @@ impl Fleet {
         let entry = self.site(&request.site)?;
         let procedure = planning::procedure(&self.procedures, entry, request)?;
         let parsed = planning::parse(entry, procedure, request, self.around.clock.now())?;
-        let (package, note) =
-            package::read(request.package.clone()).await.map_err(|error| Problem::new(Kind::BadInput, "bad_package", error))?;
+        let packages = planning::read_packages(request).await?;
         let world = self.look(entry).await;
-        let draft = planning::draft(entry, procedure, parsed, package, note, &world, &self.earlier(&request.site))?;
+        let earlier = self.earlier(&request.site);
+        let mut draft = planning::draft(entry, procedure, parsed, packages, &world, &earlier)?;
+        self.rehearse(&mut draft);
         Ok((draft, world))
     }
 
@@ -227,18 +237,25 @@ impl Fleet {
         let _one_at_a_time = lock.lock().await;
         self.no_open_run(&request.site)?;
         let (draft, world) = self.draft(&request).await?;
-        planning::must_pass(&entry.site, &checks::of_site(&entry.site, &world))?;
+        let checks = checks::of_site(&entry.site, &world);
+        planning::must_pass(&entry.site, &checks)?;
+        let accepted = accepting::accepted(&request.accepted, &checks, actor)?;
+        accepting::must_be_accepted(&entry.site, &checks, &accepted)?;
         planning::must_not_be_refused(&entry.site, &draft.refusals)?;
         let responsible = draft.plan.responsible.clone().unwrap_or_else(|| actor.to_owned());
         booking::must_be_known(&self.people, &responsible)?;
-        self.stage(&draft.plan).await?;
-        self.record_start(entry, Plan { responsible: Some(responsible), ..draft.plan }, actor).await
+        let plan = Plan { responsible: Some(responsible), accepted, ..draft.plan };
+        self.stage(&plan).await?;
+        self.record_start(entry, plan, actor).await
     }
 
-    /// The run's own copy of the package.
+    /// The run's own copies of the packages.
     async fn stage(&self, plan: &Plan) -> Result<(), Problem> {
-        let staged = package::stage(self.around.state.clone(), plan.package.clone()).await;
-        staged.map_err(|error| Problem::new(Kind::Store, "package_not_staged", error))
+        for package in plan.packages() {
+            let staged = package::stage(self.around.state.clone(), package.clone()).await;
+            staged.map_err(|error| Problem::new(Kind::Store, "package_not_staged", error))?;
+        }
+        Ok(())
     }
 
     async fn record_start(&self, entry: &SiteEntry, plan: Plan, actor: &str) -> Result<RunId, Problem> {
@@ -272,6 +289,9 @@ impl Fleet {
     }
 
     async fn pass_on(&self, id: &RunId, word: Word, actor: &str, seq: Option<u64>) -> Result<Snapshot, Problem> {
+        if let Word::Release { withdraw, note } = word {
+            return self.release(id, withdraw, note, actor, seq).await;
+        }
         let (inbox, snapshot) = {
             let runs = self.lock();
             let kept = runs.get(id).ok_or_else(|| self.no_run(id))?;
@@ -328,7 +348,10 @@ impl api::Fleet for Fleet {
 
     fn plan(&self, request: PlanRequest) -> BoxFuture<'_, Result<PlanPreview, Problem>> {
         Box::pin(async move {
-            let (draft, world) = self.draft(&request).await?;
+            let (mut draft, world) = self.draft(&request).await?;
+            let checks = checks::of_site(&self.site(&request.site)?.site, &world);
+            draft.plan.accepted = accepting::accepted(&request.accepted, &checks, "")?;
+            draft.refusals.extend(accepting::refusals(&checks, &draft.plan.accepted));
             if let Some(responsible) = &draft.plan.responsible {
                 booking::must_be_known(&self.people, responsible)?;
             }

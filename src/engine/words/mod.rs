@@ -3,6 +3,8 @@
 mod gates;
 mod handover;
 pub mod home;
+mod ledger;
+pub mod release;
 mod waive;
 
 mod resume;
@@ -15,6 +17,7 @@ use crate::domain::run::Run;
 use crate::domain::sheet;
 use crate::ports::StoreError;
 
+use super::accepting;
 use super::api::{Kind, Problem, Snapshot, Word};
 use super::recorder::RecordError;
 use super::runner::Runner;
@@ -35,12 +38,15 @@ pub async fn take(runner: &mut Runner, word: Word, actor: &str, seq: Option<u64>
         Word::Confirm { .. } => gates::confirm(runner, word, actor).await?,
         Word::TakeOver { .. } => handover::take_over(runner, word, actor).await?,
         Word::Waive { .. } => waive::waive(runner, word, actor).await?,
+        Word::Acknowledge { line, note } => ledger::acknowledge(runner.run(), &line, note, actor)?,
         Word::Hold => hold(runner.run())?,
         Word::Resume { window } => resume::here(runner, window).await?,
         Word::Rebook(rebooking) => resume::with(runner, rebooking).await?,
+        Word::AcceptWarning { check, node, reason } => accepting::word(runner, (&check, node), &reason, actor).await?,
         Word::SwitchBack { note } => switch_back(runner.run(), note)?,
         Word::Abort { way, note } => home::abort(runner, way, note).await?,
         Word::Close { state, note } => home::close(runner.run(), state, note)?,
+        Word::Release { withdraw, note } => release::release(runner.run(), withdraw, note, runner.people().who(actor))?,
         Word::ReplaceNode { node, identity, note } => replace_node(runner.run(), node, identity, note)?,
     };
     record(runner, &event, &why, actor).await?;
@@ -53,21 +59,25 @@ pub async fn take(runner: &mut Runner, word: Word, actor: &str, seq: Option<u64>
 }
 
 async fn record(runner: &mut Runner, event: &Event, why: &str, actor: &str) -> Result<(), Problem> {
-    let id = runner.run().id.clone();
-    match runner.recorder.record(event, why, actor).await {
-        Ok(_) => Ok(()),
-        Err(RecordError::Illegal(error)) => {
-            Err(Problem::new(Kind::Conflict, "not_in_this_phase", error.to_string()).state(sheet::state(runner.run())))
+    let recorded = runner.recorder.record(event, why, actor).await;
+    recorded.map(|_| ()).map_err(|error| not_recorded(runner.run(), error))
+}
+
+/// Why a word was not taken after all.
+pub fn not_recorded(run: &Run, error: RecordError) -> Problem {
+    let id = &run.id;
+    match error {
+        RecordError::Illegal(error) => {
+            Problem::new(Kind::Conflict, "not_in_this_phase", error.to_string()).state(sheet::state(run))
         }
-        Err(RecordError::Store(error @ StoreError::OnlyReserve { .. })) => {
-            Err(Problem::new(Kind::Store, "store_low", format!("run `{id}` was not changed"))
+        RecordError::Store(error @ StoreError::OnlyReserve { .. }) => {
+            Problem::new(Kind::Store, "store_low", format!("run `{id}` was not changed"))
                 .because(error.to_string())
-                .state(sheet::state(runner.run()))
-                .hint("free space on the disk of the state folder"))
+                .state(sheet::state(run))
+                .hint("free space on the disk of the state folder")
         }
-        Err(RecordError::Store(error)) => {
-            Err(Problem::new(Kind::Store, STORE_FAILED, format!("the word to run `{id}` was not recorded"))
-                .because(error.to_string()))
+        RecordError::Store(error) => {
+            Problem::new(Kind::Store, STORE_FAILED, format!("the word to run `{id}` was not recorded")).because(error.to_string())
         }
     }
 }
@@ -94,7 +104,7 @@ pub fn not_allowed(message: &str, reason: &str) -> Problem {
         .hint("who may say what stands in `[people]` of the daemon's file and `[policy.gates]`, `[policy.waivers]` of the site's")
 }
 
-fn moved_on(run: &Run, seen: u64) -> Problem {
+pub fn moved_on(run: &Run, seen: u64) -> Problem {
     Problem::new(Kind::Conflict, "moved_on", format!("run `{}` has moved on", run.id))
         .because(format!("you saw record {seen}, it is at record {}", run.seq))
         .state(sheet::state(run))

@@ -7,6 +7,7 @@ mod adopt;
 mod by_hand;
 mod gate;
 mod guide;
+mod ledger;
 mod plan;
 mod status;
 mod stop_here;
@@ -27,8 +28,9 @@ pub use adopt::{Adoption, Listing};
 pub use by_hand::ByHand;
 pub use gate::{AnswerView, GateState, People, WaiverView};
 pub use guide::{Doubt, Guide};
-pub use plan::{Plan, PlanStep, Refusal};
-pub use status::{Failing, Hold, Node, NoticeRaised, Soak, Status, Step, Unprotected};
+pub use ledger::{Ledger, Line as LedgerLine, Word as LedgerWord};
+pub use plan::{Hop, Plan, PlanStep, Refusal};
+pub use status::{Draining, Failing, Hold, LedgerCount, Node, NoticeRaised, Released, Soak, Status, Step, Unprotected};
 pub use stop_here::StopHere;
 pub use times::StepTime;
 pub use untouched::{LeftUntouched, NotDriven, Untouched};
@@ -60,7 +62,8 @@ impl From<Site> for SiteView {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Checks {
     pub site: String,
-    /// True if nothing failed and nothing is unknown; warnings and what only a person can tell stop nothing.
+    /// True if nothing failed and nothing is unknown. Warnings are accepted at the start, and what only a person can tell is asked
+    /// at gates.
     pub ok: bool,
     pub checks: Vec<CheckView>,
 }
@@ -73,21 +76,29 @@ pub struct CheckView {
     pub result: String,
     pub expected: String,
     pub found: String,
+    /// When what it rests on was read.
     pub at: Timestamp,
+    pub age_seconds: i64,
+    /// Until when a run may use it before it is renewed.
+    pub valid_until: Timestamp,
+    /// The stable part of what was found; an acceptance lapses when it changes.
+    pub basis: String,
     pub remedy: String,
 }
 
 impl Checks {
-    pub fn new(site: &str, found: Vec<checks::Check>) -> Self {
+    pub fn new(site: &str, found: Vec<checks::Check>, now: Timestamp) -> Self {
         let ok = checks::verdict(&found) == checks::Outcome::Pass;
-        Self { site: site.to_owned(), ok, checks: found.into_iter().map(CheckView::from).collect() }
+        Self { site: site.to_owned(), ok, checks: found.into_iter().map(|check| CheckView::new(check, now)).collect() }
     }
 }
 
-impl From<checks::Check> for CheckView {
-    fn from(check: checks::Check) -> Self {
-        let checks::Check { name, node, result, expected, found, at, remedy } = check;
-        Self { name: name.to_owned(), node, result: word(result), expected, found, at, remedy }
+impl CheckView {
+    fn new(check: checks::Check, now: Timestamp) -> Self {
+        let checks::Check { name, node, result, expected, found, at, valid_until, basis, remedy } = check;
+        let (name, result, remedy) = (name.to_owned(), word(result), remedy.to_owned());
+        let age_seconds = now.duration_since(at).as_secs().max(0);
+        Self { name, node, result, expected, found, at, age_seconds, valid_until, basis, remedy }
     }
 }
 

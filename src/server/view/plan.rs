@@ -9,6 +9,7 @@ use crate::domain::fit::OutOfTime;
 use crate::domain::gate::Gate;
 use crate::domain::ids::NodeId;
 use crate::domain::plan::{self, Package, Windows};
+use crate::domain::rehearsal::Rehearsal;
 use crate::domain::step::Step;
 use crate::domain::stop_here;
 use crate::engine::api::PlanPreview;
@@ -26,7 +27,13 @@ pub struct Plan {
     /// The build that both nodes must show; `null`: the one that the first updated node shows.
     pub to_build: Option<String>,
     pub package: Package,
+    /// All packages in order, each with the version that it leads to: one, or a chain of which `package` is the last.
+    #[serde(default)]
+    pub hops: Vec<Hop>,
     pub windows: Windows,
+    /// The release that the plan counts on; `null` where the site asks for none, or none counts.
+    #[serde(default)]
+    pub rehearsal: Option<Rehearsal>,
     /// Why both windows are in one night, where they are: the shortest soak is waived.
     #[serde(default)]
     pub urgent: Option<String>,
@@ -39,6 +46,21 @@ pub struct Plan {
     pub responsible: Option<String>,
     pub refusals: Vec<Refusal>,
     pub steps: Vec<PlanStep>,
+}
+
+/// One package of a plan.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Hop {
+    pub to: String,
+    pub build: Option<String>,
+    pub package: Package,
+}
+
+impl Hop {
+    fn of(plan: &plan::Plan, hop: u32) -> Self {
+        let to = plan.target_of(hop);
+        Self { to: to.version.to_string(), build: to.build.clone(), package: plan.package_of(hop).clone() }
+    }
 }
 
 /// What speaks against starting the plan.
@@ -98,7 +120,9 @@ impl From<PlanPreview> for Plan {
             from_build: plan.from.build.clone(),
             to_build: plan.to.build.clone(),
             package: plan.package.clone(),
+            hops: (0..plan.hop_count()).map(|hop| Hop::of(&plan, hop)).collect(),
             windows: plan.windows.clone(),
+            rehearsal: plan.rehearsal.clone(),
             urgent: plan.urgent.clone(),
             zone: plan.zone.clone(),
             flags,
@@ -120,7 +144,7 @@ impl PlanStep {
             node: step.node,
             gate: step.gate,
             impact: step.impact(),
-            sentence: step.sentence(),
+            sentence: plan.sentence(step),
             expected_seconds: likely,
             likely_seconds: likely,
             worst_seconds: estimate.worst.as_secs().max(likely),

@@ -6,12 +6,13 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::action::Kind;
-use crate::domain::event::{Notice, Outcome, WaitingOn};
+use crate::domain::event::{Counts, Notice, Outcome, WaitingOn};
 use crate::domain::gate::Gate;
 use crate::domain::ids::{NodeId, PerNode, RunId};
 use crate::domain::machine;
 use crate::domain::people as domain;
 use crate::domain::plan::Windows;
+use crate::domain::rehearsal::{Rehearsal, Release};
 use crate::domain::run::{Phase, Run};
 use crate::domain::site::Role;
 use crate::domain::watch::soak;
@@ -19,6 +20,13 @@ use crate::domain::world::World;
 use crate::engine::api::Snapshot;
 
 use super::{GateState, Guide, NotDriven, StepTime, StopHere, WaiverView};
+
+/// How many lines the ledger has, and how many of them wait to be acknowledged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LedgerCount {
+    pub lines: usize,
+    pub open: usize,
+}
 
 /// Where a run stands.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -37,6 +45,9 @@ pub struct Status {
     pub gate: Option<Gate>,
     /// The first step that is not done.
     pub step: Option<Step>,
+    /// Where the step installs a package of a chain: which one; else `null`.
+    #[serde(default)]
+    pub hop: Option<Hop>,
     pub held: Option<Hold>,
     /// What a person is asked to do at the appliances now.
     pub instructions: Option<Vec<String>>,
@@ -61,7 +72,18 @@ pub struct Status {
     pub finished_at: Option<Timestamp>,
     /// A hold was asked for and takes effect at the next safe point.
     pub hold_requested: bool,
+    /// Who is on the node that drains now; `null` while none does.
+    pub draining: Option<Draining>,
     pub notices: Vec<NoticeRaised>,
+    /// Settings that were changed since the break; `null` where none were listed then.
+    #[serde(default)]
+    pub ledger: Option<LedgerCount>,
+    /// The release of another site's run that this one counts on, as it was planned.
+    #[serde(default)]
+    pub rehearsal: Option<Rehearsal>,
+    /// A person lets other runs count on this one.
+    #[serde(default)]
+    pub released: Option<Released>,
     /// Why this daemon does not drive the run, where it should; neither its steps nor its watch go on then.
     #[serde(default)]
     pub not_driven: Option<NotDriven>,
@@ -101,6 +123,15 @@ pub struct Step {
     pub of: usize,
 }
 
+/// One package of a chain.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Hop {
+    pub number: u32,
+    pub of: u32,
+    /// The version that it leads to.
+    pub to: String,
+}
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Hold {
     pub code: String,
@@ -123,6 +154,18 @@ pub struct Node {
     pub error: Option<String>,
     /// When this run took traffic from it.
     pub served_until: Option<Timestamp>,
+}
+
+/// A drain under way, with the counts last read.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Draining {
+    pub node: NodeId,
+    pub users: Option<u32>,
+    pub sessions: Option<u32>,
+    /// When it has lasted its limit.
+    pub until: Timestamp,
+    /// The limit has passed once, and sessions are ended.
+    pub ending: bool,
 }
 
 /// The time without failover.
@@ -189,6 +232,14 @@ impl From<soak::Unmet> for Failing {
     }
 }
 
+/// A person's word that other runs may count on this one.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Released {
+    pub by: domain::Who,
+    pub at: Timestamp,
+    pub note: String,
+}
+
 /// Something that people must know and that is not over.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct NoticeRaised {
@@ -241,6 +292,7 @@ impl Status {
             until,
             gate: run.open_gate().filter(|gate| gate.is_asked()),
             step: step(run),
+            hop: run.step().and_then(|step| hop(run, step)),
             held: held(run),
             instructions: instruction.map(|instruction| instruction.lines.clone()),
             instruction: instruction.map(|instruction| instruction.number),
@@ -259,7 +311,11 @@ impl Status {
             started_at: run.started_at,
             finished_at: run.finished_at,
             hold_requested: run.hold_requested,
+            draining: draining(run, world),
             notices: run.notices.iter().map(|&(notice, node)| NoticeRaised { notice, node }).collect(),
+            ledger: ledger(run),
+            rehearsal: run.plan.rehearsal.clone(),
+            released: run.released.clone().map(|Release { by, at, note }| Released { by, at, note }),
             not_driven: None,
             urgent: run.plan.urgent.clone(),
             times: Vec::new(),
@@ -270,6 +326,23 @@ impl Status {
             way: None,
         }
     }
+}
+
+fn draining(run: &Run, world: &World) -> Option<Draining> {
+    let (step, act) = (run.step()?, run.act.as_ref().filter(|_| run.is_at(Kind::Drain))?);
+    let node = step.node.unwrap_or(run.plan.primary);
+    let since = match run.phase {
+        Phase::Waiting { since, .. } => since,
+        _ => act.since,
+    };
+    let Counts { users, sessions } = world.people(node);
+    let until = since.checked_add(run.plan.limit(Kind::Drain)).unwrap_or(Timestamp::MAX);
+    Some(Draining { node, users, sessions, until, ending: act.baseline.ending })
+}
+
+fn ledger(run: &Run) -> Option<LedgerCount> {
+    let counts = LedgerCount { lines: run.settings.lines.len(), open: run.settings.open().count() };
+    run.compares_settings().then_some(counts)
 }
 
 fn outcome(phase: &Phase) -> Option<Outcome> {
@@ -291,6 +364,12 @@ fn step(run: &Run) -> Option<Step> {
         number: index + 1,
         of: run.plan.steps.len(),
     })
+}
+
+fn hop(run: &Run, step: &crate::domain::step::Step) -> Option<Hop> {
+    let (number, of) = (step.hop + 1, run.plan.hop_count());
+    let to = || run.plan.target_of(step.hop).version.to_string();
+    (step.kind == Kind::Update && of > 1).then(|| Hop { number, of, to: to() })
 }
 
 fn held(run: &Run) -> Option<Hold> {

@@ -133,7 +133,7 @@ impl WayStep {
             node: step.node,
             gate: step.gate,
             impact: step.impact(),
-            sentence: step.sentence(),
+            sentence: plan.sentence(step),
             expected_seconds: plan.likely(step.kind).as_secs(),
         }
     }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::*;
 use crate::domain::site::Role;
-use crate::ports::{Appliance, NodeAct, ReadError, Recall, Traffic};
+use crate::ports::{Appliance, NodeAct, ReadError, Reader as _, Recall, Traffic, TrafficReader as _};
 use crate::simulator::faults::Planned;
 use crate::simulator::world::WorldOptions;
 

@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::ids::NodeId;
 use crate::domain::site::{TrafficAnswer, TrafficLook};
-use crate::ports::{ActAnswer, Intent, ReadError, Recall, Traffic};
+use crate::ports::{ActAnswer, Intent, ReadError, Recall, Traffic, TrafficReader};
 
 use super::SimSite;
 use crate::simulator::faults::Fault;
@@ -60,17 +60,9 @@ impl SimTraffic {
     }
 }
 
-impl Traffic for SimTraffic {
+impl TrafficReader for SimTraffic {
     fn look(&self) -> BoxFuture<'_, Result<TrafficLook, ReadError>> {
         Box::pin(async move { Ok(self.looked()) })
-    }
-
-    fn switch<'a>(&'a self, intent: &'a Intent, from: NodeId, to: NodeId) -> BoxFuture<'a, ActAnswer> {
-        Box::pin(self.order(intent, from, to))
-    }
-
-    fn recall<'a>(&'a self, intent: &'a Intent) -> BoxFuture<'a, Recall> {
-        Box::pin(std::future::ready(self.site.recall(intent)))
     }
 
     fn settling_time(&self) -> SignedDuration {
@@ -79,5 +71,15 @@ impl Traffic for SimTraffic {
 
     fn name(&self) -> String {
         format!("simulated {RECORD}")
+    }
+}
+
+impl Traffic for SimTraffic {
+    fn switch<'a>(&'a self, intent: &'a Intent, from: NodeId, to: NodeId) -> BoxFuture<'a, ActAnswer> {
+        Box::pin(self.order(intent, from, to))
+    }
+
+    fn recall<'a>(&'a self, intent: &'a Intent) -> BoxFuture<'a, Recall> {
+        Box::pin(std::future::ready(self.site.recall(intent)))
     }
 }

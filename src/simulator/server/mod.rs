@@ -5,7 +5,9 @@
 
 mod appliance;
 mod certificate;
+mod configuration;
 mod control;
+mod counts;
 mod form;
 mod listen;
 mod reporting;
@@ -13,6 +15,7 @@ mod serve;
 mod tokens;
 mod xml;
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -31,6 +34,7 @@ use crate::ports::Clock;
 use self::appliance::NodeDoor;
 use self::certificate::Certificate;
 use self::control::ControlDoor;
+use self::counts::Counts;
 use self::tokens::Tokens;
 use super::faults::{Fault, Planned};
 use super::world::{World, WorldOptions, lock};
@@ -109,6 +113,7 @@ pub(super) struct Shared {
     hosts: PerNode<String>,
     service: String,
     company: String,
+    counts: Counts,
 }
 
 impl Shared {
@@ -192,6 +197,11 @@ impl Simulator {
         self.shared.current()
     }
 
+    /// How often each kind of call was made of either node; see [`Counts`].
+    pub fn calls(&self) -> BTreeMap<&'static str, u64> {
+        self.shared.counts.all()
+    }
+
     /// To be called, with no lock of the zone held, whenever the service's name has moved: dates the move exactly, where
     /// waiting for the next look at the name would date it up to 50 ms of machine time late.
     pub fn name_watcher(&self) -> Arc<dyn Fn() + Send + Sync> {
@@ -253,6 +263,7 @@ fn share(options: &SimulatorOptions, hosts: PerNode<String>) -> Shared {
         hosts,
         service: options.service.clone(),
         company: "Example Company".to_owned(),
+        counts: Counts::default(),
     }
 }
 

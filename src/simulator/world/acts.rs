@@ -7,7 +7,7 @@ use crate::domain::site::Role;
 use crate::domain::version::{Target, Version};
 
 use super::node::{Installation, SimNode, build_of, merges_sessions, version_text};
-use super::{Effect, Settings, UpdateDone, World};
+use super::{Effect, UpdateDone, World};
 use crate::simulator::faults::Fault;
 
 /// After establishing, the first sync begins this many seconds later (vendor's failover guide).
@@ -28,6 +28,8 @@ pub enum Refusal {
     Linked,
     #[error("node `{0}` has that role already")]
     SameRole(NodeId),
+    #[error("the package to {to} is installed on {needs} only; node `{node}` runs {found}")]
+    NotOn { node: NodeId, to: Version, needs: Version, found: Version },
     #[error("`{0}` is not an act of the console")]
     UnknownAct(String),
 }
@@ -51,6 +53,7 @@ impl World {
             "establish_failover" | "establish" => self.establish_failover(node),
             "update" => self.update(node, target),
             "drain" => self.drain(node),
+            "end_sessions" | "end-sessions" => self.end_sessions(node),
             "quiesce" | "close" => self.close(node),
             "reopen" | "open" => self.open(node),
             "change-settings" => self.change_settings(node),
@@ -133,6 +136,7 @@ impl World {
     /// Installs a package; without `target`, the one the world was made with. Sessions end at once and the box falls silent.
     pub fn update(&mut self, node: NodeId, target: Option<Target>) -> Result<(), Refusal> {
         self.reachable(node)?;
+        self.fits(node, target.as_ref().unwrap_or(&self.target))?;
         self.judge_update(node);
         self.record_act(node, "update");
         let result = self.update_result(node, target);
@@ -147,6 +151,15 @@ impl World {
         self.schedule(length, Effect::UpdateEnds { node });
         self.settle();
         Ok(())
+    }
+
+    /// A package knows what it may be installed on, and the box refuses it elsewhere.
+    fn fits(&self, node: NodeId, target: &Target) -> Result<(), Refusal> {
+        let found = &self.nodes[node].version;
+        let unmet = self.needs.iter().find(|(to, needs)| *to == target.version && !found.matches(needs));
+        unmet.map_or(Ok(()), |(to, needs)| {
+            Err(Refusal::NotOn { node, to: to.clone(), needs: needs.clone(), found: found.clone() })
+        })
     }
 
     fn update_result(&mut self, node: NodeId, target: Option<Target>) -> Target {
@@ -189,6 +202,14 @@ impl World {
         Ok(())
     }
 
+    /// Ends every session that is under way on a node; its users stay logged in.
+    pub fn end_sessions(&mut self, node: NodeId) -> Result<(), Refusal> {
+        self.reachable(node)?;
+        self.record_act(node, "end-sessions");
+        self.cut_sessions(node);
+        Ok(())
+    }
+
     /// Closes a node to clients: nobody gets in and no session begins; sessions under way end in their time.
     pub fn close(&mut self, node: NodeId) -> Result<(), Refusal> {
         self.set_closed(node, true, "close")
@@ -210,20 +231,11 @@ impl World {
         Ok(())
     }
 
-    /// Somebody changes the settings on a node.
-    pub fn change_settings(&mut self, node: NodeId) -> Result<(), Refusal> {
-        self.reachable(node)?;
-        self.record_act(node, "change-settings");
-        self.revisions += 1;
-        self.nodes[node].settings = Settings { revision: self.revisions, changed_on: node, changed_at: self.now };
-        Ok(())
-    }
-
     /// Another box takes a node's place: on this version, in no relationship, open, and without any data.
     pub fn replace_box(&mut self, node: NodeId, identity: &str, target: &Target) {
         self.throw_out(node);
         // A new box has no settings that could be lost.
-        let settings = self.nodes[node.other()].settings;
+        let settings = self.nodes[node.other()].settings.clone();
         self.nodes[node] = SimNode::new(identity.to_owned(), target, Role::Standalone, settings);
         (self.sync, self.sync_waiting, self.first_sync_pending) = (None, None, false);
         self.links += 1;

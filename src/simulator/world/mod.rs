@@ -6,6 +6,7 @@
 
 mod acts;
 mod node;
+mod settings;
 mod sync;
 #[cfg(test)]
 mod tests;
@@ -24,9 +25,8 @@ use crate::domain::version::{Target, Version};
 
 use super::faults::{Fault, Faults, Planned};
 pub use acts::{Refusal, SwapRole};
-pub use node::{
-    Facts, LastSync, Record, Settings, SimNode, UpdateDone, build_of, identity_of, major_minor, merges_sessions, version_text,
-};
+pub use node::{Facts, LastSync, Record, SimNode, UpdateDone, build_of, identity_of, major_minor, merges_sessions, version_text};
+pub use settings::{SettingChanged, Settings, Stored};
 use sync::SyncJob;
 use truth::Diary;
 pub use truth::{Gap, Happened, NodeTruth, RecordTruth, SessionsTruth, Truth};
@@ -49,6 +49,8 @@ pub struct WorldOptions {
     pub auto_sync: SignedDuration,
     /// Every act takes effect at once, the first sync included; for benches, where the appliances must cost nothing.
     pub instant: bool,
+    /// Packages that are installed only on a version that begins so: what they lead to, and what they need.
+    pub needs: Vec<(Version, Version)>,
 }
 
 impl WorldOptions {
@@ -66,6 +68,7 @@ impl WorldOptions {
             // The vendor's own default is not published.
             auto_sync: SignedDuration::from_mins(5),
             instant: false,
+            needs: Vec::new(),
         }
     }
 }
@@ -90,6 +93,7 @@ pub struct World {
     instant: bool,
     auto_sync: SignedDuration,
     target: Target,
+    needs: Vec<(Version, Version)>,
     nodes: PerNode<SimNode>,
     users: Vec<User>,
     /// What is to go wrong.
@@ -117,8 +121,8 @@ pub fn lock(world: &Mutex<World>) -> MutexGuard<'_, World> {
 
 impl World {
     pub fn new(options: WorldOptions) -> Self {
-        let WorldOptions { start, seed, from, target, identities, primary, users, auto_sync, instant } = options;
-        let settings = Settings { revision: 1, changed_on: primary.unwrap_or(NodeId::A), changed_at: start };
+        let WorldOptions { start, seed, from, target, identities, primary, users, auto_sync, instant, needs } = options;
+        let settings = Settings::new(primary.unwrap_or(NodeId::A), start);
         let role = |node| match primary {
             Some(primary) if primary == node => Role::Primary,
             Some(_) => Role::Standby,
@@ -130,7 +134,8 @@ impl World {
             instant,
             auto_sync,
             target,
-            nodes: PerNode::new(|node| SimNode::new(identities[node].clone(), &from, role(node), settings)),
+            needs,
+            nodes: PerNode::new(|node| SimNode::new(identities[node].clone(), &from, role(node), settings.clone())),
             users: Vec::new(),
             faults: Faults::default(),
             queue: BTreeMap::new(),

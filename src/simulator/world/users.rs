@@ -154,6 +154,16 @@ impl World {
         }
     }
 
+    /// Ends all sessions of a node; who had one does nothing for a while.
+    pub(super) fn cut_sessions(&mut self, node: NodeId) {
+        for position in 0..self.users.len() {
+            if self.users[position].seat.is_some_and(|seat| seat.node == node && seat.session.is_some()) {
+                self.end_session(position, true);
+                self.users[position].wake = self.now + self.draw(5..=60);
+            }
+        }
+    }
+
     /// Ends one session by its id, as `terminate_session` does; its user stays logged in. False if it is not in progress here.
     pub fn terminate_session(&mut self, node: NodeId, lsid: &str) -> bool {
         let found = self.nodes[node].records.values().find(|record| record.lsid == lsid && record.end.is_none());

@@ -146,11 +146,13 @@ impl Fake {
             site: "support".to_owned(),
             to: "24.2.1".to_owned(),
             package: "/packages/24.2.1.bin".into(),
+            before: Vec::new(),
             procedure: None,
             first: Some("2026-11-22T02:00[Europe/Berlin] +4h".to_owned()),
             second: Some("2026-11-26T01:00:00Z +4h".to_owned()),
             urgent: None,
             responsible: None,
+            accepted: Vec::new(),
         };
         let id = self.begin(request, "alice").unwrap();
         while self.step(&id).is_some_and(|now| now.id != step) {
@@ -245,12 +247,13 @@ impl Fake {
             to: request.to.parse::<Target>().map_err(bad)?,
             package: Package { path: request.package, sha256: "ab".repeat(32), bytes: 123 },
             note: None,
+            before: Vec::new(),
             primary: NodeId::A,
             windows: Windows { first: window(request.first), second: window(request.second) },
         };
         let plan = Plan { urgent: request.urgent, ..Plan::new(&procedure, &site, order) };
         let plan = Plan { fit: Fit::of(&plan, true, &[]), ..plan };
-        let refusals: Vec<Refusal> = plan.refusals(&site, None, START, true);
+        let refusals: Vec<Refusal> = plan.refusals(&site, &[], START, true);
         let plan = Plan { responsible: request.responsible, ..plan };
         Ok(PlanPreview { site: site.name, times: plan.times(START), refusals, flags: Vec::new(), plan, movable: true })
     }
@@ -261,11 +264,13 @@ impl Fake {
             site: site.to_owned(),
             to: "24.2.1".to_owned(),
             package: "/packages/24.2.1.bin".into(),
+            before: Vec::new(),
             procedure: None,
             first: None,
             second: None,
             urgent: None,
             responsible: None,
+            accepted: Vec::new(),
         };
         let mut plan = self.preview(request)?.plan;
         plan.steps.clear();
@@ -318,7 +323,14 @@ impl Fake {
             Word::TakeOver { note, .. } => {
                 Event::Confirmed { gate: Gate::Handover, verdict: Verdict::Accept, note, by: None, shown: None }
             }
+            Word::Acknowledge { line, .. } => {
+                return Err(Problem::new(Refuse::NotFound, "unknown_line", format!("no line `{line}`")));
+            }
             Word::Hold => Event::HoldRequested {},
+            Word::AcceptWarning { check, node, reason } => {
+                let (basis, by) = ("odd".to_owned(), "alice".to_owned());
+                Event::WarningAccepted { check, node, basis, reason, by, left: Vec::new() }
+            }
             Word::Resume { window } => {
                 let second = window.map(|text| Window::parse(&text, START).unwrap());
                 Event::Resumed { first: None, second, responsible: None }
@@ -330,6 +342,9 @@ impl Fake {
             Word::SwitchBack { note } => Event::SwitchBackOrdered { note },
             Word::Abort { way, note } => self.abort(id, way, note)?,
             Word::Close { state, note } => Event::Closed { state, note, undone: vec!["soak.confirm".to_owned()] },
+            Word::Release { withdraw, note } => {
+                Event::Released { by: Who { user: "op1".to_owned(), name: None }, note, withdrawn: withdraw }
+            }
             Word::ReplaceNode { node, identity, note } => Event::NodeReplaced { node, identity, note },
         })
     }

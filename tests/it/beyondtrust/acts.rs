@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use changeover::domain::ids::NodeId;
 use changeover::drivers::appliance::beyondtrust::{BeyondTrust, Limits};
-use changeover::ports::{ActAnswer, Appliance as _, NodeAct, ProducedFile, Recall};
+use changeover::ports::{ActAnswer, Appliance as _, NodeAct, ProducedFile, Reader as _, Recall};
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use changeover::domain::site::Role;
 use changeover::drivers::appliance::beyondtrust::{BeyondTrust, Limits};
 use changeover::drivers::tls::{TlsTrust, format_pin, parse_pin, pin_of};
-use changeover::ports::{Appliance as _, ReadError};
+use changeover::ports::{ReadError, Reader as _};
 use jiff::SignedDuration;
 
 use super::server::{A, FakeBox, Reply, SERVICE, health};

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use changeover::ports::{Appliance as _, Intent, NodeAct, ReadError, Recall};
+use changeover::ports::{Appliance as _, Intent, NodeAct, ReadError, Reader as _, Recall};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Bench, HandClock, assert_no_zombies, eventually, is_running, kind, minute, read, read_kind, second};

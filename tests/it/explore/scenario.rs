@@ -140,6 +140,9 @@ fn policy() -> Policy {
         max_unprotected: SignedDuration::from_hours(72),
         // The same edge as the last moment for what is disruptive.
         closing_notice: SignedDuration::from_mins(10),
+        // Neither moves the pair: what they do is tested in `preflight`, and here they would only multiply the states.
+        max_check_age: SignedDuration::from_hours(1000),
+        nightly_check: None,
         ..Policy::default()
     }
 }
@@ -158,6 +161,8 @@ pub fn plan(procedure: &str, steps: Vec<Step>) -> Plan {
         from: Target { version: version(Release::Start), build: None },
         to: Target { version: version(Release::Target), build: None },
         adopted: None,
+        rehearsal: None,
+        hops: Vec::new(),
         package: Package { path: "/p".into(), sha256: "00".to_owned(), bytes: 1 },
         primary: PRIMARY,
         windows: Windows {
@@ -169,6 +174,7 @@ pub fn plan(procedure: &str, steps: Vec<Step>) -> Plan {
         fit: Fit::default(),
         zone: "UTC".to_owned(),
         responsible: None,
+        accepted: Vec::new(),
     }
 }
 

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::header::{AUTHORIZATION, CONNECTION, HeaderMap, HeaderValue};
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONNECTION, HeaderMap, HeaderName, HeaderValue};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Method, Response, StatusCode};
 use rustls::ClientConfig;
@@ -100,7 +100,7 @@ pub struct Api {
     pub limits: Limits,
 }
 
-/// What is called: a path of the box and its parameters. All of them are readings; none holds a secret.
+/// What is called: a path of the box and its parameters. All of them may be called twice without harm; none holds a secret.
 #[derive(Clone, Debug)]
 pub struct Call<'a> {
     pub method: Method,
@@ -126,7 +126,7 @@ impl Api {
     /// Makes a call with a token, once more with a new one where the first was refused.
     ///
     /// # Repeat
-    /// The call must be a reading: it may be made twice.
+    /// The call may be made twice: it must be a reading, or do no harm the second time.
     pub async fn authorised<T, F>(&self, call: impl Fn(Token) -> F) -> Result<T, CallError>
     where
         F: Future<Output = Result<T, CallError>>,
@@ -167,10 +167,15 @@ impl Api {
 
     /// Sends a call and returns when the answer begins; its status is not judged yet.
     pub async fn send(&self, token: &Token, call: &Call<'_>) -> Result<Response, CallError> {
+        self.send_as(token, call, (ACCEPT, "*/*")).await
+    }
+
+    /// As [`Api::send`], with one header more.
+    pub async fn send_as(&self, token: &Token, call: &Call<'_>, header: (HeaderName, &str)) -> Result<Response, CallError> {
         self.pace.turn().await;
         let url = self.url(call.path)?;
         let request = self.http.request(call.method.clone(), url).header(AUTHORIZATION, token.header()?);
-        request.query(&call.query).send().await.map_err(lost)
+        request.header(header.0, header.1).query(&call.query).send().await.map_err(lost)
     }
 
     /// The token to use; a new one if there is none, if it is near its end, or if it is `refused`.
@@ -254,7 +259,7 @@ pub async fn check_streamed(response: Response) -> Result<Response, CallError> {
 }
 
 /// Judges an answer by status and body.
-fn check_status(status: StatusCode, body: &[u8]) -> Result<(), CallError> {
+pub fn check_status(status: StatusCode, body: &[u8]) -> Result<(), CallError> {
     refuse_denial(body)?;
     let said = said(status, body);
     match status {

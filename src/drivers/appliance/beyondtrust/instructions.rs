@@ -14,7 +14,7 @@ use crate::ports::NodeAct;
 pub fn lines(settings: &Settings, run: &RunId, act: &NodeAct, people: People) -> Option<Vec<String>> {
     let (boxes, own) = (boxes(settings), settings.node);
     let text = match act {
-        NodeAct::Backup { .. } | NodeAct::ExtractData { .. } => return None,
+        NodeAct::Backup { .. } | NodeAct::ExtractData { .. } | NodeAct::EndSessions => return None,
         NodeAct::ForceSync { from, to } => boxes.force_sync(*from, *to),
         NodeAct::BreakFailover => boxes.break_failover(own),
         NodeAct::Update { package, sha256, target } => boxes.update(own, package, sha256, target),

@@ -8,13 +8,16 @@
 
 mod backup;
 mod client;
+mod configuration;
 mod download;
 mod health;
 mod instructions;
 mod pace;
 mod probe;
+mod reader;
 mod reporting;
 mod sessions;
+mod terminate;
 mod token;
 mod xml;
 
@@ -31,13 +34,14 @@ use secrecy::SecretString;
 use url::Url;
 
 use self::client::{Api, CallError};
-use self::health::{Health, People};
 use self::probe::Probe;
+use self::reader::{BoxReader, Reads};
 use crate::domain::console;
 use crate::domain::ids::NodeId;
+use crate::domain::settings::Told;
 use crate::domain::site::{Hands, Observation};
 use crate::drivers::tls::{self, Names, TlsError, TlsTrust};
-use crate::ports::{ActAnswer, Appliance, Clock, Intent, NodeAct, ReadError, Recall};
+use crate::ports::{ActAnswer, Appliance, Clock, Intent, NodeAct, ReadError, Reader, Recall};
 
 pub use self::client::Limits;
 
@@ -87,9 +91,9 @@ pub enum SetupError {
 
 /// The driver of one node.
 pub struct BeyondTrust {
-    settings: Settings,
-    api: Api,
-    probe: Probe,
+    settings: Arc<Settings>,
+    reader: BoxReader,
+    api: Arc<Api>,
     clock: Arc<dyn Clock>,
 }
 
@@ -109,71 +113,9 @@ impl BeyondTrust {
             .map_err(http)?;
         let port = settings.url.port_or_known_default().unwrap_or(443);
         let probe = Probe::new(&settings.service, (settings.address, port).into(), tls(Names::Always)?, &settings.limits);
-        Ok(Self { api, probe: probe.map_err(http)?, clock, settings })
-    }
-
-    async fn read(&self) -> Result<Observation, CallError> {
-        let begun = self.clock.now();
-        let health = self.health().await?;
-        // Only a box whose health was read is asked further, and what fails then is absent, not the whole reading wrong.
-        let (people, clock_skew, probed) = tokio::join!(self.people(), self.clock_skew(), self.probe.ask());
-        let at = self.clock.now();
-        Ok(Observation {
-            at,
-            identity: health.identity,
-            version: health.version,
-            build: health.build,
-            role: health.role,
-            healthy: health.healthy,
-            updating: false, // The interface doesn't say; a box that installs is silent or unhealthy.
-            last_sync: health.last_sync,
-            users: people.map(|people| people.users),
-            sessions: people.and_then(|people| people.sessions),
-            as_of: None,
-            // The cache's age counts from when the box answered, which is not before the reading began.
-            may_be_old: CACHE_TIME + at.duration_since(begun),
-            clock_skew,
-            takes_clients: Some(probed.takes_clients),
-            certificate_until: probed.certificate_until,
-            licence_until: None, // No interface tells.
-        })
-    }
-
-    async fn health(&self) -> Result<Health, CallError> {
-        let document = self.api.command("check_health").await?;
-        let mut health = health::health(&document)?;
-        if health.identity.eq_ignore_ascii_case(&self.settings.identity) {
-            // Written as the site file has it, so that identities compare as texts.
-            health.identity.clone_from(&self.settings.identity);
-        }
-        if let Some(message) = &health.message {
-            tracing::warn!(site = %self.settings.site, node = %self.settings.node, message = %health::shown(message), "the box reports a problem");
-        }
-        Ok(health)
-    }
-
-    async fn people(&self) -> Option<People> {
-        let answer = self.api.command_again("get_logged_in_reps").await;
-        self.told("get_logged_in_reps", answer.and_then(|document| Ok(health::people(&document)?)))
-    }
-
-    /// The box's clock minus ours, taken at the middle of the call.
-    async fn clock_skew(&self) -> Option<SignedDuration> {
-        let before = self.clock.now();
-        let answer = self.api.command_again("get_api_info").await;
-        let after = self.clock.now();
-        let time: Timestamp = self.told("get_api_info", answer.and_then(|document| Ok(health::clock(&document)?)))?;
-        Some(time.duration_since(before) - after.duration_since(before) / 2)
-    }
-
-    /// A secondary call's result; its failure goes to the log only.
-    fn told<T>(&self, call: &str, result: Result<T, CallError>) -> Option<T> {
-        result
-            .inspect_err(|error| {
-                let Settings { site, node, .. } = &self.settings;
-                tracing::debug!(%site, %node, call, %error, "a fact could not be read");
-            })
-            .ok()
+        let (api, settings) = (Arc::new(api), Arc::new(settings));
+        let reader = BoxReader::new(settings.clone(), Reads::new(api.clone()), probe.map_err(http)?, clock.clone());
+        Ok(Self { reader, api, clock, settings })
     }
 
     /// Does what has an interface, within the act's limit in run time; the rest is told to a person.
@@ -183,6 +125,7 @@ impl BeyondTrust {
             NodeAct::ExtractData { since, until, directory } => {
                 self.in_time(intent, self.extract(intent, *since, *until, directory)).await
             }
+            NodeAct::EndSessions => self.in_time(intent, self.end_sessions()).await,
             NodeAct::Drain { .. } | NodeAct::Quiesce => Ok(self.by_operator(intent, act, self.counts().await)),
             _ => Ok(self.by_operator(intent, act, console::People::default())),
         }
@@ -195,7 +138,7 @@ impl BeyondTrust {
 
     /// For the counts in an instruction; the instruction is given also without them.
     async fn counts(&self) -> console::People {
-        let people = self.people().await;
+        let people = self.reader.people().await;
         people.map(|people| console::People { users: Some(people.users), sessions: people.sessions }).unwrap_or_default()
     }
 
@@ -217,19 +160,36 @@ impl BeyondTrust {
         Ok(ActAnswer::Accepted { files: extraction.files, records: Some(extraction.sessions) })
     }
 
+    async fn end_sessions(&self) -> Result<ActAnswer, CallError> {
+        self.check_box().await?;
+        let ended = terminate::end_sessions(&self.api, self.clock.now()).await?;
+        tracing::info!(site = %self.settings.site, node = %self.settings.node, ended, "sessions were ended");
+        Ok(ActAnswer::accepted())
+    }
+
     fn stem(&self, intent: &Intent, directory: &Path) -> String {
-        let Settings { site, node, .. } = &self.settings;
+        let Settings { site, node, .. } = &*self.settings;
         download::free_stem(directory, &format!("{site}-{node}-{}-{}", intent.run, self.clock.now().strftime("%Y%m%dT%H%M%SZ")))
     }
 
     /// R13: neither backup nor report shows which box gave it, so the GUID is read at the same address directly before.
     async fn check_box(&self) -> Result<(), CallError> {
-        let found = self.health().await?.identity;
+        let found = self.reader.health().await?.identity;
         let expected = &self.settings.identity;
         if found == *expected {
             return Ok(());
         }
         Err(CallError::Unusable(format!("expected the box with GUID {expected}, found {found}; nothing was asked of it (R13)")))
+    }
+
+    /// The settings over the configuration API. Its answers carry no identity, so that is read first, at the same address.
+    async fn list(&self) -> Result<Told, CallError> {
+        self.check_box().await?;
+        match self.reader.listing().await {
+            // No right, another product, another form: it will not be told later either.
+            Err(error @ (CallError::Denied(_) | CallError::Unusable(_))) => Ok(Told::Nothing { why: error.to_string() }),
+            other => other.map(Told::Listing),
+        }
     }
 
     async fn in_time(
@@ -250,16 +210,35 @@ impl BeyondTrust {
     }
 }
 
-impl Appliance for BeyondTrust {
+impl Reader for BeyondTrust {
     fn observe(&self) -> BoxFuture<'_, Result<Observation, ReadError>> {
         Box::pin(async {
-            self.read().await.map_err(|error| match error {
+            self.reader.read().await.map_err(|error| match error {
                 CallError::Denied(_) => ReadError::Denied(self.named(&error)),
                 _ => ReadError::Transient(self.named(&error)),
             })
         })
     }
 
+    fn settings(&self) -> BoxFuture<'_, Result<Told, ReadError>> {
+        Box::pin(async move {
+            self.list().await.map_err(|error| match error {
+                CallError::Denied(_) => ReadError::Denied(self.named(&error)),
+                _ => ReadError::Transient(self.named(&error)),
+            })
+        })
+    }
+
+    fn hands(&self) -> Hands {
+        Hands::Console { url: self.settings.url.to_string() }
+    }
+
+    fn cache_time(&self) -> SignedDuration {
+        CACHE_TIME
+    }
+}
+
+impl Appliance for BeyondTrust {
     fn act<'a>(&'a self, intent: &'a Intent, act: &'a NodeAct) -> BoxFuture<'a, ActAnswer> {
         Box::pin(async move {
             let error = match self.do_act(intent, act).await {
@@ -280,14 +259,6 @@ impl Appliance for BeyondTrust {
         let action = intent.step.split('.').nth(1).unwrap_or("");
         let recall = if matches!(action, "backup" | "extract_data") { Recall::MayBeSent } else { Recall::NeverSent };
         Box::pin(std::future::ready(recall))
-    }
-
-    fn hands(&self) -> Hands {
-        Hands::Console { url: self.settings.url.to_string() }
-    }
-
-    fn cache_time(&self) -> SignedDuration {
-        CACHE_TIME
     }
 }
 

@@ -5,7 +5,7 @@ use std::io::BufRead;
 
 use super::client::{CallError, says_denied};
 use super::health::{AnswerError, shown};
-use super::xml::{Element, Item, Walker};
+use super::xml::{Element, Item, Node, Walker};
 
 /// The roots of the session report and of its listing, and the elements in them.
 const REPORTS: [(&str, &str); 2] = [("session_list", "session"), ("session_summary_list", "session_summary")];
@@ -44,6 +44,25 @@ pub fn session_ids(report: impl BufRead) -> Result<BTreeSet<String>, CallError> 
             Item::End => return error.map_or(Ok(()), |text| judge(&text)).map(|()| ids),
         }
     }
+}
+
+/// The sessions of a listing that have no end: those under way, and those that were cut short.
+///
+/// # Errors
+/// As [`session_ids`].
+pub fn open_sessions(listing: &[u8]) -> Result<BTreeSet<String>, CallError> {
+    let ids = session_ids(listing)?;
+    let root = Node::parse(listing).map_err(AnswerError::from)?;
+    let children = REPORTS.iter().flat_map(|(_, session)| root.children(session));
+    let ended = children.filter(|session| has_end(session)).filter_map(|session| session.attribute("lsid"));
+    let ended: BTreeSet<&str> = ended.map(str::trim).collect();
+    Ok(ids.into_iter().filter(|id| !ended.contains(id.as_str())).collect())
+}
+
+/// An end has a time in its attribute or, in older releases, in its text.
+fn has_end(session: &Node) -> bool {
+    let stated = |end: &Node| end.attribute("timestamp").or(end.text()).is_some_and(|time| !time.trim().is_empty());
+    session.child("end_time").is_some_and(stated)
 }
 
 /// Takes the id of a session element; refuses a foreign root.

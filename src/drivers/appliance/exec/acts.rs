@@ -73,7 +73,7 @@ fn own_fields(act: &NodeAct) -> Value {
         NodeAct::ExtractData { since, until, directory } => {
             json!({ "since": since, "until": until, "directory": directory.to_string_lossy() })
         }
-        NodeAct::BreakFailover | NodeAct::Quiesce | NodeAct::Reopen => json!({}),
+        NodeAct::BreakFailover | NodeAct::EndSessions | NodeAct::Quiesce | NodeAct::Reopen => json!({}),
     }
 }
 
@@ -126,6 +126,9 @@ fn by_hand(node: NodeId, act: &NodeAct) -> (String, String) {
             format!("Ask its users to end their sessions by {deadline}; end none by force."),
             "it reports no users and no sessions".to_owned(),
         ),
+        NodeAct::EndSessions => {
+            ("End the sessions that are under way on it; who has one loses it.".to_owned(), "it reports no sessions".to_owned())
+        }
         NodeAct::Quiesce => {
             ("Close it to clients, so that no new session can begin on it.".to_owned(), "it takes no more clients".to_owned())
         }

@@ -22,7 +22,7 @@ use secrecy::{ExposeSecret, SecretBox};
 
 use crate::domain::ids::NodeId;
 use crate::domain::site::TrafficLook;
-use crate::ports::{ActAnswer, Clock, Intent, ReadError, Recall, Traffic};
+use crate::ports::{ActAnswer, Clock, Intent, ReadError, Recall, Traffic, TrafficReader};
 
 use ask::{Reading, Server};
 use judge::{Entry, is_behind};
@@ -94,7 +94,7 @@ impl Rfc2136 {
     }
 }
 
-impl Traffic for Rfc2136 {
+impl TrafficReader for Rfc2136 {
     /// # Repeat
     /// Safe; only queries are sent. Takes at most 10 s, when a server is silent.
     ///
@@ -102,16 +102,6 @@ impl Traffic for Rfc2136 {
     /// None: a server that doesn't answer is an answer without a target.
     fn look(&self) -> BoxFuture<'_, Result<TrafficLook, ReadError>> {
         Box::pin(async { Ok(self.look_now().await) })
-    }
-
-    fn switch<'a>(&'a self, intent: &'a Intent, from: NodeId, to: NodeId) -> BoxFuture<'a, ActAnswer> {
-        Box::pin(self.switch_now(intent, from, to))
-    }
-
-    /// Always [`Recall::MayBeSent`]: nothing of an update outlives this process on our side, and as each update names the
-    /// value it replaces, a repeat changes nothing that the first one did.
-    fn recall<'a>(&'a self, _intent: &'a Intent) -> BoxFuture<'a, Recall> {
-        Box::pin(async { Recall::MayBeSent })
     }
 
     /// 30 s: at most 6 s pass between the intent and the connection (the reading before), 5 s for the connection and 10 s for
@@ -122,6 +112,18 @@ impl Traffic for Rfc2136 {
 
     fn name(&self) -> String {
         format!("rfc2136 {} at {}", self.entry.shown(), self.primary.address)
+    }
+}
+
+impl Traffic for Rfc2136 {
+    fn switch<'a>(&'a self, intent: &'a Intent, from: NodeId, to: NodeId) -> BoxFuture<'a, ActAnswer> {
+        Box::pin(self.switch_now(intent, from, to))
+    }
+
+    /// Always [`Recall::MayBeSent`]: nothing of an update outlives this process on our side, and as each update names the
+    /// value it replaces, a repeat changes nothing that the first one did.
+    fn recall<'a>(&'a self, _intent: &'a Intent) -> BoxFuture<'a, Recall> {
+        Box::pin(async { Recall::MayBeSent })
     }
 }
 

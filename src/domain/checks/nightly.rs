@@ -1,0 +1,93 @@
+//! The nightly check of a booked run: what was found is recorded, and what has changed since the last time is told.
+
+use jiff::civil::Time;
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, ToSpan as _};
+use serde::{Deserialize, Serialize};
+
+use super::{Check, Outcome, table};
+use crate::domain::event::WaitingOn;
+use crate::domain::ids::NodeId;
+use crate::domain::run::{Phase, Run};
+
+/// One check's result as the journal keeps it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Finding {
+    pub name: String,
+    pub node: Option<NodeId>,
+    pub result: Outcome,
+    /// The stable part of what was found.
+    pub basis: String,
+}
+
+impl From<&Check> for Finding {
+    fn from(check: &Check) -> Self {
+        Self { name: check.name.to_owned(), node: check.node, result: check.result, basis: check.basis.clone() }
+    }
+}
+
+pub fn findings(checks: &[Check]) -> Vec<Finding> {
+    checks.iter().map(Finding::from).collect()
+}
+
+/// True if a run that waits has not been checked since the last time of day at which it should have been. After a daemon was
+/// down over several of them it is true once.
+pub fn is_due(run: &Run, now: Timestamp) -> bool {
+    let Some(time) = run.plan.policy.nightly_check else { return false };
+    let waits = matches!(run.phase, Phase::Waiting { on: WaitingOn::Window | WaitingOn::Soak | WaitingOn::Gate, .. });
+    let last = run.checked.as_ref().map_or(run.started_at, |checked| checked.at);
+    waits && latest(now, time, &TimeZone::UTC).is_some_and(|due| due > last)
+}
+
+/// The last moment, up to now, at which clocks of this zone showed this time. A time that a day skips is taken as much later as
+/// was skipped, of one that a day has twice the first.
+pub fn latest(now: Timestamp, time: Time, zone: &TimeZone) -> Option<Timestamp> {
+    let today = now.to_zoned(zone.clone()).date();
+    let on = |date: jiff::civil::Date| date.to_datetime(time).to_zoned(zone.clone()).ok().map(|at| at.timestamp());
+    on(today).filter(|at| *at <= now).or_else(|| on(today.checked_sub(1.day()).ok()?))
+}
+
+/// A check that is not as it was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    pub name: String,
+    pub node: Option<NodeId>,
+    pub from: Outcome,
+    pub to: Outcome,
+    /// What is found now; empty where it is told no more.
+    pub found: String,
+    pub remedy: &'static str,
+}
+
+/// What has changed between two recorded results. A check that is not among them passed; one that passes as before has not
+/// changed, whatever it found.
+pub fn changes(before: &[Finding], now: &[Finding]) -> Vec<Change> {
+    let is_of = |finding: &Finding, other: &Finding| finding.name == other.name && finding.node == other.node;
+    let changed = now.iter().filter_map(|finding| {
+        let from = before.iter().find(|known| is_of(known, finding));
+        let result = from.map_or(Outcome::Pass, |known| known.result);
+        let same_ground = result == Outcome::Pass || from.is_some_and(|known| known.basis == finding.basis);
+        (result != finding.result || !same_ground).then(|| change(finding, result, finding.result, &finding.basis))
+    });
+    let gone = before.iter().filter(|known| known.result != Outcome::Pass && !now.iter().any(|other| is_of(known, other)));
+    changed.chain(gone.map(|known| change(known, known.result, Outcome::Pass, ""))).collect()
+}
+
+fn change(finding: &Finding, from: Outcome, to: Outcome, found: &str) -> Change {
+    let remedy = table::row(&finding.name).map_or("", |row| row.remedy);
+    Change { name: finding.name.clone(), node: finding.node, from, to, found: found.to_owned(), remedy }
+}
+
+impl Change {
+    /// For the alert.
+    pub fn describe(&self) -> String {
+        let node = self.node.map(|node| format!(" of node `{node}`")).unwrap_or_default();
+        let found = if self.found.is_empty() { String::new() } else { format!(" ({})", self.found) };
+        format!("`{}`{node} went from {} to {}{found}", self.name, self.from.word(), self.to.word())
+    }
+
+    /// True if it is worse than before: from here on something speaks against going on.
+    pub fn is_worse(&self) -> bool {
+        !matches!(self.to, Outcome::Pass | Outcome::Person)
+    }
+}

@@ -1,0 +1,111 @@
+//! The table of checks: for how long a result holds, and what helps where it is not as it should be.
+
+use jiff::SignedDuration;
+
+use crate::domain::site::Policy;
+
+/// How long a result may be used before it is read anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lifetime {
+    /// `policy.max_check_age`: what a reading shows may be otherwise minutes later.
+    Reading,
+    /// A day: what changes only when somebody changes a file or a setting, and is looked at every night.
+    Document,
+}
+
+/// A day: every result is renewed by the nightly check at the latest.
+const DOCUMENT: SignedDuration = SignedDuration::from_hours(24);
+
+impl Lifetime {
+    pub fn of(self, policy: &Policy) -> SignedDuration {
+        match self {
+            Self::Reading => policy.max_check_age,
+            Self::Document => DOCUMENT.max(policy.max_check_age),
+        }
+    }
+}
+
+/// One check.
+pub struct Row {
+    pub name: &'static str,
+    pub lifetime: Lifetime,
+    /// What is checked, an operator's sentence.
+    pub about: &'static str,
+    /// What helps where it does not pass.
+    pub remedy: &'static str,
+}
+
+const fn reading(name: &'static str, about: &'static str, remedy: &'static str) -> Row {
+    Row { name, lifetime: Lifetime::Reading, about, remedy }
+}
+
+/// The table, in the order in which results are shown.
+pub const TABLE: &[Row] = &[
+    reading("node_unreachable", "the node answers", "check the node's address, its credentials and the way to it"),
+    reading(
+        "wrong_box",
+        "the box at the node's address is the right one",
+        "check the node's address and `identity` in the site's file",
+    ),
+    reading("unhealthy", "the node is healthy and not updating", "look at the node's own status page"),
+    reading("clock_skew", "the node's clock is right", "set the node's and the daemon's clocks by NTP"),
+    reading("people", "how many users and sessions there are now", "choose a window in which fewer people work"),
+    reading("not_serving", "the node that serves takes a client", "look at the node's site page and its certificate"),
+    Row {
+        name: "certificate",
+        lifetime: Lifetime::Document,
+        about: "the certificate that clients see lasts until window two is over, where the driver tells",
+        remedy: "renew it on the node before the run begins",
+    },
+    Row {
+        name: "licence",
+        lifetime: Lifetime::Document,
+        about: "the licence lasts until window two is over, where the driver tells",
+        remedy: "renew it before the run begins",
+    },
+    reading(
+        "wrong_version",
+        "each node runs what the run left it with",
+        "find out who changed it; the run goes on only from what it knows",
+    ),
+    reading(
+        "roles",
+        "the two nodes stand to each other as they should",
+        "establish failover or resolve the conflict first, by the vendor's guide",
+    ),
+    reading("versions_differ", "both nodes run one version", "bring both nodes to one version and build first"),
+    reading("builds_differ", "both nodes run one build", "bring both nodes to one version and build first"),
+    reading(
+        "sync_too_old",
+        "the last data sync is young enough",
+        "run the check again after a sync, or raise `policy.max_sync_age`",
+    ),
+    reading("sync_failed", "the last data sync was good", "look at the pair's failover page"),
+    reading(
+        "sync_status_unknown",
+        "the last data sync's status is a known one",
+        "add the text to `policy.sync_ok_statuses` if it is good",
+    ),
+    reading(
+        "traffic",
+        "the service's name leads to the node that serves, on every server",
+        "check the site's `[[traffic]]` entries against the zone's servers",
+    ),
+    Row {
+        name: "package_changed",
+        lifetime: Lifetime::Document,
+        about: "the run's own copy of the package is there and unchanged",
+        remedy: "find out what touched the state folder, and start another run; the package is copied again then",
+    },
+    Row {
+        name: "automatic_failover",
+        lifetime: Lifetime::Document,
+        about: "automatic failover is off; the run asks at its gate, in each window again",
+        remedy: "look at /login > Management > Failover on both nodes",
+    },
+];
+
+/// The row of a check; `None` for one that a later build knew.
+pub fn row(name: &str) -> Option<&'static Row> {
+    TABLE.iter().find(|row| row.name == name)
+}
