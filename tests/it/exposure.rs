@@ -2,6 +2,7 @@
 
 use changeover::domain::event::{Event, Notice};
 use changeover::domain::exposure::{self, Exposure};
+use changeover::domain::gate::Gate;
 use changeover::domain::ids::RunId;
 use changeover::domain::run::Run;
 use changeover::domain::site::Policy;
@@ -11,7 +12,7 @@ use changeover::engine::api::Word;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::memory::Death;
-use crate::stage::{Setting, Stage, end};
+use crate::stage::{Setting, Stage};
 
 fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
@@ -30,6 +31,9 @@ fn run(template: &Run, site: &str, number: u32, broken: &str, protected: Option<
     Run { id, broken_at, protected_at: protected.map(at), ..template.clone() }
 }
 
+/// Broken, protected again, now; each month with its seconds and whether it goes on.
+type Case = (&'static str, Option<&'static str>, &'static str, &'static [(&'static str, i64, bool)]);
+
 fn months(exposure: &Exposure) -> Vec<(String, String, i64, u32, bool)> {
     let of = |site: &exposure::SiteExposure| {
         let rows =
@@ -42,7 +46,7 @@ fn months(exposure: &Exposure) -> Vec<(String, String, i64, u32, bool)> {
 #[tokio::test(start_paused = true)]
 async fn spans_are_split_at_the_ends_of_months() {
     let template = template().await;
-    let cases: [(&str, Option<&str>, &str, &[(&str, i64, bool)]); 7] = [
+    let cases: [Case; 7] = [
         // Within a month; over a month's end to the second; over a year's end; over a leap day, and where there is none.
         ("2026-11-22T01:00:00Z", Some("2026-11-22T02:00:00Z"), "2027-01-01T00:00:00Z", &[("2026-11", 3600, false)]),
         (
@@ -206,10 +210,9 @@ async fn r10_the_end_is_told_of_a_closed_run_and_of_a_way_home() {
 
     let stage = Stage::new();
     let id = stage.start("in-place").await;
-    stage.until_step(&id, "window-1.update.a").await;
-    stage.word(&id, Word::Hold).await.unwrap();
-    stage.until(&id, |run| end(run).is_some()).await;
-    if stage.word(&id, Word::Abort { way: None, note: None }).await.is_ok() && stage.to_rest(&id).await.end == "aborted" {
-        assert_eq!(codes(&stage, "exposure"), ["exposure_ended"], "{}", stage.story(&id));
-    }
+    stage.until_step(&id, "window-1.break_failover.a").await;
+    stage.until(&id, |run| run.open_gate() == Some(Gate::BackgroundJobs)).await;
+    stage.word(&id, Word::Abort { way: None, note: None }).await.unwrap();
+    assert_eq!(stage.to_rest(&id).await.end, "aborted", "{}", stage.story(&id));
+    assert_eq!(codes(&stage, "exposure"), ["exposure_ended"], "{}", stage.story(&id));
 }
