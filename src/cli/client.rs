@@ -65,6 +65,15 @@ impl Client {
         self.query(&["runs", run, "journal"], &[("after", &after.to_string())])
     }
 
+    /// The time without failover, of one site or of all.
+    pub fn exposure(&self, site: Option<&str>) -> Result<Reply, Failure> {
+        let mut url = address(&["exposure"]);
+        if let Some(site) = site {
+            url.query_pairs_mut().append_pair("site", site);
+        }
+        self.ask(Method::GET, &url, Bytes::new())
+    }
+
     pub fn post(&self, path: &[&str], body: &impl Serialize) -> Result<Reply, Failure> {
         // A path that is no Unicode can't stand in JSON.
         let body = serde_json::to_vec(body).map_err(|error| Failure::of("bad_input", &error))?;

@@ -19,6 +19,9 @@ pub struct Confirm {
     /// Why, for the journal
     #[arg(long, value_name = "TEXT")]
     note: Option<String>,
+    /// The hash of the handover note that you read: refused if the note has changed since
+    #[arg(long, value_name = "HASH", conflicts_with_all = ["accept_early", "reject"])]
+    read: Option<String>,
     /// Accept before the shortest soak is over
     #[arg(long, conflicts_with = "reject")]
     accept_early: bool,
@@ -50,6 +53,7 @@ impl Run for Confirm {
             ("gate", self.gate.as_ref().map(|gate| json!(gate))),
             ("note", self.note.as_ref().map(|note| json!(note))),
             ("verdict", Some(json!(verdict))),
+            ("read", self.read.as_ref().map(|read| json!(read))),
             ("evidence", evidence.map(|hash| json!(hash))),
         ];
         let reply = client.tell(&self.run, "confirm", &body(&fields))?;

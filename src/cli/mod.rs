@@ -15,7 +15,9 @@ mod close;
 mod config;
 mod confirm;
 mod demo;
+mod exposure;
 mod failure;
+mod handover;
 mod hold;
 mod journal;
 mod journal_file;
@@ -78,6 +80,8 @@ enum Command {
     Status(status::Status),
     Runs(runs::Runs),
     Watch(watch::Watch),
+    Exposure(exposure::Exposure),
+    Handover(handover::Handover),
     Confirm(confirm::Confirm),
     Waive(waive::Waive),
     Accept(accept::Accept),
@@ -117,6 +121,8 @@ impl Command {
             Self::Status(command) => command,
             Self::Runs(command) => command,
             Self::Watch(command) => command,
+            Self::Exposure(command) => command,
+            Self::Handover(command) => command,
             Self::Confirm(command) => command,
             Self::Waive(command) => command,
             Self::Accept(command) => command,

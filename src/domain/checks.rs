@@ -4,6 +4,7 @@
 //! waits); a run expects the pair as the run has left it.
 
 mod accept;
+mod expiry;
 mod nightly;
 mod table;
 
@@ -81,12 +82,14 @@ struct Subject<'a> {
     versions: Option<PerNode<Target>>,
     /// A sync is forced and proven before anything is changed: the last one's age says nothing.
     syncs_anew: bool,
+    /// The end of window two, where it is planned.
+    until: Option<Timestamp>,
 }
 
 /// The checks of a site, for `changeover check` and before a start.
 pub fn of_site(site: &Site, world: &World) -> Vec<Check> {
     let Site { service, nodes, policy, .. } = site;
-    all(&Subject { service, nodes, policy, link: None, serving: None, versions: None, syncs_anew: false }, world)
+    all(&Subject { service, nodes, policy, link: None, serving: None, versions: None, syncs_anew: false, until: None }, world)
 }
 
 /// The checks of a run: of its preflight step, and every night while it waits.
@@ -102,6 +105,7 @@ pub fn of_run(run: &Run, world: &World) -> Vec<Check> {
         serving: Some(run.serving()),
         versions: unlinked.then(|| PerNode::new(|node| run.expected_version(node))),
         syncs_anew: plan.steps.iter().any(|step| step.kind == Kind::ForceSync),
+        until: run.windows.second.as_ref().map(|window| window.to),
     };
     let mut checks = all(&subject, world);
     checks.extend(package(run, world).map(|check| completed(check, subject.policy)));
@@ -208,6 +212,7 @@ fn of_node(subject: &Subject<'_>, node: NodeId, world: &World) -> Vec<Check> {
         let expected = "the node that serves takes a client for the service's name";
         checks.push(check(world, "not_serving", Outcome::Fail, expected, "it does not"));
     }
+    checks.extend(expiry::of_node(subject, current, world));
     for check in &mut checks {
         check.node = Some(node);
         check.at = current.at;

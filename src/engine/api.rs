@@ -119,6 +119,12 @@ pub enum Word {
         rule: String,
         reason: String,
     },
+    /// Window two is taken over by whoever has read the handover note with this hash.
+    TakeOver {
+        read: String,
+        note: Option<String>,
+        evidence: Option<String>,
+    },
     /// A line of the ledger was seen, as it is now.
     Acknowledge {
         line: String,
@@ -167,7 +173,7 @@ impl Word {
     /// The word as it is typed.
     pub fn name(&self) -> &'static str {
         match self {
-            Self::Confirm { .. } => "confirm",
+            Self::Confirm { .. } | Self::TakeOver { .. } => "confirm",
             Self::Waive { .. } => "waive",
             Self::AcceptWarning { .. } => "accept",
             Self::Acknowledge { .. } => "acknowledge",

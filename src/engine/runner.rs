@@ -13,6 +13,7 @@ use crate::domain::checks;
 use crate::domain::decide::{Next, after_restart, decide, may_be_sent_again};
 use crate::domain::event::{Event, Notice, WaitingOn};
 use crate::domain::ids::NodeId;
+use crate::domain::journal::Record;
 use crate::domain::machine::Command;
 use crate::domain::people::People;
 use crate::domain::run::{Phase, Run};
@@ -130,6 +131,11 @@ impl Runner {
 
     pub fn run(&self) -> &Arc<Run> {
         &self.recorder.run
+    }
+
+    /// The run's whole journal.
+    pub fn records(&self) -> Result<Vec<Record>, StoreError> {
+        self.around.journal.records(&self.run().id, 0)
     }
 
     pub fn people(&self) -> &People {

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::domain::event::Verdict;
+use crate::domain::gate::Gate;
 use crate::domain::ids::{NodeId, NotANode, RunId};
 use crate::domain::window::parse_duration;
 use crate::engine::api::{Rebooking, Word};
@@ -91,6 +92,24 @@ impl<S: Send + Sync> FromRequestParts<S> for After {
     }
 }
 
+/// `?site=SITE`, where it is given.
+pub struct OfSite(pub Option<String>);
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OfSiteQuery {
+    site: Option<String>,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for OfSite {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refused> {
+        let query = Query::<OfSiteQuery>::try_from_uri(&parts.uri);
+        query.map(|Query(query)| Self(query.site)).map_err(|error| Refused::bad_input(error.body_text()))
+    }
+}
+
 /// `?for=DURATION`.
 pub struct For(pub Option<SignedDuration>);
 
@@ -159,6 +178,8 @@ pub struct ConfirmBody {
     pub note: Option<String>,
     /// `accept` where it is not given.
     pub verdict: Option<Verdict>,
+    /// The hash of the handover note that was read.
+    pub read: Option<String>,
     /// The beginning of the hash of what was shown.
     pub evidence: Option<String>,
     pub seq: Option<u64>,
@@ -171,6 +192,18 @@ pub struct WaiveBody {
     pub rule: String,
     pub reason: String,
     pub seq: Option<u64>,
+}
+
+impl ConfirmBody {
+    /// The word that it is. With a note's hash it takes window two over, and nothing else.
+    pub fn into_word(self) -> Result<Word, Refused> {
+        let (note, verdict) = (short(self.note)?, self.verdict.unwrap_or(Verdict::Accept));
+        let Some(read) = self.read else { return Ok(Word::Confirm { gate: self.gate, verdict, note, evidence: self.evidence }) };
+        if self.gate.as_deref().is_some_and(|gate| gate != Gate::Handover.name()) || verdict != Verdict::Accept {
+            return Err(Refused::bad_input("`read` goes with accepting the gate `handover`, and with no other"));
+        }
+        Ok(Word::TakeOver { read, note, evidence: self.evidence })
+    }
 }
 
 /// The body of `acknowledge`.

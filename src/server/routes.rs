@@ -9,15 +9,16 @@ use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 use serde_json::json;
 
-use crate::domain::event::Verdict;
+use crate::domain::exposure;
+use crate::domain::handover;
 use crate::domain::ids::RunId;
-use crate::engine::api::{AdoptRequest, Fleet, PlanRequest, Problem, Replaced, Snapshot, Word};
+use crate::engine::api::{AdoptRequest, Fleet, Kind, PlanRequest, Problem, Replaced, Snapshot, Word};
 
 use super::answer::{Answer, Refused, json as answer, lines, ok};
 use super::guard::guard;
 use super::input::{
-    AbortBody, AcceptBody, AcknowledgeBody, Actor, After, CloseBody, ConfirmBody, For, HoldBody, Id, Input, Name, ReleaseBody,
-    ReplaceBody, ResumeBody, SiteNode, SwitchBackBody, WaiveBody, required, short,
+    AbortBody, AcceptBody, AcknowledgeBody, Actor, After, CloseBody, ConfirmBody, For, HoldBody, Id, Input, Name, OfSite,
+    ReleaseBody, ReplaceBody, ResumeBody, SiteNode, SwitchBackBody, WaiveBody, required, short,
 };
 use super::view::{
     Adoption, AlertTests, ByHand, Checks, Ledger, LeftUntouched, NoRun, People, Plan, Runs, SiteView, Sites, Started, Status,
@@ -43,11 +44,13 @@ pub fn router(fleet: Arc<dyn Fleet>, door: Door) -> Router {
         .route("/sites/{site}/windows", get(windows))
         .route("/sites/{site}/status", get(newest))
         .route("/sites/{site}/by-hand", get(newest_by_hand))
+        .route("/exposure", get(exposure))
         .route("/plans", post(plan))
         .route("/runs", get(runs).post(start))
         .route("/runs/{id}", get(run))
         .route("/runs/{id}/by-hand", get(by_hand))
         .route("/runs/{id}/journal", get(journal))
+        .route("/runs/{id}/handover", get(handover))
         .route("/runs/{id}/ledger", get(ledger))
         .route("/runs/{id}/acknowledge", post(acknowledge))
         .route("/runs/{id}/confirm", post(confirm))
@@ -107,6 +110,16 @@ async fn newest_by_hand(State(fleet): Shared, Name(site): Name) -> Answer {
     }
 }
 
+/// The sums of all runs, of the sites that are gone from the configuration too.
+async fn exposure(State(fleet): Shared, OfSite(site): OfSite) -> Answer {
+    let snapshots = fleet.runs();
+    let runs = || snapshots.iter().map(|snapshot| &*snapshot.run);
+    if let Some(site) = site.as_deref().filter(|site| !runs().any(|run| run.id.site == *site)) {
+        fleet.newest(site)?;
+    }
+    ok(&exposure::of(runs(), site.as_deref(), fleet.now()))
+}
+
 async fn plan(State(fleet): Shared, Input(request): Input<PlanRequest>) -> Answer {
     let request = PlanRequest { urgent: short(request.urgent)?, ..request };
     ok(&Plan::from(fleet.plan(request).await?))
@@ -140,9 +153,21 @@ async fn journal(State(fleet): Shared, Id(id): Id, After(after): After) -> Answe
 }
 
 async fn confirm(State(fleet): Shared, Id(id): Id, Actor(actor): Actor, Input(body): Input<ConfirmBody>) -> Answer {
-    let verdict = body.verdict.unwrap_or(Verdict::Accept);
-    let word = Word::Confirm { gate: body.gate, verdict, note: short(body.note)?, evidence: body.evidence };
-    tell(&*fleet, &id, word, &actor, body.seq).await
+    let seq = body.seq;
+    tell(&*fleet, &id, body.into_word()?, &actor, seq).await
+}
+
+async fn handover(State(fleet): Shared, Id(id): Id) -> Answer {
+    let snapshot = fleet.run(&id)?;
+    match handover::note(&snapshot.run, &fleet.journal(&id, 0)?, &snapshot.world) {
+        Some(note) => ok(&note),
+        None => Err(no_handover(&id).into()),
+    }
+}
+
+fn no_handover(id: &RunId) -> Problem {
+    Problem::new(Kind::Conflict, "no_handover_yet", format!("run `{id}` has no handover note yet"))
+        .hint("there is one from the end of window one's work on")
 }
 
 async fn waive(State(fleet): Shared, Id(id): Id, Actor(actor): Actor, Input(body): Input<WaiveBody>) -> Answer {

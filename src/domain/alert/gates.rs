@@ -20,7 +20,8 @@ pub fn waiting(run: &Run) -> Saying {
     let name = gate.map(Gate::name).unwrap_or_default();
     let whom = gate.map(|gate| whom(run, gate)).unwrap_or_default();
     let summary = format!("a person is asked{whom}: {question}{}", urgent(run, gate));
-    say("gate_waiting", Severity::Info, summary, format!("changeover confirm {} {name}", run.id))
+    let read = if gate == Some(Gate::Handover) { format!("read `changeover handover {}`, then ", run.id) } else { String::new() };
+    say("gate_waiting", Severity::Info, summary, format!("{read}changeover confirm {} {name}", run.id))
 }
 
 /// Whoever accepts an urgent run must know that no soak follows.

@@ -51,6 +51,18 @@ pub const TABLE: &[Row] = &[
     reading("clock_skew", "the node's clock is right", "set the node's and the daemon's clocks by NTP"),
     reading("people", "how many users and sessions there are now", "choose a window in which fewer people work"),
     reading("not_serving", "the node that serves takes a client", "look at the node's site page and its certificate"),
+    Row {
+        name: "certificate",
+        lifetime: Lifetime::Document,
+        about: "the certificate that clients see lasts until window two is over, where the driver tells",
+        remedy: "renew it on the node before the run begins",
+    },
+    Row {
+        name: "licence",
+        lifetime: Lifetime::Document,
+        about: "the licence lasts until window two is over, where the driver tells",
+        remedy: "renew it before the run begins",
+    },
     reading(
         "wrong_version",
         "each node runs what the run left it with",

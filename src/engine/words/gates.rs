@@ -16,7 +16,7 @@ use crate::domain::watch::{self, soak::Certainty};
 use crate::engine::api::{Kind, Problem, Word};
 use crate::engine::runner::Runner;
 
-use super::{denied, ledger};
+use super::{denied, handover, ledger};
 
 /// Judged on fresh readings, not on those from before the person thought about it; everything is read twice, since what one
 /// reading alone says is no evidence.
@@ -50,6 +50,8 @@ pub async fn confirm(runner: &mut Runner, word: Word, actor: &str) -> Result<(Ev
     }
     let by = runner.people().who(actor);
     let why = sentence(&run, gate, verdict, &by.to_string(), by.name.is_some());
+    let on = handover::current(runner).filter(|_| gate == Gate::Handover && verdict != Verdict::Reject);
+    let why = on.map(|note| format!("{why} on the handover note {}", note.hash)).unwrap_or(why);
     let but = watch::soak::reservation(&run).filter(|_| gate == Gate::Production && verdict != Verdict::Reject);
     let why = but.map(|but| format!("{why}; {but}")).unwrap_or(why);
     let shown = Some(Shown::of(&run, &runner.world));

@@ -1,6 +1,7 @@
 //! People's words to a run: what is taken in which phase, and how a refusal is said.
 
 mod gates;
+mod handover;
 pub mod home;
 mod ledger;
 pub mod release;
@@ -35,6 +36,7 @@ pub async fn take(runner: &mut Runner, word: Word, actor: &str, seq: Option<u64>
     }
     let (event, why) = match word {
         Word::Confirm { .. } => gates::confirm(runner, word, actor).await?,
+        Word::TakeOver { .. } => handover::take_over(runner, word, actor).await?,
         Word::Waive { .. } => waive::waive(runner, word, actor).await?,
         Word::Acknowledge { .. } => ledger::acknowledge(runner, word, actor).await?,
         Word::Hold => hold(runner.run())?,

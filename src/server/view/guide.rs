@@ -149,5 +149,8 @@ fn gate(run: &Run, step: &str) -> Explained {
     if gate == Gate::Production {
         how.push_str(", with `--accept-early` before the shortest soak is over, or with `--reject`");
     }
+    if gate == Gate::Handover {
+        how = format!("read the note, `changeover handover {id}`, then {how}");
+    }
     (format!("a person is asked: {}", gate.question()), "person", how)
 }

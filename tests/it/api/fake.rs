@@ -320,6 +320,9 @@ impl Fake {
                 let step = self.run(id)?.run.step().unwrap().id.clone();
                 Event::Waived { rule, step, reason, by: Who::default(), shown: None }
             }
+            Word::TakeOver { note, .. } => {
+                Event::Confirmed { gate: Gate::Handover, verdict: Verdict::Accept, note, by: None, shown: None }
+            }
             Word::Acknowledge { line, .. } => {
                 return Err(Problem::new(Refuse::NotFound, "unknown_line", format!("no line `{line}`")));
             }

@@ -169,7 +169,7 @@ fn each_phase_has_its_page() {
                 "run `support-1`: waiting on the gate `production`\n",
                 "  why        a person is asked: is the new version good in production?\n",
                 "  what helps `changeover confirm support-1 production`",
-                "  failover   off since 2026-11-22T01:08:00Z, for 1h 52m\n",
+                "  failover   off since 2026-11-22T01:08:00Z, for 1h 52m: 0 % of the budget of 14d\n",
                 "do not establish failover from node `a`",
             ],
         ),

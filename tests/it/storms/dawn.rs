@@ -8,7 +8,9 @@ use changeover::domain::ids::NodeId;
 use changeover::domain::run::{Phase, Run};
 use changeover::domain::site::Role;
 use changeover::domain::version::Target;
+use changeover::domain::watch::soak;
 use changeover::engine::api::Word;
+use changeover::ports::Clock as _;
 use jiff::SignedDuration;
 
 use super::night::Night;
@@ -23,6 +25,10 @@ impl Night {
         self.clear_up();
         while self.is_updating() {
             self.stage.pass(SignedDuration::from_mins(10)).await;
+        }
+        // A soak can't end while something is not as it asks; the run is not held meanwhile, and the alert calls a person.
+        if soak::is_on(&self.run(), self.stage.clock.now()) {
+            self.mend().await;
         }
         for _ in 0..PATIENCE {
             let Some(rest) = self.rest().await else { continue };

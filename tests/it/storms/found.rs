@@ -62,11 +62,12 @@ async fn r17_the_second_sync_waits_for_the_word_of_the_new_window() {
     assert_sound(&stage, &id, "role-swap", true, "second sync");
 }
 
-/// The run was home with the door of the serving node closed: somebody had closed it days before, and nothing asked.
+/// The run was home with the door of the serving node closed: somebody had closed it hours before, and nothing asked.
 #[tokio::test(start_paused = true)]
 async fn a_closed_door_is_not_home() {
     let stage = Stage::new();
-    stage.at("step_done", "soak.soak", |world| world.close(B).unwrap());
+    // From window two on it is no condition of the soak any more.
+    stage.at("confirmed", "window-2.confirm", |world| world.close(B).unwrap());
     let id = stage.start("role-swap").await;
     let rest = stage.to_rest(&id).await;
     assert_eq!(rest.end, "check_failed", "{}", stage.story(&id));

@@ -1,0 +1,156 @@
+//! The handover note: what whoever opens window two reads, and that it is this note that is acknowledged.
+
+use changeover::domain::event::Verdict;
+use changeover::domain::gate::Gate;
+use changeover::domain::handover::{self, Note};
+use changeover::domain::ids::{NodeId, RunId};
+use changeover::engine::api::{Fleet as _, Word};
+use changeover::simulator::faults::{Fault, Planned};
+use jiff::SignedDuration;
+
+use crate::stage::{PROCEDURES, Stage, end};
+
+fn try_note(stage: &Stage, id: &RunId) -> Option<Note> {
+    let snapshot = stage.fleet.run(id).unwrap();
+    handover::note(&snapshot.run, &stage.records(id), &snapshot.world)
+}
+
+fn note(stage: &Stage, id: &RunId) -> Note {
+    try_note(stage, id).unwrap()
+}
+
+fn lines(note: &Note, title: &str) -> Vec<String> {
+    note.sections.iter().find(|section| section.title == title).unwrap().lines.clone()
+}
+
+fn says(note: &Note, title: &str, what: &str) -> bool {
+    lines(note, title).iter().any(|line| line.contains(what))
+}
+
+async fn at_handover(stage: &Stage, id: &RunId) {
+    loop {
+        let run = stage.until(id, |run| end(run).is_some() || run.open_gate().is_some()).await;
+        match run.open_gate() {
+            Some(Gate::Handover) => return,
+            Some(_) => drop(stage.accept(id, None).await.unwrap()),
+            None => panic!("{:?}\n{}", end(&run), stage.story(id)),
+        }
+    }
+}
+
+const FIRST: &str = "What happened in window one";
+const SINCE: &str = "What happened since";
+
+/// Window one went by itself: its steps with their times, the acceptance, and nothing else.
+#[tokio::test(start_paused = true)]
+async fn a_quiet_window_one_says_so() {
+    for procedure in PROCEDURES {
+        let stage = Stage::new();
+        let id = stage.start(procedure).await;
+        stage.until_step(&id, "window-1.break_failover.a").await;
+        assert_eq!(try_note(&stage, &id), None, "{procedure}");
+        stage.until_step(&id, "soak.confirm").await;
+        let early = note(&stage, &id);
+        assert_eq!(lines(&early, "What was accepted"), ["nothing"], "{procedure}");
+        at_handover(&stage, &id).await;
+        let note = note(&stage, &id);
+        assert_ne!(note.hash, early.hash, "{procedure}: an acceptance is news");
+        let steps = stage.run(&id).plan.steps.iter().filter(|step| step.id.starts_with("window-1")).count();
+        assert_eq!(lines(&note, FIRST).len(), steps, "{procedure}: {note:?}");
+        assert!(says(&note, FIRST, "`automatic_failover_off` confirmed by olga"), "{note:?}");
+        assert!(says(&note, FIRST, "(expected 1h)"), "{note:?}");
+        assert!(says(&note, "What was accepted", "gate `production` accepted"), "{note:?}");
+        assert!(says(&note, "What was accepted", "olga"), "{note:?}");
+        assert!(says(&note, SINCE, "soak_in_use"), "{note:?}");
+        assert_eq!(lines(&note, "What is unusual"), ["nothing"], "{note:?}");
+        assert!(says(&note, "What stays and what must not be done", "(survivor)"), "{note:?}");
+        assert!(says(&note, "What stays and what must not be done", "do not establish failover from node"), "{note:?}");
+        assert!(note.now.iter().any(|line| line.contains("as it should be")), "{note:?}");
+        assert_eq!(note.acknowledged, None);
+    }
+}
+
+/// Tries, doubts, holds, restarts, notices and notes of window one and of the days since are in it, each in its place.
+#[tokio::test(start_paused = true)]
+async fn an_eventful_window_one_is_told() {
+    let mut stage = Stage::new();
+    stage.fault(Planned::once(Fault::NeverReached).act("force_sync"));
+    let id = stage.start("role-swap").await;
+    stage.until_step(&id, "window-1.update.b").await;
+    stage.restart();
+    stage.word(&id, Word::Hold).await.unwrap();
+    stage.until(&id, |run| run.hold().is_some()).await;
+    stage.resume(&id).await.unwrap();
+    stage.until_step(&id, "soak.confirm").await;
+    stage.until(&id, |run| run.open_gate() == Some(Gate::Production)).await;
+    let word = |verdict, note: &str| Word::Confirm {
+        gate: Some("production".to_owned()),
+        verdict,
+        note: Some(note.to_owned()),
+        evidence: None,
+    };
+    stage.pass(SignedDuration::from_hours(1)).await;
+    stage.word(&id, word(Verdict::AcceptEarly, "all tickets are fine")).await.unwrap();
+    stage.until(&id, |run| run.soaked).await;
+    stage.fault(Planned::for_ever(Fault::NodeSilent).on(NodeId::A));
+    stage.pass(SignedDuration::from_mins(30)).await;
+    let note = note(&stage, &id);
+    let told = [
+        (FIRST, "did not arrive, tried again"),
+        (FIRST, ", 2 attempts"),
+        (FIRST, "held (operator)"),
+        (FIRST, "olga let the run go on"),
+        (FIRST, "the daemon was restarted"),
+        ("What was accepted", "before the shortest soak is over"),
+        ("What was accepted", ": all tickets are fine"),
+        (SINCE, "node_unreachable: node `a`"),
+        ("What is unusual", "node_unreachable since"),
+        ("What is unusual", "soak_silent since"),
+    ];
+    for (title, what) in told {
+        assert!(says(&note, title, what), "{title}: {what}\n{note:#?}\n{}", stage.story(&id));
+    }
+    assert!(!says(&note, SINCE, "held (operator)"), "{note:#?}");
+}
+
+/// The note that was read is the note that is acknowledged; what was added since is read first.
+#[tokio::test(start_paused = true)]
+async fn only_the_note_that_was_read_is_acknowledged() {
+    let stage = Stage::new();
+    let id = stage.start("role-swap").await;
+    stage.until_step(&id, "soak.confirm").await;
+    let early = note(&stage, &id);
+    let take_over = |read: &str| Word::TakeOver { read: read.to_owned(), note: None, evidence: None };
+    let refused = stage.word(&id, take_over(&early.hash)).await.unwrap_err();
+    assert_eq!(refused.code, "gate_not_open", "{refused:?}");
+    at_handover(&stage, &id).await;
+    let refused = stage.word(&id, take_over(&early.hash)).await.unwrap_err();
+    assert_eq!(refused.code, "handover_changed", "{refused:?}");
+    assert_eq!(stage.run(&id).open_gate(), Some(Gate::Handover));
+    let read = note(&stage, &id);
+    // Time alone changes nothing of it.
+    stage.pass(SignedDuration::from_mins(30)).await;
+    assert_eq!(note(&stage, &id).hash, read.hash, "{}", stage.story(&id));
+    stage.word(&id, take_over(&read.hash)).await.unwrap();
+    let records = stage.records(&id);
+    let word = records.iter().rfind(|record| record.event == "confirmed" && record.reason.contains("handover")).unwrap();
+    assert!(word.reason.contains(&read.hash), "{}", word.reason);
+    // It is kept as it was read, whatever window two brings.
+    assert_eq!(stage.to_rest(&id).await.end, "succeeded", "{}", stage.story(&id));
+    let kept = note(&stage, &id);
+    assert_eq!(lines(&kept, SINCE), lines(&read, SINCE));
+    assert!(kept.acknowledged.is_some_and(|who| who.starts_with("olga at ")));
+}
+
+/// Whoever is asked is told where the note is.
+#[tokio::test(start_paused = true)]
+async fn the_gate_points_to_the_note() {
+    let stage = Stage::new();
+    let id = stage.start("role-swap").await;
+    at_handover(&stage, &id).await;
+    assert!(stage.alert_says("gate_waiting", "changeover handover support-1"), "{}", stage.story(&id));
+    // Without a hash the gate is answered as any other, and the note's hash is recorded all the same.
+    let hash = note(&stage, &id).hash;
+    stage.accept(&id, Some("handover")).await.unwrap();
+    assert!(stage.records(&id).iter().any(|record| record.reason.contains(&hash)), "{}", stage.story(&id));
+}
