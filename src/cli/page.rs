@@ -85,6 +85,8 @@ fn pair(status: &Status) -> Vec<(&'static str, String)> {
         [("not driven", message), ("what helps", hint)]
     }));
     facts.extend(step(status));
+    let latest = status.step.as_ref().and_then(|step| step.latest_start).filter(|_| status.finished_at.is_none());
+    facts.extend(latest.map(|at| ("latest", format!("safe start of this step: {at}"))));
     facts.extend(status.guide.iter().flat_map(guide));
     facts.extend(status.way.iter().flat_map(way));
     facts.extend(status.gate_state.iter().flat_map(gate));
@@ -162,8 +164,7 @@ fn step(status: &Status) -> Option<(&'static str, String)> {
     let attempt = if step.attempt > 1 { format!(", attempt {}", step.attempt) } else { String::new() };
     let doing =
         status.guide.as_ref().and_then(|guide| guide.doing.as_ref()).map(|doing| format!(": {doing}")).unwrap_or_default();
-    let latest = step.latest_start.map(|at| format!(", latest safe start {at}")).unwrap_or_default();
-    Some(("step", format!("{} of {}, {}{attempt}{doing}{latest}", step.number, step.of, step.id)))
+    Some(("step", format!("{} of {}, {}{attempt}{doing}", step.number, step.of, step.id)))
 }
 
 /// `window-1.update.b 21m 4s (likely 35m, at worst 53m, learned)`

@@ -1,7 +1,9 @@
 //! Which alerts a record raises, and what they say. Pure: the outbox delivers, this decides.
 
 mod gates;
+mod late;
 mod notices;
+mod preflight;
 mod release;
 mod settings;
 
@@ -10,14 +12,13 @@ use serde::Serialize;
 
 use super::action::Kind;
 use super::booking;
-use super::checks::{self, Change, Finding};
-use super::event::{Baseline, Cause, Counts, Event, Evidence, Verdict, WaitingOn};
+use super::event::{Baseline, Cause, Event, Evidence, Verdict, WaitingOn};
 use super::ids::{NodeId, RunId};
 use super::journal::Record;
 use super::rules::Rule;
 use super::run::Run;
 use super::sheet;
-use super::step::Step;
+use late::goes_home;
 
 /// The alerts of the contract, and those that were added since.
 pub const NAMES: [&str; 27] = [
@@ -201,12 +202,12 @@ fn sayings(before: &Run, run: &Run, record: &Record, event: &Event) -> Vec<Sayin
             vec![say("in_doubt", Severity::Critical, message.clone(), hint)]
         }
         Event::Noticed { notice, raised: true, message, .. } => notices::raised(run, *notice, message),
-        Event::Checked { results } => check_changed(before, run, results),
+        Event::Checked { results } => preflight::check_changed(before, run, results),
         Event::StepBegun { baseline: Baseline { ending: true, people, .. }, .. } => {
-            drain_limit(before, people.unwrap_or_default(), "their sessions are ended now")
+            preflight::drain_limit(before, people.unwrap_or_default(), "their sessions are ended now")
         }
         Event::StepDone { evidence: Evidence::Drained { left, found }, .. } if left.is_anybody() => {
-            drain_limit(before, *left, found)
+            preflight::drain_limit(before, *left, found)
         }
         Event::StepDone { .. } if before.step().is_some_and(|step| step.kind == Kind::SwitchTraffic) => {
             let summary = format!("`{}` leads to node `{}` on every server", run.plan.service, run.survivor);
@@ -222,53 +223,8 @@ fn sayings(before: &Run, run: &Run, record: &Record, event: &Event) -> Vec<Sayin
     }
 }
 
-/// What is not as it was in the check before; the first check of a run has nothing to be compared with.
-fn check_changed(before: &Run, run: &Run, results: &[Finding]) -> Vec<Saying> {
-    let Some(last) = &before.checked else { return Vec::new() };
-    let changes = checks::changes(&last.results, results);
-    if changes.is_empty() {
-        return Vec::new();
-    }
-    let worse = changes.iter().any(Change::is_worse);
-    let severity = if worse { Severity::Warning } else { Severity::Info };
-    let summary = changes.iter().map(Change::describe).collect::<Vec<_>>().join("; ");
-    let mut remedies: Vec<&str> = changes.iter().filter(|change| change.is_worse()).map(|change| change.remedy).collect();
-    remedies.dedup();
-    let hint = if worse {
-        format!("{}; see `changeover check {}`", remedies.join("; "), run.id.site)
-    } else {
-        "nothing is left to do".to_owned()
-    };
-    vec![say("check_changed", severity, format!("the nightly check of run `{}`: {summary}", run.id), hint)]
-}
-
-/// BG-02: users or sessions were there still at the drain's limit, and the policy led on.
-fn drain_limit(before: &Run, left: Counts, what: &str) -> Vec<Saying> {
-    let node = before.step().and_then(|step| step.node).unwrap_or(before.plan.primary);
-    let summary = format!("the drain of node `{node}` has reached its limit with {}: {what}", left.describe());
-    let hint = format!("tell those who are still at work; `changeover hold {}` stops the run before it goes on", before.id);
-    vec![say("drain_limit", Severity::Warning, summary, hint)]
-}
-
 fn instruction(run: &Run) -> Option<u32> {
     Some(run.act.as_ref()?.instruction.as_ref()?.number)
-}
-
-/// The run goes home by itself; an instruction that is out is withdrawn with it.
-fn goes_home(before: &Run, run: &Run, record: &Record, steps: &[Step]) -> Vec<Saying> {
-    let step = before.step().map_or("the end", |step| step.id.as_str());
-    let ways: Vec<&str> = steps.iter().map(|step| step.id.as_str()).collect();
-    let withdrawn = instruction(before).map(|number| format!("; instruction {number} is withdrawn, do not carry it out"));
-    let summary = format!(
-        "run `{}` goes home by itself: what was left of the window was too short for `{step}` ({}); the way: {}{}",
-        run.id,
-        record.reason,
-        ways.join(", "),
-        withdrawn.unwrap_or_default()
-    );
-    let hint = format!("follow it with `changeover status {0}`; `changeover hold {0}` stops it after the next step", run.id);
-    let saying = say("window_missed", Severity::Critical, summary, hint);
-    vec![Saying { code: "goes_home".to_owned(), ..saying }]
 }
 
 /// An instruction whose promises hold no more.

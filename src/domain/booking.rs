@@ -6,7 +6,8 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::action::{Impact, Kind, When};
+use super::action::{Kind, When};
+use super::fit;
 use super::plan::{Plan, Refusal};
 use super::rules::Rule;
 use super::run::Run;
@@ -56,15 +57,15 @@ impl std::fmt::Display for Lack {
     }
 }
 
-/// How long a part's steps take by the estimates, up to the end of the last one that keeps to the window: what only looks may end
-/// after it.
+/// How long a part's steps take by the estimates, up to the end of the last one that keeps to the window, at its worst and with
+/// what must fit after it: what only looks may end after it.
 pub fn length<'s>(steps: impl IntoIterator<Item = &'s Step>, plan: &Plan) -> SignedDuration {
     let (mut sum, mut bound) = (SignedDuration::ZERO, SignedDuration::ZERO);
     for step in steps {
-        sum = sum.saturating_add(plan.expected(step.kind));
-        if step.impact() >= Impact::Disruptive {
-            bound = sum;
+        if fit::is_bound(step, false) {
+            bound = bound.max(sum.saturating_add(plan.need(step)));
         }
+        sum = sum.saturating_add(plan.likely(step.kind));
     }
     bound
 }
@@ -73,7 +74,12 @@ pub fn length<'s>(steps: impl IntoIterator<Item = &'s Step>, plan: &Plan) -> Sig
 pub fn need_of_plan(plan: &Plan, when: When, now: Timestamp) -> Need {
     let steps = || plan.steps.iter().filter(|step| step.when == when);
     let begins = || plan.steps.iter().zip(plan.times(now)).find(|(step, _)| step.when == when).map(|(_, at)| at);
-    let soak = plan.windows.first.as_ref().filter(|_| when == When::Window2).map(|first| first.to + plan.policy.min_soak);
+    let soak = plan
+        .windows
+        .first
+        .as_ref()
+        .filter(|_| when == When::Window2 && plan.urgent.is_none())
+        .map(|first| first.to + plan.policy.min_soak);
     Need { earliest: soak.or_else(begins).unwrap_or(now).max(now), length: length(steps(), plan) }
 }
 
@@ -92,9 +98,9 @@ fn soaked_from(run: &Run, rest: &[Step], now: Timestamp) -> Timestamp {
         return now;
     }
     let before = rest.iter().take_while(|step| step.when <= When::Window1);
-    let work = before.fold(SignedDuration::ZERO, |sum, step| sum.saturating_add(run.plan.expected(step.kind)));
+    let work = before.fold(SignedDuration::ZERO, |sum, step| sum.saturating_add(run.plan.likely(step.kind)));
     let from = run.soak_from.unwrap_or_else(|| now.saturating_add(work).unwrap_or(Timestamp::MAX));
-    from.saturating_add(run.plan.policy.min_soak).unwrap_or(Timestamp::MAX).max(now)
+    from.saturating_add(run.plan.shortest_soak()).unwrap_or(Timestamp::MAX).max(now)
 }
 
 /// R3: a window that overlaps a freeze is not planned with.

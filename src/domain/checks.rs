@@ -13,9 +13,11 @@ use serde::{Deserialize, Serialize};
 use super::action::Kind;
 use super::facts::Link;
 use super::ids::{NodeId, PerNode};
+use super::plan::Package;
 use super::proof::Failure;
 use super::run::Run;
 use super::site::{Node, Observation, Policy, Role, Site, SyncFact};
+use super::step::Step;
 use super::version::Target;
 use super::world::World;
 pub use accept::{AcceptedWarning, NotAcceptable, describe, failure, find, unaccepted};
@@ -101,7 +103,29 @@ pub fn of_run(run: &Run, world: &World) -> Vec<Check> {
         versions: unlinked.then(|| PerNode::new(|node| run.expected_version(node))),
         syncs_anew: plan.steps.iter().any(|step| step.kind == Kind::ForceSync),
     };
-    all(&subject, world)
+    let mut checks = all(&subject, world);
+    checks.extend(package(run, world).map(|check| completed(check, subject.policy)));
+    checks
+}
+
+/// The run's own copies of the packages, where somebody has looked at it and an update is still to come.
+fn package(run: &Run, world: &World) -> Option<Check> {
+    let needed = packages(run).len();
+    let found = world.package.as_ref().filter(|_| needed > 0)?;
+    let expected = format!("{needed} packages as they were planned");
+    let text = found.as_ref().err().cloned().unwrap_or_else(|| "all there, unchanged".to_owned());
+    Some(check(world, "package_changed", pass_if(found.is_ok()), &expected, text))
+}
+
+/// The packages of the updates that are still to come, each once.
+pub fn packages(run: &Run) -> Vec<&Package> {
+    let undone =
+        |step: &&Step| step.kind == Kind::Update && run.progress_of(step).is_some_and(|progress| progress.done_at.is_none());
+    let mut packages: Vec<&Package> = run.plan.steps.iter().filter(undone).map(|step| run.plan.package_of(step.hop)).collect();
+    packages.retain(|package| !package.sha256.is_empty());
+    packages.sort_by_key(|package| &package.sha256);
+    packages.dedup_by_key(|package| &package.sha256);
+    packages
 }
 
 /// Fail before unknown before pass; warnings are accepted one by one, and what only a person can tell is asked at gates.
@@ -144,13 +168,15 @@ fn all(subject: &Subject<'_>, world: &World) -> Vec<Check> {
     checks.extend(traffic(subject, world));
     let expected = "off on both nodes from the forced sync until the first sync after re-establishing";
     checks.push(check(world, "automatic_failover", Outcome::Person, expected, "no interface tells; the run asks at its gate"));
-    for check in &mut checks {
-        let row = row(check.name);
-        let lifetime = row.map_or(Lifetime::Reading, |row| row.lifetime).of(subject.policy);
-        check.valid_until = check.at.checked_add(lifetime).unwrap_or(Timestamp::MAX);
-        check.remedy = row.map_or("", |row| row.remedy);
-    }
-    checks
+    checks.into_iter().map(|check| completed(check, subject.policy)).collect()
+}
+
+/// With what the table says of it.
+fn completed(check: Check, policy: &Policy) -> Check {
+    let row = row(check.name);
+    let lifetime = row.map_or(Lifetime::Reading, |row| row.lifetime).of(policy);
+    let valid_until = check.at.checked_add(lifetime).unwrap_or(Timestamp::MAX);
+    Check { valid_until, remedy: row.map_or("", |row| row.remedy), ..check }
 }
 
 /// What is found stays the same while nothing has changed, unless a check says otherwise.

@@ -3,7 +3,9 @@
 //! It changes nothing. The engine records the event, [`super::machine::next`] applies it, and only then is anything sent.
 
 mod ask;
+mod closed;
 mod preflight;
+mod refused;
 mod settle;
 
 use jiff::{SignedDuration, Timestamp};
@@ -15,13 +17,14 @@ use super::event::{Baseline, Event, Evidence, Notice, Outcome, Verdict, WaitingO
 use super::facts::Link;
 use super::gate::Gate;
 use super::ids::NodeId;
-use super::late::{self, Late};
 use super::proof::{self, Failure, Proof};
 use super::rules::{self, Cure, Rule, Violation};
 use super::run::{Phase, Run};
 use super::step::Step;
 use super::watch;
 use super::world::World;
+use closed::watch_closed;
+use refused::refused;
 pub use settle::{after_restart, may_be_sent_again, pause_until};
 use settle::{instructed, settle};
 
@@ -55,7 +58,7 @@ pub fn decide(run: &Run, world: &World) -> Next {
         let why = notice_sentence(&event);
         return record(event, why);
     }
-    if checks::is_due(run, world.now) {
+    if checks::is_due(run, world) {
         let checks = checks::of_run(run, world);
         let why = format!("checked as every day: {}", checks::summary(&checks));
         return record(Event::Checked { results: checks::findings(&checks) }, why);
@@ -198,25 +201,6 @@ fn end(run: &Run) -> Next {
     }
 }
 
-/// A run that was closed unprotected: its alert stands until the pair is seen linked.
-fn watch_closed(run: &Run, world: &World) -> Next {
-    let raised = run.has_notice(Notice::UnprotectedTooLong, None);
-    let linked = matches!(world.link(), Link::Linked { .. }) && is_past_closing(run, world);
-    let (is_so, message) = match (raised, linked) {
-        (false, _) => (true, "the run was closed while the pair is without failover"),
-        (true, true) => (false, "the pair is linked: the time without failover of the closed run is over"),
-        (true, false) => return rest(None),
-    };
-    let event = Event::Noticed { notice: Notice::UnprotectedTooLong, node: None, raised: is_so, message: message.to_owned() };
-    record(event, message)
-}
-
-/// Readings that show the pair as it is since the run was closed, and not as it was before a break that was under way then.
-fn is_past_closing(run: &Run, world: &World) -> bool {
-    let Some(from) = run.finished_at.map(|closed| closed + run.plan.may_take(Kind::BreakFailover)) else { return false };
-    NodeId::BOTH.into_iter().all(|node| world.readings[node].current.as_ref().is_some_and(|read| read.is_after(from)))
-}
-
 /// A rule stands against the step: wait for what time or a reading cures, renew what lapsed, else hold.
 fn hindered(run: &Run, step: &Step, violation: Violation, world: &World) -> Next {
     match violation.cure {
@@ -225,28 +209,6 @@ fn hindered(run: &Run, step: &Step, violation: Violation, world: &World) -> Next
         Cure::Renew(kind, node) => renew(run, &violation, kind, node),
         Cure::Booking => held_by_rule(&violation),
         Cure::Person => refused(run, step, &violation, world),
-    }
-}
-
-/// A promise that only a person can lift; but what is late may be the site's to decide.
-fn refused(run: &Run, step: &Step, violation: &Violation, world: &World) -> Next {
-    if violation.rule != Rule::R3 {
-        return held_by_rule(violation);
-    }
-    match late::of(run, world) {
-        Late::Home(way) => match late::order(run, world, &way) {
-            Some(event) => {
-                record(event, format!("{}: `{}` begins no more; the run goes home by itself", violation.rule, step.id))
-            }
-            None => held_by_rule(violation),
-        },
-        Late::Look if world.now < late::look_until(run, world) => wait(
-            run,
-            WaitingOn::Appliance,
-            None,
-            format!("{}: `{}` begins no more; both nodes are read first", violation.rule, step.id),
-        ),
-        Late::Look | Late::Hold => held_by_rule(violation),
     }
 }
 
@@ -265,7 +227,7 @@ fn held_by_rule(violation: &Violation) -> Next {
 fn wait_for_time(run: &Run, step: &Step) -> Next {
     let (on, until) = match run.windows.of(step.when) {
         Some(window) if step.when != When::Window2 || run.soaked || run.is_ordered() => (WaitingOn::Window, Some(window.from)),
-        _ => (WaitingOn::Soak, run.soak_from.map(|from| from + run.plan.policy.min_soak)),
+        _ => (WaitingOn::Soak, run.soak_from.map(|from| from + run.plan.shortest_soak())),
     };
     wait(run, on, until, format!("`{}` waits for its time", step.id))
 }
@@ -317,8 +279,7 @@ fn renew(run: &Run, violation: &Violation, kind: Kind, node: Option<NodeId>) -> 
 fn soak(run: &Run, step: &Step, world: &World) -> Next {
     let until = run.soak_from.unwrap_or(world.now) + run.plan.policy.min_soak;
     let early = run.verdict == Some(Verdict::AcceptEarly);
-    let urgent = run.plan.urgent.is_some();
-    if world.now < until && !early && !urgent {
+    if world.now < until && !early && run.plan.urgent.is_none() {
         return wait(run, WaitingOn::Soak, Some(until), "the new version is watched in production".to_owned());
     }
     if let Some(unmet) = watch::soak::unmet(run, world).first() {

@@ -103,9 +103,10 @@ fn to_the_minute(time: SignedDuration) -> SignedDuration {
 }
 
 impl Progress {
-    /// How long the step took if nothing but the act itself lay between its intent and its proof.
+    /// How long the step took if nothing but the act itself lay between its intent and its proof. A clock that was put back
+    /// meanwhile measures nothing.
     pub fn measured(&self) -> Option<SignedDuration> {
-        self.took().filter(|_| !self.disturbed)
+        self.took().filter(|took| !self.disturbed && took.is_positive())
     }
 
     /// From its first intent to its proof, whatever lay between.

@@ -147,6 +147,11 @@ impl Plan {
         if kind == Kind::Soak && self.urgent.is_some() { SignedDuration::ZERO } else { self.estimate(kind).likely }
     }
 
+    /// R10: the lower bound of the soak; an urgent plan has none.
+    pub fn shortest_soak(&self) -> SignedDuration {
+        if self.urgent.is_some() { SignedDuration::ZERO } else { self.policy.min_soak }
+    }
+
     /// For so long an act may have its effect yet, though no answer came: by whichever figure is longest.
     pub fn may_take(&self, kind: Kind) -> SignedDuration {
         self.expected(kind).max(self.estimate(kind).worst)

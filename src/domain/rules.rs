@@ -151,7 +151,7 @@ fn cure_of_unable(facts: &Facts, node: NodeId) -> Cure {
     }
 }
 
-/// R3: a disruptive act begins only inside its window and if its expected time still fits.
+/// R3: a disruptive act begins only inside its window, and only if it, at its worst, and the way back from it still fit.
 fn in_window(step: &Step, facts: &Facts) -> Verdict {
     let bound = matches!(step.when, When::Window1 | When::Window2);
     let disruptive = step.kind.impact() >= Impact::Disruptive;
@@ -167,8 +167,8 @@ fn in_window(step: &Step, facts: &Facts) -> Verdict {
         WindowFact::NotYet => broken(Rule::R3, format!("{} has begun", step.when.as_str()), "it has not begun", Cure::Time),
         WindowFact::TooShort if disruptive => broken(
             Rule::R3,
-            format!("`{}` and its expected time fit into {}", step.kind, step.when.as_str()),
-            "the rest of the window is too short, or the window is over",
+            format!("`{}` and what must fit after it in the rest of {}", step.kind, step.when.as_str()),
+            "that is too short, or over",
             Cure::Person,
         ),
         _ => Ok(()),

@@ -210,6 +210,8 @@ pub struct World {
     pub has_traffic: bool,
     /// How long a switch of traffic whose answer was lost may still take effect.
     pub settling: SignedDuration,
+    /// Whether the run's own copies of the packages are as they were when it was planned; `None` while nobody has looked.
+    pub package: Option<Result<(), String>>,
     /// When everything is read next, if nothing happens before.
     pub next_look: Option<Timestamp>,
     /// The release that the run counts on, as it is now.
@@ -236,6 +238,7 @@ impl World {
             traffic,
             has_traffic,
             settling,
+            package: None,
             next_look: None,
             config: Arc::default(),
             settings: settings::Seen::default(),

@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::domain::action::Kind;
+use crate::domain::checks;
 use crate::domain::decide::{Next, after_restart, decide, may_be_sent_again};
 use crate::domain::event::{Event, Notice, WaitingOn};
 use crate::domain::ids::NodeId;
@@ -24,6 +25,7 @@ use crate::ports::{Recall, StoreError};
 use super::Around;
 use super::api::{Problem, Snapshot, Word};
 use super::look::{Busy, Seen};
+use super::package;
 use super::perform::Performer;
 use super::recorder::{RecordError, Recorder};
 use super::settings;
@@ -223,6 +225,25 @@ impl Runner {
         let readers = self.readers.clone();
         let seen = self.beside_words(async move { readers.look().await }).await?;
         self.take(seen);
+        self.look_at_package().await
+    }
+
+    /// Hashes the run's copies of the packages where a check comes next; they may have gigabytes, and are not read at every look.
+    async fn look_at_package(&mut self) -> Result<(), Stopped> {
+        let run = self.run().clone();
+        let begins = run.phase == Phase::Ready && run.step().is_some_and(|step| step.kind == Kind::Preflight);
+        if !begins && !checks::is_due(&run, &self.world) {
+            return Ok(());
+        }
+        let state = self.around.state.clone();
+        let work = async move {
+            for package in checks::packages(&run) {
+                package::check(&package::place(&state, package), &package.sha256).await?;
+            }
+            Ok(())
+        };
+        let found = self.beside_words(work).await?;
+        Arc::make_mut(&mut self.world).package = Some(found);
         Ok(())
     }
 

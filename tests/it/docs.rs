@@ -228,8 +228,9 @@ fn the_table_of_actions_is_the_codes() {
 }
 
 fn actions() -> String {
-    let mut table = "| action | what it does | takes | impact | sent again | usually | at most | undone by |\n".to_owned();
-    table.push_str("| --- | --- | --- | --- | --- | --- | --- | --- |\n");
+    let mut table =
+        "| action | what it does | takes | impact | sent again | usually | at most | undone by | too late |\n".to_owned();
+    table.push_str("| --- | --- | --- | --- | --- | --- | --- | --- | --- |\n");
     for row in TABLE {
         let undone = row.undone_by.map_or_else(|| "nothing".to_owned(), |kind| format!("`{kind}`"));
         let undone = if row.repeat == Repeat::Look || row.impact < Impact::Disruptive && row.undone_by.is_none() {
@@ -242,11 +243,12 @@ fn actions() -> String {
         // Writing into a string cannot fail.
         let _ = writeln!(
             table,
-            "| `{}` | {sentence}. | {} | {} | {} | {usually} | {most} | {undone} |",
+            "| `{}` | {sentence}. | {} | {} | {} | {usually} | {most} | {undone} | {} |",
             row.name,
             takes(row),
             impact(row),
             again(row),
+            if row.impact < Impact::Disruptive { "begins all the same" } else { "not begun; begun, it is finished" },
         );
     }
     table

@@ -1,5 +1,6 @@
 //! The preflight as its own thing: each check with each of its results, warnings and who accepts them, lifetimes, nights.
 
+mod drain;
 mod lapse;
 mod nightly;
 mod reads_only;

@@ -72,9 +72,14 @@ pub struct ExecPair {
 
 impl ExecPair {
     pub fn start() -> Self {
+        Self::start_with("")
+    }
+
+    /// With more keys of the site's policy.
+    pub fn start_with(policy: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let origin = Timestamp::now();
-        let site = exec_site(folder.path(), origin);
+        let site = exec_site(folder.path(), origin) + policy;
         let hook =
             "[[alerts.program]]\nname = \"ops\"\nprogram = [\"/bin/sh\", \"-c\", 'cat >>alerts.json; echo >>alerts.json']\n";
         let hook = hook.replace("alerts.json", folder.path().join("alerts").to_str().unwrap());
@@ -89,10 +94,15 @@ impl ExecPair {
 
     /// Answers gates until the run is at rest.
     pub fn bring_to_rest(&mut self, run: &str) -> Value {
+        self.accompany(run, at_rest)
+    }
+
+    /// Answers gates until the run is so.
+    pub fn accompany(&mut self, run: &str, seen: impl Fn(&Value) -> bool) -> Value {
         let until = Instant::now() + PATIENCE;
         while Instant::now() < until {
             let status = self.daemon.status(run).unwrap();
-            if at_rest(&status) {
+            if seen(&status) {
                 return status;
             }
             if status["waiting_on"] == "gate" {

@@ -112,7 +112,7 @@ fn production(run: &Run) -> Text {
 
 fn soak(run: &Run) -> Text {
     let until =
-        run.soak_from.map_or_else(|| "the agreed time is over".to_owned(), |from| (from + run.plan.policy.min_soak).to_string());
+        run.soak_from.map_or_else(|| "the agreed time is over".to_owned(), |from| (from + run.plan.shortest_soak()).to_string());
     lines(
         &[&format!("Keep watching the service until {until}.")],
         &[&"update or link the other node meanwhile"],

@@ -9,6 +9,7 @@ use super::{Check, Outcome, table};
 use crate::domain::event::WaitingOn;
 use crate::domain::ids::NodeId;
 use crate::domain::run::{Phase, Run};
+use crate::domain::world::World;
 
 /// One check's result as the journal keeps it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,11 +33,11 @@ pub fn findings(checks: &[Check]) -> Vec<Finding> {
 
 /// True if a run that waits has not been checked since the last time of day at which it should have been. After a daemon was
 /// down over several of them it is true once.
-pub fn is_due(run: &Run, now: Timestamp) -> bool {
+pub fn is_due(run: &Run, world: &World) -> bool {
     let Some(time) = run.plan.policy.nightly_check else { return false };
     let waits = matches!(run.phase, Phase::Waiting { on: WaitingOn::Window | WaitingOn::Soak | WaitingOn::Gate, .. });
     let last = run.checked.as_ref().map_or(run.started_at, |checked| checked.at);
-    waits && latest(now, time, &TimeZone::UTC).is_some_and(|due| due > last)
+    waits && latest(world.now, time, &world.config.calendar.zone).is_some_and(|due| due > last)
 }
 
 /// The last moment, up to now, at which clocks of this zone showed this time. A time that a day skips is taken as much later as

@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{MAX_TRIES, Next, act, begun, done, held, hindered, record, refused, renew, rest};
+use super::{LONGEST_UNREAD, MAX_TRIES, Next, act, begun, done, held, hindered, record, refused, renew, rest};
 use crate::domain::action::{Kind, Repeat};
 use crate::domain::event::{Baseline, Event, Evidence, WaitingOn};
 use crate::domain::facts::Link;
@@ -135,7 +135,9 @@ fn repeat(run: &Run, step: &Step, world: &World) -> Next {
 /// where the node doesn't tell who is there, a person decides.
 fn drain_limit(run: &Run, step: &Step, act: &Act, failure: Failure, world: &World) -> Next {
     let policy = &run.plan.policy;
-    let Some(left) = proof::left_on(run, step, act, world) else { return held(failure, true) };
+    let Some(left) = proof::left_on(run, step, act, world) else {
+        return if is_read_soon(run, step, act, world) { rest(None) } else { held(failure, true) };
+    };
     match policy.after_drain_limit {
         AfterDrain::GoOn => {
             let found = format!("{} were left when the limit passed: `after_drain_limit = \"go_on\"`", left.describe());
@@ -148,6 +150,17 @@ fn drain_limit(run: &Run, step: &Step, act: &Act, failure: Failure, world: &Worl
         }
         AfterDrain::Hold | AfterDrain::EndSessions => held(failure, true),
     }
+}
+
+/// The node answers and tells who is there, but by no reading yet that is surely younger than the order: right after a restart, say.
+fn is_read_soon(run: &Run, step: &Step, act: &Act, world: &World) -> bool {
+    let people = world.people(step.node.unwrap_or(run.plan.primary));
+    let told = people.users.is_some() || people.sessions.is_some();
+    let since = match run.phase {
+        Phase::Waiting { since, .. } | Phase::InDoubt { since, .. } => since,
+        _ => act.since,
+    };
+    told && world.now.duration_since(since) <= run.plan.limit(step.kind) + LONGEST_UNREAD
 }
 
 /// The limit has passed without proof.

@@ -143,7 +143,7 @@ pub fn void(run: &mut Run, index: usize, rule: &str, at: Timestamp) {
 /// With an early acceptance the waiver of the shortest soak is void too.
 fn void_production(run: &mut Run, at: Timestamp) {
     let early = run.verdict.take() == Some(Verdict::AcceptEarly);
-    let short = run.soak_from.is_none_or(|from| at < from + run.plan.policy.min_soak);
+    let short = run.soak_from.is_none_or(|from| at < from + run.plan.shortest_soak());
     if !(early && short) {
         return;
     }

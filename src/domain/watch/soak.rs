@@ -192,7 +192,7 @@ fn too_long(run: &Run, now: Timestamp) -> Option<Event> {
 
 /// The shortest soak is over, and nobody was seen to work on the node that is to be proven.
 fn inconclusive(run: &Run, now: Timestamp) -> Option<Event> {
-    let since = run.soak_from.filter(|since| now.duration_since(*since) >= run.plan.policy.min_soak)?;
+    let since = run.soak_from.filter(|since| now.duration_since(*since) >= run.plan.shortest_soak())?;
     let message = format!("no session was seen on node `{}` since {since}: the soak proves little", run.serving());
     run.used_at.is_none().then(|| super::raise(run, Notice::SoakInconclusive, None, true, message)).flatten()
 }

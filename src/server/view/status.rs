@@ -219,7 +219,7 @@ impl Unprotected {
 impl Soak {
     fn of(run: &Run, world: &World) -> Option<Self> {
         let since = run.soak_from.filter(|_| soak::is_on(run, world.now))?;
-        let until = since + run.plan.policy.min_soak;
+        let until = since + run.plan.shortest_soak();
         let failing = soak::unmet(run, world).into_iter().map(Failing::from).collect();
         Some(Self { since, until, used_at: run.used_at, failing })
     }

@@ -1,6 +1,7 @@
 //! The BeyondTrust driver against a box that answers as it is told.
 
 mod acts;
+mod ends;
 mod reads;
 mod server;
 mod settings;

@@ -77,6 +77,13 @@ fn a_plan_has_times_and_refusals_and_the_package_is_absolute() {
         ("impact", json!("irreversible")),
         ("sentence", json!("Update node `b` to the target version")),
         ("expected_seconds", json!(3600)),
+        ("likely_seconds", json!(3600)),
+        ("worst_seconds", json!(3600)),
+        ("estimate", json!("default")),
+        ("samples", json!(0)),
+        ("back_seconds", json!(600)),
+        ("latest_start", json!("2026-11-22T03:50:00Z")),
+        ("when_time_runs_out", json!("hold")),
         ("at", json!("2026-11-22T01:13:00Z")),
         ("stop_here", way),
     ] {
@@ -85,7 +92,7 @@ fn a_plan_has_times_and_refusals_and_the_package_is_absolute() {
 
     let left = ask(&daemon, &with(&["plan"], &ORDER));
     for part in [
-        "irreversible  1h     home [2], 10m; NO RETURN   Update node `b`",
+        "2026-11-22T03:50:00Z  window-1.update.b              irreversible  1h        10m   hold      home [2], 10m; NO RETURN   Update node `b`",
         "\n  [2] home: quiesce b, extract_data b, establish_failover a, reopen b, final_check\n",
     ] {
         assert!(left.stdout.contains(part), "{part}\n{}", left.stdout);
@@ -130,6 +137,7 @@ fn bg_22_the_page_of_a_held_run_says_whose_move_it_is() {
 run `support-1`: held (sync_failed) since 2026-11-22T01:07:00Z
   site       support, role-swap, 24.1.1 to 24.2.1
   step       6 of 24, window-1.force_sync.b: Force a sync to node `b` and prove that it was good
+  latest     safe start of this step: 2026-11-22T03:44:00Z
   why        the sync \u{fffd}[31mfailed
   next move  person
   what helps look at the failover page of both nodes, then `changeover resume support-1`: a new sync is asked for

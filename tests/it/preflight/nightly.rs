@@ -129,3 +129,16 @@ fn what_counts_as_a_change() {
         assert_eq!(changes(&[], &[finding(from, "x")]).len(), usize::from(from != Outcome::Pass), "{from:?}, new");
     }
 }
+
+/// Somebody touches the run's own copy of the package.
+#[tokio::test(start_paused = true)]
+async fn a_package_that_was_changed_is_told() {
+    let stage = Stage::set(booked());
+    let id = stage.start("role-swap").await;
+    stage.clock_to(at("2026-11-22T12:00:00Z")).await;
+    let copy = stage.folder.path().join("packages").join(&stage.run(&id).plan.package.sha256).join("base.nss");
+    std::fs::write(copy, b"another").unwrap();
+    stage.clock_to(at("2026-11-23T12:00:00Z")).await;
+    let said = stage.last_alert("check_changed");
+    assert!(said.contains("`package_changed` went from pass to fail"), "{said}");
+}

@@ -31,7 +31,8 @@ impl Night {
                 return;
             }
             if kept {
-                // At rest for good; what hands did since is mended like everything else.
+                // At rest for good; what hands did since is mended like everything else, once it has taken effect.
+                self.stage.pass(SignedDuration::from_mins(3)).await;
                 return self.mend().await;
             }
             self.check_rest(&rest.run);

@@ -1,0 +1,31 @@
+//! A promise that only a person can lift stands against the step; but what is late may be the site's to decide.
+
+use super::{Next, held_by_rule, record, wait};
+use crate::domain::event::WaitingOn;
+use crate::domain::late::{self, Late};
+use crate::domain::rules::{Rule, Violation};
+use crate::domain::run::Run;
+use crate::domain::step::Step;
+use crate::domain::world::World;
+
+/// Holds the run, or takes it home where its window has no time left and the policy says so.
+pub fn refused(run: &Run, step: &Step, violation: &Violation, world: &World) -> Next {
+    if violation.rule != Rule::R3 {
+        return held_by_rule(violation);
+    }
+    match late::of(run, world) {
+        Late::Home(way) => match late::order(run, world, &way) {
+            Some(event) => {
+                record(event, format!("{}: `{}` begins no more; the run goes home by itself", violation.rule, step.id))
+            }
+            None => held_by_rule(violation),
+        },
+        Late::Look if world.now < late::look_until(run, world) => wait(
+            run,
+            WaitingOn::Appliance,
+            None,
+            format!("{}: `{}` begins no more; both nodes are read first", violation.rule, step.id),
+        ),
+        Late::Look | Late::Hold => held_by_rule(violation),
+    }
+}
