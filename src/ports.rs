@@ -11,6 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::ids::{NodeId, RunId};
 use crate::domain::journal::Record;
+use crate::domain::settings::Told;
 use crate::domain::site::{Hands, Observation, TrafficLook};
 use crate::domain::version::Target;
 
@@ -144,6 +145,14 @@ pub trait Reader: Send + Sync {
     /// # Errors
     /// See [`ReadError`]. A wrong identity is not an error here: the reading carries it and the rules judge it (R13).
     fn observe(&self) -> BoxFuture<'_, Result<Observation, ReadError>>;
+
+    /// Lists the node's settings, where there is an interface for that. Never changes anything; safe to repeat.
+    ///
+    /// # Errors
+    /// See [`ReadError`]; what will not be told later either is no error but [`Told::Nothing`].
+    fn settings(&self) -> BoxFuture<'_, Result<Told, ReadError>> {
+        Box::pin(std::future::ready(Ok(Told::Nothing { why: "this driver lists no settings".to_owned() })))
+    }
 
     /// The facts of this node may be this old; polls faster than that learn nothing new.
     fn cache_time(&self) -> SignedDuration;

@@ -5,6 +5,7 @@
 
 mod abort;
 mod accept;
+mod acknowledge;
 mod adopt;
 mod alerts;
 mod ask;
@@ -18,6 +19,7 @@ mod failure;
 mod hold;
 mod journal;
 mod journal_file;
+mod ledger;
 mod logging;
 mod machine;
 mod node;
@@ -79,6 +81,8 @@ enum Command {
     Confirm(confirm::Confirm),
     Waive(waive::Waive),
     Accept(accept::Accept),
+    Ledger(ledger::Ledger),
+    Acknowledge(acknowledge::Acknowledge),
     Hold(hold::Hold),
     Resume(resume::Resume),
     SwitchBack(switch_back::SwitchBack),
@@ -116,6 +120,8 @@ impl Command {
             Self::Confirm(command) => command,
             Self::Waive(command) => command,
             Self::Accept(command) => command,
+            Self::Ledger(command) => command,
+            Self::Acknowledge(command) => command,
             Self::Hold(command) => command,
             Self::Resume(command) => command,
             Self::SwitchBack(command) => command,

@@ -92,6 +92,7 @@ fn pair(status: &Status) -> Vec<(&'static str, String)> {
     facts.extend(status.draining.iter().map(|draining| ("draining", drains(draining))));
     facts.extend(status.serving.map(|node| ("serving", format!("node {node}"))));
     facts.push(("failover", failover(status)));
+    facts.extend(ledger(status));
     facts.extend(status.soak.iter().flat_map(soak));
     facts.push(("node a", node(&status.nodes[NodeId::A])));
     facts.push(("node b", node(&status.nodes[NodeId::B])));
@@ -113,6 +114,13 @@ fn journal(status: &Status) -> Vec<(&'static str, String)> {
     facts.extend(status.released.as_ref().map(|given| ("released", format!("{} by {}: {}", given.at, given.by, given.note))));
     facts.push(("journal", format!("record {}, taken over by a restarted daemon: {}", status.seq, status.resumed)));
     facts
+}
+
+/// What the next sync overwrites, where anything was changed.
+fn ledger(status: &Status) -> Option<(&'static str, String)> {
+    let ledger = status.ledger.filter(|ledger| ledger.lines > 0)?;
+    let (lines, open, run) = (ledger.lines, ledger.open, &status.run);
+    Some(("settings", format!("{lines} changed since the break, not acknowledged: {open}; `changeover ledger {run}`")))
 }
 
 /// The user, with the name that the daemon's file has for them.

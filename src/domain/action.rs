@@ -18,6 +18,7 @@ pub enum Kind {
     CheckSync,
     ForceSync,
     BreakFailover,
+    RecordSettings,
     Update,
     Verify,
     Drain,
@@ -27,6 +28,7 @@ pub enum Kind {
     SwitchTraffic,
     Confirm,
     Soak,
+    CompareSettings,
     EstablishFailover,
     FinalCheck,
 }
@@ -143,6 +145,7 @@ pub const TABLE: &[Row] = &[
         undone_by: Some(Kind::EstablishFailover),
         ..row(Kind::BreakFailover, "break_failover", "Break the failover link on {node}", Parameter::Implied(Who::Primary))
     },
+    row(Kind::RecordSettings, "record_settings", "List the settings of both nodes as they are at the break", Parameter::None),
     Row {
         impact: Impact::Irreversible,
         repeat: Repeat::Person,
@@ -188,6 +191,12 @@ pub const TABLE: &[Row] = &[
         expected_minutes: 0,
         ..row(Kind::Soak, "soak", "Watch the new version in production for the agreed time", Parameter::None)
     },
+    row(
+        Kind::CompareSettings,
+        "compare_settings",
+        "Compare the settings of both nodes with those at the break, and have each line of the ledger acknowledged",
+        Parameter::None,
+    ),
     Row {
         impact: Impact::Irreversible,
         repeat: Repeat::Safe,

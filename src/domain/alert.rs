@@ -13,13 +13,14 @@ use super::checks::{self, Change, Finding};
 use super::event::{Baseline, Cause, Counts, Event, Evidence, Verdict, WaitingOn};
 use super::ids::{NodeId, RunId};
 use super::journal::Record;
+use super::ledger::Line;
 use super::rules::Rule;
 use super::run::Run;
 use super::sheet;
 use super::step::Step;
 
 /// The alerts of the contract, and those that were added since.
-pub const NAMES: [&str; 26] = [
+pub const NAMES: [&str; 27] = [
     "sync_failed",
     "step_failed",
     "by_operator",
@@ -39,6 +40,7 @@ pub const NAMES: [&str; 26] = [
     "role_conflict",
     "stray_session",
     "not_serving",
+    "settings_changed",
     "traffic_switched",
     "finished",
     "released",
@@ -192,6 +194,7 @@ fn sayings(before: &Run, run: &Run, record: &Record, event: &Event) -> Vec<Sayin
         {
             withdrawn(before, run, record)
         }
+        Event::SettingsCompared { lines, .. } => settings_changed(before, run, lines),
         Event::Waited { on: WaitingOn::Gate, .. } => vec![gates::waiting(run)],
         Event::Doubted { message } => {
             let hint = format!("the run keeps looking; after looking yourself, `changeover resume {id}` lets it act again");
@@ -245,6 +248,28 @@ fn drain_limit(before: &Run, left: Counts, what: &str) -> Vec<Saying> {
     let summary = format!("the drain of node `{node}` has reached its limit with {}: {what}", left.describe());
     let hint = format!("tell those who are still at work; `changeover hold {}` stops the run before it goes on", before.id);
     vec![say("drain_limit", Severity::Warning, summary, hint)]
+}
+
+/// So many lines are told in an alert; the ledger has them all.
+const TOLD_LINES: usize = 10;
+
+/// R9: the freeze was broken. Told once for each change: what was told as it is now is not told again.
+fn settings_changed(before: &Run, run: &Run, lines: &[Line]) -> Vec<Saying> {
+    let known = |line: &Line| {
+        before.settings.lines.iter().any(|old| (&old.id, &old.digest, old.lost) == (&line.id, &line.digest, line.lost))
+    };
+    let news: Vec<&Line> = lines.iter().filter(|line| line.lost && !known(line)).collect();
+    let Some(first) = news.first() else { return Vec::new() };
+    let told: Vec<String> = news.iter().take(TOLD_LINES).map(|line| line.describe()).collect();
+    let more = news.len().saturating_sub(TOLD_LINES);
+    let more = if more > 0 { format!("; {more} more") } else { String::new() };
+    let (left, id) = (first.node, &run.id);
+    let summary = format!("settings of node `{left}` were changed, and the next sync overwrites them: {}{more}", told.join("; "));
+    let hint = format!(
+        "re-enter on node `{}` what is to be kept, find out who changed it, then `changeover ledger {id}` and acknowledge each line",
+        left.other()
+    );
+    vec![say("settings_changed", Severity::Warning, summary, hint)]
 }
 
 fn instruction(run: &Run) -> Option<u32> {

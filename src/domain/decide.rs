@@ -134,7 +134,10 @@ fn begin(run: &Run, world: &World) -> Next {
         Kind::Confirm => ask::ask(run, step, world),
         Kind::Soak => soak(run, step, world),
         Kind::Preflight => preflight::preflight(run, step, world),
-        Kind::CheckSync | Kind::Verify | Kind::FinalCheck => look(run, step, world),
+        Kind::CompareSettings if run.settings.open().next().is_some() => ledger(run),
+        Kind::CheckSync | Kind::Verify | Kind::RecordSettings | Kind::CompareSettings | Kind::FinalCheck => {
+            look(run, step, world)
+        }
         _ => act(run, step, world),
     }
 }
@@ -310,6 +313,12 @@ fn renew(run: &Run, violation: &Violation, kind: Kind, node: Option<NodeId>) -> 
     }
 }
 
+/// R9: each line that the next sync overwrites waits for a person's word of its own.
+fn ledger(run: &Run) -> Next {
+    let open = run.settings.open().count();
+    wait(run, WaitingOn::Gate, None, format!("{}; lines that are open: {open}", Gate::SettingsLedger.question()))
+}
+
 /// The shortest soak, unless a person accepted early or the plan is urgent; and only while everything is as the soak asks.
 fn soak(run: &Run, step: &Step, world: &World) -> Next {
     let until = run.soak_from.unwrap_or(world.now) + run.plan.policy.min_soak;
@@ -332,7 +341,7 @@ fn soak(run: &Run, step: &Step, world: &World) -> Next {
 
 fn done(step: &Step, evidence: Evidence, already: bool) -> Next {
     let found = match &evidence {
-        Evidence::Seen { found } => found.clone(),
+        Evidence::Seen { found } | Evidence::Settings { found, .. } => found.clone(),
         Evidence::Sync { sync, .. } => format!("sync of {}, {}", sync.at, sync.status.as_deref().unwrap_or("good")),
         Evidence::Version { version, build } => {
             format!("version {version}{}", build.as_ref().map(|build| format!(", build {build}")).unwrap_or_default())
@@ -399,6 +408,13 @@ fn notice_sentence(event: &Event) -> String {
     match event {
         Event::Noticed { notice, raised: false, .. } => format!("{} is over", Notice::name(*notice)),
         Event::Noticed { message, .. } => message.clone(),
+        Event::SettingsCompared { lines, .. } => {
+            let lost = lines.iter().filter(|line| line.lost).count();
+            format!(
+                "settings were compared with those at the break; lines: {}, that the next sync overwrites: {lost}",
+                lines.len()
+            )
+        }
         _ => String::new(),
     }
 }

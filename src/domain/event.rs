@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::checks::Finding;
 use super::gate::Gate;
-use super::ids::NodeId;
+use super::ids::{NodeId, PerNode};
+use super::ledger::Line;
 use super::people::Who;
 use super::plan::Plan;
 use super::rules::Rule;
@@ -161,6 +162,19 @@ pub enum Event {
         raised: bool,
         message: String,
     },
+    /// Settings were compared with those at the break, and there are other lines than before.
+    SettingsCompared {
+        /// The node from which the next sync will run.
+        keeper: NodeId,
+        lines: Vec<Line>,
+    },
+    /// A person has seen a line of the ledger, as it is now.
+    LineAcknowledged {
+        line: String,
+        digest: String,
+        by: String,
+        note: Option<String>,
+    },
     /// An alert was given up after its last retry.
     Undelivered {
         id: String,
@@ -246,6 +260,11 @@ pub enum Evidence {
     /// BG-02: who was left on a node when its drain was over, and why that is enough.
     Drained {
         left: Counts,
+        found: String,
+    },
+    /// The listings of both nodes' settings at the break.
+    Settings {
+        snapshot: PerNode<Option<FileEvidence>>,
         found: String,
     },
 }
@@ -433,6 +452,8 @@ impl Event {
             Self::NodeReplaced { .. } => "node_replaced",
             Self::Closed { .. } => "closed",
             Self::Noticed { .. } => "noticed",
+            Self::SettingsCompared { .. } => "settings_compared",
+            Self::LineAcknowledged { .. } => "line_acknowledged",
             Self::Undelivered { .. } => "undelivered",
             Self::Finished { .. } => "finished",
             Self::Released { .. } => "released",

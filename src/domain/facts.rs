@@ -142,6 +142,31 @@ pub struct Facts {
     pub unrehearsed: Option<String>,
     /// What a person has set aside for the step that is judged.
     pub waived: Vec<Rule>,
+    /// R9: the settings that a link would overwrite.
+    pub settings: SettingsFact,
+}
+
+/// What is known of the settings that the next sync overwrites.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum SettingsFact {
+    /// Nothing is told of them, or nobody asked at the break: people's freeze alone covers them.
+    Untold,
+    /// They were recorded at the break, and are not compared, or not every line is acknowledged.
+    Open,
+    /// Compared since the last change, and every line acknowledged.
+    Settled,
+}
+
+impl SettingsFact {
+    /// After a comparison.
+    fn settled(self) -> Self {
+        if self == Self::Open { Self::Settled } else { self }
+    }
+
+    /// A comparison of before says nothing of now.
+    pub fn lapsed(self) -> Self {
+        if self == Self::Settled { Self::Open } else { self }
+    }
 }
 
 impl Facts {
@@ -185,6 +210,7 @@ impl Facts {
             movable: true,
             unrehearsed: None,
             waived: Vec::new(),
+            settings: SettingsFact::Untold,
         }
     }
 
@@ -300,11 +326,14 @@ impl Facts {
                 // What the others ask is in no fact that a rule judges.
                 _ => {}
             },
+            Kind::RecordSettings => self.settings = SettingsFact::Open,
+            Kind::CompareSettings => self.settings = self.settings.settled(),
             Kind::Soak => self.soaked = true,
             Kind::EstablishFailover => {
                 self.set_link(Link::Linked { primary: node });
                 self.touched_both();
                 self.unprotected = false;
+                self.settings = SettingsFact::Untold;
                 self.nodes.a.written = false;
                 self.nodes.b.written = false;
             }
@@ -319,6 +348,7 @@ impl Facts {
     pub fn entering(mut self, when: When) -> Self {
         self.autopilot_off = false;
         self.fresh_sync = false;
+        self.settings = self.settings.lapsed();
         if when == When::Window2 {
             self.nodes.a.backed_up = false;
             self.nodes.b.backed_up = false;
@@ -367,6 +397,7 @@ impl Facts {
     fn switched(&mut self, to: NodeId) {
         self.serving = Some(to);
         self.survivor = to;
+        self.settings = self.settings.lapsed();
         if self.unprotected {
             self.writes_to(Some(to));
         }

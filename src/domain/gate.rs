@@ -35,6 +35,8 @@ pub enum Gate {
     /// R9: the node is closed to clients. Opens only while a person closes it, for closings that the daemon can't see because
     /// it is let through itself (a firewall rule).
     NodeClosed,
+    /// R9: each line of the ledger. Opens only where settings were compared and lines are open; it is answered line by line.
+    SettingsLedger,
     /// The node is open to clients again. Opens only while a person opens it, for openings that the daemon can't see: a standby
     /// takes no client whatever happens, and not every driver can try.
     NodeOpen,
@@ -54,7 +56,7 @@ const fn row(gate: Gate, name: &'static str, asked: bool, question: &'static str
     Row { gate, name, asked, question }
 }
 
-const TABLE: [Row; 12] = [
+const TABLE: [Row; 13] = [
     row(Gate::Production, "production", true, "is the new version good in production?"),
     row(
         Gate::AutomaticFailoverOff,
@@ -86,6 +88,7 @@ const TABLE: [Row; 12] = [
     row(Gate::Order, "order", true, "is the order there, and is the whole chain under maintenance?"),
     row(Gate::SyncStatus, "sync_status", false, "does this exact sync status text mean a good sync?"),
     row(Gate::NodeClosed, "node_closed", false, "is the node closed to all clients but the daemon?"),
+    row(Gate::SettingsLedger, "settings_ledger", false, "have you seen, line by line, which settings the next sync overwrites?"),
     row(Gate::NodeOpen, "node_open", false, "is the node open to clients again?"),
 ];
 

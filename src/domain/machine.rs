@@ -17,6 +17,7 @@ use super::ids::{PerNode, RunId};
 use super::journal::{self, ChainError, Record};
 use super::plan::{Adoption, Plan};
 use super::run::{Phase, Progress, Run};
+use super::settings::Frozen;
 use super::waiver::WAIVABLE;
 use apply::apply;
 use edges::PhaseKind;
@@ -126,6 +127,7 @@ pub fn begin(id: RunId, plan: Box<Plan>, actor: &str, at: Timestamp) -> Run {
         released: None,
         checked: None,
         accepted: Vec::new(),
+        settings: Frozen::default(),
         plan,
     };
     match run.plan.adopted.clone() {
@@ -177,7 +179,12 @@ pub fn phase_name(phase: &Phase) -> &'static str {
 /// succeeded is released, and a finished run notices nothing but the end of the unprotected time that it was closed in.
 fn is_expected(run: &Run, event: &Event) -> bool {
     let fits = match event {
+        Event::LineAcknowledged { line, digest, .. } => {
+            run.settings.open().any(|open| open.id == *line && open.digest == *digest)
+        }
         Event::Confirmed { gate: Gate::Production, .. } if run.step().is_some_and(|step| step.kind == Kind::Soak) => true,
+        // It is answered line by line.
+        Event::Confirmed { gate: Gate::SettingsLedger, .. } => false,
         Event::Confirmed { gate, .. } => run.open_gate() == Some(*gate),
         Event::Reminded { .. } => run.asked.is_some() && matches!(run.phase, Phase::Waiting { on: WaitingOn::Gate, .. }),
         Event::Waived { rule, step, .. } => WAIVABLE.contains(rule) && run.step().is_some_and(|here| here.id == *step),

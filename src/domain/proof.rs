@@ -7,6 +7,7 @@ use super::event::{Baseline, Counts, Evidence};
 use super::facts::Link;
 use super::ids::NodeId;
 use super::run::{Act, Phase, Run};
+use super::settings;
 use super::site::{Observation, Role, SyncFact};
 use super::step::Step;
 use super::world::World;
@@ -61,9 +62,14 @@ pub fn of_act(run: &Run, step: &Step, act: &Act, world: &World) -> Proof {
         Kind::Reopen => opened(node, act, world),
         Kind::SwitchTraffic => switched(run, node, world),
         Kind::Backup | Kind::ExtractData => not_yet("its files"),
-        Kind::Preflight | Kind::CheckSync | Kind::Verify | Kind::Confirm | Kind::Soak | Kind::FinalCheck => {
-            of_look(run, step, world)
-        }
+        Kind::Preflight
+        | Kind::CheckSync
+        | Kind::RecordSettings
+        | Kind::Verify
+        | Kind::Confirm
+        | Kind::Soak
+        | Kind::CompareSettings
+        | Kind::FinalCheck => of_look(run, step, world),
     }
 }
 
@@ -73,6 +79,7 @@ pub fn of_look(run: &Run, step: &Step, world: &World) -> Proof {
         Kind::CheckSync => in_sync(run, world),
         Kind::Verify => verified(run, step.node.unwrap_or(run.plan.primary), world),
         Kind::FinalCheck => final_check(run, world),
+        Kind::RecordSettings | Kind::CompareSettings => settings::of_look(run, step, world),
         _ => not_yet("nothing: this step is decided elsewhere"),
     }
 }

@@ -8,7 +8,7 @@
 pub mod mutation;
 
 use super::action::{Impact, Kind, When};
-use super::facts::{Facts, Known, Link, WindowFact};
+use super::facts::{Facts, Known, Link, SettingsFact, WindowFact};
 use super::gate::Gate;
 use super::ids::NodeId;
 use super::step::Step;
@@ -273,7 +273,8 @@ fn no_overwrite(step: &Step, facts: &Facts) -> Verdict {
     }
 }
 
-/// R9: what a re-established link would not carry over is extracted, after the node was closed and directly before. A node that
+/// R9: what a re-established link would not carry over is extracted, after the node was closed and directly before; which settings
+/// it overwrites is known, where the interface tells, and acknowledged. A node that
 /// traffic was taken from is closed before anything is taken from it or changed on it: it may have come back open.
 fn no_gap(step: &Step, facts: &Facts) -> Verdict {
     let left = facts.survivor.other();
@@ -286,6 +287,10 @@ fn no_gap(step: &Step, facts: &Facts) -> Verdict {
     if linked && !node.extracted {
         let expected = format!("the session data of node `{left}` extracted directly before");
         return broken(Rule::R9, expected, "they are not", Cure::Renew(Kind::ExtractData, Some(left)));
+    }
+    if linked && facts.settings == SettingsFact::Open {
+        let expected = format!("the settings of node `{left}` compared with those at the break, and every line acknowledged");
+        return broken(Rule::R9, expected, "they are not", Cure::Renew(Kind::CompareSettings, None));
     }
     Ok(())
 }

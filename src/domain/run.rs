@@ -10,6 +10,7 @@ use super::gate::Gate;
 use super::ids::{NodeId, PerNode, RunId};
 use super::plan::{Plan, Windows};
 use super::rehearsal::Release;
+use super::settings::Frozen;
 use super::site::{OnSoakFailure, SyncFact};
 use super::step::Step;
 use super::version::{Target, Version};
@@ -183,6 +184,8 @@ pub struct Run {
     pub checked: Option<Checked>,
     /// Warnings that people have accepted since the start.
     pub accepted: Vec<AcceptedWarning>,
+    /// R9: the settings at the break, and what was changed since.
+    pub settings: Frozen,
 }
 
 /// What the preflight found, and when.
@@ -233,6 +236,9 @@ impl Run {
     /// The gate that waits for a person now.
     pub fn open_gate(&self) -> Option<Gate> {
         match (&self.phase, self.step()) {
+            (Phase::Waiting { on: WaitingOn::Gate, .. }, Some(step)) if step.kind == Kind::CompareSettings => {
+                Some(Gate::SettingsLedger)
+            }
             (Phase::Waiting { on: WaitingOn::Gate, .. }, Some(step)) => step.gate,
             (Phase::Waiting { on: WaitingOn::Operator, .. }, Some(step)) if Gate::of_act(step.kind).is_some() => {
                 Gate::of_act(step.kind)

@@ -118,6 +118,9 @@ pub struct Policy {
     pub max_silence: SignedDuration,
     /// How long before a window's end `window_closing` goes out.
     pub closing_notice: SignedDuration,
+    /// R9: how often settings are compared with those at the break while failover is broken.
+    #[serde(default = "settings_look")]
+    pub settings_look: SignedDuration,
     /// R3: how long an action is expected to take, by action name.
     pub expected: BTreeMap<String, SignedDuration>,
     /// How long an action may take before it is in doubt, by action name.
@@ -207,6 +210,11 @@ fn an_hour() -> SignedDuration {
     SignedDuration::from_hours(1)
 }
 
+/// A listing of a large site is some hundred calls: often enough to find who changed what, and no load.
+fn settings_look() -> SignedDuration {
+    SignedDuration::from_mins(15)
+}
+
 impl Default for Policy {
     fn default() -> Self {
         Self {
@@ -224,6 +232,7 @@ impl Default for Policy {
             max_unprotected: SignedDuration::from_hours(14 * 24),
             max_silence: SignedDuration::from_mins(5),
             closing_notice: SignedDuration::from_mins(30),
+            settings_look: settings_look(),
             expected: BTreeMap::new(),
             limits: BTreeMap::new(),
             rehearsal: None,

@@ -15,6 +15,7 @@ use super::late;
 use super::proof::{self, Failure};
 use super::rules::Rule;
 use super::run::{Phase, Run};
+use super::settings;
 use super::site::Role;
 use super::step::Step;
 use super::window::format_duration;
@@ -178,6 +179,7 @@ pub fn notice(run: &Run, world: &World) -> Option<Event> {
         .or_else(|| role_conflict_untold(run, world))
         .or_else(|| NodeId::BOTH.into_iter().find_map(|node| service::not_serving(run, node, world)))
         .or_else(|| soak::notice(run, world))
+        .or_else(|| settings::news(run, world).filter(|_| run.phase != Phase::Acting))
 }
 
 fn raise(run: &Run, notice: Notice, node: Option<NodeId>, is_so: bool, message: impl Into<String>) -> Option<Event> {

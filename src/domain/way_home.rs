@@ -160,7 +160,8 @@ fn against_home(facts: &Facts, when: When) -> Vec<Violation> {
 
 fn step(kind: Kind, node: Option<NodeId>, when: When) -> Step {
     let gate = (kind == Kind::Confirm).then_some(Gate::AutomaticFailoverOff);
-    Step { id: String::new(), when, kind, node: node.filter(|_| gate.is_none()), gate, hop: 0 }
+    let node = node.filter(|_| gate.is_none() && kind != Kind::CompareSettings);
+    Step { id: String::new(), when, kind, node, gate, hop: 0 }
 }
 
 /// At home the standby must be able to take over: what was closed on the way is opened once the link is proven.

@@ -9,12 +9,13 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::booking;
 use super::event::Counts;
-use super::facts::{Facts, Known, Link, NodeFacts, WindowFact};
+use super::facts::{Facts, Known, Link, NodeFacts, SettingsFact, WindowFact};
 use super::fit;
 use super::ids::{NodeId, PerNode};
 use super::people::People;
 use super::rehearsal::{self, Released};
 use super::run::Run;
+use super::settings;
 use super::site::{Observation, Role, SyncFact, TrafficLook};
 use super::step::Step;
 use super::waiver;
@@ -215,6 +216,8 @@ pub struct World {
     pub released: Released,
     /// What the config says now.
     pub config: Arc<Current>,
+    /// What was read of settings.
+    pub settings: settings::Seen,
 }
 
 /// What the config says now of a site, and may not have said when a run began.
@@ -234,8 +237,9 @@ impl World {
             has_traffic,
             settling,
             next_look: None,
-            released: Released::Unread,
             config: Arc::default(),
+            settings: settings::Seen::default(),
+            released: Released::Unread,
         }
     }
 
@@ -272,7 +276,15 @@ impl World {
             movable: self.has_traffic,
             unrehearsed: rehearsal::stands_against(&run.plan, &self.released, self.now),
             waived: waiver::in_force(run, step, self),
+            settings: self.settings_fact(run),
         }
+    }
+
+    fn settings_fact(&self, run: &Run) -> SettingsFact {
+        if !run.compares_settings() || run.unprotected_since().is_none() {
+            return SettingsFact::Untold;
+        }
+        if settings::is_settled(run, self) { SettingsFact::Settled } else { SettingsFact::Open }
     }
 
     fn node_facts(&self, run: &Run, node: NodeId) -> NodeFacts {

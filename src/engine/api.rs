@@ -119,6 +119,11 @@ pub enum Word {
         rule: String,
         reason: String,
     },
+    /// A line of the ledger was seen, as it is now.
+    Acknowledge {
+        line: String,
+        note: Option<String>,
+    },
     Hold,
     /// A warning of the preflight, as it is found now, is not to stand in the way.
     AcceptWarning {
@@ -165,6 +170,7 @@ impl Word {
             Self::Confirm { .. } => "confirm",
             Self::Waive { .. } => "waive",
             Self::AcceptWarning { .. } => "accept",
+            Self::Acknowledge { .. } => "acknowledge",
             Self::Hold => "hold",
             Self::Resume { .. } | Self::Rebook(_) => "resume",
             Self::SwitchBack { .. } => "switch-back",

@@ -19,6 +19,7 @@ pub mod recorder;
 pub mod releases;
 pub mod retry;
 pub mod runner;
+mod settings;
 pub mod site;
 pub mod untouched;
 mod words;

@@ -12,9 +12,11 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::domain::action::Kind;
 use crate::domain::decide::{Next, after_restart, decide, may_be_sent_again};
 use crate::domain::event::{Event, Notice, WaitingOn};
+use crate::domain::ids::NodeId;
 use crate::domain::machine::Command;
 use crate::domain::people::People;
 use crate::domain::run::{Phase, Run};
+use crate::domain::settings::{Want, due};
 use crate::domain::shown::Shown;
 use crate::domain::world::World;
 use crate::ports::{Recall, StoreError};
@@ -24,6 +26,7 @@ use super::api::{Problem, Snapshot, Word};
 use super::look::{Busy, Seen};
 use super::perform::Performer;
 use super::recorder::{RecordError, Recorder};
+use super::settings;
 use super::site::{SitePorts, SiteReaders};
 use super::words;
 
@@ -156,6 +159,9 @@ impl Runner {
 
     async fn go(&mut self) -> Result<(), Stopped> {
         loop {
+            if let Some(want) = due(self.run(), &self.world) {
+                Box::pin(self.look_at_settings(want)).await?;
+            }
             match decide(self.run(), &self.world) {
                 Next::Record { event, why } => Box::pin(self.follow(event, why)).await?,
                 Next::Rest { .. } if self.run().is_finished() && !self.run().is_watched() => return Ok(()),
@@ -224,6 +230,20 @@ impl Runner {
     pub async fn look_now(&mut self) {
         let seen = self.readers.look().await;
         self.take(seen);
+    }
+
+    /// Reads settings once, where that is due. Words that arrive meanwhile are taken.
+    async fn look_at_settings(&mut self, want: Want) -> Result<(), Stopped> {
+        let (around, readers, run) = (self.around.clone(), self.readers.clone(), self.run().clone());
+        let seen = self.beside_words(async move { settings::look(&around, &readers, &run, want).await }).await?;
+        seen.into_world(Arc::make_mut(&mut self.world));
+        self.recorder.publish(self.world.clone());
+        Ok(())
+    }
+
+    /// The jobs that run by themselves on a node, where its driver tells.
+    pub async fn enabled_jobs(&self, node: NodeId) -> Vec<String> {
+        settings::enabled_jobs(&self.readers, node).await
     }
 
     fn take(&mut self, seen: Seen) {

@@ -173,6 +173,16 @@ pub struct WaiveBody {
     pub seq: Option<u64>,
 }
 
+/// The body of `acknowledge`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AcknowledgeBody {
+    /// The line's id.
+    pub line: String,
+    pub note: Option<String>,
+    pub seq: Option<u64>,
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ResumeBody {

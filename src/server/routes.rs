@@ -16,12 +16,12 @@ use crate::engine::api::{AdoptRequest, Fleet, PlanRequest, Replaced, Snapshot, W
 use super::answer::{Answer, Refused, json as answer, lines, ok};
 use super::guard::guard;
 use super::input::{
-    AbortBody, AcceptBody, Actor, After, CloseBody, ConfirmBody, For, HoldBody, Id, Input, Name, ReleaseBody, ReplaceBody,
-    ResumeBody, SiteNode, SwitchBackBody, WaiveBody, required, short,
+    AbortBody, AcceptBody, AcknowledgeBody, Actor, After, CloseBody, ConfirmBody, For, HoldBody, Id, Input, Name, ReleaseBody,
+    ReplaceBody, ResumeBody, SiteNode, SwitchBackBody, WaiveBody, required, short,
 };
 use super::view::{
-    Adoption, AlertTests, ByHand, Checks, LeftUntouched, NoRun, People, Plan, Runs, SiteView, Sites, Started, Status, Ways,
-    WindowsView,
+    Adoption, AlertTests, ByHand, Checks, Ledger, LeftUntouched, NoRun, People, Plan, Runs, SiteView, Sites, Started, Status,
+    Ways, WindowsView,
 };
 
 /// Where a request came in.
@@ -48,6 +48,8 @@ pub fn router(fleet: Arc<dyn Fleet>, door: Door) -> Router {
         .route("/runs/{id}", get(run))
         .route("/runs/{id}/by-hand", get(by_hand))
         .route("/runs/{id}/journal", get(journal))
+        .route("/runs/{id}/ledger", get(ledger))
+        .route("/runs/{id}/acknowledge", post(acknowledge))
         .route("/runs/{id}/confirm", post(confirm))
         .route("/runs/{id}/waive", post(waive))
         .route("/runs/{id}/hold", post(hold))
@@ -150,6 +152,14 @@ async fn waive(State(fleet): Shared, Id(id): Id, Actor(actor): Actor, Input(body
 
 async fn people(State(fleet): Shared) -> Answer {
     ok(&People { people: fleet.people().all().cloned().collect() })
+}
+
+async fn ledger(State(fleet): Shared, Id(id): Id) -> Answer {
+    ok(&Ledger::of(&fleet.run(&id)?))
+}
+
+async fn acknowledge(State(fleet): Shared, Id(id): Id, Actor(actor): Actor, Input(body): Input<AcknowledgeBody>) -> Answer {
+    tell(&*fleet, &id, Word::Acknowledge { line: body.line, note: short(body.note)? }, &actor, body.seq).await
 }
 
 async fn hold(State(fleet): Shared, Id(id): Id, Actor(actor): Actor, Input(body): Input<HoldBody>) -> Answer {

@@ -2,6 +2,7 @@
 
 mod ending;
 mod files;
+mod settings;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -41,6 +41,7 @@ mod rehearsal;
 mod replace;
 mod rules;
 mod runs;
+mod settings;
 mod simulator;
 mod space;
 mod stage;

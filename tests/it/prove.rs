@@ -145,16 +145,23 @@ fn loading_takes_milliseconds() {
 }
 
 /// Wrong ones that a run would set right by itself, by doing an earlier step once more; a procedure has to say it.
-const RENEWED: [&str; 5] = [
+const RENEWED: [&str; 6] = [
     "backup-from-before-it-last-served",
     "establish-without-the-survivors-backup",
     "extraction-before-quiesce",
     "extraction-before-the-update",
+    "settings-compared-days-before",
     "sync-days-before",
 ];
 
 /// Wrong ones that nothing but the proof keeps from being run to their end.
-const ONLY_PROVED: [&str; 3] = ["confirmed-before-the-update", "confirmed-where-nobody-works", "second-update-in-window-one"];
+const ONLY_PROVED: [&str; 5] = [
+    "confirmed-before-the-update",
+    "confirmed-where-nobody-works",
+    "second-update-in-window-one",
+    "settings-compared-with-nothing",
+    "settings-listed-before-the-break",
+];
 
 /// Not run, since they would wait for ever: for an answer before there is a question, for a soak that nothing begins or ends.
 const ENDLESS: [&str; 3] = ["gate-that-opens-by-itself", "no-soak", "soak-in-window-one"];

@@ -1,7 +1,7 @@
 //! Each rule over facts: what it refuses, and what it lets pass.
 
 use changeover::domain::action::{Kind, When};
-use changeover::domain::facts::{Facts, Known, Link, WindowFact};
+use changeover::domain::facts::{Facts, Known, Link, SettingsFact, WindowFact};
 use changeover::domain::gate::Gate;
 use changeover::domain::ids::NodeId;
 use changeover::domain::rules::{self, Rule};
@@ -166,6 +166,8 @@ const CASES: &[Case] = &[
     // R9
     refused(Rule::R9, Equal, W2, EstablishFailover, Some(B), |f| f.nodes.a.closed = false),
     refused(Rule::R9, Equal, W2, EstablishFailover, Some(B), |f| f.nodes.a.extracted = false),
+    refused(Rule::R9, Equal, W2, EstablishFailover, Some(B), |f| f.settings = SettingsFact::Open),
+    passes(Equal, W2, EstablishFailover, Some(B), |f| f.settings = SettingsFact::Settled),
     // R10
     refused(Rule::R10, Second, W2, Update, Some(A), |f| f.confirmed = false),
     refused(Rule::R10, Second, W2, Update, Some(A), |f| f.soaked = false),

@@ -27,7 +27,7 @@ use changeover::engine::site::SitePorts;
 use changeover::ports::{Clock, Journal, Traffic};
 use changeover::simulator::faults::{Fault, Planned};
 use changeover::simulator::inprocess::{InProcessOptions, SimSite, VirtualClock};
-use changeover::simulator::world::{self, Truth, World, WorldOptions};
+use changeover::simulator::world::{self, SettingChanged, Truth, World, WorldOptions};
 use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
 
@@ -373,14 +373,37 @@ impl Stage {
         if let Some(number) = run.act.as_ref().and_then(|act| act.instruction.as_ref()).map(|instruction| instruction.number) {
             return self.do_as_told(id, number).await;
         }
-        if run.open_gate().is_none() {
-            return;
+        match run.open_gate() {
+            None => return,
+            Some(Gate::SettingsLedger) => return self.acknowledge_all(id).await,
+            Some(_) => {}
         }
         if let Err(problem) = self.accept(id, None).await {
             // R16: stray sessions; they end after a while.
             assert!(matches!(problem.code.as_str(), "one_serves" | "soak_failed" | "gate_not_open"), "{problem:?}");
             self.pass(SignedDuration::from_mins(10)).await;
         }
+    }
+
+    /// Says of each open line that it was seen.
+    pub async fn acknowledge_all(&self, id: &RunId) {
+        let open: Vec<String> = self.run(id).settings.open().map(|line| line.id.clone()).collect();
+        for line in open {
+            self.acknowledge(id, &line).await.unwrap_or_else(|problem| panic!("{problem:?}"));
+        }
+        // The lines are compared once more before the run goes on.
+        self.pass(SignedDuration::from_mins(2)).await;
+    }
+
+    pub async fn acknowledge(&self, id: &RunId, line: &str) -> Result<Snapshot, Problem> {
+        self.word(id, Word::Acknowledge { line: line.to_owned(), note: None }).await
+    }
+
+    /// Somebody enters, changes or, without a value, removes a setting on a node.
+    pub fn set_item(&self, node: NodeId, kind: &str, id: &str, value: Option<&str>) {
+        let (name, value) = (value.map(|_| format!("{kind}-{id}")), value.unwrap_or_default().to_owned());
+        let changed = SettingChanged { kind: kind.to_owned(), id: id.to_owned(), name, value, enabled: None };
+        self.site.current().change_setting(node, changed).unwrap();
     }
 
     async fn do_as_told(&self, id: &RunId, number: u32) {

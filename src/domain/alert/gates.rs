@@ -11,6 +11,9 @@ use crate::domain::run::Run;
 /// A gate opens.
 pub fn waiting(run: &Run) -> Saying {
     let gate = run.open_gate();
+    if gate == Some(Gate::SettingsLedger) {
+        return ledger(run);
+    }
     let question = gate.map(Gate::question).unwrap_or_default();
     let name = gate.map(Gate::name).unwrap_or_default();
     let whom = gate.map(|gate| whom(run, gate)).unwrap_or_default();
@@ -22,6 +25,13 @@ pub fn waiting(run: &Run) -> Saying {
 fn urgent(run: &Run, gate: Option<Gate>) -> String {
     let why = run.plan.urgent.as_ref().filter(|_| gate == Some(Gate::Production));
     why.map(|why| format!("; the plan is urgent, no shortest soak follows: {why}")).unwrap_or_default()
+}
+
+/// Lines of the ledger are acknowledged one by one.
+fn ledger(run: &Run) -> Saying {
+    let (open, question) = (run.settings.open().count(), Gate::SettingsLedger.question());
+    let hint = format!("changeover ledger {}", run.id);
+    say("gate_waiting", Severity::Info, format!("a person is asked: {question} Open lines: {open}"), hint)
 }
 
 /// Whom the gate asks, where it says so: ` (2 of owner, manager)`.

@@ -48,6 +48,10 @@ fn of_pair(run: &Run, step: &Step) -> Option<Text> {
     Some(match (step.kind, step.gate) {
         (Kind::SwitchTraffic, _) => switch_traffic(run, step.node?),
         (Kind::Confirm, Some(Gate::Production)) => production(run),
+        (Kind::RecordSettings, _) => {
+            lines(&[&"Note for both nodes which users, groups and Jump items there are."], &[], "both lists are kept.")
+        }
+        (Kind::CompareSettings, _) => settings(run),
         (Kind::Soak, _) => soak(run),
         (Kind::Preflight, _) => linked(run, run.plan.primary, "the pair is as the plan expects it"),
         (Kind::CheckSync, _) => linked(run, run.plan.primary, "the last sync was good"),
@@ -59,6 +63,23 @@ fn of_pair(run: &Run, step: &Step) -> Option<Text> {
 fn named(run: &Run, node: NodeId) -> String {
     let facts = &run.plan.nodes[node];
     format!("node `{node}`, box {} at {}", facts.identity, facts.address)
+}
+
+/// What the next sync overwrites, from the journal; the rest by eye.
+fn settings(run: &Run) -> Text {
+    let left = run.keeper().other();
+    let eye = format!("Compare users, groups and Jump items of {} with those of {}.", named(run, left), named(run, left.other()));
+    let known =
+        run.settings.lines.iter().filter(|line| line.lost).map(|line| format!("{}: it {}.", line.describe(), line.fate()));
+    let steps: Vec<String> = std::iter::once(eye).chain(known).collect();
+    Text {
+        steps,
+        never: vec![format!("take for granted that a sync carries over what was entered on node `{left}`: it overwrites it")],
+        seen: format!(
+            "whatever was entered on node `{left}` since the break is entered on node `{}` too, or given up.",
+            left.other()
+        ),
+    }
 }
 
 fn switch_traffic(run: &Run, to: NodeId) -> Text {
@@ -228,6 +249,12 @@ fn seen(run: &Run, step: &Step, node: NodeId) -> String {
             format!("node `{node}` is primary, node `{other}` standby, and then node `{node}` shows a newer sync that was good.")
         }
         Kind::Confirm => "it is so on both nodes.".to_owned(),
-        Kind::Preflight | Kind::CheckSync | Kind::SwitchTraffic | Kind::Soak | Kind::FinalCheck => "it is so.".to_owned(),
+        Kind::Preflight
+        | Kind::CheckSync
+        | Kind::RecordSettings
+        | Kind::SwitchTraffic
+        | Kind::Soak
+        | Kind::CompareSettings
+        | Kind::FinalCheck => "it is so.".to_owned(),
     }
 }

@@ -9,11 +9,13 @@ use crate::domain::action::{Kind, When};
 use crate::domain::asked::Answer;
 use crate::domain::checks::AcceptedWarning;
 use crate::domain::estimate;
-use crate::domain::event::{Cause, Event, Evidence, Notice, Verdict, WaitingOn};
-use crate::domain::ids::NodeId;
+use crate::domain::event::{Cause, Event, Evidence, FileEvidence, Notice, Verdict, WaitingOn};
+use crate::domain::ids::{NodeId, PerNode};
+use crate::domain::ledger::Line;
 use crate::domain::plan::Plan;
 use crate::domain::rehearsal::Release;
 use crate::domain::run::{Act, Checked, Hold, Instruction, Phase, Run, SyncEvidence};
+use crate::domain::settings::{Acknowledged, Frozen};
 use crate::domain::step::Step;
 use crate::domain::version::Version;
 use crate::domain::waiver::Waiver;
@@ -124,6 +126,11 @@ pub fn apply(run: &mut Run, event: &Event, at: Timestamp) -> Vec<Command> {
         Event::NodeReplaced { node, identity, .. } => replaced(run, *node, identity, at),
         Event::Closed { .. } => return closed(run, at),
         Event::Noticed { notice, node, raised, .. } => noticed(run, (*notice, *node), *raised, at),
+        Event::SettingsCompared { lines, .. } => compared(run, lines),
+        Event::LineAcknowledged { line, digest, by, note } => {
+            let (digest, by, note) = (digest.clone(), by.clone(), note.clone());
+            run.settings.acknowledged.insert(line.clone(), Acknowledged { digest, by, at, note });
+        }
         Event::Finished { outcome } => {
             run.finished_at = Some(at);
             run.phase = Phase::Finished(*outcome);
@@ -255,6 +262,10 @@ fn effect(run: &mut Run, step: &Step, evidence: &Evidence, at: Timestamp) -> Vec
             touch_both(run, at);
             return vec![Command::Export];
         }
+        Kind::RecordSettings => {
+            run.settings = Frozen { snapshot: snapshot_of(evidence), ..Frozen::default() };
+        }
+        Kind::CompareSettings => run.settings.settled_at = Some(at),
         Kind::Update => {
             record.hops = hops_after(&run.plan, step, evidence);
             record.updated = record.hops >= run.plan.hop_count();
@@ -276,6 +287,7 @@ fn effect(run: &mut Run, step: &Step, evidence: &Evidence, at: Timestamp) -> Vec
             record.served_until = None;
             run.nodes[node.other()].served_until = Some(at);
             run.survivor = node;
+            run.settings.settled_at = None;
             return vec![Command::Export];
         }
         Kind::Soak => run.soaked = true,
@@ -310,10 +322,25 @@ fn touch_both(run: &mut Run, at: Timestamp) {
     }
 }
 
-fn first_file(evidence: &Evidence) -> Option<crate::domain::event::FileEvidence> {
+fn first_file(evidence: &Evidence) -> Option<FileEvidence> {
     match evidence {
         Evidence::Files { files, .. } => files.first().cloned(),
         _ => None,
+    }
+}
+
+fn snapshot_of(evidence: &Evidence) -> PerNode<Option<FileEvidence>> {
+    match evidence {
+        Evidence::Settings { snapshot, .. } => snapshot.clone(),
+        _ => PerNode::default(),
+    }
+}
+
+/// What was acknowledged as it was counts no more once it is something else, and so does the comparison before.
+fn compared(run: &mut Run, lines: &[Line]) {
+    run.settings.lines = lines.to_vec();
+    if run.settings.open().next().is_some() {
+        run.settings.settled_at = None;
     }
 }
 

@@ -141,6 +141,14 @@ pub const TABLE: &[Row] = &[
     row("waived", By::Person, &[Waiting], To::One(&[Ready]), "a person set a promise aside for one step, with a reason"),
     row("waived", By::Person, &[Held], To::One(&[Ready, Held]), "the same; held for another reason, the run stays held"),
     row(
+        "settings_compared",
+        By::Decision,
+        AT_REST,
+        To::Same,
+        "settings were compared with those at the break, and there are other lines than before",
+    ),
+    row("line_acknowledged", By::Person, OPEN, To::Same, "a person has seen a line of the ledger"),
+    row(
         "hold_requested",
         By::Person,
         &[Ready, Acting, Waiting, InDoubt],

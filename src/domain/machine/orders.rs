@@ -9,6 +9,7 @@ use crate::domain::checks::AcceptedWarning;
 use crate::domain::event::{Goal, Notice, Outcome};
 use crate::domain::ids::NodeId;
 use crate::domain::run::{Hold, NodeRecord, Phase, Progress, Run};
+use crate::domain::settings::Frozen;
 use crate::domain::step::Step;
 use crate::domain::window::Window;
 
@@ -124,6 +125,8 @@ pub fn revised(run: &mut Run, goal: Goal, steps: &[Step], seen: &[String], at: T
 /// Another box stands where the old one stood: nothing that was proven of the old one holds.
 pub fn replaced(run: &mut Run, node: NodeId, identity: &str, at: Timestamp) {
     identity.clone_into(&mut run.plan.nodes[node].identity);
+    // Another box has other settings: those of the old one can't be compared with them.
+    run.settings = Frozen::default();
     run.nodes[node] = NodeRecord { touched_at: Some(at), ..NodeRecord::default() };
     run.act = None;
     run.hold_requested = false;

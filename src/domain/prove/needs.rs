@@ -3,7 +3,7 @@
 
 use crate::domain::action::{Kind, When};
 use crate::domain::event::Goal;
-use crate::domain::facts::{Facts, Link};
+use crate::domain::facts::{Facts, Link, SettingsFact};
 use crate::domain::gate::Gate;
 use crate::domain::ids::NodeId;
 use crate::domain::rules::Rule;
@@ -25,8 +25,8 @@ fn need(rule: Option<Rule>, expected: impl Into<String>, found: impl Into<String
 
 /// Everything that the step lacks with these facts.
 pub fn of(step: &Step, facts: &Facts) -> Vec<Need> {
-    let asked: [fn(&Step, &Facts) -> Option<Need>; 8] =
-        [accepted_first, in_production, soaks_between, asked_gate, moves_on, moves_at_all, no_standby, as_planned];
+    let asked: [fn(&Step, &Facts) -> Option<Need>; 9] =
+        [accepted_first, in_production, soaks_between, asked_gate, moves_on, moves_at_all, no_standby, comparable, as_planned];
     asked.iter().filter_map(|lacks| lacks(step, facts)).collect()
 }
 
@@ -85,6 +85,19 @@ fn no_standby(step: &Step, facts: &Facts) -> Option<Need> {
     let node = step.node.filter(|_| step.kind == Kind::Verify)?;
     let standby = facts.nodes[node].role == Some(Role::Standby);
     standby.then(|| need(None, format!("node `{node}` without relationship, or primary"), "it is standby"))
+}
+
+/// R9: while the pair is linked a sync may change what was recorded; and what was not recorded at the break can't be compared.
+fn comparable(step: &Step, facts: &Facts) -> Option<Need> {
+    match step.kind {
+        Kind::RecordSettings if facts.link != Link::Broken => {
+            Some(need(Some(Rule::R9), "the settings recorded after the break", facts.link.describe()))
+        }
+        Kind::CompareSettings if facts.settings == SettingsFact::Untold => {
+            Some(need(None, "settings that `record_settings` recorded after the break", "none"))
+        }
+        _ => None,
+    }
 }
 
 /// Checks that hold a run unless the pair is as it was planned.

@@ -63,7 +63,15 @@ pub fn of(step: &Step, facts: &Facts) -> Vec<Outcome> {
         (Kind::EstablishFailover, _) => (End::Failed, ESTABLISH.to_vec()),
         // Files that were not fetched and users that did not leave change nothing; nor does a look.
         (
-            Kind::Preflight | Kind::Backup | Kind::CheckSync | Kind::Drain | Kind::ExtractData | Kind::Confirm | Kind::FinalCheck,
+            Kind::Preflight
+            | Kind::Backup
+            | Kind::CheckSync
+            | Kind::RecordSettings
+            | Kind::Drain
+            | Kind::ExtractData
+            | Kind::Confirm
+            | Kind::CompareSettings
+            | Kind::FinalCheck,
             _,
         ) => (End::Refused, Vec::new()),
     };
@@ -77,7 +85,8 @@ pub fn of(step: &Step, facts: &Facts) -> Vec<Outcome> {
 
 /// What may lapse while a run waits for a person, a window or a reading (decision 0005).
 pub fn lapsed(facts: &Facts) -> Facts {
-    let mut facts = Facts { fresh_sync: false, autopilot_off: false, ..facts.clone() };
+    let settings = facts.settings.lapsed();
+    let mut facts = Facts { fresh_sync: false, autopilot_off: false, settings, ..facts.clone() };
     facts.nodes.a.backed_up = false;
     facts.nodes.b.backed_up = false;
     facts

@@ -5,15 +5,15 @@ use std::collections::{BinaryHeap, HashSet};
 
 use super::{Cost, step};
 use crate::domain::action::{Impact, Kind, When};
-use crate::domain::facts::{Facts, Known, Link};
+use crate::domain::facts::{Facts, Known, Link, SettingsFact};
 use crate::domain::ids::NodeId;
-use crate::domain::rules;
+use crate::domain::rules::{self, Cure};
 use crate::domain::site::Role;
 use crate::domain::step::Step;
 use crate::domain::version::Version;
 
 /// Actions that a way may consist of beside the breaking of a crooked link, and in which order equals are tried.
-pub const MOVES: [Kind; 9] = [
+pub const MOVES: [Kind; 10] = [
     Kind::Verify,
     Kind::Confirm,
     Kind::Backup,
@@ -22,6 +22,7 @@ pub const MOVES: [Kind; 9] = [
     Kind::ExtractData,
     Kind::SwitchTraffic,
     Kind::Update,
+    Kind::CompareSettings,
     Kind::EstablishFailover,
 ];
 
@@ -36,6 +37,7 @@ struct State {
     link: Link,
     unprotected: bool,
     autopilot_off: bool,
+    settings: SettingsFact,
     nodes: [NodeState; 2],
 }
 
@@ -77,6 +79,7 @@ fn state(facts: &Facts) -> State {
         link: facts.link,
         unprotected: facts.unprotected,
         autopilot_off: facts.autopilot_off,
+        settings: facts.settings,
         nodes: NodeId::BOTH.map(node),
     }
 }
@@ -144,7 +147,7 @@ fn moves(facts: &Facts, when: When, kinds: &[Kind]) -> Vec<Step> {
         return if rules::violations(&mend, facts).is_empty() { vec![mend] } else { Vec::new() };
     }
     let each = kinds.iter().flat_map(|&kind| match kind {
-        Kind::Confirm => vec![on(kind, NodeId::A)],
+        Kind::Confirm | Kind::CompareSettings => vec![on(kind, NodeId::A)],
         Kind::EstablishFailover => vec![on(kind, facts.survivor)],
         Kind::Update => {
             NodeId::BOTH.map(|node| Step { hop: facts.next_hop(node).unwrap_or_default(), ..on(kind, node) }).to_vec()
@@ -162,7 +165,7 @@ fn linked_node(facts: &Facts) -> NodeId {
 
 /// Whether the step can be done at all and leads anywhere; what must not be done is the rules' to say.
 fn is_useful(step: &Step, facts: &Facts) -> bool {
-    let Some(node) = step.node else { return !facts.autopilot_off && facts.link == Link::Broken };
+    let Some(node) = step.node else { return is_useful_to_link(step, facts) };
     let of = &facts.nodes[node];
     let well = of.known == Known::Yes && of.healthy;
     match step.kind {
@@ -180,6 +183,21 @@ fn is_useful(step: &Step, facts: &Facts) -> bool {
         Kind::Update | Kind::EstablishFailover => well && facts.nodes[node.other()].healthy,
         _ => false,
     }
+}
+
+/// What belongs to no node: a person's word, and the comparison of settings, which comes when nothing else is missing for the
+/// link: it counts for what is there then, and a comparison in every state would double the search.
+fn is_useful_to_link(step: &Step, facts: &Facts) -> bool {
+    let link = || Step { kind: Kind::EstablishFailover, node: Some(facts.survivor), ..step.clone() };
+    let lacks_only_it = || {
+        let against = rules::violations(&link(), facts);
+        is_useful(&link(), facts) && matches!(&against[..], [only] if only.cure == Cure::Renew(Kind::CompareSettings, None))
+    };
+    let asked = match step.kind {
+        Kind::CompareSettings => facts.settings == SettingsFact::Open && lacks_only_it(),
+        _ => !facts.autopilot_off,
+    };
+    asked && facts.link == Link::Broken
 }
 
 fn unextracted(facts: &Facts) -> u32 {

@@ -3,6 +3,7 @@
 mod acts;
 mod files;
 mod reading;
+mod settings;
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -14,6 +15,7 @@ use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use crate::domain::ids::NodeId;
+use crate::domain::settings::Told;
 use crate::domain::site::{Hands, Observation};
 use crate::drivers::program::answer::{Nothing, Reply};
 use crate::drivers::program::{Call, Programs};
@@ -22,6 +24,9 @@ use crate::ports::{ActAnswer, Appliance, Clock, Intent, NodeAct, ProducedFile, R
 /// How long `observe` may take, machine time, where the wiring has no better figure. Long enough for a program that logs in to
 /// an appliance over a slow link, short against `policy.max_silence` (5 min).
 pub const READ_LIMIT: Duration = Duration::from_secs(30);
+
+/// As [`READ_LIMIT`], for `settings`: a listing of a large site is some hundred calls.
+const LIST_LIMIT: Duration = Duration::from_secs(300);
 
 /// What this driver needs to know of a node.
 #[derive(Clone, Debug)]
@@ -72,6 +77,19 @@ impl Exec {
         let who = self.who("observe");
         let reading: reading::Reading = Reply::of(&who, result).into_reading(&who)?;
         reading.into_observation(began, self.clock.now()).map_err(|why| ReadError::Transient(format!("{who}: {why}")))
+    }
+
+    /// A program need not know this verb: what it does not tell is no fault of the set-up.
+    async fn list(&self) -> Result<Told, ReadError> {
+        let Settings { site, node, identity, .. } = &self.settings;
+        let input = json!({ "site": site, "node": node, "expect_identity": identity });
+        let (_, result) = self.programs.read(self.call("settings", &input), LIST_LIMIT).await;
+        let who = self.who("settings");
+        match Reply::<settings::Listed>::of(&who, result) {
+            Reply::UnknownVerb => Ok(Told::Nothing { why: "its program does not know the verb `settings`".to_owned() }),
+            Reply::Refused(why) => Ok(Told::Nothing { why }),
+            other => other.into_reading(&who)?.told().map_err(|why| ReadError::Transient(format!("{who}: {why}"))),
+        }
     }
 
     async fn perform(&self, intent: &Intent, act: &NodeAct) -> ActAnswer {
@@ -127,6 +145,10 @@ impl Exec {
 impl Reader for Exec {
     fn observe(&self) -> BoxFuture<'_, Result<Observation, ReadError>> {
         self.read().boxed()
+    }
+
+    fn settings(&self) -> BoxFuture<'_, Result<Told, ReadError>> {
+        self.list().boxed()
     }
 
     fn hands(&self) -> Hands {

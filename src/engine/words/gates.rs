@@ -16,7 +16,7 @@ use crate::domain::watch::{self, soak::Certainty};
 use crate::engine::api::{Kind, Problem, Word};
 use crate::engine::runner::Runner;
 
-use super::denied;
+use super::{denied, ledger};
 
 /// Judged on fresh readings, not on those from before the person thought about it; everything is read twice, since what one
 /// reading alone says is no evidence.
@@ -28,8 +28,14 @@ pub async fn confirm(runner: &mut Runner, word: Word, actor: &str) -> Result<(Ev
         let message = format!("gate `{gate}` has no early acceptance; only `production` has");
         return Err(Problem::new(Kind::BadInput, "not_early", message));
     }
+    if gate == Gate::SettingsLedger {
+        return Err(ledger::line_by_line(&run));
+    }
     if let Err(reason) = may(&run, gate, verdict, runner.people(), actor) {
         return Err(denied(runner, &word, Some(gate), actor, &reason).await);
+    }
+    if gate == Gate::BackgroundJobs && verdict != Verdict::Reject {
+        ledger::no_jobs(runner).await?;
     }
     not_twice(&run, gate, verdict, actor)?;
     if verdict != Verdict::Reject {

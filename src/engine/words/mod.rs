@@ -2,6 +2,7 @@
 
 mod gates;
 pub mod home;
+mod ledger;
 pub mod release;
 mod waive;
 
@@ -35,6 +36,7 @@ pub async fn take(runner: &mut Runner, word: Word, actor: &str, seq: Option<u64>
     let (event, why) = match word {
         Word::Confirm { .. } => gates::confirm(runner, word, actor).await?,
         Word::Waive { .. } => waive::waive(runner, word, actor).await?,
+        Word::Acknowledge { line, note } => ledger::acknowledge(runner.run(), &line, note, actor)?,
         Word::Hold => hold(runner.run())?,
         Word::Resume { window } => resume::here(runner, window).await?,
         Word::Rebook(rebooking) => resume::with(runner, rebooking).await?,

@@ -140,6 +140,11 @@ fn by_hand(run: &Run, until: Option<Timestamp>) -> String {
 fn gate(run: &Run, step: &str) -> Explained {
     let id = &run.id;
     let Some(gate) = run.open_gate() else { return (format!("{step} waits for a person"), "person", String::new()) };
+    if gate == Gate::SettingsLedger {
+        let open = run.settings.open().count();
+        let how = format!("`changeover ledger {id}` lists them; each by itself: `changeover acknowledge {id} LINE`");
+        return (format!("a person is asked: {} Open lines: {open}", gate.question()), "person", how);
+    }
     let mut how = format!("`changeover confirm {id} {gate}`");
     if gate == Gate::Production {
         how.push_str(", with `--accept-early` before the shortest soak is over, or with `--reject`");

@@ -21,6 +21,13 @@ use crate::engine::api::Snapshot;
 
 use super::{GateState, Guide, NotDriven, StepTime, StopHere, WaiverView};
 
+/// How many lines the ledger has, and how many of them wait to be acknowledged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LedgerCount {
+    pub lines: usize,
+    pub open: usize,
+}
+
 /// Where a run stands.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Status {
@@ -68,6 +75,9 @@ pub struct Status {
     /// Who is on the node that drains now; `null` while none does.
     pub draining: Option<Draining>,
     pub notices: Vec<NoticeRaised>,
+    /// Settings that were changed since the break; `null` where none were listed then.
+    #[serde(default)]
+    pub ledger: Option<LedgerCount>,
     /// The release of another site's run that this one counts on, as it was planned.
     #[serde(default)]
     pub rehearsal: Option<Rehearsal>,
@@ -303,6 +313,7 @@ impl Status {
             hold_requested: run.hold_requested,
             draining: draining(run, world),
             notices: run.notices.iter().map(|&(notice, node)| NoticeRaised { notice, node }).collect(),
+            ledger: ledger(run),
             rehearsal: run.plan.rehearsal.clone(),
             released: run.released.clone().map(|Release { by, at, note }| Released { by, at, note }),
             not_driven: None,
@@ -327,6 +338,11 @@ fn draining(run: &Run, world: &World) -> Option<Draining> {
     let Counts { users, sessions } = world.people(node);
     let until = since.checked_add(run.plan.limit(Kind::Drain)).unwrap_or(Timestamp::MAX);
     Some(Draining { node, users, sessions, until, ending: act.baseline.ending })
+}
+
+fn ledger(run: &Run) -> Option<LedgerCount> {
+    let counts = LedgerCount { lines: run.settings.lines.len(), open: run.settings.open().count() };
+    run.compares_settings().then_some(counts)
 }
 
 fn outcome(phase: &Phase) -> Option<Outcome> {

@@ -1,5 +1,6 @@
 //! One node as the engine's port, directly on the world.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
@@ -9,6 +10,7 @@ use sha2::{Digest, Sha256};
 
 use crate::domain::ids::NodeId;
 use crate::domain::journal::hex;
+use crate::domain::settings::{Listing, Told};
 use crate::domain::site::{Observation, SyncFact};
 use crate::ports::{ActAnswer, Appliance, Intent, NodeAct, ProducedFile, ReadError, Reader, Recall};
 
@@ -41,6 +43,20 @@ impl SimAppliance {
         Ok(observation(facts, world.now(), cache_time, world.takes_clients(answering)))
     }
 
+    fn list(&self) -> Result<Told, ReadError> {
+        self.site.calls.count("settings", Some(self.node));
+        if !self.site.options.tells_settings {
+            return Ok(Told::Nothing { why: "it lists no settings".to_owned() });
+        }
+        let world = self.site.current();
+        let answering = world.box_at(self.node);
+        if !world.answers(answering) {
+            return Err(ReadError::Transient(format!("node `{}` does not answer", self.node)));
+        }
+        let listing = Listing::new(world.node(answering).settings.items(), BTreeMap::new());
+        listing.map(Told::Listing).map_err(ReadError::Transient)
+    }
+
     async fn order(&self, intent: &Intent, act: &NodeAct) -> ActAnswer {
         let verb = act.verb();
         self.site.calls.count(verb, Some(self.node));
@@ -54,6 +70,10 @@ impl SimAppliance {
 impl Reader for SimAppliance {
     fn observe(&self) -> BoxFuture<'_, Result<Observation, ReadError>> {
         Box::pin(async move { self.read() })
+    }
+
+    fn settings(&self) -> BoxFuture<'_, Result<Told, ReadError>> {
+        Box::pin(async move { self.list() })
     }
 
     fn cache_time(&self) -> SignedDuration {

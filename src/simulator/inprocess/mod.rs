@@ -37,12 +37,14 @@ pub struct InProcessOptions {
     pub remembers: bool,
     /// What [`crate::ports::Traffic::settling_time`] says.
     pub settling_time: SignedDuration,
+    /// Settings are listed.
+    pub tells_settings: bool,
 }
 
 impl Default for InProcessOptions {
     fn default() -> Self {
         let (cache_time, settling_time) = (SignedDuration::from_secs(60), SignedDuration::from_secs(30));
-        Self { cache_time, by_operator: false, remembers: false, settling_time }
+        Self { cache_time, by_operator: false, remembers: false, settling_time, tells_settings: true }
     }
 }
 

@@ -11,6 +11,7 @@ use hyper::{Method, StatusCode};
 use jiff::SignedDuration;
 
 use super::Shared;
+use super::configuration;
 use super::form::Form;
 use super::listen::{Answer, Answerer, Call, json, text, typed};
 use super::reporting;
@@ -22,6 +23,8 @@ use crate::simulator::world::{Facts, Refusal, SwapRole, World};
 
 /// A health answer may be this old, run time.
 const HEALTH_AGE: SignedDuration = SignedDuration::from_secs(60);
+type Response = hyper::Response<http_body_util::Full<bytes::Bytes>>;
+
 const XML: &str = "text/xml; charset=UTF-8";
 const NO_SESSIONS: &str = "No sessions found for the given search criteria.";
 
@@ -65,6 +68,7 @@ impl Room<'_> {
             "/check_health" if call.method == Method::GET => return self.probe(),
             "/" if call.method == Method::GET => self.site_page(),
             "/api/command" | "/api/backup" | "/api/reporting" if read => return self.api(call),
+            path if path.starts_with(configuration::BASE) => self.configuration(call),
             "/oauth2/token" | "/check_health" | "/" | "/api/command" | "/api/backup" | "/api/reporting" => {
                 text(StatusCode::METHOD_NOT_ALLOWED, "method not allowed")
             }
@@ -113,12 +117,23 @@ impl Room<'_> {
         typed(StatusCode::OK, "text/html; charset=UTF-8", page)
     }
 
-    fn api(&mut self, call: &Call) -> Answer {
+    fn configuration(&self, call: &Call) -> Response {
+        match self.denied(call) {
+            Some(denied) => denied,
+            None => configuration::answer(&self.world.node(self.node).settings, call, self.world.now()),
+        }
+    }
+
+    fn denied(&self, call: &Call) -> Option<Response> {
         let boots = self.world.node(self.node).boots;
-        if !self.shared.tokens(self.node).accepts(call.authorization.as_deref(), boots) {
-            let body =
-                serde_json::json!({"error": "access_denied", "message": "The resource owner or server denied the request."});
-            return Some(json(StatusCode::UNAUTHORIZED, &body));
+        let accepted = self.shared.tokens(self.node).accepts(call.authorization.as_deref(), boots);
+        let body = serde_json::json!({"error": "access_denied", "message": "The resource owner or server denied the request."});
+        (!accepted).then(|| json(StatusCode::UNAUTHORIZED, &body))
+    }
+
+    fn api(&mut self, call: &Call) -> Answer {
+        if let Some(denied) = self.denied(call) {
+            return Some(denied);
         }
         let body_is_form = call.content_type.starts_with("application/x-www-form-urlencoded");
         let form = Form::read(&call.query, if body_is_form { &call.body } else { &[] });

@@ -8,6 +8,8 @@
 //! POST /sim/v1/users      {"count":3}                                                     202
 //! POST /sim/v1/leads-to   {"node":"b"}    only where no zone tells where the name leads   202 | 409
 //! GET  /sim/v1/truth      GET /sim/v1/faults      GET /sim/v1/calls
+//! POST /sim/v1/{a,b}/settings  {"kind":"user","id":"7","name":"anna","value":"1"}; without a name it is removed   202
+//! GET  /sim/v1/truth      GET /sim/v1/faults
 //! ```
 
 use std::sync::Arc;
@@ -22,7 +24,7 @@ use super::listen::{self, Answer, Answerer, Call};
 use crate::domain::ids::NodeId;
 use crate::domain::version::{Target, Version};
 use crate::simulator::faults::{Planned, TABLE};
-use crate::simulator::world::Refusal;
+use crate::simulator::world::{Refusal, SettingChanged};
 
 /// More users than this are no test any more but an accident.
 const MOST_USERS: usize = 1000;
@@ -77,6 +79,7 @@ impl ControlDoor {
             }
             (&Method::POST, ["sim", "v1", "users"]) => self.users(&body(call)?),
             (&Method::POST, ["sim", "v1", "leads-to"]) => self.leads_to(&body(call)?),
+            (&Method::POST, ["sim", "v1", node, "settings"]) => self.setting(node, body(call)?, call),
             (&Method::POST, ["sim", "v1", node, act]) => self.act(node, act, call),
             _ => Err((StatusCode::NOT_FOUND, format!("nothing answers {} {}", call.method, call.path))),
         }
@@ -105,21 +108,33 @@ impl ControlDoor {
         accepted()
     }
 
-    fn act(&self, node: &str, act: &str, call: &Call) -> Reply {
-        let node = NodeId::BOTH.into_iter().find(|known| known.as_str() == node);
-        let node = node.ok_or_else(|| (StatusCode::NOT_FOUND, format!("nothing answers POST {}", call.path)))?;
-        let target = if act == "update" && !call.body.is_empty() { Some(body::<UpdateBody>(call)?) } else { None };
-        let target = target.map(|UpdateBody { version, build }| Target { version, build });
-        self.shared.current().perform(act, node, target).map_err(|refusal| {
-            let status = match refusal {
-                Refusal::Silent(_) => StatusCode::SERVICE_UNAVAILABLE,
-                Refusal::UnknownAct(_) => StatusCode::NOT_FOUND,
-                _ => StatusCode::CONFLICT,
-            };
-            (status, refusal.to_string())
-        })?;
+    fn setting(&self, node: &str, changed: SettingChanged, call: &Call) -> Reply {
+        let node = node_of(node, call)?;
+        self.shared.current().change_setting(node, changed).map_err(|refusal| refused(&refusal))?;
         accepted()
     }
+
+    fn act(&self, node: &str, act: &str, call: &Call) -> Reply {
+        let node = node_of(node, call)?;
+        let target = if act == "update" && !call.body.is_empty() { Some(body::<UpdateBody>(call)?) } else { None };
+        let target = target.map(|UpdateBody { version, build }| Target { version, build });
+        self.shared.current().perform(act, node, target).map_err(|refusal| refused(&refusal))?;
+        accepted()
+    }
+}
+
+fn node_of(node: &str, call: &Call) -> Result<NodeId, (StatusCode, String)> {
+    let node = NodeId::BOTH.into_iter().find(|known| known.as_str() == node);
+    node.ok_or_else(|| (StatusCode::NOT_FOUND, format!("nothing answers POST {}", call.path)))
+}
+
+fn refused(refusal: &Refusal) -> (StatusCode, String) {
+    let status = match refusal {
+        Refusal::Silent(_) => StatusCode::SERVICE_UNAVAILABLE,
+        Refusal::UnknownAct(_) => StatusCode::NOT_FOUND,
+        _ => StatusCode::CONFLICT,
+    };
+    (status, refusal.to_string())
 }
 
 fn accepted() -> Reply {

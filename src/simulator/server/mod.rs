@@ -5,6 +5,7 @@
 
 mod appliance;
 mod certificate;
+mod configuration;
 mod control;
 mod counts;
 mod form;

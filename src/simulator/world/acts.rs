@@ -7,7 +7,7 @@ use crate::domain::site::Role;
 use crate::domain::version::{Target, Version};
 
 use super::node::{Installation, SimNode, build_of, merges_sessions, version_text};
-use super::{Effect, Settings, UpdateDone, World};
+use super::{Effect, UpdateDone, World};
 use crate::simulator::faults::Fault;
 
 /// After establishing, the first sync begins this many seconds later (vendor's failover guide).
@@ -231,20 +231,11 @@ impl World {
         Ok(())
     }
 
-    /// Somebody changes the settings on a node.
-    pub fn change_settings(&mut self, node: NodeId) -> Result<(), Refusal> {
-        self.reachable(node)?;
-        self.record_act(node, "change-settings");
-        self.revisions += 1;
-        self.nodes[node].settings = Settings { revision: self.revisions, changed_on: node, changed_at: self.now };
-        Ok(())
-    }
-
     /// Another box takes a node's place: on this version, in no relationship, open, and without any data.
     pub fn replace_box(&mut self, node: NodeId, identity: &str, target: &Target) {
         self.throw_out(node);
         // A new box has no settings that could be lost.
-        let settings = self.nodes[node.other()].settings;
+        let settings = self.nodes[node.other()].settings.clone();
         self.nodes[node] = SimNode::new(identity.to_owned(), target, Role::Standalone, settings);
         (self.sync, self.sync_waiting, self.first_sync_pending) = (None, None, false);
         self.links += 1;

@@ -6,6 +6,7 @@
 
 mod acts;
 mod node;
+mod settings;
 mod sync;
 #[cfg(test)]
 mod tests;
@@ -24,9 +25,8 @@ use crate::domain::version::{Target, Version};
 
 use super::faults::{Fault, Faults, Planned};
 pub use acts::{Refusal, SwapRole};
-pub use node::{
-    Facts, LastSync, Record, Settings, SimNode, UpdateDone, build_of, identity_of, major_minor, merges_sessions, version_text,
-};
+pub use node::{Facts, LastSync, Record, SimNode, UpdateDone, build_of, identity_of, major_minor, merges_sessions, version_text};
+pub use settings::{SettingChanged, Settings, Stored};
 use sync::SyncJob;
 use truth::Diary;
 pub use truth::{Gap, Happened, NodeTruth, RecordTruth, SessionsTruth, Truth};
@@ -122,7 +122,7 @@ pub fn lock(world: &Mutex<World>) -> MutexGuard<'_, World> {
 impl World {
     pub fn new(options: WorldOptions) -> Self {
         let WorldOptions { start, seed, from, target, identities, primary, users, auto_sync, instant, needs } = options;
-        let settings = Settings { revision: 1, changed_on: primary.unwrap_or(NodeId::A), changed_at: start };
+        let settings = Settings::new(primary.unwrap_or(NodeId::A), start);
         let role = |node| match primary {
             Some(primary) if primary == node => Role::Primary,
             Some(_) => Role::Standby,
@@ -135,7 +135,7 @@ impl World {
             auto_sync,
             target,
             needs,
-            nodes: PerNode::new(|node| SimNode::new(identities[node].clone(), &from, role(node), settings)),
+            nodes: PerNode::new(|node| SimNode::new(identities[node].clone(), &from, role(node), settings.clone())),
             users: Vec::new(),
             faults: Faults::default(),
             queue: BTreeMap::new(),

@@ -11,6 +11,8 @@ use crate::domain::journal::hex;
 use crate::domain::site::Role;
 use crate::domain::version::{Target, Version};
 
+use super::settings::Settings;
+
 /// The record of one support session, as the node that holds it knows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
@@ -49,14 +51,6 @@ pub struct LastSync {
     /// end: this is the simulator's choice.
     pub at: Timestamp,
     pub status: String,
-}
-
-/// A stand-in for all settings: a number that is new in the world with each change.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Settings {
-    pub revision: u64,
-    pub changed_on: NodeId,
-    pub changed_at: Timestamp,
 }
 
 /// An installation under way.

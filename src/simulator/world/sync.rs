@@ -88,7 +88,7 @@ impl World {
         self.tickets += 1;
         let id = self.tickets;
         let begun = if fault == Some(Fault::SyncEarly) { self.early(from) } else { self.now };
-        let settings = self.nodes[from].settings;
+        let settings = self.nodes[from].settings.clone();
         self.sync = Some(SyncJob { id, from, to, begun, settings, fault, then_primary: None });
         if fault != Some(Fault::SyncStuck) {
             self.schedule(length, Effect::SyncEnds { job: id });
@@ -165,11 +165,11 @@ impl World {
 
     /// The primary's settings replace the standby's, whatever was changed there.
     fn copy_settings(&mut self, job: &SyncJob) {
-        let old = self.nodes[job.to].settings;
+        let old = self.nodes[job.to].settings.clone();
         if job.settings.changed_at > job.begun || job.settings == old {
             return;
         }
-        self.nodes[job.to].settings = job.settings;
+        self.nodes[job.to].settings = job.settings.clone();
         if old.changed_on == job.to && old.revision > 1 {
             let (new, old) = (job.settings.revision, old.revision);
             self.note(Some(job.to), "settings-overwritten", format!("revision {old} replaced by revision {new} of {}", job.from));

@@ -66,6 +66,8 @@ pub struct NodeTruth {
     pub drained: bool,
     pub takes_clients: bool,
     pub settings_revision: u64,
+    /// `user.1 anna`, in order: what there is, whatever it holds.
+    pub settings: Vec<String>,
     pub last_sync: Option<LastSync>,
     pub users: u32,
     pub open_sessions: u32,
@@ -198,6 +200,7 @@ impl World {
             drained: state.drained,
             takes_clients: self.takes_clients(node),
             settings_revision: state.settings.revision,
+            settings: state.settings.names(),
             last_sync: facts.last_sync,
             users: facts.users,
             open_sessions: facts.sessions,

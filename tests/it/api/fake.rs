@@ -320,6 +320,9 @@ impl Fake {
                 let step = self.run(id)?.run.step().unwrap().id.clone();
                 Event::Waived { rule, step, reason, by: Who::default(), shown: None }
             }
+            Word::Acknowledge { line, .. } => {
+                return Err(Problem::new(Refuse::NotFound, "unknown_line", format!("no line `{line}`")));
+            }
             Word::Hold => Event::HoldRequested {},
             Word::AcceptWarning { check, node, reason } => {
                 let (basis, by) = ("odd".to_owned(), "alice".to_owned());

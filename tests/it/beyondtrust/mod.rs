@@ -3,6 +3,7 @@
 mod acts;
 mod reads;
 mod server;
+mod settings;
 
 use std::sync::Arc;
 use std::time::Duration;

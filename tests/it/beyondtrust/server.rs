@@ -212,9 +212,12 @@ fn decide(state: &mut State, asked: Asked) -> Reply {
     state.replies.get(&key).cloned().unwrap_or(Reply::Http(404, "text/plain", b"no such page".to_vec()))
 }
 
-/// The path, or what a command or report is called.
+/// The path, with the page of a list, or what a command or report is called.
 fn key(path: &str, query: &str) -> String {
     let fields: BTreeMap<String, String> = url::form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+    if let Some(page) = fields.get("current_page") {
+        return format!("{path}:{page}");
+    }
     match (path, fields.get("action"), fields.get("generate_report")) {
         ("/api/command", Some(action), _) => action.clone(),
         ("/api/reporting", _, Some(report)) => {

@@ -142,7 +142,7 @@ fn steps(bytes: &mut Bytes, run: &Run) {
             done |= 1 << (step.kind as u32);
         } else {
             let node = step.node.map_or(0, |node| 1 + node.index() as u8);
-            bytes.put(step.kind as u8 | (node << 4) | u8::from(step.when == When::Window2) << 6);
+            bytes.put(step.kind as u8 | (node << 5) | u8::from(step.when == When::Window2) << 7);
             if let Some(gate) = step.gate {
                 bytes.put(gate as u8);
             }

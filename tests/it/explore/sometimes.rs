@@ -20,14 +20,19 @@ fn acts(step: &Step) -> bool {
     step.kind.acts()
 }
 
+/// The explored appliances tell no settings: what lists them is over at once.
+fn lists(step: &Step) -> bool {
+    matches!(step.kind, Kind::RecordSettings | Kind::CompareSettings)
+}
+
 /// Steps at which a run rests on a good day: checks that pass are over at once.
 fn rests(step: &Step) -> bool {
-    !matches!(step.kind, Kind::Preflight | Kind::FinalCheck)
+    !matches!(step.kind, Kind::Preflight | Kind::FinalCheck) && !lists(step)
 }
 
 /// Steps that can fail: people's gates and the calendar can't.
 fn fails(step: &Step) -> bool {
-    !matches!(step.kind, Kind::Preflight | Kind::Confirm | Kind::Soak)
+    !matches!(step.kind, Kind::Preflight | Kind::Confirm | Kind::Soak) && !lists(step)
 }
 
 pub const OF_FAULTS: &[Sometimes] =

@@ -94,7 +94,8 @@ fn under_way(kind: Kind) -> &'static str {
         Kind::Drain => "users are leaving; nothing was changed",
         Kind::Soak => "the new version is watched; nothing is changed",
         Kind::Confirm => "a person is asked; nothing is changed",
-        Kind::Preflight | Kind::CheckSync | Kind::Verify | Kind::FinalCheck => "it only reads",
+        Kind::CompareSettings => "lines of the ledger wait for a person; nothing is changed",
+        Kind::Preflight | Kind::CheckSync | Kind::RecordSettings | Kind::Verify | Kind::FinalCheck => "it only reads",
     }
 }
 

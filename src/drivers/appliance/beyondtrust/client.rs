@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::header::{AUTHORIZATION, CONNECTION, HeaderMap, HeaderValue};
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONNECTION, HeaderMap, HeaderName, HeaderValue};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Method, Response, StatusCode};
 use rustls::ClientConfig;
@@ -167,10 +167,15 @@ impl Api {
 
     /// Sends a call and returns when the answer begins; its status is not judged yet.
     pub async fn send(&self, token: &Token, call: &Call<'_>) -> Result<Response, CallError> {
+        self.send_as(token, call, (ACCEPT, "*/*")).await
+    }
+
+    /// As [`Api::send`], with one header more.
+    pub async fn send_as(&self, token: &Token, call: &Call<'_>, header: (HeaderName, &str)) -> Result<Response, CallError> {
         self.pace.turn().await;
         let url = self.url(call.path)?;
         let request = self.http.request(call.method.clone(), url).header(AUTHORIZATION, token.header()?);
-        request.query(&call.query).send().await.map_err(lost)
+        request.header(header.0, header.1).query(&call.query).send().await.map_err(lost)
     }
 
     /// The token to use; a new one if there is none, if it is near its end, or if it is `refused`.

@@ -8,6 +8,7 @@
 
 mod backup;
 mod client;
+mod configuration;
 mod download;
 mod health;
 mod instructions;
@@ -37,6 +38,7 @@ use self::probe::Probe;
 use self::reader::{BoxReader, Reads};
 use crate::domain::console;
 use crate::domain::ids::NodeId;
+use crate::domain::settings::Told;
 use crate::domain::site::{Hands, Observation};
 use crate::drivers::tls::{self, Names, TlsError, TlsTrust};
 use crate::ports::{ActAnswer, Appliance, Clock, Intent, NodeAct, ReadError, Reader, Recall};
@@ -180,6 +182,16 @@ impl BeyondTrust {
         Err(CallError::Unusable(format!("expected the box with GUID {expected}, found {found}; nothing was asked of it (R13)")))
     }
 
+    /// The settings over the configuration API. Its answers carry no identity, so that is read first, at the same address.
+    async fn list(&self) -> Result<Told, CallError> {
+        self.check_box().await?;
+        match self.reader.listing().await {
+            // No right, another product, another form: it will not be told later either.
+            Err(error @ (CallError::Denied(_) | CallError::Unusable(_))) => Ok(Told::Nothing { why: error.to_string() }),
+            other => other.map(Told::Listing),
+        }
+    }
+
     async fn in_time(
         &self,
         intent: &Intent,
@@ -202,6 +214,15 @@ impl Reader for BeyondTrust {
     fn observe(&self) -> BoxFuture<'_, Result<Observation, ReadError>> {
         Box::pin(async {
             self.reader.read().await.map_err(|error| match error {
+                CallError::Denied(_) => ReadError::Denied(self.named(&error)),
+                _ => ReadError::Transient(self.named(&error)),
+            })
+        })
+    }
+
+    fn settings(&self) -> BoxFuture<'_, Result<Told, ReadError>> {
+        Box::pin(async move {
+            self.list().await.map_err(|error| match error {
                 CallError::Denied(_) => ReadError::Denied(self.named(&error)),
                 _ => ReadError::Transient(self.named(&error)),
             })

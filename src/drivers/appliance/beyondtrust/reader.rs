@@ -5,9 +5,11 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use super::client::{Api, CallError};
+use super::configuration;
 use super::health::{self, Health, People};
 use super::probe::Probe;
 use super::{CACHE_TIME, Settings};
+use crate::domain::settings::Listing;
 use crate::domain::site::Observation;
 use crate::ports::Clock;
 
@@ -42,6 +44,11 @@ impl Reads {
     /// As [`Api::command`].
     async fn first(&self, reading: Reading) -> Result<Vec<u8>, CallError> {
         self.api.command(reading.action()).await
+    }
+
+    /// The configuration API's lists, by GET.
+    async fn listing(&self) -> Result<Listing, CallError> {
+        configuration::listing(&self.api).await
     }
 
     /// As [`Api::command_again`].
@@ -106,6 +113,10 @@ impl BoxReader {
     pub async fn people(&self) -> Option<People> {
         let answer = self.reads.again(Reading::LoggedIn).await;
         self.told("get_logged_in_reps", answer.and_then(|document| Ok(health::people(&document)?)))
+    }
+
+    pub async fn listing(&self) -> Result<Listing, CallError> {
+        self.reads.listing().await
     }
 
     /// The box's clock minus ours, taken at the middle of the call.

@@ -1,0 +1,123 @@
+//! Listing settings: pages, limits, and everything that can be odd about the configuration API.
+
+use changeover::domain::settings::{Listing, Told};
+use changeover::ports::{ReadError, Reader as _};
+use serde_json::{Value, json};
+
+use super::server::{FakeBox, Reply};
+use super::{driver, with};
+
+fn path(kind: &str, page: u64) -> String {
+    format!("/api/config/v1/{kind}:{page}")
+}
+
+/// A page with the vendor's headers.
+fn page(items: &Value, last: u64) -> Reply {
+    let body = items.to_string();
+    let head = format!(
+        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nx-bt-pagination-last-page: {last}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+        body.len()
+    );
+    Reply::Raw([head.into_bytes(), body.into_bytes()].concat())
+}
+
+fn users(ids: std::ops::Range<u64>) -> Value {
+    ids.map(|id| json!({ "id": id, "username": format!("user{id}"), "future": { "field": [id] } })).collect()
+}
+
+fn status(status: u16, body: &Value) -> Reply {
+    Reply::Http(status, "application/json", body.to_string().into_bytes())
+}
+
+async fn listing(server: &FakeBox) -> Listing {
+    match driver(server).settings().await.unwrap() {
+        Told::Listing(listing) => listing,
+        Told::Nothing { why } => panic!("{why}"),
+    }
+}
+
+/// What is not told, or why it is not told now.
+async fn why(server: &FakeBox) -> (bool, String) {
+    match driver(server).settings().await {
+        Ok(Told::Nothing { why }) => (false, why),
+        Err(ReadError::Transient(why)) => (true, why),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn every_page_is_read_and_only_read() {
+    let server = FakeBox::start().await;
+    for (number, ids) in [(1, 0..100), (2, 100..200), (3, 200..250)] {
+        server.answer(&path("user", number), page(&users(ids), 3));
+    }
+    server.answer(&path("group-policy", 1), page(&json!([{ "id": 1, "name": "representatives" }]), 1));
+    server.answer(&path("jump-group", 1), page(&json!([]), 1));
+    let listing = listing(&server).await;
+    assert_eq!(listing.items.len(), 251);
+    assert_eq!(listing.item("user", "249").unwrap().name, "user249");
+    assert_eq!(listing.fields.keys().map(String::as_str).collect::<Vec<_>>(), ["group", "jump_group", "user"]);
+    let asked = server.asked();
+    let configuration = asked.iter().filter(|asked| asked.line.contains("/api/config/"));
+    assert!(configuration.clone().all(|asked| asked.line.starts_with("GET ") && asked.head.contains("accept: application/json")));
+    assert_eq!(configuration.filter(|asked| asked.line.contains("/user?")).count(), 3);
+}
+
+#[tokio::test]
+async fn the_same_box_told_twice_is_the_same_listing() {
+    let server = FakeBox::start().await;
+    let user = |connect: &str, comment: &str| json!([{ "id": 1, "name": "pc", "last_connect_timestamp": connect, "is_lost": false, "comments": comment }]);
+    server.answer(&path("jump-client", 1), page(&user("2026-11-22T01:00:00+00:00", "x"), 1));
+    let first = listing(&server).await;
+    server.answer(&path("jump-client", 1), page(&user("2026-11-22T02:00:00+00:00", "x"), 1));
+    assert_eq!(listing(&server).await, first, "a client that connects is no change");
+    server.answer(&path("jump-client", 1), page(&user("2026-11-22T02:00:00+00:00", "y"), 1));
+    assert_ne!(listing(&server).await, first);
+}
+
+/// What will not be told later either is no reason to wait, and what may be is.
+#[tokio::test]
+async fn oddities_are_told_apart_by_whether_waiting_helps() {
+    let good = || page(&users(0..1), 1);
+    let denied = status(403, &json!({ "message": "Forbidden" }));
+    let cases: Vec<(&str, Reply, Option<bool>)> = vec![
+        ("no right", denied, Some(false)),
+        ("a refusal in disguise", status(200, &json!({ "error": "access_denied" })), Some(false)),
+        ("unknown parameters", status(401, &json!({ "message": "unrecognized" })), Some(false)),
+        ("a message for a list", status(200, &json!({ "message": "hello" })), Some(false)),
+        ("items that are no objects", status(200, &json!([1, 2])), Some(false)),
+        ("an item without an id", status(200, &json!([{ "name": "x" }])), Some(false)),
+        ("a server error", status(500, &json!({ "message": "oops" })), Some(false)),
+        ("pages without end", page(&users(0..1), 1_000_000), Some(true)),
+        ("too many calls", status(429, &json!({})), Some(true)),
+        ("busy", status(503, &json!({})), Some(true)),
+        ("cut off", Reply::Raw(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n[{".to_vec()), Some(true)),
+        ("nothing", Reply::Raw(Vec::new()), Some(true)),
+        ("two different by one id", page(&json!([{ "id": 1, "name": "x" }, { "id": 1, "name": "y" }]), 1), Some(true)),
+        ("no such list", status(404, &json!({})), None),
+        ("an empty list", page(&json!([]), 1), None),
+        ("no page header", status(200, &users(0..1)), None),
+        ("an empty page before the last", page(&json!([]), 7), None),
+    ];
+    for (case, reply, waits) in cases {
+        let server = FakeBox::start().await;
+        server.answer(&path("group-policy", 1), good());
+        server.answer(&path("user", 1), reply);
+        match waits {
+            Some(waits) => assert_eq!(why(&server).await.0, waits, "{case}"),
+            None => drop(listing(&server).await),
+        }
+    }
+    let server = FakeBox::start().await;
+    assert!(!why(&server).await.0, "a box that has none of the lists");
+}
+
+#[tokio::test]
+async fn r13_the_box_is_known_before_its_settings_are_asked_for() {
+    let server = FakeBox::start().await;
+    server.answer(&path("user", 1), page(&users(0..1), 1));
+    let mut wrong = super::settings(&server);
+    wrong.identity = super::B.to_owned();
+    assert!(matches!(with(wrong).settings().await, Err(ReadError::Transient(_))));
+    assert!(server.asked().iter().all(|asked| !asked.line.contains("/api/config/")));
+}
