@@ -194,7 +194,7 @@ fn backed_up(step: &Step, facts: &Facts) -> Verdict {
         Kind::EstablishFailover => facts.survivor,
         _ => return Ok(()),
     };
-    let outdated = step.kind == Kind::Update && facts.nodes[node].outdated;
+    let outdated = step.kind == Kind::Update && step.hop > 0 && facts.nodes[node].outdated;
     if facts.nodes[node].backed_up && !outdated {
         return Ok(());
     }
