@@ -296,7 +296,7 @@ fn soak(run: &Run, step: &Step, world: &World) -> Next {
 
 fn done(step: &Step, evidence: Evidence, already: bool) -> Next {
     let found = match &evidence {
-        Evidence::Seen { found } | Evidence::Settings { found, .. } => found.clone(),
+        Evidence::Seen { found, .. } | Evidence::Settings { found, .. } => found.clone(),
         Evidence::Sync { sync, .. } => format!("sync of {}, {}", sync.at, sync.status.as_deref().unwrap_or("good")),
         Evidence::Version { version, build } => {
             format!("version {version}{}", build.as_ref().map(|build| format!(", build {build}")).unwrap_or_default())

@@ -240,6 +240,9 @@ pub enum Evidence {
     /// What was seen, in words.
     Seen {
         found: String,
+        /// Of a break whose effect was not seen at once: when it was ordered, since it may be as old as that.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        since: Option<Timestamp>,
     },
     Sync {
         sync: SyncFact,

@@ -145,7 +145,12 @@ pub fn is_good(run: &Run, sync: &SyncFact) -> Result<(), Failure> {
 fn broken(run: &Run, act: &Act, world: &World) -> Proof {
     let young = NodeId::BOTH.into_iter().all(|node| world.readings[node].proven_after(act.since));
     match world.link() {
-        Link::Broken if young => Proof::Done(Evidence::seen("both nodes report no relationship")),
+        Link::Broken if young => {
+            // In doubt, or awaited through a hold: the pair may be without failover since the order.
+            let late = matches!(run.phase, Phase::InDoubt { .. }) || run.at().is_some_and(|progress| progress.tries == 0);
+            let found = "both nodes report no relationship".to_owned();
+            Proof::Done(Evidence::Seen { found, since: late.then_some(act.since) })
+        }
         // On a way home two primaries are what is to be mended.
         Link::BothPrimary if !run.is_ordered() => Proof::Failed(both_primary()),
         Link::Half if world.now.duration_since(act.since) > run.plan.limit(Kind::BreakFailover) => {

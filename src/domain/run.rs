@@ -351,6 +351,6 @@ impl Run {
 
 impl Evidence {
     pub fn seen(found: impl Into<String>) -> Self {
-        Self::Seen { found: found.into() }
+        Self::Seen { found: found.into(), since: None }
     }
 }

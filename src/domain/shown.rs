@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 use super::checks::{self, Check, Outcome};
 use super::ids::NodeId;
 use super::journal::hex;
+use super::ledger::Line;
 use super::run::Run;
 use super::world::World;
 
@@ -44,6 +45,7 @@ impl Shown {
         facts.insert("survivor".to_owned(), format!("node {}", run.survivor));
         facts.insert("sessions where nobody should be".to_owned(), stray(run, world));
         facts.insert("waivers".to_owned(), waivers(run));
+        facts.insert("settings that the next sync overwrites".to_owned(), settings(run));
         Self::new(facts)
     }
 
@@ -80,6 +82,11 @@ impl Shown {
 
 /// 48 bits: no two of the few states that one run shows meet there, and it can be copied by hand.
 pub const HASH_SHORT: usize = 12;
+
+fn settings(run: &Run) -> String {
+    let lines: Vec<String> = run.settings.lines.iter().filter(|line| line.lost).map(Line::describe).collect();
+    if lines.is_empty() { NONE.to_owned() } else { lines.join("; ") }
+}
 
 /// Only what two readings in a row agree on.
 fn of_node(node: NodeId, world: &World, facts: &mut BTreeMap<String, String>) {

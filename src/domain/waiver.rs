@@ -2,10 +2,11 @@
 
 use jiff::Timestamp;
 
-use super::people::Who;
+use super::people::{People, Who};
 use super::rules::Rule;
 use super::run::Run;
 use super::shown::Shown;
+use super::site::Policy;
 use super::step::Step;
 use super::world::World;
 
@@ -41,6 +42,18 @@ pub fn named(name: &str) -> Option<Rule> {
 /// The code with which a run is held by this rule.
 pub fn hold_code(rule: Rule) -> &'static str {
     if rule == Rule::R3 { "window_missed" } else { rule.name() }
+}
+
+/// Whether a user may waive this. Where people are named, an empty list means nobody.
+///
+/// # Errors
+/// Why not, a sentence.
+pub fn may(policy: &Policy, people: &People, key: &str, user: &str) -> Result<(), String> {
+    let roles = policy.waiver(key);
+    if roles.is_empty() && !people.is_empty() {
+        return Err(format!("nobody may waive this here: `{key}` in `[policy.waivers]` of the site's file names no role"));
+    }
+    people.may(user, roles).map_err(|barred| barred.to_string())
 }
 
 /// The rules that are set aside for this step now. What was waived on other evidence is not.

@@ -189,7 +189,7 @@ fn the_status_has_every_field_of_the_contract() {
         "urgent": null,
         "held": null, "instructions": ["Open /login > Management > Failover on node a", "Choose Break"],
         "serving": "a", "survivor": "a", "resumed": 0, "started_at": "2026-11-22T01:00:00Z", "finished_at": null,
-        "unprotected": { "since": null, "seconds": 0 },
+        "unprotected": { "since": null, "seconds": 0, "budget_seconds": 1_209_600, "share": 0 },
         "windows": {
             "first": { "from": "2026-11-22T01:00:00Z", "to": "2026-11-22T05:00:00Z", "zone": "Europe/Berlin" },
             "second": { "from": "2026-11-26T01:00:00Z", "to": "2026-11-26T05:00:00Z" },

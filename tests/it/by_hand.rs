@@ -171,6 +171,7 @@ async fn follow(stage: &Stage, run: &Run, course: &Course) {
             Kind::SwitchTraffic => stage.site.current().set_leads_to(Some(node)),
             Kind::Backup | Kind::ExtractData => save(stage, run, of, node).await,
             Kind::Soak => stage.pass(SignedDuration::from_hours(24)).await,
+            Kind::RecordSettings | Kind::CompareSettings => {}
             Kind::Drain | Kind::Confirm | Kind::Verify | Kind::Preflight | Kind::CheckSync | Kind::FinalCheck => {}
             _ => {
                 let done = stage.site.current().perform(of.name(), node, Some(run.plan.to.clone()));
@@ -221,7 +222,14 @@ async fn whoever_follows_it_comes_to_where_it_says() {
         let waits = |kind: Kind| {
             !matches!(
                 kind,
-                Kind::Preflight | Kind::CheckSync | Kind::Backup | Kind::ExtractData | Kind::SwitchTraffic | Kind::FinalCheck
+                Kind::Preflight
+                    | Kind::CheckSync
+                    | Kind::Backup
+                    | Kind::RecordSettings
+                    | Kind::CompareSettings
+                    | Kind::ExtractData
+                    | Kind::SwitchTraffic
+                    | Kind::FinalCheck
             )
         };
         for step in plan.into_iter().filter(|step| waits(step.kind)) {

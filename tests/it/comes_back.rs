@@ -163,7 +163,9 @@ async fn r9_a_closed_node_that_comes_back_open_is_not_taken_for_closed() {
             stage.site.current().open(A).unwrap();
         }
         let rest = stage.to_rest(&id).await;
-        assert_eq!(rest.end, "no_gap", "{place}\n{}", stage.story(&id));
+        // In the soak the sessions that come and go there void the acceptance again and again, and that holds the run first.
+        let end = if place == "soak.soak" { "evidence_changed" } else { "no_gap" };
+        assert_eq!(rest.end, end, "{place}\n{}", stage.story(&id));
         assert!(is_told(&stage, "node `a` does not serve, can take clients"), "{place}\n{}", stage.story(&id));
         assert!(!stage.truth().linked);
         minutes(&stage, 60).await;

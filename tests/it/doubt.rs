@@ -8,6 +8,7 @@ use changeover::domain::event::{Baseline, Event, Evidence};
 use changeover::domain::ids::NodeId;
 use changeover::domain::run::Run;
 use changeover::domain::site::{Observation, Role, SyncFact, TrafficAnswer, TrafficLook};
+use changeover::domain::window::Window;
 use changeover::domain::world::World;
 use changeover::engine::api::Fleet as _;
 use jiff::{SignedDuration, Timestamp};
@@ -116,8 +117,9 @@ fn doubtful(step: &str) -> Run {
     fake.push(&id, Event::StepBegun { attempt: 1, baseline });
     fake.push(&id, Event::Doubted { message: "no answer came".to_owned() });
     let mut run = (*fake.run(&id).unwrap().run).clone();
-    // The fake's clock knows no windows.
-    (run.windows.first, run.windows.second) = (None, None);
+    // The fake's clock knows no windows; but failover is broken only with the second one booked.
+    let later = || Window::parse("2026-12-22T01:00:00Z +12h", START).unwrap();
+    (run.windows.first, run.windows.second) = (None, step.starts_with("window-1").then(later));
     run
 }
 

@@ -29,7 +29,7 @@ const WORDS: Budget = Budget { words: 1, ..NOTHING };
 const OUTSIDE: Budget = Budget { outside: 1, ..NOTHING };
 
 /// Acts that are over at once, or never left half done: a run rests at them only if they fail.
-const BRIEF: fn(Kind) -> bool = |kind| matches!(kind, Kind::Backup | Kind::ExtractData | Kind::Drain);
+const BRIEF: fn(Kind) -> bool = |kind| matches!(kind, Kind::Backup | Kind::ExtractData | Kind::Drain | Kind::SwitchTraffic);
 const A_FAULT_AND_A_WORD: Budget = Budget { faults: 1, words: 1, ..NOTHING };
 const A_FAULT_AND_A_CRASH: Budget = Budget { faults: 1, crashes: 1, ..NOTHING };
 

@@ -37,6 +37,7 @@ const NOT_LIVED: &[(&str, &[&str], &str)] = &[
     ("denied", &["ready", "acting", "waiting", "in_doubt", "held"], "tests/it/gates.rs has people who may not speak"),
     ("reminded", &["waiting"], "tests/it/gates.rs has gates with a policy"),
     ("waived", &["waiting", "held"], "tests/it/waivers.rs says it in both"),
+    ("warning_accepted", &["waiting", "held"], "a word on a warning; tests/it/preflight/warnings.rs says it in both"),
     ("node_replaced", &["ready", "waiting", "in_doubt"], "a word in that phase"),
     ("noticed", &["acting", "held"], "trouble that begins in that phase"),
     ("switch_back_ordered", &["ready", "in_doubt"], "a word in the moment of that phase"),

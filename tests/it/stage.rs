@@ -353,7 +353,14 @@ impl Stage {
     pub async fn resume_to_end(&self, id: &RunId) -> (Rest, u32) {
         for times in 1..=4 {
             self.help(&self.run(id));
-            if let Err(problem) = self.resume(id).await {
+            let resumed = match self.resume(id).await {
+                // It took so long that the window is over.
+                Err(problem) if problem.code == "window_missed" => {
+                    self.word(id, Word::Resume { window: Some("now +4h".to_owned()) }).await
+                }
+                resumed => resumed,
+            };
+            if let Err(problem) = resumed {
                 panic!("{problem:?}\n{}", story(&self.records(id)));
             }
             let rest = self.to_rest(id).await;

@@ -257,7 +257,7 @@ fn effect(run: &mut Run, step: &Step, evidence: &Evidence, at: Timestamp) -> Vec
         }
         Kind::BreakFailover => {
             // A link that came back unplanned and was broken again: the pair was without failover since the first break.
-            run.broken_at = run.broken_at.or(Some(at));
+            run.broken_at = run.broken_at.or(since_of(evidence)).or(Some(at));
             run.protected_at = None;
             touch_both(run, at);
             return vec![Command::Export];
@@ -314,6 +314,13 @@ fn hops_after(plan: &Plan, step: &Step, evidence: &Evidence) -> u32 {
         _ => None,
     };
     shown.and_then(|version| plan.hops_done(&version)).unwrap_or_default().max(step.hop + 1)
+}
+
+fn since_of(evidence: &Evidence) -> Option<Timestamp> {
+    match evidence {
+        Evidence::Seen { since, .. } => *since,
+        _ => None,
+    }
 }
 
 fn touch_both(run: &mut Run, at: Timestamp) {

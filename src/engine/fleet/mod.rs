@@ -23,6 +23,7 @@ use crate::domain::plan::Plan;
 use crate::domain::procedure::Procedure;
 use crate::domain::run::Run;
 use crate::domain::site::Site;
+use crate::domain::waiver;
 use crate::domain::world::World;
 use crate::ports::{Notifier, StoreError};
 
@@ -236,6 +237,7 @@ impl Fleet {
         let Some(lock) = self.starting.get(&request.site) else { return Err(unknown(&request.site)) };
         let _one_at_a_time = lock.lock().await;
         self.no_open_run(&request.site)?;
+        self.may_be_urgent(entry, &request, actor)?;
         let (draft, world) = self.draft(&request).await?;
         let checks = checks::of_site(&entry.site, &world);
         planning::must_pass(&entry.site, &checks)?;
@@ -247,6 +249,17 @@ impl Fleet {
         let plan = Plan { responsible: Some(responsible), accepted, ..draft.plan };
         self.stage(&plan).await?;
         self.record_start(entry, plan, actor).await
+    }
+
+    /// An urgent plan waives the shortest soak, which has roles of its own.
+    fn may_be_urgent(&self, entry: &SiteEntry, request: &PlanRequest, actor: &str) -> Result<(), Problem> {
+        if request.urgent.is_none() {
+            return Ok(());
+        }
+        waiver::may(&entry.site.policy, &self.people, waiver::MIN_SOAK, actor).map_err(|why| {
+            Problem::not_allowed(format!("{actor} may not start an urgent run of site `{}`", entry.site.name), why)
+                .state("nothing was changed")
+        })
     }
 
     /// The run's own copies of the packages.

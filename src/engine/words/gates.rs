@@ -11,7 +11,7 @@ use crate::domain::rules;
 use crate::domain::run::{Phase, Run};
 use crate::domain::sheet;
 use crate::domain::shown::Shown;
-use crate::domain::waiver::MIN_SOAK;
+use crate::domain::waiver::{self, MIN_SOAK};
 use crate::domain::watch::{self, soak::Certainty};
 use crate::engine::api::{Kind, Problem, Word};
 use crate::engine::runner::Runner;
@@ -96,21 +96,12 @@ fn sentence(run: &Run, gate: Gate, verdict: Verdict, by: &str, named: bool) -> S
 fn may(run: &Run, gate: Gate, verdict: Verdict, people: &People, actor: &str) -> Result<(), String> {
     let early = verdict == Verdict::AcceptEarly;
     if early {
-        may_waive(run, people, MIN_SOAK, actor)?;
+        waiver::may(&run.plan.policy, people, MIN_SOAK, actor)?;
     }
     if early && is_soaking(run) {
         return Ok(());
     }
     asked::may_answer(run, gate, people, actor).map_err(|barred| barred.to_string())
-}
-
-/// Where people are named, an empty list means nobody.
-pub(super) fn may_waive(run: &Run, people: &People, key: &str, actor: &str) -> Result<(), String> {
-    let roles = run.plan.policy.waiver(key);
-    if roles.is_empty() && !people.is_empty() {
-        return Err(format!("nobody may waive this here: `{key}` in `[policy.waivers]` of the site's file names no role"));
-    }
-    people.may(actor, roles).map_err(|barred| barred.to_string())
 }
 
 fn is_soaking(run: &Run) -> bool {

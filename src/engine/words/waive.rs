@@ -11,7 +11,7 @@ use crate::engine::api::{Kind, Problem, Word};
 use crate::engine::runner::Runner;
 
 use super::denied;
-use super::gates::{may_waive, no_word};
+use super::gates::no_word;
 
 /// Only what stands against the step now can be set aside: a waiver in stock would be one for whatever comes.
 pub async fn waive(runner: &mut Runner, word: Word, actor: &str) -> Result<(Event, String), Problem> {
@@ -20,7 +20,7 @@ pub async fn waive(runner: &mut Runner, word: Word, actor: &str) -> Result<(Even
     if reason.trim().is_empty() {
         return Err(Problem::new(Kind::BadInput, "note_missing", "a waiver needs a reason"));
     }
-    if let Err(why) = may_waive(runner.run(), runner.people(), rule.name(), actor) {
+    if let Err(why) = waiver::may(&runner.run().plan.policy, runner.people(), rule.name(), actor) {
         return Err(denied(runner, &word, None, actor, &why).await);
     }
     runner.look_now().await;

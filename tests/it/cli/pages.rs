@@ -148,6 +148,7 @@ run `support-1`: held (sync_failed) since 2026-11-22T01:07:00Z
   node b     24.1.1 build 4711, standby, healthy, users 3, sessions 1, read 2026-11-22T01:00:00Z
   window 1   2026-11-22T01:00:00Z to 2026-11-22T05:00:00Z (2026-11-22 02:00 to 2026-11-22 06:00 Europe/Berlin)
   window 2   2026-11-26T01:00:00Z to 2026-11-26T05:00:00Z
+  in charge  alice, of window two
   started    2026-11-22T01:00:00Z by alice
   journal    record 8, taken over by a restarted daemon: 0
 

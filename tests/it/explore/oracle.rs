@@ -253,7 +253,7 @@ fn finished_at_home(run: &Run, truth: &Truth, _: Timestamp) -> Option<String> {
 }
 
 fn unprotected_is_told(run: &Run, truth: &Truth, now: Timestamp) -> Option<String> {
-    let since = truth.broken_at.filter(|_| truth.primary().is_none() && run.broken_at.is_some())?;
+    let since = truth.broken_at.filter(|_| truth.primary().is_none() && run.unprotected_since().is_some())?;
     let over = now.duration_since(since) > run.plan.policy.max_unprotected + SignedDuration::from_mins(1);
     when(
         over && !run.is_finished() && !run.has_notice(Notice::UnprotectedTooLong, None),
