@@ -35,7 +35,7 @@ pub struct InProcessOptions {
     pub by_operator: bool,
     /// Recall tells an intent that was never asked from one that was, as the exec driver can.
     pub remembers: bool,
-    /// What [`crate::ports::Traffic::settling_time`] says.
+    /// What [`crate::ports::TrafficReader::settling_time`] says.
     pub settling_time: SignedDuration,
     /// Settings are listed.
     pub tells_settings: bool,

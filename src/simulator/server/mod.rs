@@ -197,7 +197,7 @@ impl Simulator {
         self.shared.current()
     }
 
-    /// How often each kind of call was made of either node; see [`Counts`].
+    /// How often each kind of call was made of either node; see `Counts`.
     pub fn calls(&self) -> BTreeMap<&'static str, u64> {
         self.shared.counts.all()
     }
