@@ -52,7 +52,7 @@ fn page(ledger: &view::Ledger) -> String {
     page
 }
 
-fn told_line(line: &view::LedgerLine) -> String {
+pub fn told_line(line: &view::LedgerLine) -> String {
     let word = match (&line.acknowledged, line.lost) {
         (Some(word), _) => format!("\n  acknowledged by {} at {}{}", word.by, word.at, note(word.note.as_ref())),
         (None, true) => "\n  open".to_owned(),

@@ -90,6 +90,7 @@ fn nonsense(gate: Gate, policy: &GatePolicy) -> Vec<&'static str> {
         (past_expiry(remind_after), "`expires_after` is not longer than `remind_after`: nobody would be reminded"),
         (past_expiry(escalate_after), "`expires_after` is not longer than `escalate_after`: no deputy could answer"),
         (policy.on_expiry == Expiry::Home && expires_after.is_none(), "`on_expiry = \"home\"` needs `expires_after`"),
+        (gate == Gate::SettingsLedger && policy.persons > 1, "each line of the ledger takes one person's word; `persons` is 1"),
         (!gate.is_asked() && timed, "this gate opens only where it is needed, and has no reminder, escalation or expiry"),
     ];
     wrong.into_iter().filter(|(is_so, _)| *is_so).map(|(_, message)| message).collect()

@@ -79,7 +79,7 @@ pub fn need_of_plan(plan: &Plan, when: When, now: Timestamp) -> Need {
         .first
         .as_ref()
         .filter(|_| when == When::Window2 && plan.urgent.is_none())
-        .map(|first| first.to + plan.policy.min_soak);
+        .map(|first| first.to.saturating_add(plan.policy.min_soak).unwrap_or(Timestamp::MAX));
     Need { earliest: soak.or_else(begins).unwrap_or(now).max(now), length: length(steps(), plan) }
 }
 

@@ -170,16 +170,18 @@ fn is_half_seen(run: &Run, step: &Step, world: &World) -> bool {
 }
 
 /// What was done by hand, and acknowledged by a person, counts if no promise speaks against it. R3, R5 and R17 speak of the
-/// moment before the act and can't be asked any more; nor can R4 of an update whose backup has only grown old since, or R1 of a
-/// link that a person ordered to be broken.
+/// moment before the act and can't be asked any more; nor can R4 of an update whose backup has only grown old since, R1 of a
+/// link that a person ordered to be broken, or R9 of settings that were compared once and that the link has overwritten since.
 fn already(run: &Run, step: &Step, evidence: Evidence, violations: Vec<Violation>) -> Next {
-    let past = |rule: Rule| match rule {
+    let compares = |cure: Cure| matches!(cure, Cure::Renew(Kind::CompareSettings, _));
+    let past = |violation: &Violation| match violation.rule {
         Rule::R3 | Rule::R5 | Rule::R17 => true,
+        Rule::R9 => compares(violation.cure) && run.settings.settled_at.is_some() && run.settings.open().next().is_none(),
         Rule::R4 => step.kind == Kind::Update && step.node.is_some_and(|node| run.nodes[node].was_backed_up()),
         Rule::R1 => run.is_ordered(),
         _ => false,
     };
-    match violations.into_iter().find(|violation| !past(violation.rule)) {
+    match violations.into_iter().find(|violation| !past(violation)) {
         Some(violation) => held_by_rule(&violation),
         None => done(step, evidence, true),
     }
@@ -264,7 +266,7 @@ fn renew(run: &Run, violation: &Violation, kind: Kind, node: Option<NodeId>) -> 
     let part = run.step().map(|step| step.when);
     let asks = |step: &Step| gate.is_none() || step.gate == gate && Some(step.when) == part;
     let matches = |step: &&Step| step.kind == kind && (node.is_none() || step.node == node) && asks(step);
-    let linked = run.broken_at.is_none() || kind != Kind::ForceSync;
+    let linked = !run.has_broken() || kind != Kind::ForceSync;
     let fresh = |step: &Step| run.progress_of(step).is_some_and(|progress| progress.tries < MAX_TRIES);
     match run.plan.steps[..here].iter().rev().find(matches).filter(|step| linked && fresh(step)) {
         Some(step) => {

@@ -49,7 +49,7 @@ pub fn note(run: &Run, records: &[Record], world: &World) -> Option<Note> {
     run.window_one_ended()?;
     let told: Vec<Told<'_>> =
         records.iter().filter_map(|record| Some((record, Event::from_parts(&record.event, &record.data).ok()?))).collect();
-    let taken_over = told.iter().position(|(_, event)| is_taken_over(event));
+    let taken_over = told.iter().rposition(|(_, event)| is_taken_over(event)).filter(|place| stands(&told[*place..]));
     let told_before = &told[..taken_over.unwrap_or(told.len())];
     // The step's end, not the run's: a person may have taken over long ago.
     let ended = told_before.iter().rposition(|(record, event)| ends_window_one(run, record, event)).map_or(0, |place| place + 1);
@@ -68,6 +68,12 @@ pub fn note(run: &Run, records: &[Record], world: &World) -> Option<Note> {
 
 fn is_taken_over(event: &Event) -> bool {
     matches!(event, Event::Confirmed { gate: Gate::Handover, verdict: Verdict::Accept | Verdict::AcceptEarly, .. })
+}
+
+/// A confirmation, the first of these, that is void by now is one no more: who takes over after it reads on.
+fn stands(told: &[Told<'_>]) -> bool {
+    let step = told.first().and_then(|(record, _)| record.step.as_ref());
+    !told.iter().any(|(_, event)| matches!(event, Event::EvidenceLapsed { step: lapsed, .. } if Some(lapsed) == step))
 }
 
 fn ends_window_one(run: &Run, record: &Record, event: &Event) -> bool {

@@ -5,7 +5,7 @@
 use jiff::Timestamp;
 
 use super::action::Kind;
-use super::event::{Cause, Event, Goal};
+use super::event::{Cause, Event, Goal, WaitingOn};
 use super::fit::{self, OutOfTime};
 use super::ids::NodeId;
 use super::run::{Phase, Run};
@@ -58,7 +58,7 @@ pub fn order(run: &Run, world: &World, way: &Way) -> Option<Event> {
 /// Until when a reading that decides it is awaited.
 pub fn look_until(run: &Run, world: &World) -> Timestamp {
     let since = match run.phase {
-        Phase::Waiting { since, .. } => since,
+        Phase::Waiting { on: WaitingOn::Appliance, since, .. } if run.act.is_none() => since,
         _ => world.now,
     };
     since + run.plan.policy.max_silence

@@ -69,11 +69,19 @@ impl Line {
         }
     }
 
+    /// The beginning of the digest, by which a person means the line as they saw it.
+    pub fn short(&self) -> &str {
+        self.digest.get(..DIGEST_SHORT).unwrap_or(&self.digest)
+    }
+
     /// For messages: ``user `anna` added on node `a` ``.
     pub fn describe(&self) -> String {
         format!("{} `{}` {} on node `{}`", self.kind, self.name, self.change.name(), self.node)
     }
 }
+
+/// 48 bits, as of a gate's evidence.
+const DIGEST_SHORT: usize = 12;
 
 /// One node's listing at the break and now. `now` says why where it tells nothing any more.
 #[derive(Clone, Copy, Debug)]
@@ -146,8 +154,18 @@ fn changes(side: &Side<'_>, lost: bool) -> Vec<Line> {
     let gone = before.items.iter().filter(|item| now.item(&item.kind, &item.id).is_none());
     lines.extend(gone.filter(|item| !strange.contains(item.kind.as_str())).map(|item| line(item, Change::Removed, "removed")));
     let untold = strange.iter().chain(&renamed);
-    lines.extend(untold.map(|kind| unknown(side.node, kind, now.fields.get(*kind).map_or("", String::as_str), lost)));
+    lines.extend(untold.map(|kind| unknown(side.node, kind, &all_of(now, kind), lost)));
     lines
+}
+
+/// What a kind is now as a whole: where its items can't be compared one by one, any change makes its line another.
+fn all_of(now: &Listing, kind: &str) -> String {
+    let mut hasher = Sha256::new();
+    hasher.update(now.fields.get(kind).map_or("", String::as_str));
+    for item in now.items.iter().filter(|item| item.kind == kind) {
+        hasher.update(format!("\n{} {}", item.id, item.digest));
+    }
+    hex(&hasher.finalize())
 }
 
 /// Kinds that only one of the listings tells, and kinds whose items have other fields than before: an update brings both. Of the

@@ -217,6 +217,8 @@ impl Plan {
 
     /// When each step is expected to begin if the plan is started `now`.
     pub fn times(&self, now: Timestamp) -> Vec<Timestamp> {
+        // The calendar has an end, and a window may be booked close to it.
+        let after = |at: Timestamp, time| at.saturating_add(time).unwrap_or(Timestamp::MAX);
         let mut at = now;
         let mut soak_from = None;
         let mut times = Vec::with_capacity(self.steps.len());
@@ -229,8 +231,8 @@ impl Plan {
             }
             times.push(at);
             at = match (step.kind, soak_from) {
-                (Kind::Soak, Some(from)) => at.max(from + self.likely(Kind::Soak)),
-                _ => at + self.likely(step.kind),
+                (Kind::Soak, Some(from)) => at.max(after(from, self.likely(Kind::Soak))),
+                _ => after(at, self.likely(step.kind)),
             };
         }
         times

@@ -266,6 +266,19 @@ impl Run {
         self.phase == Phase::Finished(Outcome::Closed) && self.unprotected_since().is_some()
     }
 
+    /// Failover was broken by a step of this run, or before it was taken over; a break that went half-way is none.
+    pub fn has_broken(&self) -> bool {
+        let mut steps = self.plan.steps.iter().zip(&self.progress);
+        let adopted = self.plan.adopted.as_ref().is_some_and(|adoption| adoption.broken);
+        adopted || steps.any(|(step, progress)| step.kind == Kind::BreakFailover && progress.done_at.is_some())
+    }
+
+    /// A step of window two was begun or is done: nothing leads back to the soak any more.
+    pub fn is_in_window_two(&self) -> bool {
+        let mut steps = self.plan.steps.iter().zip(&self.progress);
+        steps.any(|(step, progress)| step.when == When::Window2 && (progress.attempts > 0 || progress.done_at.is_some()))
+    }
+
     /// True while failover is broken on purpose: from the break until the first sync after re-establishing is proven.
     pub fn unprotected_since(&self) -> Option<Timestamp> {
         self.broken_at.filter(|_| self.protected_at.is_none())

@@ -84,7 +84,8 @@ impl Shown {
 pub const HASH_SHORT: usize = 12;
 
 fn settings(run: &Run) -> String {
-    let lines: Vec<String> = run.settings.lines.iter().filter(|line| line.lost).map(Line::describe).collect();
+    let told = |line: &Line| format!("{} ({})", line.describe(), line.short());
+    let lines: Vec<String> = run.settings.lines.iter().filter(|line| line.lost).map(told).collect();
     if lines.is_empty() { NONE.to_owned() } else { lines.join("; ") }
 }
 

@@ -128,6 +128,8 @@ pub enum Word {
     /// A line of the ledger was seen, as it is now.
     Acknowledge {
         line: String,
+        /// The beginning of the line's digest as the person saw it: a conflict if it is another by now.
+        digest: Option<String>,
         note: Option<String>,
     },
     Hold,

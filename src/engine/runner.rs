@@ -20,7 +20,7 @@ use crate::domain::run::{Phase, Run};
 use crate::domain::settings::{Want, due};
 use crate::domain::shown::Shown;
 use crate::domain::world::World;
-use crate::ports::{Recall, StoreError};
+use crate::ports::{ReadError, Recall, StoreError};
 
 use super::Around;
 use super::api::{Problem, Snapshot, Word};
@@ -251,7 +251,7 @@ impl Runner {
     }
 
     /// The jobs that run by themselves on a node, where its driver tells.
-    pub async fn enabled_jobs(&self, node: NodeId) -> Vec<String> {
+    pub async fn enabled_jobs(&self, node: NodeId) -> Result<Vec<String>, ReadError> {
         settings::enabled_jobs(&self.readers, node).await
     }
 

@@ -68,10 +68,13 @@ pub async fn look(around: &Around, readers: &SiteReaders, run: &Run, want: Want)
 }
 
 /// The jobs that run by themselves on a node, where its driver tells.
-pub async fn enabled_jobs(readers: &SiteReaders, node: NodeId) -> Vec<String> {
-    match readers.nodes[node].settings().await {
-        Ok(Told::Listing(listing)) => listing.enabled_jobs().into_iter().map(str::to_owned).collect(),
-        _ => Vec::new(),
+///
+/// # Errors
+/// They could not be read just now; that says nothing of them.
+pub async fn enabled_jobs(readers: &SiteReaders, node: NodeId) -> Result<Vec<String>, ReadError> {
+    match readers.nodes[node].settings().await? {
+        Told::Listing(listing) => Ok(listing.enabled_jobs().into_iter().map(str::to_owned).collect()),
+        Told::Nothing { .. } => Ok(Vec::new()),
     }
 }
 

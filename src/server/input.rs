@@ -212,6 +212,8 @@ impl ConfirmBody {
 pub struct AcknowledgeBody {
     /// The line's id.
     pub line: String,
+    /// Its digest as it was shown, or the first 12 digits.
+    pub digest: Option<String>,
     pub note: Option<String>,
     pub seq: Option<u64>,
 }

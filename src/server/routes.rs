@@ -184,7 +184,8 @@ async fn ledger(State(fleet): Shared, Id(id): Id) -> Answer {
 }
 
 async fn acknowledge(State(fleet): Shared, Id(id): Id, Actor(actor): Actor, Input(body): Input<AcknowledgeBody>) -> Answer {
-    tell(&*fleet, &id, Word::Acknowledge { line: body.line, note: short(body.note)? }, &actor, body.seq).await
+    let word = Word::Acknowledge { line: body.line, digest: body.digest, note: short(body.note)? };
+    tell(&*fleet, &id, word, &actor, body.seq).await
 }
 
 async fn hold(State(fleet): Shared, Id(id): Id, Actor(actor): Actor, Input(body): Input<HoldBody>) -> Answer {

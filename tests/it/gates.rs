@@ -36,7 +36,9 @@ pub fn mins(minutes: i64) -> SignedDuration {
 }
 
 pub fn word(gate: Gate, verdict: Verdict) -> Word {
-    Word::Confirm { gate: Some(gate.name().to_owned()), verdict, note: None, evidence: None }
+    // An early acceptance is a waiver, and needs its reason.
+    let note = (verdict == Verdict::AcceptEarly).then(|| "nobody is left to try it".to_owned());
+    Word::Confirm { gate: Some(gate.name().to_owned()), verdict, note, evidence: None }
 }
 
 fn roles(roles: &[&str]) -> Vec<String> {

@@ -77,6 +77,7 @@ async fn an_eventful_window_one_is_told() {
     stage.fault(Planned::once(Fault::NeverReached).act("force_sync"));
     let id = stage.start("role-swap").await;
     stage.until_step(&id, "window-1.update.b").await;
+    stage.until(&id, |run| run.act.as_ref().is_some_and(|act| act.accepted)).await;
     stage.restart();
     stage.word(&id, Word::Hold).await.unwrap();
     stage.until(&id, |run| run.hold().is_some()).await;
@@ -140,6 +141,24 @@ async fn only_the_note_that_was_read_is_acknowledged() {
     let kept = note(&stage, &id);
     assert_eq!(lines(&kept, SINCE), lines(&read, SINCE));
     assert!(kept.acknowledged.is_some_and(|who| who.starts_with("olga at ")));
+}
+
+/// A word that is void is none: who takes over after it reads what happened since.
+#[tokio::test(start_paused = true)]
+async fn a_voided_handover_is_read_anew() {
+    let stage = Stage::new();
+    let id = stage.start("role-swap").await;
+    at_handover(&stage, &id).await;
+    let read = note(&stage, &id);
+    stage.word(&id, Word::TakeOver { read: read.hash.clone(), note: None, evidence: None }).await.unwrap();
+    stage.fault(Planned { node: Some(NodeId::A), ..Planned::for_ever(Fault::Unhealthy) });
+    stage.until(&id, |run| run.step().is_some_and(|step| step.gate == Some(Gate::Production)) || end(run).is_some()).await;
+    stage.mend();
+    stage.pass(SignedDuration::from_mins(5)).await;
+    at_handover(&stage, &id).await;
+    let now = note(&stage, &id);
+    assert_ne!(now.hash, read.hash, "{now:#?}");
+    assert_eq!(now.acknowledged, None);
 }
 
 /// Whoever is asked is told where the note is.

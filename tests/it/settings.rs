@@ -5,9 +5,10 @@ mod wire;
 
 use changeover::domain::action::Kind as Action;
 use changeover::domain::event::{Event, Evidence, Verdict};
-use changeover::domain::gate::Gate;
+use changeover::domain::gate::{Gate, GatePolicy};
 use changeover::domain::ids::{NodeId, RunId};
 use changeover::domain::run::Run;
+use changeover::domain::site::Policy;
 use changeover::engine::api::{Kind, Word};
 use changeover::simulator::faults::{Fault, Planned};
 use changeover::simulator::inprocess::InProcessOptions;
@@ -91,9 +92,9 @@ async fn r9_one_open_line_holds_back_the_link_whatever_else_is_said() {
             Word::Confirm { gate: Some("settings_ledger".to_owned()), verdict: Verdict::Accept, note: None, evidence: None },
             "line_by_line",
         ),
-        (Word::Acknowledge { line: "a.user.7".to_owned(), note: None }, "line_not_open"),
-        (Word::Acknowledge { line: "b.group.3".to_owned(), note: None }, "line_not_open"),
-        (Word::Acknowledge { line: "a.user.9".to_owned(), note: None }, "unknown_line"),
+        (Word::Acknowledge { line: "a.user.7".to_owned(), digest: None, note: None }, "line_not_open"),
+        (Word::Acknowledge { line: "b.group.3".to_owned(), digest: None, note: None }, "line_not_open"),
+        (Word::Acknowledge { line: "a.user.9".to_owned(), digest: None, note: None }, "unknown_line"),
     ];
     for (word, code) in refusals {
         assert_eq!(stage.word(&id, word).await.unwrap_err().code, code);
@@ -120,6 +121,40 @@ async fn r9_a_line_whose_item_changes_again_is_open_again() {
     let run = stage.run(&id);
     assert_eq!((run.open_gate(), open(&run)), (Some(Gate::SettingsLedger), vec!["a.user.7".to_owned()]), "{}", stage.story(&id));
     assert_eq!(stage.to_rest(&id).await.end, "succeeded", "{}", stage.story(&id));
+}
+
+/// A word is on the line as it was seen: one that is another by now is seen first.
+#[tokio::test(start_paused = true)]
+async fn r9_a_word_is_on_the_line_as_it_was_seen() {
+    let (stage, id) = soaking("role-swap", told()).await;
+    stage.set_item(NodeId::A, "user", "7", Some("1"));
+    let run = until_ledger(&stage, &id).await;
+    let seen = run.settings.lines[0].digest.clone();
+    stage.set_item(NodeId::A, "user", "7", Some("2"));
+    a_while(&stage).await;
+    let word = |digest: &str| Word::Acknowledge { line: "a.user.7".to_owned(), digest: Some(digest.to_owned()), note: None };
+    for other in [seen.as_str(), &seen[..12], "", "7"] {
+        assert_eq!(stage.word(&id, word(other)).await.unwrap_err().code, "line_changed", "{other}");
+    }
+    let now = stage.run(&id).settings.lines[0].digest.clone();
+    assert_ne!(now, seen);
+    stage.word(&id, word(&now[..12])).await.unwrap();
+    assert_eq!(stage.to_rest(&id).await.end, "succeeded", "{}", stage.story(&id));
+}
+
+/// Lines that nobody acknowledges are reminded of, like every gate.
+#[tokio::test(start_paused = true)]
+async fn open_lines_are_reminded_of() {
+    let remind = GatePolicy { remind_after: Some(SignedDuration::from_mins(30)), ..GatePolicy::default() };
+    let gates = std::collections::BTreeMap::from([(Gate::SettingsLedger, remind)]);
+    let setting = Setting { policy: Policy { gates, ..Policy::default() }, ..told() };
+    let (stage, id) = soaking("role-swap", setting).await;
+    stage.set_item(NodeId::A, "user", "7", Some("1"));
+    until_ledger(&stage, &id).await;
+    stage.pass(SignedDuration::from_mins(70)).await;
+    let reminded = stage.records(&id).iter().filter(|record| record.event == "reminded").count();
+    assert_eq!(reminded, 2, "{}", stage.story(&id));
+    assert!(stage.alert_says("gate_waiting", "has been open for 1h"), "{:?}", stage.alerts());
 }
 
 #[tokio::test(start_paused = true)]

@@ -416,7 +416,7 @@ impl Stage {
     }
 
     pub async fn acknowledge(&self, id: &RunId, line: &str) -> Result<Snapshot, Problem> {
-        self.word(id, Word::Acknowledge { line: line.to_owned(), note: None }).await
+        self.word(id, Word::Acknowledge { line: line.to_owned(), digest: None, note: None }).await
     }
 
     /// Somebody enters, changes or, without a value, removes a setting on a node.

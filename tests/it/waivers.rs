@@ -131,6 +131,8 @@ async fn r10_an_early_acceptance_needs_the_role_of_its_waiver() {
     stage.until(&id, |run| matches!(run.phase, Phase::Waiting { on: WaitingOn::Soak, .. })).await;
     let refused = stage.says("op1", &id, early()).await.map(|_| ()).unwrap_err();
     assert_eq!(refused.code, "not_allowed", "{refused:?}");
+    let unreasoned = Word::Confirm { gate: None, verdict: Verdict::AcceptEarly, note: None, evidence: None };
+    assert_eq!(stage.says("owner1", &id, unreasoned).await.map(|_| ()).unwrap_err().code, "note_missing");
     stage.says("owner1", &id, early()).await.unwrap();
     assert_eq!(stage.to_rest(&id).await.end, "succeeded", "{}", stage.story(&id));
     assert_eq!(end(&stage.run(&id)).as_deref(), Some("succeeded"));

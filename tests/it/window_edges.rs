@@ -278,6 +278,10 @@ async fn r3_failover_is_not_broken_without_window_two() {
         assert_eq!((refused.kind, refused.code.as_str()), (Kind::Refused, "no_second_window"), "{refused:?}");
         assert!(refused.causes.iter().any(|cause| cause.contains(said)), "{said}: {refused:?}");
         assert!(refused.hint.as_ref().is_some_and(|hint| hint.contains("--second")), "{refused:?}");
+        let waive = Word::Waive { rule: "in_window".to_owned(), reason: "it is late".to_owned() };
+        // The booking is no one step's; and where people are named, nobody may here.
+        let refused = stage.word(&id, waive).await.unwrap_err();
+        assert!(matches!(refused.code.as_str(), "nothing_to_waive" | "not_allowed"), "{refused:?}");
         stage.word(&id, Word::Rebook(mends)).await.unwrap_or_else(|problem| panic!("{said}: {problem:?}"));
         let rest = stage.to_rest(&id).await;
         assert_eq!(rest.end, "succeeded", "{said}\n{}", stage.story(&id));

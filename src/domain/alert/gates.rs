@@ -30,6 +30,14 @@ fn urgent(run: &Run, gate: Option<Gate>) -> String {
     why.map(|why| format!("; the plan is urgent, no shortest soak follows: {why}")).unwrap_or_default()
 }
 
+/// What a person types to answer.
+fn answer(run: &Run, gate: Gate) -> String {
+    match gate {
+        Gate::SettingsLedger => format!("changeover ledger {}", run.id),
+        _ => format!("changeover confirm {} {gate}", run.id),
+    }
+}
+
 /// Lines of the ledger are acknowledged one by one.
 fn ledger(run: &Run) -> Saying {
     let (open, question) = (run.settings.open().count(), Gate::SettingsLedger.question());
@@ -54,7 +62,7 @@ pub fn reminded(run: &Run, record: &Record, gate: Gate, escalated: bool) -> Sayi
     let (kind, severity) = if escalated { ("gate_escalated", Severity::Critical) } else { ("gate_waiting", Severity::Warning) };
     let summary = format!("{}{}: {}", record.reason, whom(run, gate), gate.question());
     let code = if escalated { kind } else { "reminder" };
-    let hint = format!("changeover confirm {} {gate}", run.id);
+    let hint = answer(run, gate);
     Saying { code: code.to_owned(), ..say(kind, severity, summary, hint) }
 }
 

@@ -3,11 +3,11 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::{LONGEST_UNREAD, MAX_TRIES, Next, act, begun, done, held, held_by_rule, hindered, record, refused, renew, rest};
-use crate::domain::action::{Kind, Repeat};
+use crate::domain::action::{Impact, Kind, Repeat};
 use crate::domain::event::{Baseline, Event, Evidence, WaitingOn};
 use crate::domain::facts::Link;
 use crate::domain::proof::{self, Failure, Proof};
-use crate::domain::rules::{self, Cure, Violation};
+use crate::domain::rules::{self, Cure, Rule, Violation};
 use crate::domain::run::{Act, Phase, Run};
 use crate::domain::site::AfterDrain;
 use crate::domain::step::Step;
@@ -144,12 +144,31 @@ fn drain_limit(run: &Run, step: &Step, act: &Act, failure: Failure, world: &Worl
             done(step, Evidence::Drained { left, found }, false)
         }
         AfterDrain::EndSessions if !act.baseline.ending => {
+            if run.hold_requested {
+                let (expected, found) =
+                    ("nothing more until it is resumed", "a person asked to hold the run; no session was ended");
+                return held(Failure::new("operator", expected, found), true);
+            }
+            if let Some(violation) = against_ending(run, step, world) {
+                return refused(run, step, &violation, world);
+            }
             let baseline = Baseline { people: Some(left), ending: true, ..Baseline::default() };
             let why = format!("BG-02: {} are there still at the drain's limit; their sessions are ended", left.describe());
             record(begun(run, step, world, Some(baseline)), why)
         }
         AfterDrain::Hold | AfterDrain::EndSessions => held(failure, true),
     }
+}
+
+/// To end sessions disturbs users: it is done only where the disturbing step that follows on this node may begin as far as time and
+/// the other node are concerned (R2, R3); else they would be thrown out for nothing.
+fn against_ending(run: &Run, step: &Step, world: &World) -> Option<Violation> {
+    let rest = run.position().map(|here| &run.plan.steps[here..]).unwrap_or_default();
+    let disturbs = |next: &&Step| next.node == step.node && next.impact() >= Impact::Disruptive;
+    let closing = Step { kind: Kind::Quiesce, ..step.clone() };
+    let next = rest.iter().find(disturbs).unwrap_or(&closing);
+    let violations = rules::violations(next, &world.facts(run, next));
+    violations.into_iter().find(|violation| matches!(violation.rule, Rule::R2 | Rule::R3))
 }
 
 /// The node answers and tells who is there, but by no reading yet that is surely younger than the order: right after a restart, say.

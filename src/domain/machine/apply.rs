@@ -187,7 +187,7 @@ fn noticed(run: &mut Run, key: (Notice, Option<NodeId>), raised: bool, at: Times
         return run.notices.retain(|(notice, _)| *notice != Notice::SoakInconclusive);
     }
     run.notices.retain(|known| *known != key);
-    if key.0.is_soak_condition() && run.soak_restarts() {
+    if key.0.is_soak_condition() && run.soak_restarts() && !run.is_in_window_two() {
         restart_soak(run, at);
     }
     // R9: what was extracted before is not all of it any more: neither when it begins nor when it is over.

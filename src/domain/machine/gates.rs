@@ -95,7 +95,8 @@ fn reopen(run: &mut Run, gate: Gate) {
 
 /// A waiting begins: at a gate it opens it, unless it is open already; for a window it ends what was waived here.
 pub fn waits(run: &mut Run, on: WaitingOn, at: Timestamp) {
-    let gate = run.step().and_then(|step| step.gate).filter(|_| on == WaitingOn::Gate);
+    // The ledger's is no step's own: it opens while settings are compared.
+    let gate = run.open_gate().filter(|_| on == WaitingOn::Gate);
     if let Some(gate) = gate {
         let known = run.asked.take().filter(|asked| asked.gate == gate);
         run.asked = Some(known.unwrap_or_else(|| Asked::new(gate, at)));

@@ -44,16 +44,13 @@ impl Unmet {
     }
 }
 
-/// True between the windows: from the end of window one's work until window two begins, and again once it was missed. A way
-/// that a person ordered ends it.
+/// True between the windows: from the end of window one's work until window two begins, and again once it was missed, but not
+/// while an act is under way. A way that a person ordered ends it.
 pub fn is_on(run: &Run, now: Timestamp) -> bool {
-    let Some(position) = run.position().filter(|_| run.soak_from.is_some() && !run.is_ordered() && !run.is_finished()) else {
-        return false;
-    };
-    let step = &run.plan.steps[position];
-    let first = position.checked_sub(1).is_none_or(|before| run.plan.steps[before].when < When::Window2);
+    let between = run.soak_from.is_some() && run.act.is_none() && !run.is_ordered() && !run.is_finished();
+    let Some(step) = run.step().filter(|_| between) else { return false };
     let opened = || run.windows.of(step.when).is_none_or(|window| window.has_begun(now) && !window.is_over(now));
-    step.when == When::Soak || step.when == When::Window2 && first && !opened()
+    step.when == When::Soak || step.when == When::Window2 && !opened()
 }
 
 /// Everything that is not as the soak asks.

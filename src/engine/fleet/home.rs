@@ -67,6 +67,7 @@ impl Fleet {
 
     /// A replaced box: the site's file must have its identity, as every driver answers to that one only, and no other node may.
     pub(super) async fn take_replaced(&self, site: &str, replaced: Replaced, actor: &str) -> Result<Snapshot, Problem> {
+        self.may_speak(actor, "node replace")?;
         let entry = self.site(site)?;
         let Replaced { node, identity, note, seq } = replaced;
         self.is_free(site, node, &identity)?;

@@ -224,7 +224,7 @@ impl Fleet {
     }
 
     /// A word that no run hears: nothing of it is recorded but a line of the daemon's log.
-    fn may_speak(&self, actor: &str, word: &str) -> Result<(), Problem> {
+    pub(super) fn may_speak(&self, actor: &str, word: &str) -> Result<(), Problem> {
         self.around.people.may(actor, &[]).map_err(|barred| {
             tracing::warn!("`{word}` by {actor} was not taken: {barred}");
             Problem::not_allowed(format!("{actor} may not `{word}`"), barred.to_string()).state("nothing was changed")
@@ -257,6 +257,7 @@ impl Fleet {
             return Ok(());
         }
         waiver::may(&entry.site.policy, &self.people, waiver::MIN_SOAK, actor).map_err(|why| {
+            tracing::warn!("an urgent `start` by {actor} was not taken: {why}");
             Problem::not_allowed(format!("{actor} may not start an urgent run of site `{}`", entry.site.name), why)
                 .state("nothing was changed")
         })

@@ -45,14 +45,16 @@ impl Fleet {
         actor: &str,
         seq: Option<u64>,
     ) -> Result<Snapshot, Problem> {
+        self.may_speak(actor, "release")?;
         let publish = self.lock().get(id).map(|kept| kept.publish.clone()).ok_or_else(|| self.no_run(id))?;
         let _one_at_a_time = self.afterwards.lock().await;
         let mut recorder = Recorder::new(self.around.clone(), publish);
         if let Some(seen) = seq.filter(|seen| *seen != recorder.run.seq) {
             return Err(words::moved_on(&recorder.run, seen));
         }
+        self.may_release(&recorder.run, actor)
+            .inspect_err(|barred| tracing::warn!(run = %id, "`release` by {actor} was not taken: {}", barred.message))?;
         let (event, why) = words::release::release(&recorder.run, withdraw, note, self.around.people.who(actor))?;
-        self.may_release(&recorder.run, actor)?;
         if let Err(error) = recorder.record(&event, &why, actor).await {
             if matches!(error, RecordError::Store(StoreError::Failed(_))) {
                 self.around.fatal.notify_one();

@@ -34,6 +34,7 @@ pub async fn confirm(runner: &mut Runner, word: Word, actor: &str) -> Result<(Ev
     if let Err(reason) = may(&run, gate, verdict, runner.people(), actor) {
         return Err(denied(runner, &word, Some(gate), actor, &reason).await);
     }
+    reasoned(verdict, note.as_deref(), runner.people())?;
     not_twice(&run, gate, verdict, actor)?;
     if verdict != Verdict::Reject {
         runner.look_now().await;
@@ -72,6 +73,16 @@ fn soak_holds(runner: &Runner) -> Result<(), Problem> {
     Err(problem
         .state(sheet::state(run))
         .hint("put it right, then confirm again; or say no: `--reject` holds the run and leads on to the ways back"))
+}
+
+/// An early acceptance waives the shortest soak. Where people are named it needs a reason, as every waiver does; where nobody is, the
+/// command of before there were waivers stays as it was.
+fn reasoned(verdict: Verdict, note: Option<&str>, people: &People) -> Result<(), Problem> {
+    if verdict != Verdict::AcceptEarly || people.is_empty() || note.is_some_and(|note| !note.trim().is_empty()) {
+        return Ok(());
+    }
+    Err(Problem::new(Kind::BadInput, "note_missing", "an early acceptance waives the shortest soak and needs a reason")
+        .hint("give it with `--note`"))
 }
 
 /// [`super::take`] hands over only its own kind of word.

@@ -14,7 +14,7 @@ use super::gates::no_word;
 
 /// A person has seen a line.
 pub async fn acknowledge(runner: &mut Runner, word: Word, actor: &str) -> Result<(Event, String), Problem> {
-    let Word::Acknowledge { line: id, note } = &word else { return Err(no_word()) };
+    let Word::Acknowledge { line: id, digest: seen, note } = &word else { return Err(no_word()) };
     let run = runner.run().clone();
     let gate = Gate::SettingsLedger;
     if let Err(barred) = asked::may_answer(&run, gate, runner.people(), actor) {
@@ -26,9 +26,23 @@ pub async fn acknowledge(runner: &mut Runner, word: Word, actor: &str) -> Result
             .because(why)
             .state(sheet::state(&run)));
     }
+    if seen.as_ref().is_some_and(|seen| seen.len() < line.short().len() || !line.digest.starts_with(seen.as_str())) {
+        return Err(line_changed(&run, line));
+    }
     let why = format!("seen: {}; it {}", line.describe(), line.fate());
     let (digest, by) = (line.digest.clone(), runner.people().who(actor));
     Ok((Event::LineAcknowledged { line: id.clone(), digest, by, note: note.clone() }, why))
+}
+
+fn line_changed(run: &Run, line: &Line) -> Problem {
+    Problem::new(
+        Kind::Conflict,
+        "line_changed",
+        format!("line `{}` of run `{}` is another than the one you saw", line.id, run.id),
+    )
+    .because(format!("now: {}, {}", line.describe(), line.short()))
+    .state(sheet::state(run))
+    .hint(format!("look again: `changeover ledger {}`", run.id))
 }
 
 fn needs_no_word(run: &Run, line: &Line) -> Option<String> {
@@ -56,13 +70,11 @@ pub fn line_by_line(run: &Run) -> Problem {
 /// Where the node that does not serve tells its jobs, they must be off; a person's word counts for what it can't tell.
 pub async fn no_jobs(runner: &Runner) -> Result<(), Problem> {
     let idle = runner.run().survivor.other();
-    let jobs = runner.enabled_jobs(idle).await;
-    if jobs.is_empty() {
-        return Ok(());
-    }
+    let (found, hint) = match runner.enabled_jobs(idle).await {
+        Ok(jobs) if jobs.is_empty() => return Ok(()),
+        Ok(jobs) => (format!("found {}", jobs.join(", ")), "switch them off there, then confirm again"),
+        Err(error) => (format!("they can't be read now: {error}"), "confirm again once the node answers"),
+    };
     let message = format!("expected no job that runs by itself on node `{idle}`, which does not serve");
-    Err(Problem::new(Kind::Refused, "background_jobs", message)
-        .because(format!("found {}", jobs.join(", ")))
-        .state(sheet::state(runner.run()))
-        .hint("switch them off there, then confirm again"))
+    Err(Problem::new(Kind::Refused, "background_jobs", message).because(found).state(sheet::state(runner.run())).hint(hint))
 }

@@ -37,8 +37,11 @@ pub async fn waive(runner: &mut Runner, word: Word, actor: &str) -> Result<(Even
 fn stopped_by(runner: &Runner, rule: Rule) -> Result<Step, Problem> {
     let run = runner.run();
     let rests = run.hold().is_some() || matches!(run.phase, Phase::Waiting { on: WaitingOn::Window, .. });
-    let against =
-        |step: &&Step| rules::violations(step, &runner.world.facts(run, step)).iter().any(|violation| violation.rule == rule);
+    let against = |step: &&Step| {
+        rules::violations(step, &runner.world.facts(run, step))
+            .iter()
+            .any(|found| found.rule == rule && found.cure != rules::Cure::Booking)
+    };
     run.step().filter(|_| rests).filter(against).cloned().ok_or_else(|| {
         let step = run.step().map_or_else(|| "the end".to_owned(), |step| format!("`{}`", step.id));
         Problem::new(Kind::Conflict, "nothing_to_waive", format!("{rule} does not stop run `{}` now", run.id))

@@ -40,6 +40,9 @@ pub struct Line {
     pub lost: bool,
     /// What the next sync makes of it, in words.
     pub fate: String,
+    /// What it is now: an acknowledgement counts for this only.
+    #[serde(default)]
+    pub digest: String,
     pub acknowledged: Option<Word>,
 }
 
@@ -68,8 +71,8 @@ impl Ledger {
 
 fn line(run: &Run, line: &ledger::Line) -> Line {
     let word = run.settings.acknowledged.get(&line.id).filter(|_| line.lost && run.settings.is_acknowledged(line));
-    let ledger::Line { id, node, kind, name, change, both, lost, .. } = line.clone();
-    Line { id, node, kind, name, change, both, lost, fate: line.fate(), acknowledged: word.map(Word::from) }
+    let ledger::Line { id, node, kind, name, change, both, lost, digest } = line.clone();
+    Line { id, node, kind, name, change, both, lost, fate: line.fate(), digest, acknowledged: word.map(Word::from) }
 }
 
 impl From<&Acknowledged> for Word {

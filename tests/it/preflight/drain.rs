@@ -1,12 +1,14 @@
 //! Drain (BG-02): who is there is counted and recorded; at the limit the run does what the site says, and never silently.
 
 use changeover::domain::action::Kind;
+use changeover::domain::decide::{Next, decide};
 use changeover::domain::event::{Event, Evidence};
 use changeover::domain::ids::{NodeId, RunId};
 use changeover::domain::journal::Record;
 use changeover::domain::procedure::Procedure;
 use changeover::domain::run::{Phase, Run};
 use changeover::domain::site::{AfterDrain, Policy};
+use changeover::engine::api::{Fleet as _, Word};
 use changeover::simulator::faults::{Fault, Planned};
 use jiff::SignedDuration;
 
@@ -104,6 +106,32 @@ async fn bg_02_at_the_limit_the_run_is_held() {
         let rest = stage.to_rest(&id).await;
         assert_eq!(rest.end, "drain_limit", "{procedure}\n{}", stage.story(&id));
         assert_eq!(told(&stage), 0, "the hold is told: {:?}", stage.alerts());
+    }
+}
+
+/// A person's hold comes before the end of the sessions, and so does the window's end: nobody is thrown out for nothing.
+#[tokio::test(start_paused = true)]
+async fn bg_02_no_session_is_ended_after_a_hold_or_without_time() {
+    for procedure in PROCEDURES {
+        let (stage, id) = busy(procedure, AfterDrain::EndSessions, |_| {}).await;
+        stage.word(&id, Word::Hold).await.unwrap();
+        let rest = stage.to_rest(&id).await;
+        assert_eq!(rest.end, "operator", "{procedure}\n{}", stage.story(&id));
+        assert_eq!((told(&stage), counted(&stage, &id, true)), (0, 0), "{procedure}\n{}", stage.story(&id));
+
+        // The limit passes now, with and without time for what follows in the window.
+        let (stage, id) = busy(procedure, AfterDrain::EndSessions, |_| {}).await;
+        stage.pass(SHORT / 6 - SignedDuration::from_secs(1)).await;
+        for (left, ends) in [(SignedDuration::from_hours(3), true), (SignedDuration::from_mins(1), false)] {
+            let snapshot = stage.fleet.run(&id).unwrap();
+            let (mut run, mut world) = ((*snapshot.run).clone(), (*snapshot.world).clone());
+            world.now += SHORT;
+            run.windows.first.as_mut().unwrap().to = world.now + left;
+            let next = decide(&run, &world);
+            let ended = matches!(&next, Next::Record { event: Event::StepBegun { baseline, .. }, .. } if baseline.ending);
+            let held = matches!(&next, Next::Record { event: Event::Held { code, .. }, .. } if code == "window_missed");
+            assert_eq!((ended, held), (ends, !ends), "{procedure}, {left:#} left: {next:?}");
+        }
     }
 }
 

@@ -91,6 +91,9 @@ async fn all_of(api: &Api, path: &str) -> Result<Option<Vec<Map<String, Value>>>
             }
         };
         let count = found.len();
+        if u64::try_from(count).is_ok_and(|count| count > PER_PAGE) {
+            return Err(CallError::Unusable(format!("page {page} of `{path}` has {count} items, {PER_PAGE} were asked for")));
+        }
         all.extend(found);
         if page >= last || count == 0 {
             return Ok(Some(all));
