@@ -204,6 +204,6 @@ fn site(simulator: &Simulator, dns: &Dns) -> String {
         named::KEY
     );
     // Run time goes hundreds of times faster than the machine: 1 ms of it is about a second here, and limits must bear that.
-    site + "[policy]\nmin_soak = \"10min\"\nmax_sync_age = \"6h\"\nmax_clock_skew = \"1h\"\nmax_silence = \"6h\"\ndrain_limit = \"5d\"\nmax_unprotected = \"60d\"\nmax_backup_age = \"10d\"\n\
+    site + "[policy]\nmin_soak = \"10min\"\nnightly_check = \"off\"\nmax_sync_age = \"6h\"\nmax_clock_skew = \"1h\"\nmax_silence = \"6h\"\ndrain_limit = \"5d\"\nmax_unprotected = \"60d\"\nmax_backup_age = \"10d\"\n\
             [policy.limits]\nforce_sync = \"1d\"\nbreak_failover = \"1d\"\nupdate = \"2d\"\nverify = \"1d\"\nswitch_traffic = \"1d\"\nestablish_failover = \"1d\"\n"
 }
