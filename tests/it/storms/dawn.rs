@@ -9,7 +9,7 @@ use changeover::domain::run::{Phase, Run};
 use changeover::domain::site::Role;
 use changeover::domain::version::Target;
 use changeover::domain::watch::soak;
-use changeover::engine::api::Word;
+use changeover::engine::api::{Rebooking, Word};
 use changeover::ports::Clock as _;
 use jiff::SignedDuration;
 
@@ -76,7 +76,11 @@ impl Night {
     async fn resume_with_window(&mut self, run: &Run) {
         let missed = run.hold().is_some_and(|hold| hold.code == "window_missed");
         let window = missed.then(|| "now +20h".to_owned());
-        let answer = self.say(Word::Resume { window }).await;
+        let unbooked = run.hold().is_some_and(|hold| hold.code == "no_second_window");
+        // Long after any soak, and long enough for every way.
+        let second = Some("2026-12-20T01:00:00Z +40h".to_owned());
+        let booked = Word::Rebook(Rebooking { second, ..Rebooking::default() });
+        let answer = self.say(if unbooked { booked } else { Word::Resume { window } }).await;
         if let Some(Err(problem)) = answer {
             assert!(problem.code == "not_held", "{problem:?}\n{}", self.case());
         }
