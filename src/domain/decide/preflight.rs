@@ -41,7 +41,8 @@ pub fn preflight(run: &Run, step: &Step, world: &World) -> Next {
 /// rules over fresh readings, and after the break the pair is not what a preflight expects.
 pub fn lapsed<'a>(run: &'a Run, step: &Step, now: Timestamp) -> Option<&'a Step> {
     let first = |step: &Step| step.when == When::Window1 && step.kind.acts();
-    if !first(step) || run.is_ordered() || run.broken_at.is_some() {
+    // What a person has seen and let go on after would fail it for ever.
+    if !first(step) || run.is_ordered() || run.broken_at.is_some() || !run.acknowledged.is_empty() {
         return None;
     }
     let begun = |step: &&Step| first(step) && run.progress_of(step).is_some_and(|progress| progress.attempts > 0);
