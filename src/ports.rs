@@ -185,10 +185,35 @@ pub trait TrafficReader: Send + Sync {
     fn name(&self) -> String;
 }
 
+/// Whether an entry would take our change, found out without changing anything.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// It took a change that alters nothing; how that was done.
+    Proven { how: String },
+    /// It would refuse; why.
+    Refused { message: String },
+    /// It could not be asked now.
+    Unknown { message: String },
+    /// There is nothing to be asked: a person makes the change, or the program has no word for it.
+    Untold { why: String },
+}
+
 /// One way in which traffic reaches the serving node: a zone, a view, a balancer.
 pub trait Traffic: TrafficReader {
     /// Moves traffic from one node to the other, only if it is still at `from`.
     fn switch<'a>(&'a self, intent: &'a Intent, from: NodeId, to: NodeId) -> BoxFuture<'a, ActAnswer>;
+
+    /// Sets how long, in seconds, answers may be remembered, and leaves where they lead. What has no such time (a shared
+    /// address, a NAT rule) has nothing to do.
+    fn set_ttl<'a>(&'a self, intent: &'a Intent, ttl: u32) -> BoxFuture<'a, ActAnswer> {
+        let _ = (intent, ttl);
+        Box::pin(std::future::ready(ActAnswer::accepted()))
+    }
+
+    /// Finds out whether the change would be taken, there and back, by one that alters nothing. Safe to repeat.
+    fn prove_access(&self) -> BoxFuture<'_, Access> {
+        Box::pin(std::future::ready(Access::Untold { why: "this entry has no way to try".to_owned() }))
+    }
 
     /// As [`Appliance::recall`].
     fn recall<'a>(&'a self, intent: &'a Intent) -> BoxFuture<'a, Recall>;

@@ -167,7 +167,7 @@ impl TrafficReader for Name {
         let target = locked(&self.0.facts).leads_to;
         let (server, name, found) = ("ns1".to_owned(), "support.example.com".to_owned(), format!("the address of node {target}"));
         let answer = TrafficAnswer { server, name, target: Some(target), ttl: Some(60), found };
-        let look = TrafficLook { at: self.0.clock.now(), answers: vec![answer], serving_identity: Some(identity(target)) };
+        let look = TrafficLook { serving_identity: Some(identity(target)), ..TrafficLook::new(self.0.clock.now(), vec![answer]) };
         Box::pin(ready(Ok(look)))
     }
 

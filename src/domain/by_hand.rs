@@ -129,7 +129,7 @@ pub fn believed(run: &Run) -> World {
         ttl: None,
         found: run.plan.nodes[run.serving()].address.to_string(),
     };
-    world.traffic.take(vec![Ok(TrafficLook { at: run.last_at, answers: vec![answer], serving_identity: None })]);
+    world.traffic.take(vec![Ok(TrafficLook::new(run.last_at, vec![answer]))]);
     world
 }
 

@@ -311,9 +311,33 @@ pub struct TrafficLook {
     pub answers: Vec<TrafficAnswer>,
     /// The identity of the box that answers at the service's name, where the driver can tell.
     pub serving_identity: Option<String>,
+    /// What the recursive resolvers told that are asked beside the authoritative servers. They may lag behind by their caches.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub resolvers: Vec<ResolverAnswer>,
+    /// How long a resolver may remember, in seconds, that the name has no record of a type (RFC 2308 section 5).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub negative_ttl: Option<u32>,
+}
+
+/// One recursive resolver's answer for the service's record.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ResolverAnswer {
+    pub server: String,
+    pub name: String,
+    /// As [`TrafficAnswer::target`].
+    pub target: Option<NodeId>,
+    /// Seconds for which it will still give this answer from its cache.
+    pub ttl_left: Option<u32>,
+    /// What was seen, for messages.
+    pub found: String,
 }
 
 impl TrafficLook {
+    /// What authoritative servers (or a program) answered, and nothing else.
+    pub fn new(at: Timestamp, answers: Vec<TrafficAnswer>) -> Self {
+        Self { at, answers, serving_identity: None, resolvers: Vec::new(), negative_ttl: None }
+    }
+
     /// The node that every answer names; `None` if one differs or there is no answer.
     pub fn target(&self) -> Option<NodeId> {
         let first = self.answers.first()?.target?;

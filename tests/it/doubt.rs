@@ -175,7 +175,7 @@ fn world(run: &Run, at: &[Timestamp], done: bool) -> World {
         }
         let (server, name) = ("ns1".to_owned(), run.plan.service.clone());
         let answer = TrafficAnswer { server, name, target: Some(target), ttl: None, found: String::new() };
-        world.traffic.take(vec![Ok(TrafficLook { at, answers: vec![answer], serving_identity: None })]);
+        world.traffic.take(vec![Ok(TrafficLook::new(at, vec![answer]))]);
     }
     world
 }

@@ -93,7 +93,7 @@ impl Read {
             found: "an address".to_owned(),
         };
         let answers = self.answers.into_iter().enumerate().map(answer).collect();
-        let look = TrafficLook { at: now(), answers, serving_identity: None };
+        let look = TrafficLook::new(now(), answers);
         world.traffic.take(vec![if self.deaf { Err("no server answers".to_owned()) } else { Ok(look) }]);
         world
     }

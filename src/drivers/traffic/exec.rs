@@ -85,7 +85,7 @@ impl ExecTraffic {
         let look: Look = Reply::of(&who, result).into_reading(&who)?;
         look.check().map_err(|why| ReadError::Transient(format!("{who}: {why}")))?;
         let answers = look.answers.into_iter().map(Answer::into_domain).collect();
-        Ok(TrafficLook { at: self.clock.now(), answers, serving_identity: look.serving_identity })
+        Ok(TrafficLook { serving_identity: look.serving_identity, ..TrafficLook::new(self.clock.now(), answers) })
     }
 
     async fn perform(&self, intent: &Intent, from: NodeId, to: NodeId) -> ActAnswer {

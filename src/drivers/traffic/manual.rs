@@ -51,7 +51,7 @@ impl Manual {
         let readings = values.into_iter().map(|value| Reading { serial: None, value });
         let answers =
             self.servers.iter().zip(readings).map(|(server, reading)| self.entry.answer(server.address, &reading, None));
-        TrafficLook { at: self.clock.now(), answers: answers.collect(), serving_identity: None }
+        TrafficLook::new(self.clock.now(), answers.collect())
     }
 
     fn instructions(&self, from: NodeId, to: NodeId) -> Vec<String> {

@@ -38,7 +38,7 @@ impl SimTraffic {
         let target = old.map_or(world.leads_to(), |(_, target)| target);
         let found = target.map_or_else(|| "no address".to_owned(), |node| format!("the address of node {node}"));
         let answer = TrafficAnswer { server: SERVER.to_owned(), name: RECORD.to_owned(), target, ttl: Some(TTL), found };
-        TrafficLook { at: now, answers: vec![answer], serving_identity: SimSite::serving_identity(&world) }
+        TrafficLook { serving_identity: SimSite::serving_identity(&world), ..TrafficLook::new(now, vec![answer]) }
     }
 
     fn moved(&self, world: &mut World, from: NodeId, to: NodeId) -> ActAnswer {

@@ -115,7 +115,7 @@ fn world(silent: bool) -> World {
         ttl: Some(60),
         found: "192.0.2.10".to_owned(),
     };
-    world.traffic.take(vec![Ok(TrafficLook { at: START, answers: vec![answer], serving_identity: None })]);
+    world.traffic.take(vec![Ok(TrafficLook::new(START, vec![answer]))]);
     world
 }
 

@@ -272,6 +272,6 @@ impl Truth {
             found: format!("{target}"),
         };
         let (one, two) = self.name.map_or((NodeId::A, NodeId::B), |name| (name, name));
-        TrafficLook { at, answers: vec![answer("ns1", one), answer("ns2", two)], serving_identity: None }
+        TrafficLook::new(at, vec![answer("ns1", one), answer("ns2", two)])
     }
 }

@@ -72,7 +72,7 @@ impl Rfc2136 {
         let floor = self.floor_of(primary.ok());
         let answer = |(server, reading): (&Server, Reading)| self.entry.answer(server.address, &reading, floor);
         let answers = self.servers.iter().zip(readings).map(answer).collect();
-        TrafficLook { at: self.clock.now(), answers, serving_identity: None }
+        TrafficLook::new(self.clock.now(), answers)
     }
 
     /// What this look's servers must have reached: the highest serial that the primary had shown *before* this look (after a
