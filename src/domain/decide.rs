@@ -17,6 +17,7 @@ use super::event::{Baseline, Event, Evidence, Notice, Outcome, Verdict, WaitingO
 use super::facts::Link;
 use super::gate::Gate;
 use super::ids::NodeId;
+use super::limit;
 use super::proof::{self, Failure, Proof};
 use super::rules::{self, Cure, Rule, Violation};
 use super::run::{Phase, Run};
@@ -44,6 +45,9 @@ pub const MAX_TRIES: u32 = 6;
 /// For so long a missing reading is awaited before a person is asked, however long the act itself may take: an update's three
 /// hours of patience are for a box that restarts, not for a server that does not answer.
 pub const LONGEST_UNREAD: SignedDuration = SignedDuration::from_mins(30);
+
+/// [`LONGEST_UNREAD`] and where it is from.
+const UNREAD_WORDS: &str = "30m, fixed for a reading that is missing before an act";
 
 fn record(event: Event, why: impl Into<String>) -> Next {
     Next::Record { event, why: why.into() }
@@ -244,10 +248,13 @@ fn wait(run: &Run, on: WaitingOn, until: Option<Timestamp>, why: String) -> Next
 
 /// What can't be told now is looked at again, for a while; then the run is held.
 fn wait_for_reading(run: &Run, step: &Step, violation: &Violation, world: &World) -> Next {
+    let awaited = run.plan.limit(step.kind).min(LONGEST_UNREAD);
     if let Phase::Waiting { on: WaitingOn::Appliance, since, .. } = &run.phase
-        && world.now.duration_since(*since) > run.plan.limit(step.kind).min(LONGEST_UNREAD)
+        && world.now.duration_since(*since) > awaited
     {
-        return held_by_rule(violation);
+        let whence = if awaited == LONGEST_UNREAD { UNREAD_WORDS.to_owned() } else { limit::told(&run.plan.policy, step.kind) };
+        let found = format!("{}; awaited for {whence}", violation.found);
+        return held_by_rule(&Violation { found, ..violation.clone() });
     }
     wait(
         run,
@@ -321,7 +328,10 @@ fn look(run: &Run, step: &Step, world: &World) -> Next {
             Phase::Waiting { on: WaitingOn::Appliance, since, .. }
                 if world.now.duration_since(*since) > run.plan.limit(step.kind) =>
             {
-                held(Failure::new("check_failed", what, format!("not so within the limit of `{}`", step.kind)), true)
+                held(
+                    Failure::new("check_failed", what, format!("not so within {}", limit::told(&run.plan.policy, step.kind))),
+                    true,
+                )
             }
             _ => wait(run, WaitingOn::Appliance, None, format!("awaits {what}")),
         },

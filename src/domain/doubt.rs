@@ -8,6 +8,7 @@ use super::action::{Kind, Repeat};
 use super::decide;
 use super::facts::Link;
 use super::ids::NodeId;
+use super::limit;
 use super::proof;
 use super::run::{Act, Phase, Run};
 use super::step::Step;
@@ -85,9 +86,9 @@ fn done(run: &Run, step: &Step, act: &Act) -> String {
         Kind::BreakFailover => Link::Broken.describe(),
         Kind::EstablishFailover => {
             format!(
-                "{}, then a first good sync, awaited for {:#}",
+                "{}, then a first good sync, awaited for {}",
                 Link::Linked { primary: node }.describe(),
-                run.plan.limit(step.kind)
+                limit::told(&run.plan.policy, step.kind)
             )
         }
         Kind::Update => format!("node `{node}` is healthy on {target} in two readings"),
@@ -120,15 +121,15 @@ fn not_done(run: &Run, step: &Step, from: Option<Timestamp>) -> String {
             "it is never sent again without a person: see at the box whether it is under way; if certainly not, `changeover resume {id}` orders it again"
         ),
         Kind::BreakFailover => {
-            let limit = run.plan.limit(step.kind);
+            let limit = limit::told(&run.plan.policy, step.kind);
             again(&format!(
-                "it is ordered again if both nodes still show the link and every promise holds; one of the two alone, for {limit:#}, holds the run"
+                "it is ordered again if both nodes still show the link and every promise holds; one of the two alone holds the run after its limit ({limit})"
             ))
         }
         Kind::EstablishFailover => {
-            let limit = run.plan.limit(step.kind);
+            let limit = limit::told(&run.plan.policy, step.kind);
             again(&format!(
-                "it is ordered again if both nodes still show none and every promise holds; one of the two alone, for {limit:#}, holds the run"
+                "it is ordered again if both nodes still show none and every promise holds; one of the two alone holds the run after its limit ({limit})"
             ))
         }
         Kind::ForceSync => again("another one is asked for if the pair is still linked and shows no new sync"),

@@ -27,6 +27,7 @@ pub mod ids;
 pub mod journal;
 pub mod late;
 pub mod ledger;
+pub mod limit;
 pub mod machine;
 pub mod metrics;
 pub mod people;

@@ -3,6 +3,7 @@
 mod access;
 mod exposure;
 mod service;
+pub mod silence;
 pub mod soak;
 
 use jiff::{SignedDuration, Timestamp};

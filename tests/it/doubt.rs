@@ -44,7 +44,7 @@ const CASES: &[Case] = &[
         step: "window-1.break_failover.a",
         reads: "the roles of both nodes",
         if_done: "no relationship on either node; the step is done and `window-1.update.b` follows",
-        if_not: "from {from} on it is ordered again if both nodes still show the link and every promise holds; one of the two alone, for 30m, holds the run; after 6 tries the run is held",
+        if_not: "from {from} on it is ordered again if both nodes still show the link and every promise holds; one of the two alone holds the run after its limit (30m, from the order to its proof; the default, `policy.limits.break_failover` sets another); after 6 tries the run is held",
         not_done_after: Some((60, 5)),
     },
     Case {
@@ -85,8 +85,8 @@ const CASES: &[Case] = &[
     Case {
         step: "window-2.establish_failover.b",
         reads: "the roles of both nodes",
-        if_done: "linked, node `b` primary, then a first good sync, awaited for 1h; the step is done and `finish.final_check` follows",
-        if_not: "from {from} on it is ordered again if both nodes still show none and every promise holds; one of the two alone, for 1h, holds the run; after 6 tries the run is held",
+        if_done: "linked, node `b` primary, then a first good sync, awaited for 1h, for the link, and once more for its first sync; the default, `policy.limits.establish_failover` sets another; the vendor names no time for a sync, it grows with the data; the step is done and `finish.final_check` follows",
+        if_not: "from {from} on it is ordered again if both nodes still show none and every promise holds; one of the two alone holds the run after its limit (1h, for the link, and once more for its first sync; the default, `policy.limits.establish_failover` sets another; the vendor names no time for a sync, it grows with the data); after 6 tries the run is held",
         not_done_after: Some((300, 5)),
     },
     Case {

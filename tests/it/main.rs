@@ -1,6 +1,7 @@
 //! One integration binary, a module per subject.
 
 mod abort;
+mod access;
 mod accounts;
 mod adopt;
 mod alerts;

@@ -6,6 +6,7 @@ use super::{LONGEST_UNREAD, MAX_TRIES, Next, act, begun, done, held, held_by_rul
 use crate::domain::action::{Impact, Kind, Repeat};
 use crate::domain::event::{Baseline, Event, Evidence, WaitingOn};
 use crate::domain::facts::Link;
+use crate::domain::limit;
 use crate::domain::proof::{self, Failure, Proof};
 use crate::domain::rules::{self, Cure, Rule, Violation};
 use crate::domain::run::{Act, Phase, Run};
@@ -184,7 +185,7 @@ fn is_read_soon(run: &Run, step: &Step, act: &Act, world: &World) -> bool {
 
 /// The limit has passed without proof.
 fn past_limit(run: &Run, step: &Step, act: &Act, what: String, world: &World) -> Next {
-    let limit = format!("not seen within the limit of `{}`", step.kind);
+    let limit = format!("not seen within {}", limit::told(&run.plan.policy, step.kind));
     match step.kind {
         Kind::ForceSync => held(Failure::new("sync_failed", what, limit), true),
         Kind::EstablishFailover if is_linked_by(step, world) => held(Failure::new("sync_failed", what, limit), false),

@@ -15,7 +15,7 @@ use crate::domain::plan::Windows;
 use crate::domain::rehearsal::{Rehearsal, Release};
 use crate::domain::run::{Phase, Run};
 use crate::domain::site::Role;
-use crate::domain::watch::soak;
+use crate::domain::watch::{silence, soak};
 use crate::domain::world::World;
 use crate::engine::api::Snapshot;
 
@@ -393,7 +393,7 @@ fn node(run: &Run, world: &World, id: NodeId) -> Node {
         observed_at: current.map(|observation| observation.at),
         users: current.and_then(|observation| observation.users),
         sessions: current.and_then(|observation| observation.sessions),
-        error: reading.error.clone(),
+        error: silence::told(run, id, world),
         served_until: run.nodes[id].served_until,
     }
 }

@@ -265,9 +265,12 @@ pub fn http_client(tls: ClientConfig, limits: &Limits, resolve: Option<(&str, So
     builder.build()
 }
 
+/// Where the bounds of [`Limits`] are from.
+const FIXED: &str = "a limit that is fixed in this program; the vendor names none";
+
 /// Bounds a call by time; what was sent may have arrived.
 pub async fn within<T>(limit: Duration, what: &str, call: impl Future<Output = Result<T, CallError>>) -> Result<T, CallError> {
-    tokio::time::timeout(limit, call).await.unwrap_or_else(|_| Err(CallError::Lost(format!("{what} within {limit:?}"))))
+    tokio::time::timeout(limit, call).await.unwrap_or_else(|_| Err(CallError::Lost(format!("{what} within {limit:?} ({FIXED})"))))
 }
 
 /// Reads a body that is not larger than `limit`.
@@ -354,7 +357,9 @@ fn said(status: StatusCode, body: &[u8]) -> String {
 /// A failed connection (TCP or TLS, the certificate included) sent nothing of the call; any later failure may have.
 pub fn lost(error: reqwest::Error) -> CallError {
     let not_reached = error.is_connect() || error.is_builder();
+    let slow = not_reached && error.is_timeout();
     let text = chain(&error.without_url());
+    let text = if slow { format!("{text}: no connection within the time for it ({FIXED})") } else { text };
     if not_reached { CallError::NotReached(text) } else { CallError::Lost(text) }
 }
 

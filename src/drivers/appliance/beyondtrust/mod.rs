@@ -40,8 +40,10 @@ use self::access::Access;
 use self::client::{Api, CallError};
 use self::probe::Probe;
 use self::reader::{BoxReader, Reads};
+use crate::domain::action::Kind;
 use crate::domain::console;
 use crate::domain::ids::NodeId;
+use crate::domain::limit;
 use crate::domain::settings::Told;
 use crate::domain::site::{Hands, Observation};
 use crate::drivers::tls::{self, Names, TlsError, TlsTrust};
@@ -221,7 +223,7 @@ impl BeyondTrust {
         let end = self.clock.now().checked_add(intent.limit).unwrap_or(Timestamp::MAX);
         tokio::select! {
             answer = act => answer,
-            () = self.clock.sleep_until(end) => Err(CallError::Lost(format!("not done within the limit of {:#}", intent.limit))),
+            () = self.clock.sleep_until(end) => Err(CallError::Lost(format!("not done within {}", limit_told(intent)))),
         }
     }
 
@@ -290,6 +292,12 @@ impl Appliance for BeyondTrust {
         let recall = if matches!(action, "backup" | "extract_data") { Recall::MayBeSent } else { Recall::NeverSent };
         Box::pin(std::future::ready(recall))
     }
+}
+
+/// The limit of the step that an intent belongs to, in words.
+fn limit_told(intent: &Intent) -> String {
+    let kind = intent.step.split('.').nth(1).and_then(|action| action.parse::<Kind>().ok());
+    kind.map_or_else(|| format!("{:#}", intent.limit), |kind| limit::of(kind, intent.limit))
 }
 
 fn access(settings: &Settings, clock: &Arc<dyn Clock>) -> Access {
