@@ -392,3 +392,12 @@ fn until(what: &str, so: impl Fn() -> bool) {
         std::thread::yield_now();
     }
 }
+
+#[test]
+fn numbers_are_told_as_prometheus_reads_them() {
+    let daemon = Daemon::start();
+    let (status, head, body) = ask(unix(&daemon), "GET", "/metrics", "");
+    assert_eq!((status, body.as_str()), (200, "# HELP changeover_up It runs.\n# TYPE changeover_up gauge\nchangeover_up 1\n"));
+    assert!(head.contains("content-type: text/plain; version=0.0.4"), "{head}");
+    assert_eq!(ask(unix(&daemon), "POST", "/metrics", "").0, 405);
+}

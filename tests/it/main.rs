@@ -16,6 +16,7 @@ mod cli;
 mod close;
 mod comes_back;
 mod config;
+mod config_accounts;
 mod config_people;
 mod contract;
 mod crashes;

@@ -63,11 +63,13 @@ struct Read {
     nodes: PerNode<Option<Observation>>,
     answers: [Option<NodeId>; 2],
     deaf: bool,
+    /// Node b refuses access.
+    refused: bool,
 }
 
 impl Read {
     fn new() -> Self {
-        Self { nodes: PerNode::new(|node| Some(healthy(node))), answers: [Some(NodeId::A); 2], deaf: false }
+        Self { nodes: PerNode::new(|node| Some(healthy(node))), answers: [Some(NodeId::A); 2], deaf: false, refused: false }
     }
 
     fn node(&mut self, node: NodeId) -> &mut Observation {
@@ -84,6 +86,9 @@ impl Read {
             for _ in 0..2 {
                 world.readings[node].take(answer.clone().ok_or_else(|| "no answer in 30 s".to_owned()), now());
             }
+        }
+        if self.refused {
+            world.readings[NodeId::B].refused("access is refused".to_owned(), now());
         }
         let answer = |(number, target): (usize, Option<NodeId>)| TrafficAnswer {
             server: format!("ns{number}"),
@@ -115,6 +120,7 @@ const B: Option<NodeId> = Some(NodeId::B);
 /// Every check with every result that it can have, and what makes it so.
 const CASES: &[Case] = &[
     ("node_unreachable", B, Outcome::Unknown, |read| read.nodes.b = None),
+    ("access_refused", B, Outcome::Unknown, |read| read.refused = true),
     ("wrong_box", A, Outcome::Pass, |_| {}),
     ("wrong_box", A, Outcome::Fail, |read| read.node(NodeId::A).identity = "appliance-b".to_owned()),
     ("unhealthy", B, Outcome::Pass, |_| {}),
