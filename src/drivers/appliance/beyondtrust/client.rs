@@ -140,8 +140,17 @@ impl Api {
     /// A command's XML with the token that has just served for another call: were it refused, the account would lack a
     /// right, and new tokens would only push out those of others (30 for an account).
     pub async fn command_again(&self, action: &str) -> Result<Vec<u8>, CallError> {
+        Ok(self.command_timed(action, || ()).await?.0)
+    }
+
+    /// As [`Api::command_again`], with what `now` says directly before and after the call itself.
+    pub async fn command_timed<T>(&self, action: &str, now: impl Fn() -> T) -> Result<(Vec<u8>, T, T), CallError> {
         let token = self.token().await?;
-        let answer = self.in_turn(&token, Need::Reading, &|token| self.command_with(token, action)).await;
+        let call = async |token| {
+            let before = now();
+            Ok((self.command_with(token, action).await?, before, now()))
+        };
+        let answer = self.in_turn(&token, Need::Reading, &call).await;
         if answer.is_ok() {
             self.access.served(&token, Need::Reading).await;
         }

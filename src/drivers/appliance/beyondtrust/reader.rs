@@ -52,6 +52,11 @@ impl Reads {
         configuration::listing(&self.api).await
     }
 
+    /// As [`Reads::again`], with the times directly before and after the call: a wait for its turn is not between them.
+    async fn timed(&self, reading: Reading, clock: &dyn Clock) -> Result<(Vec<u8>, Timestamp, Timestamp), CallError> {
+        self.api.command_timed(reading.action(), || clock.now()).await
+    }
+
     /// As [`Api::command_again`].
     async fn again(&self, reading: Reading) -> Result<Vec<u8>, CallError> {
         self.api.command_again(reading.action()).await
@@ -75,12 +80,12 @@ impl BoxReader {
     pub async fn read(&self) -> Result<Observation, CallError> {
         let begun = self.clock.now();
         let health = self.health().await?;
+        // Only a box whose health was read is asked further, and what fails then is absent, not the whole reading wrong.
+        let (people, clock_skew, probed) = tokio::join!(self.people(), self.clock_skew(), self.probe.ask());
         if self.changes.seen(&health, begun) {
             // A sync may have overwritten the accounts, and tokens may outlive that: the next reading begins with a new one.
             self.reads.api.access.retest().await;
         }
-        // Only a box whose health was read is asked further, and what fails then is absent, not the whole reading wrong.
-        let (people, clock_skew, probed) = tokio::join!(self.people(), self.clock_skew(), self.probe.ask());
         let at = self.clock.now();
         Ok(Observation {
             at,
@@ -127,10 +132,9 @@ impl BoxReader {
 
     /// The box's clock minus ours, taken at the middle of the call.
     async fn clock_skew(&self) -> Option<SignedDuration> {
-        let before = self.clock.now();
-        let answer = self.reads.again(Reading::ApiInfo).await;
-        let after = self.clock.now();
-        let time: Timestamp = self.told("get_api_info", answer.and_then(|document| Ok(health::clock(&document)?)))?;
+        let answer = self.reads.timed(Reading::ApiInfo, &*self.clock).await;
+        let read = answer.and_then(|(document, before, after)| Ok((health::clock(&document)?, before, after)));
+        let (time, before, after): (Timestamp, _, _) = self.told("get_api_info", read)?;
         Some(time.duration_since(before) - after.duration_since(before) / 2)
     }
 
