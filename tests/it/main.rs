@@ -2,6 +2,7 @@
 
 mod abort;
 mod access;
+mod access_daemon;
 mod accounts;
 mod adopt;
 mod alerts;
