@@ -76,6 +76,7 @@ fn appliance(settings: &SiteSettings, node: NodeId, shared: &Shared) -> Result<A
                 identity: facts.identity.clone(),
                 client_id: client_id.clone(),
                 client_secret: secret(client_secret_file).map_err(|error| fail(&of, error))?,
+                editions: beyondtrust::Editions::default(),
                 tls: trust(tls).map_err(|error| fail(&of, error))?,
                 peer: peer(settings, node.other()).map_err(|error| fail(&of, error))?,
                 limits: beyondtrust::Limits::default(),

@@ -146,7 +146,15 @@ impl Api {
     /// A command's XML with the token that has just served for another call: were it refused, the account would lack a
     /// right, and new tokens would only push out those of others (30 for an account).
     pub async fn command_again(&self, action: &str) -> Result<Vec<u8>, CallError> {
-        self.command_with(self.token(None).await?, action).await
+        self.with_present_token(|token| self.command_with(token, action)).await
+    }
+
+    /// Makes a call with the token that has just served; see [`Api::command_again`].
+    pub async fn with_present_token<T, F>(&self, call: impl FnOnce(Token) -> F) -> Result<T, CallError>
+    where
+        F: Future<Output = Result<T, CallError>>,
+    {
+        call(self.token(None).await?).await
     }
 
     async fn command_with(&self, token: Token, action: &str) -> Result<Vec<u8>, CallError> {
