@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::changes::Changes;
 use super::client::{Api, CallError};
 use super::configuration;
 use super::edition::{Disagreement, Editions, Quarrel, Remembered};
@@ -58,9 +59,9 @@ impl Reads {
         self.api.command_again(reading.action()).await
     }
 
-    /// A page of the JSON edition, as [`Api::authorised`].
+    /// A page of the JSON edition, as [`Api::reading`].
     async fn page(&self, page: Page) -> Result<Option<Told>, CallError> {
-        self.api.authorised(|token| v2::get(&self.api, token, page)).await
+        self.api.reading(|token| v2::get(&self.api, token, page)).await
     }
 
     /// The same with the token that has just served for another call.
@@ -77,16 +78,22 @@ pub struct BoxReader {
     clock: Arc<dyn Clock>,
     v2: Remembered,
     quarrel: Quarrel,
+    changes: Changes,
 }
 
 impl BoxReader {
     pub fn new(settings: Arc<Settings>, reads: Reads, probe: Probe, clock: Arc<dyn Clock>) -> Self {
-        Self { settings, reads, probe, clock, v2: Remembered::default(), quarrel: Quarrel::default() }
+        let changes = Changes::default();
+        Self { settings, reads, probe, clock, v2: Remembered::default(), quarrel: Quarrel::default(), changes }
     }
 
     pub async fn read(&self) -> Result<Observation, CallError> {
         let begun = self.clock.now();
         let first = self.health().await?;
+        if self.changes.seen(&first, begun) {
+            // A sync may have overwritten the accounts, and tokens may outlive that: the next reading begins with a new one.
+            self.reads.api.access.retest().await;
+        }
         // Only a box whose health was read is asked further, and what fails then is absent, not the whole reading wrong.
         let (people, clock_skew, probed, second) =
             tokio::join!(self.people(), self.clock_skew(), self.probe.ask(), self.second_opinion(&first));
