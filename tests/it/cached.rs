@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use changeover::domain::ids::RunId;
 use changeover::engine::api::{Fleet as _, Snapshot};
-use changeover::server::view::Status;
 use changeover::ports::Clock as _;
+use changeover::server::view::Status;
 use jiff::SignedDuration;
 
 use crate::stage::{Setting, Stage};

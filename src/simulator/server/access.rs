@@ -51,8 +51,8 @@ impl Room<'_> {
     fn knows_password(&mut self, call: &Call) -> bool {
         let user = &self.shared.old_user;
         let form = Form::of(call);
-        let known = form.value("username") == Some(user.name.as_str())
-            && form.value("password") == Some(user.password.expose_secret());
+        let known =
+            form.value("username") == Some(user.name.as_str()) && form.value("password") == Some(user.password.expose_secret());
         known && !self.world.faults.take(Fault::LoginRefused, self.node, "login")
     }
 }

@@ -177,7 +177,10 @@ mod tests {
         let after = |seconds| quarrel.told(&what, start + SignedDuration::from_secs(seconds), cache);
         for seconds in [0, 60] {
             let told = after(seconds);
-            assert!(told.contains("`primary` by XML and `standalone` by JSON v2") && told.contains("may be a kept answer"), "{told}");
+            assert!(
+                told.contains("`primary` by XML and `standalone` by JSON v2") && told.contains("may be a kept answer"),
+                "{told}"
+            );
         }
         assert!(after(61).contains("set `api` of this node"), "{}", after(61));
         quarrel.ended();

@@ -19,6 +19,7 @@ mod download;
 mod edition;
 mod health;
 mod instructions;
+mod old_login;
 mod probe;
 mod reader;
 mod reporting;
