@@ -10,8 +10,8 @@ use secrecy::SecretString;
 use url::Url;
 
 use crate::config::{
-    Accounts, Hook, HookTarget, NodeDriver, SecondSet, Settings, SiteSettings, TlsTrust, TrafficDriver, TsigAlgorithm,
-    WindowTexts,
+    Accounts, CredentialSet, Editions, Hook, HookTarget, Login, NodeDriver, Settings, SiteSettings, TlsTrust, TrafficDriver,
+    TsigAlgorithm, WindowTexts,
 };
 use crate::domain::ids::{NodeId, PerNode};
 use crate::domain::procedure::{BUILT_IN, Procedure};
@@ -73,7 +73,7 @@ pub fn site(settings: &SiteSettings, shared: &Shared) -> Result<SiteEntry, Wirin
 fn appliance(settings: &SiteSettings, node: NodeId, shared: &Shared) -> Result<Arc<dyn Appliance>, WiringError> {
     match &settings.nodes[node] {
         NodeDriver::Exec { program } => Ok(Arc::new(exec_node(settings, node, program, shared))),
-        NodeDriver::BeyondTrust { url, client_id, client_secret_file, second, hands: _, tls } => {
+        NodeDriver::BeyondTrust { url, first, second, editions, hands: _, tls } => {
             let of = format!("site `{}`, node `{node}`", settings.site.name);
             let facts = &settings.site.nodes[node];
             let driver = beyondtrust::Settings {
@@ -83,8 +83,9 @@ fn appliance(settings: &SiteSettings, node: NodeId, shared: &Shared) -> Result<A
                 address: facts.address,
                 service: settings.site.service.clone(),
                 identity: facts.identity.clone(),
-                credentials: credentials(client_id, client_secret_file).map_err(|error| fail(&of, error))?,
-                second: second.as_ref().map(second_set).transpose().map_err(|error| fail(&of, error))?,
+                editions: asked(*editions),
+                credentials: credentials(first).map_err(|error| fail(&of, error))?,
+                second: second.as_ref().map(credentials).transpose().map_err(|error| fail(&of, error))?,
                 accounts: shared.accounts.clone(),
                 tls: trust(tls).map_err(|error| fail(&of, error))?,
                 peer: peer(settings, node.other()).map_err(|error| fail(&of, error))?,
@@ -96,12 +97,20 @@ fn appliance(settings: &SiteSettings, node: NodeId, shared: &Shared) -> Result<A
     }
 }
 
-fn credentials(client_id: &str, secret_file: &Path) -> Result<beyondtrust::Credentials, String> {
-    Ok(beyondtrust::Credentials::client(client_id, secret(secret_file)?))
+fn credentials(set: &CredentialSet) -> Result<beyondtrust::Credentials, String> {
+    let (name, secret) = (set.name.as_str(), secret(&set.secret_file)?);
+    Ok(match set.login {
+        Login::Client => beyondtrust::Credentials::client(name, secret),
+        Login::User => beyondtrust::Credentials::user(name, secret),
+    })
 }
 
-fn second_set(set: &SecondSet) -> Result<beyondtrust::Credentials, String> {
-    credentials(&set.client_id, &set.client_secret_file)
+fn asked(editions: Editions) -> beyondtrust::Editions {
+    match editions {
+        Editions::Auto => beyondtrust::Editions::Auto,
+        Editions::Xml => beyondtrust::Editions::Xml,
+        Editions::V2 => beyondtrust::Editions::V2,
+    }
 }
 
 fn exec_node(settings: &SiteSettings, node: NodeId, program: &[String], shared: &Shared) -> exec::Exec {

@@ -118,6 +118,7 @@ pub struct Table {
 pub const NODE_DRIVERS: &[&str] = &["exec", "beyondtrust"];
 pub const TRAFFIC_DRIVERS: &[&str] = &["rfc2136", "exec", "manual"];
 pub const LOG_FORMATS: &[&str] = &["human", "json"];
+pub const EDITIONS: &[&str] = &["auto", "xml", "v2"];
 pub const HANDS: &[&str] = &["operator"];
 pub const WHEN_WINDOW_ENDS: &[&str] = &["hold", "home"];
 pub const ON_SOAK_FAILURE: &[&str] = &["restart", "alert"];
@@ -232,13 +233,18 @@ pub const KEYS: &[Key] = &[
     node(&[], "address", Kind::Address, Required, "The node's own address: where the service's name points while this node serves."),
     node(&["exec"], "program", Kind::Program, Required, "The program and its arguments; the verb is appended. A bare name is looked up in `PATH`."),
     node(&["beyondtrust"], "url", Kind::Url, Required, "`https://` and the node's own name or address, never the service's."),
-    node(&["beyondtrust"], "client_id", Kind::Text, Required, "The API account's client id."),
-    node(&["beyondtrust"], "client_secret_file", Kind::SecretFile, Required, "File with the API account's client secret."),
+    node(&["beyondtrust"], "client_id", Kind::Text, Optional, "The API account's client id; required unless `username` is given."),
+    node(&["beyondtrust"], "client_secret_file", Kind::SecretFile, Optional, "File with the API account's client secret; required with `client_id`."),
+    node(&["beyondtrust"], "username", Kind::Text, Optional, "In the place of `client_id`, for releases before 16.1 and for sites that log in so since then: a user who may use the command and reporting API. See [the appliance](../concepts/appliance.md)."),
+    node(&["beyondtrust"], "password_file", Kind::SecretFile, Optional, "File with that user's password; required with `username`."),
+    node(&["beyondtrust"], "api", Kind::Word(EDITIONS), Default("auto"), "Which editions of the command API are asked: XML and, where the box offers it, JSON v2, which must agree (`auto`); or only one of them. See [the appliance](../concepts/appliance.md)."),
     node(&["beyondtrust"], "hands", Kind::Word(HANDS), Default("operator"), "Who performs what the appliance has no interface for: a person, told exactly what to do."),
     node(&["beyondtrust"], "tls", Kind::Trust, Required, "Whose certificates are believed: the system's roots, your own CA, or pins `sha256/<base64 of the SPKI hash>`."),
 
-    key("site.node.second", "client_id", Kind::Text, Required, "The second API account's client id; another one than the first."),
-    key("site.node.second", "client_secret_file", Kind::SecretFile, Required, "File with the second API account's client secret."),
+    key("site.node.second", "client_id", Kind::Text, Optional, "The second API account's client id; another one than the first. Required unless `username` is given."),
+    key("site.node.second", "client_secret_file", Kind::SecretFile, Optional, "File with the second API account's client secret."),
+    key("site.node.second", "username", Kind::Text, Optional, "In its place a user's name, as in `[nodes.a]`."),
+    key("site.node.second", "password_file", Kind::SecretFile, Optional, "File with that user's password."),
 
     traffic(&[], "driver", Kind::Word(TRAFFIC_DRIVERS), Required, "How traffic is moved: signed DNS updates, a program, or a person."),
     traffic(&["rfc2136"], "primary", Kind::Server, Required, "The server that takes updates, over TCP; port 53 unless given."),

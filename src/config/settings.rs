@@ -125,20 +125,39 @@ pub enum NodeDriver {
     BeyondTrust {
         /// `https://host` or `https://host:port`, without path.
         url: Url,
-        client_id: String,
-        client_secret_file: PathBuf,
+        first: CredentialSet,
         /// Tried once where the first set is refused.
-        second: Option<SecondSet>,
+        second: Option<CredentialSet>,
+        editions: Editions,
         hands: Hands,
         tls: TlsTrust,
     },
 }
 
-/// `[nodes.a.second]`: a further set of credentials of the node.
+/// One set of credentials of a node.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SecondSet {
-    pub client_id: String,
-    pub client_secret_file: PathBuf,
+pub struct CredentialSet {
+    pub login: Login,
+    /// The client id, or the user's name.
+    pub name: String,
+    pub secret_file: PathBuf,
+}
+
+/// How a node is told who calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Login {
+    /// `client_id` and `client_secret_file`: an API account.
+    Client,
+    /// `username` and `password_file`: releases before 16.1.
+    User,
+}
+
+/// Which editions of the appliance's command API are asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Editions {
+    Auto,
+    Xml,
+    V2,
 }
 
 /// Who performs what the appliance has no interface for.

@@ -11,6 +11,7 @@ pub mod alert;
 pub mod asked;
 pub mod booking;
 pub mod by_hand;
+pub mod cached;
 pub mod chain;
 pub mod checks;
 pub mod console;
