@@ -13,6 +13,7 @@ mod freezes;
 mod gates;
 mod hooks;
 pub mod keys;
+mod leads;
 mod load;
 mod main_file;
 mod nodes;
@@ -36,7 +37,7 @@ pub use load::load;
 pub use problem::{ConfigErrors, Problem};
 pub use reference::reference;
 pub use settings::{
-    ANY_EVENT, Api, Effective, Hands, Hook, HookTarget, Log, LogFormat, NodeDriver, Settings, SiteSettings, TlsTrust,
+    ANY_EVENT, Api, Effective, Hands, Hook, HookTarget, Leads, Log, LogFormat, NodeDriver, Settings, SiteSettings, TlsTrust,
     TrafficDriver, TsigAlgorithm, WindowTexts,
 };
 pub use show::show;

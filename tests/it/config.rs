@@ -71,8 +71,10 @@ fn a_site_is_read_key_by_key() {
     let expected = TrafficDriver::Rfc2136 {
         primary: "192.0.2.53:53".parse().unwrap(),
         servers: vec!["192.0.2.53:53".parse().unwrap(), "[2001:db8::54]:5353".parse().unwrap()],
+        resolvers: Vec::new(),
         zone: "example.com".into(),
-        record: "support.example.com".into(),
+        records: vec!["support.example.com".into()],
+        leads: None,
         ttl: Some(60),
         tsig_name: "changeover".into(),
         tsig_algorithm: TsigAlgorithm::HmacSha256,

@@ -36,13 +36,16 @@ mod handover;
 mod journals;
 #[cfg(feature = "test-kill")]
 mod kill;
+mod knot;
 mod layering;
 mod machine;
 mod memory;
+mod name_servers;
 mod named;
 mod nodes;
 mod out_of_band;
 mod people;
+mod powerdns;
 mod preflight;
 mod prove;
 mod rehearsal;

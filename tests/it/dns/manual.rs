@@ -4,13 +4,19 @@ use changeover::domain::ids::NodeId::{A, B};
 use changeover::drivers::traffic::manual::{Manual, Settings};
 use changeover::ports::ActAnswer;
 
-use super::lab::{Lab, RECORD, TTL, clock, found, four, settled, switch};
+use super::lab::{Lab, RECORD, TTL, addresses, clock, found, four, settled, switch};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_person_is_told_and_the_change_is_seen() {
     for lab in [Lab::ours().await, Lab::bind(true)] {
         let servers = lab.followers();
-        let settings = Settings { site: "support".into(), record: RECORD.into(), servers: servers.clone(), addresses: four() };
+        let settings = Settings {
+            site: "support".into(),
+            records: vec![RECORD.into()],
+            servers: servers.clone(),
+            resolvers: Vec::new(),
+            leads: addresses(four()),
+        };
         let manual = Manual::new(settings, clock()).unwrap();
         settled(&manual, A).await;
         let answer = switch(&manual, A, B).await;
