@@ -62,6 +62,7 @@ mod stop_here;
 mod store;
 mod storms;
 mod switch_back;
+mod switch_ends;
 mod sync_failures;
 mod telephone;
 mod tokens;
