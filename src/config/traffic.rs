@@ -132,8 +132,9 @@ fn records(reader: &mut Reader, section: &Section, service: Option<&str>) -> Opt
     for value in more.value {
         if records.iter().any(|known| known.value == value) {
             reader.problem(more.line, format!("`records` {} names `{value}`, which is moved already", section.place()));
+        } else {
+            records.push(At { value, line: more.line });
         }
-        records.push(At { value, line: more.line });
     }
     if records.len() > MOST_RECORDS {
         let message = format!("`records` {} names {} records, expected at most {MOST_RECORDS}", section.place(), records.len());

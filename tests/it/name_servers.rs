@@ -60,14 +60,19 @@ impl Processes {
 
     /// Starts a server in its folder and waits until it gives the zone's SOA with authority; 20 s, as loading takes a second on a
     /// busy machine.
-    pub fn run(&mut self, name: &str, mut command: Command, server: SocketAddr) -> Result<(), String> {
+    pub fn run(&mut self, name: &str, command: Command, server: SocketAddr) -> Result<(), String> {
+        self.run_for(name, command, server, self.zone)
+    }
+
+    /// As [`Processes::run`], for a server of another zone.
+    pub fn run_for(&mut self, name: &str, mut command: Command, server: SocketAddr, zone: &str) -> Result<(), String> {
         let home = self.home(name);
         let log = std::fs::File::create(home.join("log")).unwrap();
         let both = log.try_clone().unwrap();
         command.current_dir(&home).stdin(Stdio::null()).stdout(both).stderr(log);
         self.children.push(command.spawn().map_err(|error| error.to_string())?);
         let deadline = Instant::now() + Duration::from_secs(20);
-        while soa_serial(server, self.zone).is_none() {
+        while soa_serial(server, zone).is_none() {
             let ended = self.children.last_mut().and_then(|child| child.try_wait().unwrap());
             if ended.is_some() || Instant::now() > deadline {
                 let log = std::fs::read_to_string(home.join("log")).unwrap_or_default();

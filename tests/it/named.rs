@@ -53,6 +53,43 @@ impl Pair {
     }
 }
 
+/// A recursive resolver that asks `upstream` and keeps every answer for at least `shortest` seconds, at most 90, whatever its TTL
+/// says. Killed when dropped.
+pub struct Resolver {
+    pub address: SocketAddr,
+    _processes: Processes,
+}
+
+impl Resolver {
+    pub fn start(zone: &'static str, upstream: SocketAddr, shortest: u32) -> Self {
+        started("named as a resolver", || Self::try_start(zone, upstream, shortest))
+    }
+
+    fn try_start(zone: &'static str, upstream: SocketAddr, shortest: u32) -> Result<Self, String> {
+        let (address, mut processes) = (free_port(), Processes::new(zone));
+        let home = processes.home("resolver");
+        let conf = format!(
+            "options {{ directory \"HOME\"; pid-file none; session-keyfile \"HOME/session.key\"; listen-on port {} {{ {ADDRESS}; }};\n\
+             listen-on-v6 {{ none; }}; recursion yes; dnssec-validation no; min-cache-ttl {shortest};\n\
+             forward only; forwarders {{ {ADDRESS} port {}; }}; }};\n\
+             controls {{ }};\n\
+             zone \"here.invalid\" {{ type primary; file \"here.db\"; }};\n",
+            address.port(),
+            upstream.port()
+        );
+        std::fs::write(
+            home.join("here.db"),
+            "@ 60 IN SOA here.invalid. here.invalid. 1 60 60 60 60\n@ 60 IN NS here.invalid.\n@ 60 IN A 127.0.0.1\n",
+        )
+        .unwrap();
+        std::fs::write(home.join("named.conf"), conf.replace("HOME", home.to_str().unwrap())).unwrap();
+        let mut command = tool("named");
+        command.args(["-g", "-n", "1", "-c"]).arg(home.join("named.conf"));
+        processes.run_for("resolver", command, address, "here.invalid")?;
+        Ok(Self { address, _processes: processes })
+    }
+}
+
 fn common_conf(server: SocketAddr) -> String {
     let port = server.port();
     format!(

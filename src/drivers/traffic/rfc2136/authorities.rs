@@ -99,3 +99,27 @@ async fn by_system(name: &Name) -> Result<Vec<IpAddr>, String> {
 
 /// The root has 13, the largest zones no more.
 const MOST_SERVERS: usize = 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A hidden primary is read too; nobody is read twice; a server whose address nobody knows is not forgotten.
+    #[tokio::test]
+    async fn the_primary_and_each_named_server_once() {
+        let names: Vec<Name> =
+            ["ns1.example.com.", "ns2.example.com.", "ns3.example.net."].map(|name| name.parse().unwrap()).into();
+        let ip = |text: &str| text.parse::<IpAddr>().unwrap();
+        let found =
+            [Ok(vec![ip("192.0.2.1"), ip("192.0.2.2")]), Ok(vec![ip("192.0.2.2"), ip("192.0.2.53")]), Err("gone".to_owned())];
+        let servers = servers("192.0.2.53:5353".parse().unwrap(), names.iter().zip(found));
+        let shown: Vec<String> = servers
+            .iter()
+            .map(|found| match found {
+                Found::Server(server) => server.address.to_string(),
+                Found::Lost { name, why } => format!("{name} {why}"),
+            })
+            .collect();
+        assert_eq!(shown, ["192.0.2.53:5353", "192.0.2.1:5353", "192.0.2.2:5353", "ns3.example.net gone"]);
+    }
+}
