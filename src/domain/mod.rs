@@ -37,6 +37,7 @@ pub mod proof;
 pub mod prove;
 pub mod refold;
 pub mod rehearsal;
+pub mod resolvers;
 pub mod rules;
 pub mod run;
 pub mod settings;

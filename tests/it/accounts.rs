@@ -99,6 +99,7 @@ impl Pair {
                 identity: self.simulator.identities[node.other()].clone(),
             },
             limits: Limits::default(),
+            editions: Editions::Auto,
         };
         BeyondTrust::new(settings, self.clock.clone()).unwrap()
     }
