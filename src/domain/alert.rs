@@ -210,8 +210,9 @@ fn sayings(before: &Run, run: &Run, record: &Record, event: &Event) -> Vec<Sayin
         Event::StepDone { evidence: Evidence::Drained { left, found }, .. } if left.is_anybody() => {
             preflight::drain_limit(before, *left, found)
         }
-        Event::StepDone { .. } if before.step().is_some_and(|step| step.kind == Kind::SwitchTraffic) => {
-            let summary = format!("`{}` leads to node `{}` on every server", run.plan.service, run.survivor);
+        Event::StepDone { evidence, .. } if before.step().is_some_and(|step| step.kind == Kind::SwitchTraffic) => {
+            let found = if let Evidence::Seen { found, .. } = evidence { format!(": {found}") } else { String::new() };
+            let summary = format!("`{}` leads to node `{}` on every server{found}", run.plan.service, run.survivor);
             vec![say("traffic_switched", Severity::Info, summary, "watch the service; clients follow as their caches expire")]
         }
         Event::Noticed { notice, raised: false, message, .. } => notices::over(*notice, message),

@@ -319,7 +319,7 @@ impl Runner {
     /// What the act of the current step is busy with.
     fn busy(&self) -> Option<Busy> {
         let step = self.run().step()?;
-        if step.kind == Kind::SwitchTraffic { Some(Busy::Traffic) } else { step.node.map(Busy::Node) }
+        if step.kind.is_of_traffic() { Some(Busy::Traffic) } else { step.node.map(Busy::Node) }
     }
 
     /// Nothing to do: until the next look is useful, or a person speaks.
