@@ -259,10 +259,11 @@ fn serves_first(step: &Step, facts: &Facts) -> Verdict {
 }
 
 /// R7: traffic moves only once every cache has forgotten the TTL that was lowered for it; and no earlier does anybody have to leave
-/// the node that serves, is it closed, or failover broken for its sake. Once that node is closed, waiting gives nobody the service
-/// back; and what a person orders to restore it does not wait.
+/// the node that serves, is it closed, or a sync forced for the break that leads there (which is asked before the sync, since a
+/// sync that waits proves nothing any more). Once that node is closed, waiting gives nobody the service back; and what a person
+/// orders to restore it does not wait.
 fn caches_forgot(step: &Step, facts: &Facts) -> Verdict {
-    let hangs_on_it = matches!(step.kind, Kind::BreakFailover | Kind::Drain | Kind::Quiesce | Kind::SwitchTraffic);
+    let hangs_on_it = matches!(step.kind, Kind::ForceSync | Kind::Drain | Kind::Quiesce | Kind::SwitchTraffic);
     let closed = facts.serving.is_some_and(|node| facts.nodes[node].closed);
     if !hangs_on_it || facts.ordered || closed {
         return Ok(());

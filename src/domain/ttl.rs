@@ -284,13 +284,13 @@ fn way_to_switch<'r>(run: &'r Run, step: &Step) -> Option<&'r [Step]> {
 /// step does not hang on it.
 ///
 /// Nobody is asked to leave a node and no node is closed before the switch itself could come: to wait with the service closed is
-/// worse than old answers. Failover is broken as early as the steps up to the switch are likely to take, so that it is not off for
-/// the sake of a TTL.
+/// worse than old answers. The sync before the break is forced as early as the steps up to the switch are likely to take, so that
+/// failover is not off for the sake of a TTL.
 pub fn free_from(run: &Run, step: &Step) -> Option<Timestamp> {
     let clear = run.ttl.as_ref().filter(|lowered| !lowered.restored)?.clear_from?;
     let way = way_to_switch(run, step)?;
     let lead = match step.kind {
-        Kind::BreakFailover => {
+        Kind::ForceSync => {
             way.iter().map(|step| run.plan.likely(step.kind)).fold(SignedDuration::ZERO, SignedDuration::saturating_add)
         }
         Kind::Drain | Kind::Quiesce | Kind::SwitchTraffic => SignedDuration::ZERO,

@@ -57,7 +57,7 @@ async fn r7_the_switch_is_not_sent_a_second_before_the_old_ttl_has_run_out_and_i
     let stage = Stage::set(Setting { own: vec![closes_later()], ..setting(of_ttl(ttl)) });
     let id = stage.start("role-swap-lowers-the-ttl").await;
     let clear = {
-        stage.answered(&id, |run| run.step().is_some_and(|step| step.id == "window-1.force_sync")).await;
+        stage.answered(&id, |run| run.step().is_some_and(|step| step.id == "window-1.force_sync.b")).await;
         at(&stage, &id, "step_done", LOWER) + seconds(ttl)
     };
     let waiting = stage.answered(&id, |run| run.step().is_some_and(|step| step.id == SWITCH)).await;
@@ -81,12 +81,9 @@ async fn r7_failover_is_not_broken_and_no_node_is_closed_too_early_for_the_switc
         assert_eq!(stage.to_rest(&id).await.end, "succeeded", "{ttl}\n{}", stage.story(&id));
         let clear = at(&stage, &id, "step_done", LOWER) + seconds(ttl);
         let lead = SignedDuration::from_mins(90);
-        for (step, from) in [
-            ("window-1.break_failover.a", clear - lead),
-            ("window-1.drain.a", clear),
-            ("window-1.quiesce.a", clear),
-            (SWITCH, clear),
-        ] {
+        for (step, from) in
+            [("window-1.force_sync.b", clear - lead), ("window-1.drain.a", clear), ("window-1.quiesce.a", clear), (SWITCH, clear)]
+        {
             let begun = at(&stage, &id, "step_begun", step);
             assert!(begun >= from, "{ttl}: {step} at {begun}, before {from}\n{}", stage.story(&id));
         }
@@ -148,7 +145,7 @@ async fn the_negative_ttl_counts_where_the_switch_adds_a_record_type() {
         let zone = Zone { negative_ttl: Some(5 * 3600), ..of_ttl(3600) };
         let stage = Stage::set(Setting { two_kinds: other_kind, ..setting(zone) });
         let id = stage.start("role-swap").await;
-        stage.answered(&id, |run| run.step().is_some_and(|step| step.id == "window-1.force_sync")).await;
+        stage.answered(&id, |run| run.step().is_some_and(|step| step.id == "window-1.force_sync.b")).await;
         let clear = stage.run(&id).ttl.as_ref().unwrap().clear_from;
         assert_eq!(clear, Some(at(&stage, &id, "step_done", LOWER) + seconds(wait)), "{}", stage.story(&id));
     }
@@ -157,7 +154,7 @@ async fn the_negative_ttl_counts_where_the_switch_adds_a_record_type() {
 /// Somebody sets the TTL up again before the switch: it is told, lowered once more, and waited for.
 #[tokio::test(start_paused = true)]
 async fn a_ttl_that_somebody_raises_is_lowered_once_more() {
-    for step in ["window-1.check_sync", "window-1.update.b", "window-1.verify.b"] {
+    for step in ["window-1.force_sync.b", "window-1.update.b", "window-1.verify.b"] {
         let stage = Stage::set(setting(of_ttl(1800)));
         let id = stage.start("role-swap").await;
         stage.until_step(&id, step).await;
@@ -176,9 +173,9 @@ async fn a_ttl_that_somebody_raises_is_lowered_once_more() {
 #[tokio::test(start_paused = true)]
 async fn a_ttl_that_somebody_raises_after_the_closing_does_not_keep_the_service_closed() {
     let stage = Stage::set(setting(of_ttl(1800)));
+    let site = stage.site.clone();
+    stage.at("step_done", "window-1.quiesce.a", move |_| site.zone().set(7200));
     let id = stage.start("role-swap").await;
-    stage.until_step(&id, "window-1.extract_data.a").await;
-    stage.site.zone().set(7200);
     assert_eq!(stage.to_rest(&id).await.end, "succeeded", "{}", stage.story(&id));
     let closed = at(&stage, &id, "step_done", "window-1.quiesce.a");
     assert!(at(&stage, &id, "step_begun", SWITCH) < closed + SignedDuration::from_mins(10), "{}", stage.story(&id));
@@ -191,7 +188,7 @@ async fn a_ttl_that_somebody_raises_after_the_closing_does_not_keep_the_service_
 async fn a_ttl_that_somebody_sets_after_the_switch_is_left() {
     let stage = Stage::set(setting(of_ttl(1800)));
     let id = stage.start("role-swap").await;
-    stage.until_step(&id, "soak.confirm.production").await;
+    stage.until_step(&id, "soak.confirm").await;
     stage.site.zone().set(600);
     assert_eq!(stage.to_rest(&id).await.end, "succeeded", "{}", stage.story(&id));
     assert_eq!((stage.site.zone().ttls.clone(), stage.site.calls.of("restore_ttl", None)), (vec![Some(600)], 0));
@@ -237,26 +234,27 @@ async fn faults_of_the_ttl_verbs_settle() {
 /// The way home restores the TTL; a run that is closed says what it was.
 #[tokio::test(start_paused = true)]
 async fn the_way_home_restores_the_ttl_and_a_closed_run_tells_it() {
-    for step in ["window-1.check_sync", "window-1.update.b", "soak.confirm.production"] {
-        let stage = Stage::set(setting(of_ttl(1800)));
+    const TTL: u32 = 4 * 3600;
+    for step in ["window-1.force_sync.b", "window-1.confirm.3", "soak.confirm"] {
+        let stage = Stage::set(setting(of_ttl(TTL)));
         let id = stage.start("role-swap").await;
         stage.until_step(&id, step).await;
-        assert!(sheet::text(&stage.run(&id), None).contains("`support.example.com` had 1800 s"), "{step}");
+        assert!(sheet::text(&stage.run(&id), None).contains("`support.example.com` had 14400 s"), "{step}");
         let way = abort::order(&stage, &id).await.unwrap_or_else(|problem| panic!("{step}: {problem:?}"));
         let rest = stage.to_rest(&id).await;
         let home = rest.end == "aborted";
-        assert_eq!(stage.site.zone().ttls, [Some(if home { 1800 } else { 60 })], "{step}: {way:?}\n{}", stage.story(&id));
+        assert_eq!(stage.site.zone().ttls, [Some(if home { TTL } else { 60 })], "{step}: {way:?}\n{}", stage.story(&id));
         if !home {
             assert_eq!(rest.end, "harbour", "{step}");
-            assert!(sheet::may(&stage.run(&id)).join("\n").contains("had 1800 s"), "{step}");
+            assert!(sheet::may(&stage.run(&id)).join("\n").contains("had 14400 s"), "{step}");
         }
 
-        let stage = Stage::set(setting(of_ttl(1800)));
+        let stage = Stage::set(setting(of_ttl(TTL)));
         let id = stage.start("role-swap").await;
         let run = stage.until_step(&id, step).await;
-        assert!(!sheet::may(&run).join("\n").contains("1800"), "{step}: the run restores it");
+        assert!(!sheet::may(&run).join("\n").contains("14400"), "{step}: the run restores it");
         stage.word(&id, close()).await.unwrap();
-        assert!(stage.alert_says("finished", "`support.example.com` had 1800 s"), "{step}");
+        assert!(stage.alert_says("finished", "`support.example.com` had 14400 s"), "{step}");
     }
 }
 
@@ -265,7 +263,7 @@ async fn the_way_home_restores_the_ttl_and_a_closed_run_tells_it() {
 async fn what_a_person_orders_back_does_not_wait() {
     let stage = Stage::set(setting(of_ttl(1800)));
     let id = stage.start("role-swap").await;
-    stage.until_step(&id, "soak.confirm.production").await;
+    stage.until_step(&id, "soak.confirm").await;
     stage.site.zone().set(7200);
     let asked = stage.clock.now();
     stage.word(&id, Word::SwitchBack { note: "it prints nothing".to_owned() }).await.unwrap();
@@ -316,29 +314,66 @@ async fn without_a_step_that_lowers_it_nothing_is_waited_for() {
     assert!(stage.last_alert("traffic_switched").contains("caches may lead some clients to the node left until"));
 }
 
-/// After a crash at any record nothing is forgotten: neither what it was, nor from when on it counts.
-#[tokio::test(start_paused = true)]
-async fn nothing_is_forgotten_by_a_crash() {
-    for options in [InProcessOptions::default(), InProcessOptions { remembers: true, ..InProcessOptions::default() }] {
-        let mut last = 2;
-        let mut seq = 1;
-        while seq < last {
-            let mut stage = Stage::set(Setting { options, ..setting(of_ttl(1800)) });
-            let id = stage.start("role-swap").await;
-            stage.until_seq(&id, seq).await;
-            stage.restart();
-            let case = format!("after record {seq}");
-            let mut rest = stage.to_rest(&id).await;
-            if rest.end == "in_doubt" {
-                rest = stage.resume_to_end(&id).await.0;
-            }
-            assert_eq!(rest.end, "succeeded", "{case}\n{}", stage.story(&id));
-            let (proven, sent) = (at(&stage, &id, "step_done", LOWER), at(&stage, &id, "step_begun", SWITCH));
-            assert!(sent >= proven + seconds(1800), "{case}\n{}", stage.story(&id));
-            assert_eq!(stage.site.zone().ttls, [Some(1800)], "{case}\n{}", stage.story(&id));
-            last = stage.records(&id).len() as u64 - 1;
-            seq += 1;
+fn assert_remembered(stage: &Stage, id: &RunId, ttl: u32, case: &str) {
+    let (proven, sent) = (at(stage, id, "step_done", LOWER), at(stage, id, "step_begun", SWITCH));
+    assert!(sent >= proven + seconds(ttl), "{case}\n{}", stage.story(id));
+    assert_eq!(stage.site.zone().ttls, [Some(ttl)], "{case}\n{}", stage.story(id));
+}
+
+/// Nothing is forgotten by a crash: neither what it was, nor from when on it counts.
+async fn dies_after(options: InProcessOptions, records: impl IntoIterator<Item = u64>) {
+    for seq in records {
+        let mut stage = Stage::set(Setting { options, ..setting(of_ttl(3600)) });
+        let id = stage.start("role-swap").await;
+        stage.until_seq(&id, seq).await;
+        stage.restart();
+        let case = format!("after record {seq}");
+        let mut rest = stage.to_rest(&id).await;
+        if rest.end == "in_doubt" {
+            rest = stage.resume_to_end(&id).await.0;
         }
-        assert!(seq > 60, "{seq}");
+        assert_eq!(rest.end, "succeeded", "{case}\n{}", stage.story(&id));
+        assert_remembered(&stage, &id, 3600, &case);
     }
+}
+
+fn knowing() -> InProcessOptions {
+    InProcessOptions { remembers: true, ..InProcessOptions::default() }
+}
+
+/// The records of the preparations and of window one's begin; that every record is died at is `crashes`' business.
+#[tokio::test(start_paused = true)]
+async fn a_crash_around_the_lowering_forgets_nothing() {
+    dies_after(InProcessOptions::default(), 6..16).await;
+    dies_after(knowing(), 6..12).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_crash_around_the_switch_and_the_restoring_forgets_nothing() {
+    let stage = Stage::set(setting(of_ttl(3600)));
+    let id = stage.start("role-swap").await;
+    stage.to_rest(&id).await;
+    let records = stage.records(&id);
+    let of = |step: &str| records.iter().filter(|record| record.step.as_deref() == Some(step)).map(|record| record.seq);
+    let seqs: Vec<u64> = of("window-1.quiesce.a").chain(of(SWITCH)).chain(of(RESTORE)).collect();
+    assert!(seqs.len() >= 8, "{seqs:?}");
+    dies_after(InProcessOptions::default(), seqs.clone()).await;
+    dies_after(knowing(), of(RESTORE)).await;
+}
+
+/// A daemon that dies after every record of one and the same run.
+#[tokio::test(start_paused = true)]
+async fn a_crash_at_every_record_of_one_run_forgets_nothing() {
+    let mut stage = Stage::set(Setting { options: knowing(), ..setting(of_ttl(3600)) });
+    let id = stage.start("role-swap").await;
+    let mut seq = 1;
+    while !stage.run(&id).is_finished() {
+        let run = stage.until_seq(&id, seq).await;
+        if !run.is_finished() {
+            stage.restart();
+        }
+        seq = run.seq + 2;
+    }
+    assert_eq!(stage.to_rest(&id).await.end, "succeeded", "{}", stage.story(&id));
+    assert_remembered(&stage, &id, 3600, "after every record");
 }
