@@ -285,6 +285,7 @@ pub const KEYS: &[Key] = &[
     key("site.policy", "max_silence", Kind::Duration, Default("5min"), "A node silent for this long outside its update raises `node_unreachable`; the serving node that takes no client for this long `not_serving`."),
     key("site.policy", "closing_notice", Kind::Duration, Default("30min"), "How long before the latest safe start of the next step `window_closing` goes out."),
     key("site.policy", "when_window_ends", Kind::Word(WHEN_WINDOW_ENDS), Default("hold"), "What the run does while failover is broken and what is left of its window is too short for the next step: it holds, or goes home by itself where the way there needs no update."),
+    key("site.policy", "switch_ttl", Kind::Duration, Default("60s"), "What `lower_ttl` lowers the TTL of the service's name to, in whole seconds, before a switch; a name that has less is left. `restore_ttl` brings the old one back."),
     key("site.policy", "settings_look", Kind::Duration, Default("15min"), "How often settings are compared with those at the break while failover is broken, where the driver tells them."),
 
     key("site.policy.gate", "roles", Kind::Texts, Optional, "One of these roles may answer; everybody who may speak unless given."),

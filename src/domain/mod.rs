@@ -46,6 +46,7 @@ pub mod shown;
 pub mod site;
 pub mod step;
 pub mod stop_here;
+pub mod ttl;
 pub mod version;
 pub mod waiver;
 pub mod watch;

@@ -11,6 +11,7 @@ use super::run::{Act, Phase, Run};
 use super::settings;
 use super::site::{Observation, Role, SyncFact};
 use super::step::Step;
+use super::ttl;
 use super::world::World;
 
 /// What the readings say about a step.
@@ -62,6 +63,8 @@ pub fn of_act(run: &Run, step: &Step, act: &Act, world: &World) -> Proof {
         Kind::Quiesce => closed(node, act, world),
         Kind::Reopen => opened(node, act, world),
         Kind::SwitchTraffic => switched(run, node, world),
+        Kind::LowerTtl => ttl::is_lowered(run, world),
+        Kind::RestoreTtl => ttl::is_restored(run, world),
         Kind::Backup | Kind::ExtractData => not_yet("its files"),
         Kind::Preflight
         | Kind::CheckSync
@@ -362,7 +365,7 @@ fn switched(run: &Run, to: NodeId, world: &World) -> Proof {
         let lagging = lag.unexplained.join(", ");
         return not_yet(format!("every resolver to lead to node `{to}`, as every server does; now: {lagging}"));
     }
-    Proof::Done(Evidence::seen(with(world.traffic.describe(), &lag.explained)))
+    Proof::Done(Evidence::seen(with(led(run, world), &lag.explained)))
 }
 
 /// The switch is proven by every authoritative server, and only resolvers lag that nothing explains: they are named, and do not
@@ -379,6 +382,13 @@ pub fn switched_but(run: &Run, step: &Step, world: &World) -> Option<Evidence> {
 
 fn with(found: String, more: &[String]) -> String {
     std::iter::once(found).chain(more.iter().cloned()).collect::<Vec<_>>().join("; ")
+}
+
+/// What the servers say, and for how long caches may say otherwise.
+fn led(run: &Run, world: &World) -> String {
+    let since = run.act.as_ref().map_or(world.now, |act| act.since);
+    let caches = ttl::afterwards(run, since, world).map(|caches| format!("; {caches}")).unwrap_or_default();
+    format!("{}{caches}", world.traffic.describe())
 }
 
 /// BG-20: linked as planned, equal, and the last sync was good.
@@ -482,7 +492,7 @@ pub fn latest_effect(run: &Run, step: &Step, act: &Act, world: &World) -> Option
     match step.kind {
         Kind::Update => None,
         Kind::ForceSync | Kind::BreakFailover | Kind::EstablishFailover => Some(act.since + run.plan.may_take(step.kind)),
-        Kind::SwitchTraffic => Some(act.since + world.settling),
+        Kind::SwitchTraffic | Kind::LowerTtl | Kind::RestoreTtl => Some(act.since + world.settling),
         Kind::Drain | Kind::Quiesce | Kind::Reopen => {
             let node = step.node.unwrap_or(run.plan.primary);
             Some(doubted + world.readings[node].current.as_ref().map(|current| current.may_be_old).unwrap_or_default())
@@ -510,6 +520,7 @@ pub fn had_no_effect(run: &Run, step: &Step, act: &Act, world: &World) -> bool {
         Kind::SwitchTraffic => {
             waited >= world.settling && world.traffic.target() == act.baseline.traffic && world.traffic.steady_count >= 2
         }
+        Kind::LowerTtl | Kind::RestoreTtl => waited >= world.settling && ttl::is_untouched(run, step, world),
         Kind::ForceSync | Kind::BreakFailover | Kind::EstablishFailover => {
             let before =
                 if step.kind == Kind::EstablishFailover { Link::Broken } else { Link::Linked { primary: run.plan.primary } };

@@ -18,6 +18,7 @@ use super::run::Run;
 use super::settings;
 use super::site::{Observation, Role, SyncFact, TrafficLook};
 use super::step::Step;
+use super::ttl;
 use super::waiver;
 use super::window::calendar::Calendar;
 
@@ -304,6 +305,8 @@ impl World {
             unrehearsed: rehearsal::stands_against(&run.plan, &self.released, self.now),
             waived: waiver::in_force(run, step, self),
             settings: self.settings_fact(run),
+            ttl: ttl::fact(run, step, self),
+            lowered: run.ttl.as_ref().is_some_and(ttl::Lowered::is_left),
         }
     }
 

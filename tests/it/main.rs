@@ -69,6 +69,7 @@ mod sync_failures;
 mod telephone;
 mod tokens;
 mod troubles;
+mod ttl;
 mod untouched;
 mod vendor;
 mod waivers;
