@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use changeover::config::{Accounts, NodeDriver, SecondSet, Settings, load};
+use changeover::config::{Accounts, CredentialSet, Login, NodeDriver, Settings, load};
 use changeover::domain::action;
 
 const SITE: &str = include_str!("../fixtures/config/good/sites.d/vienna.toml");
@@ -22,7 +22,7 @@ fn load_with(main: &str, node_a: &str) -> Result<Settings, String> {
 fn a_second_set_and_the_budget_are_read() {
     let settings = load_with("[accounts]\ncalls_per_second = 20\ncalls_per_hour = 15000\n", SECOND).unwrap();
     assert_eq!(settings.accounts, Accounts { calls_per_second: 20, calls_per_hour: 15_000 });
-    let set = SecondSet { client_id: "77aa".to_owned(), client_secret_file: "/secrets/second".into() };
+    let set = CredentialSet { login: Login::Client, name: "77aa".to_owned(), secret_file: "/secrets/second".into() };
     let NodeDriver::BeyondTrust { second, .. } = &settings.sites[0].nodes.a else { panic!("{:?}", settings.sites[0].nodes.a) };
     assert_eq!(second.as_ref(), Some(&set));
     let plain = load_with("", "").unwrap();
