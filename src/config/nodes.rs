@@ -102,7 +102,14 @@ fn beyondtrust(reader: &mut Reader, section: &Section, url: Option<&At<Url>>) ->
     let second = second(reader, section, first.as_ref());
     let (editions, hands, tls) = (editions(reader, section), hands(reader, section), trust(reader, section));
     let url = url?.value.clone();
-    Some(NodeDriver::BeyondTrust { url, first: first?.value, second, editions: editions?, hands: hands?, tls: tls? })
+    Some(NodeDriver::BeyondTrust {
+        url,
+        first: first?.value,
+        second: second.map(Box::new),
+        editions: editions?,
+        hands: hands?,
+        tls: tls?,
+    })
 }
 
 /// An API account, or name and password of a user: exactly one of the two.

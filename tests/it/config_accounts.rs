@@ -24,7 +24,7 @@ fn a_second_set_and_the_budget_are_read() {
     assert_eq!(settings.accounts, Accounts { calls_per_second: 20, calls_per_hour: 15_000 });
     let set = CredentialSet { login: Login::Client, name: "77aa".to_owned(), secret_file: "/secrets/second".into() };
     let NodeDriver::BeyondTrust { second, .. } = &settings.sites[0].nodes.a else { panic!("{:?}", settings.sites[0].nodes.a) };
-    assert_eq!(second.as_ref(), Some(&set));
+    assert_eq!(second.as_deref(), Some(&set));
     let plain = load_with("", "").unwrap();
     assert_eq!(plain.accounts, Accounts { calls_per_second: 10, calls_per_hour: 7500 });
     assert!(matches!(&plain.sites[0].nodes.a, NodeDriver::BeyondTrust { second: None, .. }));
