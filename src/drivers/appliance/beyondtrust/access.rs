@@ -304,7 +304,7 @@ impl Access {
         format!(
             "access is refused since {:.0} for account {}: {}; {next}, so that the box locks no account. Check at /login > Management > \
              API Configuration of this box that the account is there, enabled, not locked, has its permissions, and that its secret is \
-             the one in `client_secret_file`; then resume the run, or start the daemon again",
+             the one in the file that is configured; then resume the run, or start the daemon again",
             shut.since,
             accounts.join(" and account "),
             shut.why
