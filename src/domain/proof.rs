@@ -6,6 +6,7 @@ use super::action::Kind;
 use super::event::{Baseline, Counts, Evidence};
 use super::facts::Link;
 use super::ids::NodeId;
+use super::resolvers;
 use super::run::{Act, Phase, Run};
 use super::settings;
 use super::site::{Observation, Role, SyncFact};
@@ -351,15 +352,36 @@ fn opened(node: NodeId, act: &Act, world: &World) -> Proof {
     }
 }
 
-/// Every entry's every server names the node, and the box behind the name is it.
+/// Every entry's every server names the node, the box behind the name is it, and caches explain what resolvers say.
 fn switched(run: &Run, to: NodeId, world: &World) -> Proof {
     if world.traffic.target() != Some(to) {
         return not_yet(format!("`{}` to lead to node `{to}` everywhere; now: {}", run.plan.service, world.traffic.describe()));
     }
-    match world.traffic.other_identity(&run.plan.nodes[to].identity) {
-        Some(identity) => not_yet(format!("node `{to}` to answer at `{}`; box {identity} does", run.plan.service)),
-        None => Proof::Done(Evidence::seen(led(run, world))),
+    if let Some(identity) = world.traffic.other_identity(&run.plan.nodes[to].identity) {
+        return not_yet(format!("node `{to}` to answer at `{}`; box {identity} does", run.plan.service));
     }
+    let lag = resolvers::lag(&world.traffic, to);
+    if !lag.unexplained.is_empty() {
+        let lagging = lag.unexplained.join(", ");
+        return not_yet(format!("every resolver to lead to node `{to}`, as every server does; now: {lagging}"));
+    }
+    Proof::Done(Evidence::seen(with(led(run, world), &lag.explained)))
+}
+
+/// The switch is proven by every authoritative server, and only resolvers lag that nothing explains: they are named, and do not
+/// keep the run for ever. Nothing that a run does makes them forget sooner.
+pub fn switched_but(run: &Run, step: &Step, world: &World) -> Option<Evidence> {
+    let to = step.node.filter(|to| step.kind == Kind::SwitchTraffic && world.traffic.target() == Some(*to))?;
+    if world.traffic.other_identity(&run.plan.nodes[to].identity).is_some() {
+        return None;
+    }
+    let lag = resolvers::lag(&world.traffic, to);
+    let named = [lag.unexplained, lag.explained].concat();
+    (!named.is_empty()).then(|| Evidence::seen(with(world.traffic.describe(), &named)))
+}
+
+fn with(found: String, more: &[String]) -> String {
+    std::iter::once(found).chain(more.iter().cloned()).collect::<Vec<_>>().join("; ")
 }
 
 /// What the servers say, and for how long caches may say otherwise.
