@@ -292,9 +292,18 @@ pub fn is_untouched(run: &Run, world: &World) -> bool {
     run.act.as_ref().is_some_and(|act| act.instruction.is_some()) && !has_begun(run, world)
 }
 
-/// Whether the readings tell that a person has begun this by hand.
+/// Whether the readings tell that a person has begun this by hand; a TTL that is begun with is set.
 pub fn shows_its_begin(kind: Kind) -> bool {
-    matches!(kind, Kind::Update | Kind::BreakFailover | Kind::Quiesce | Kind::Reopen | Kind::EstablishFailover)
+    matches!(
+        kind,
+        Kind::Update
+            | Kind::BreakFailover
+            | Kind::Quiesce
+            | Kind::Reopen
+            | Kind::EstablishFailover
+            | Kind::LowerTtl
+            | Kind::RestoreTtl
+    )
 }
 
 /// A sign that a person has begun what was asked: the box is silent, updating or updated, or the link is on its way.

@@ -46,7 +46,8 @@ fn words(kind: &str, act: &Act, of: Kind) -> Vec<String> {
         _ => "",
     };
     match (kind, of) {
-        (_, Kind::Preflight | Kind::CheckSync | Kind::FinalCheck | Kind::SwitchTraffic) => vec!["support.example.com".to_owned()],
+        (_, Kind::Preflight | Kind::CheckSync | Kind::FinalCheck) => vec!["support.example.com".to_owned()],
+        (_, of) if of.is_of_traffic() => vec!["support.example.com".to_owned()],
         (_, Kind::Soak) => vec!["Keep watching".to_owned()],
         (_, Kind::Confirm) if act.id.starts_with("soak") => vec!["24.2.1 is good in production".to_owned()],
         (_, Kind::Confirm) => vec!["utomatic failover is".to_owned(), "appliance-b".to_owned()],
@@ -169,6 +170,8 @@ async fn follow(stage: &Stage, run: &Run, course: &Course) {
         let node = node.unwrap_or(run.plan.primary);
         match of {
             Kind::SwitchTraffic => stage.site.current().set_leads_to(Some(node)),
+            Kind::LowerTtl => stage.site.zone().set(60),
+            Kind::RestoreTtl => stage.site.zone().set(3600),
             Kind::Backup | Kind::ExtractData => save(stage, run, of, node).await,
             Kind::Soak => stage.pass(SignedDuration::from_hours(24)).await,
             Kind::RecordSettings | Kind::CompareSettings => {}
@@ -229,6 +232,8 @@ async fn whoever_follows_it_comes_to_where_it_says() {
                     | Kind::CompareSettings
                     | Kind::ExtractData
                     | Kind::SwitchTraffic
+                    | Kind::LowerTtl
+                    | Kind::RestoreTtl
                     | Kind::FinalCheck
             )
         };

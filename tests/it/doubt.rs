@@ -8,6 +8,7 @@ use changeover::domain::event::{Baseline, Event, Evidence};
 use changeover::domain::ids::NodeId;
 use changeover::domain::run::Run;
 use changeover::domain::site::{Observation, Role, SyncFact, TrafficAnswer, TrafficLook};
+use changeover::domain::ttl::{Lowered, NameTtl};
 use changeover::domain::window::Window;
 use changeover::domain::world::World;
 use changeover::engine::api::Fleet as _;
@@ -90,6 +91,20 @@ const CASES: &[Case] = &[
         not_done_after: Some((300, 5)),
     },
     Case {
+        step: "prepare.lower_ttl",
+        reads: "with which TTL every server gives out `support.example.com`",
+        if_done: "every server gives out a TTL of at most 1m; the step is done and `window-1.check_sync` follows",
+        if_not: "from {from} on it is ordered again if some name still has its TTL of before on all its servers; after 6 tries the run is held",
+        not_done_after: Some((300, 5)),
+    },
+    Case {
+        step: "finish.restore_ttl",
+        reads: "with which TTL every server gives out `support.example.com`",
+        if_done: "every server gives out the old TTL, or one that somebody has set since; the step is done and `window-1.check_sync` follows",
+        if_not: "from {from} on it is ordered again if some name still has its TTL of before on all its servers; after 6 tries the run is held",
+        not_done_after: Some((300, 5)),
+    },
+    Case {
         step: "switch-back.reopen.a",
         reads: "whether node `a` takes clients",
         if_done: "node `a` takes clients; the step is done and `switch-back.verify.a` follows",
@@ -110,7 +125,11 @@ fn doubtful(step: &str) -> Run {
         fake.push(&id, Event::SwitchBackOrdered { note: "too slow".to_owned() });
         id
     } else {
-        fake.run_at(step)
+        // The short procedure has no step that sets a TTL: one of its others makes way for it.
+        fake.run_at(match step {
+            "prepare.lower_ttl" | "finish.restore_ttl" => "prepare.backup.b",
+            step => step,
+        })
     };
     let sync = SyncFact { at: START, ok: Some(true), status: Some("success".to_owned()) };
     let baseline = Baseline { sync: Some(sync), first_sync: None, traffic: Some(NodeId::A), ..Baseline::default() };
@@ -120,7 +139,34 @@ fn doubtful(step: &str) -> Run {
     // The fake's clock knows no windows; but failover is broken only with the second one booked.
     let later = || Window::parse("2026-12-22T01:00:00Z +12h", START).unwrap();
     (run.windows.first, run.windows.second) = (None, step.starts_with("window-1").then(later));
+    set_ttl(&mut run, step);
     run
+}
+
+/// The step's act sets the TTL from an hour, or back to it.
+fn set_ttl(run: &mut Run, step: &str) {
+    let kind = match step {
+        "prepare.lower_ttl" => Kind::LowerTtl,
+        "finish.restore_ttl" => Kind::RestoreTtl,
+        _ => return,
+    };
+    let here = run.position().unwrap();
+    let known = &mut run.plan.steps[here];
+    (known.id, known.kind, known.node) = (step.to_owned(), kind, None);
+    let before = vec![NameTtl { entry: 0, name: run.plan.service.clone(), ttl: OLD_TTL }];
+    run.act.as_mut().unwrap().baseline.ttl.clone_from(&before);
+    run.ttl = Some(Lowered { before, ..Lowered::default() });
+}
+
+const OLD_TTL: u32 = 3600;
+
+/// What a server says where the act of the step had its effect, or had none.
+fn ttl(kind: Kind, done: bool) -> Option<u32> {
+    match kind {
+        Kind::LowerTtl => Some(if done { 60 } else { OLD_TTL }),
+        Kind::RestoreTtl => Some(if done { OLD_TTL } else { 60 }),
+        _ => None,
+    }
 }
 
 /// Both boxes as they are where the act had its effect, or had none.
@@ -174,7 +220,8 @@ pub fn world(run: &Run, at: &[Timestamp], done: bool) -> World {
             world.readings[node].take(Ok(observation(run, node, at, done)), at);
         }
         let (server, name) = ("ns1".to_owned(), run.plan.service.clone());
-        let answer = TrafficAnswer { server, name, target: Some(target), ttl: None, found: String::new() };
+        let answer =
+            TrafficAnswer { server, name, target: Some(target), ttl: ttl(run.step().unwrap().kind, done), found: String::new() };
         world.traffic.take(vec![Ok(TrafficLook::new(at, vec![answer]))]);
     }
     world

@@ -16,7 +16,7 @@ use changeover::drivers::clock::SystemClock;
 use changeover::drivers::program::Programs;
 use changeover::drivers::traffic::exec::{self as traffic, ExecTraffic};
 use changeover::ports::{
-    ActAnswer, Appliance, Clock, Intent, NodeAct, ReadError, Reader as _, Recall, Traffic, TrafficReader as _,
+    ActAnswer, Appliance, Clock, Intent, NodeAct, ReadError, Reader as _, Recall, Traffic, TrafficReader as _, TtlChange, TtlWay,
 };
 use futures_util::future::BoxFuture;
 use jiff::{SignedDuration, Timestamp};
@@ -328,6 +328,34 @@ async fn standard_error_is_read_however_much_it_is_and_its_last_line_told() {
     let answer = bench.node("head -c 5000000 /dev/zero | tr '\\0' 'x' >&2; echo >&2; echo 'no licence' >&2; exit 10");
     let ActAnswer::Refused { message } = answer.act(&minute(), &NodeAct::Quiesce).await else { panic!("not refused") };
     assert!(message.contains("no licence") && message.len() < 300, "{message}");
+}
+
+/// `lower_ttl {"ttl":60} → {"before":3600}`, `restore_ttl {"ttl":3600} → {}`; without the verb a person is told each name's TTL.
+#[tokio::test]
+async fn the_ttl_verbs_get_their_names_and_a_person_is_told_where_there_are_none() {
+    let bench = Bench::new();
+    let names = |ttl: u32| [("in.example.com".to_owned(), ttl), ("support.example.com".to_owned(), 30)].into();
+    let lower = TtlChange { way: TtlWay::Lower, names: names(60) };
+    let restore = TtlChange { way: TtlWay::Restore, names: names(3600) };
+    let body =
+        r#"cat >"$D/asked"; case "$1" in lower_ttl) echo '{"before":3600}' ;; restore_ttl) echo '{}' ;; *) exit 64 ;; esac"#;
+    let entry = bench.traffic(body);
+    for (change, ttl) in [(&lower, 60), (&restore, 3600)] {
+        assert_eq!(entry.set_ttl(&minute(), change).await, ActAnswer::accepted(), "{change:?}");
+        let asked: Value = serde_json::from_slice(&std::fs::read(bench.folder.join("asked")).unwrap()).unwrap();
+        assert_eq!((&asked["ttl"], &asked["names"]["support.example.com"]), (&json!(ttl), &json!(30)), "{asked}");
+        assert_eq!((&asked["intent"], &asked["site"]), (&json!(minute().key), &json!("support")), "{asked}");
+    }
+    let deaf = bench.traffic("cat >/dev/null; exit 64");
+    for (change, ttl) in [(&lower, "60 s"), (&restore, "3600 s")] {
+        let ActAnswer::ByOperator { instructions } = deaf.set_ttl(&minute(), change).await else { panic!("{change:?}") };
+        let told = instructions.join("\n");
+        assert!(told.contains(&format!("`in.example.com` to {ttl}")) && told.contains("`support.example.com` to 30 s"), "{told}");
+    }
+    for answer in ["{}", r#"{"before":"an hour"}"#, r#"{"before":-1}"#] {
+        let unclear = bench.traffic(&format!("cat >/dev/null; echo '{answer}'"));
+        assert!(matches!(unclear.set_ttl(&minute(), &lower).await, ActAnswer::Ambiguous { .. }), "{answer}");
+    }
 }
 
 #[tokio::test]

@@ -112,6 +112,24 @@ fn in_place_by_interface_with_a_change_to_a_node() {
     changed("in-place", TO_A_NODE);
 }
 
+/// Acts that set a TTL: where the name's is low already they are over before they begin.
+const OF_TTL: fn(Kind) -> bool = |kind| matches!(kind, Kind::LowerTtl | Kind::RestoreTtl);
+
+/// A TTL of an hour, which is lowered, waited for and restored: these acts go wrong, and on top the daemon dies.
+#[test]
+fn role_swap_by_interface_with_a_ttl_that_must_be_lowered() {
+    let scenario = scenario::built_in("role-swap", Hands::Interface, A_FAULT_AND_A_CRASH);
+    let scenario = Scenario { trouble: Trouble::Acts(OF_TTL), ttl: scenario::OLD_TTL, ..scenario };
+    sometimes::check(&scenario, &explored(&scenario), sometimes::OF_TTLS);
+}
+
+#[test]
+fn role_swap_by_hand_with_a_ttl_that_must_be_lowered() {
+    let scenario = scenario::built_in("role-swap", Hands::Operator, CRASHES);
+    let scenario = Scenario { ttl: scenario::OLD_TTL, ..scenario };
+    sometimes::check(&scenario, &explored(&scenario), &[]);
+}
+
 /// What nobody can order at an act that is over at once can be ordered when it has failed.
 fn brief_acts_fail(procedure: &str) {
     let scenario = scenario::built_in(procedure, Hands::Interface, A_FAULT_AND_A_WORD);

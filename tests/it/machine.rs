@@ -170,7 +170,7 @@ async fn disturbed() -> Vec<Vec<Record>> {
         let id = stage.start("role-swap").await;
         stage.to_rest(&id).await;
         let last = stage.records(&id).len() as u64;
-        let turns = (1..last).step_by(2).zip(disturbances.iter().cycle());
+        let turns = (2..last).step_by(2).zip(disturbances.iter().cycle());
         for (seq, disturbance) in turns {
             let mut stage = Stage::set(setting.clone());
             let id = stage.start("role-swap").await;

@@ -203,9 +203,10 @@ async fn a_person_sets_the_ttl_where_there_is_no_interface() {
     let told = |run: &Run| run.act.as_ref().is_some_and(|act| act.instruction.is_some());
     let run = stage.until(&id, |run| told(run)).await;
     assert_eq!(run.step().unwrap().id, LOWER);
-    // Nobody begins for a day: there is nothing to be in doubt of.
+    // Nobody begins for hours: there is nothing to be in doubt of.
     stage.pass(SignedDuration::from_hours(3)).await;
     assert!(matches!(stage.run(&id).phase, Phase::Waiting { on: WaitingOn::Operator, .. }), "{}", stage.story(&id));
+    assert_eq!((stage.count(&id, "doubted", LOWER), stage.count(&id, "instructed", LOWER)), (0, 1), "{}", stage.story(&id));
     assert_eq!(stage.to_rest(&id).await.end, "succeeded", "{}", stage.story(&id));
     assert!(at(&stage, &id, "step_begun", SWITCH) >= at(&stage, &id, "step_done", LOWER) + seconds(3600));
     assert_eq!(stage.site.zone().ttls, [Some(3600)]);

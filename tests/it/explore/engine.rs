@@ -88,7 +88,7 @@ impl State {
         let mut state = Self {
             run: machine::begin(scenario::run_id(), Box::new(scenario.plan.clone()), "tester", at),
             world: World::new(at, true, scenario::SETTLING),
-            truth: Truth::ideal(scenario::PRIMARY, at),
+            truth: Truth { ttl: scenario.ttl, ..Truth::ideal(scenario::PRIMARY, at) },
             left: scenario.budget,
             trouble: scenario.trouble,
             place: Place::Resting,
@@ -291,7 +291,7 @@ impl State {
     fn takes_hold_later(&mut self, step: &Step) {
         self.judge(step);
         let node = step.node.unwrap_or(scenario::PRIMARY);
-        let wait = if step.kind == Kind::SwitchTraffic { scenario::SETTLING } else { self.run.plan.expected(step.kind) };
+        let wait = if step.kind.is_of_traffic() { scenario::SETTLING } else { self.run.plan.expected(step.kind) };
         self.truth.pending = Some(Pending::Late(self.world.now + wait - TICK, step.kind, node));
     }
 

@@ -79,6 +79,27 @@ fn truth(bytes: &mut Bytes, state: &State) {
     ]);
     bytes.put(truth.people.off.map_or(0, part) | truth.people.accepted.map_or(0, |verdict| 1 + verdict as u8) << 4);
     bytes.put(truth.sent.a.min(2) | truth.sent.b.min(2) << 2);
+    ttl(bytes, state);
+}
+
+/// The TTL as it is, and what the run has of it.
+fn ttl(bytes: &mut Bytes, state: &State) {
+    let now = state.world.now;
+    let forgot = |at: Timestamp| now.duration_since(at).as_secs() >= i64::from(super::scenario::OLD_TTL);
+    let lowered = state.truth.lowered_at;
+    let clear = |step| changeover::domain::ttl::free_from(&state.run, step).is_some_and(|from| now < from);
+    let of_run = state.run.ttl.as_ref();
+    bytes.bits([
+        state.truth.ttl > super::scenario::LOW_TTL,
+        lowered.is_some(),
+        lowered.is_some_and(forgot),
+        of_run.is_some_and(|lowered| lowered.is_left()),
+        of_run.is_some_and(|lowered| lowered.proven_at.is_some()),
+        of_run.is_some_and(|lowered| lowered.restored),
+        of_run.and_then(|lowered| lowered.clear_from).is_some_and(|clear| now < clear),
+        state.run.step().is_some_and(clear),
+        state.run.act.as_ref().is_some_and(|act| !act.baseline.ttl.is_empty()),
+    ]);
 }
 
 fn part(when: When) -> u8 {

@@ -137,10 +137,10 @@ impl Moves<'_> {
         let Some(step) = self.state.run.step() else { return };
         let (kind, node) = (step.kind, step.node.unwrap_or(scenario::PRIMARY));
         let concerned = |node: NodeId| self.state.truth.is_up(node);
-        let reaches = kind == Kind::SwitchTraffic || by_hand(kind, self.hands) || concerned(node);
+        let reaches = kind.is_of_traffic() || by_hand(kind, self.hands) || concerned(node);
         if reaches {
             self.push(Move::Answer(Answer::Done, false), |state, hands| state.answered(Answer::Done, false, hands));
-            if !gives_files(kind) && kind != Kind::SwitchTraffic && !by_hand(kind, self.hands) {
+            if !gives_files(kind) && !kind.is_of_traffic() && !by_hand(kind, self.hands) {
                 self.push(Move::Answer(Answer::Done, true), |state, hands| state.answered(Answer::Done, true, hands));
             }
             let may_fail = self.state.trouble.fails(kind);
@@ -280,7 +280,7 @@ fn answers(kind: Kind, hands: Hands) -> Vec<Answer> {
     if !gives_files(kind) {
         answers.push(A::LostDone);
     }
-    if matches!(kind, Kind::ForceSync | Kind::BreakFailover | Kind::EstablishFailover | Kind::SwitchTraffic) {
+    if matches!(kind, Kind::ForceSync | Kind::BreakFailover | Kind::EstablishFailover) || kind.is_of_traffic() {
         answers.push(A::LostLate);
     }
     if matches!(kind, Kind::BreakFailover | Kind::EstablishFailover | Kind::SwitchTraffic | Kind::Drain) {

@@ -11,6 +11,7 @@ use changeover::domain::site::Role;
 use changeover::domain::step::Step;
 use jiff::{SignedDuration, Timestamp};
 
+use super::scenario;
 use super::truth::{Health, Pending, Release, Truth};
 
 /// A promise that was broken, and how.
@@ -40,6 +41,7 @@ const OF_ACTS: &[(&str, Promise)] = &[
     ("R5", known_path),
     ("R6", equal_versions),
     ("R7", serves_first),
+    ("R7", caches_forgot),
     ("R8", never_towards_the_survivor),
     ("R9", nothing_is_lost),
     ("R10", accepted_by_a_person),
@@ -123,6 +125,15 @@ fn serves_first(step: &Step, truth: &Truth, _: &Moment<'_>) -> Option<String> {
         Release::Other => false,
     };
     when(step.kind == Kind::SwitchTraffic && !(able(truth, node) && known), format!("node `{node}` could not serve"))
+}
+
+/// The name moves only once caches have forgotten the old TTL; but a person's order does not wait, nor does a service that is
+/// closed already.
+fn caches_forgot(step: &Step, truth: &Truth, moment: &Moment<'_>) -> Option<String> {
+    let passed = |at: Timestamp| moment.at.duration_since(at).as_secs() >= i64::from(scenario::OLD_TTL);
+    let forgot = truth.ttl <= scenario::LOW_TTL && truth.lowered_at.is_none_or(passed);
+    let exempt = truth.people.ordered || truth.now.nodes[node_of(step).other()].closed;
+    when(step.kind == Kind::SwitchTraffic && !forgot && !exempt, "caches may have the old TTL still")
 }
 
 /// A sync runs from the primary to the standby: the survivor must be the primary of every link that we make or use.
@@ -242,6 +253,7 @@ fn finished_at_home(run: &Run, truth: &Truth, _: Timestamp) -> Option<String> {
     let (a, b) = (truth.now.nodes.a.release, truth.now.nodes.b.release);
     let home = truth.primary() == Some(truth.survivor)
         && truth.name == Some(truth.survivor)
+        && truth.lowered_at.is_none()
         && truth.is_up(truth.survivor)
         && a == b
         && matches!(truth.now.sync, Some((_, super::truth::Sync::Good | super::truth::Sync::Odd)));

@@ -24,6 +24,10 @@ pub const CACHE: SignedDuration = SignedDuration::from_secs(2);
 /// How long a change of the name whose answer was lost may still come.
 pub const SETTLING: SignedDuration = SignedDuration::from_secs(60);
 
+/// A TTL that must be lowered, in seconds, and what `policy.switch_ttl` is by default.
+pub const OLD_TTL: u32 = 3600;
+pub const LOW_TTL: u32 = 60;
+
 /// Who carries the acts out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hands {
@@ -102,6 +106,8 @@ pub struct Scenario {
     pub trouble: Trouble,
     /// What is to be seen on the way, by name.
     pub marks: &'static [Mark],
+    /// The TTL that the name has in the beginning: low, but where the lowering itself is explored.
+    pub ttl: u32,
 }
 
 pub fn identity(node: NodeId) -> String {
@@ -187,6 +193,7 @@ pub fn built_in(procedure: &str, hands: Hands, budget: Budget) -> Scenario {
         budget,
         trouble: Trouble::Any,
         marks: &[],
+        ttl: LOW_TTL,
     }
 }
 
@@ -194,5 +201,13 @@ pub fn built_in(procedure: &str, hands: Hands, budget: Budget) -> Scenario {
 pub fn crippled(procedure: &str, budget: Budget, change: impl Fn(Step) -> Option<Step>) -> Scenario {
     let steps = Procedure::built_in(procedure).unwrap().resolve(PRIMARY).into_iter().filter_map(change).collect();
     let name = format!("{procedure}, crippled");
-    Scenario { name, plan: plan(procedure, steps), hands: Hands::Interface, budget, trouble: Trouble::Any, marks: &[] }
+    Scenario {
+        name,
+        plan: plan(procedure, steps),
+        hands: Hands::Interface,
+        budget,
+        trouble: Trouble::Any,
+        marks: &[],
+        ttl: LOW_TTL,
+    }
 }

@@ -16,8 +16,13 @@ const fn at_every_step(event: &'static str, at: fn(&Step) -> bool) -> Sometimes 
     Sometimes { event, at }
 }
 
+/// A TTL that is low already is left alone: what becomes of one that is not is explored by itself.
 fn acts(step: &Step) -> bool {
-    step.kind.acts()
+    step.kind.acts() && !super::OF_TTL(step.kind)
+}
+
+fn of_ttl(step: &Step) -> bool {
+    super::OF_TTL(step.kind)
 }
 
 /// The explored appliances tell no settings: what lists them is over at once.
@@ -27,12 +32,12 @@ fn lists(step: &Step) -> bool {
 
 /// Steps at which a run rests on a good day: checks that pass are over at once.
 fn rests(step: &Step) -> bool {
-    !matches!(step.kind, Kind::Preflight | Kind::FinalCheck) && !lists(step)
+    !matches!(step.kind, Kind::Preflight | Kind::FinalCheck) && !lists(step) && !of_ttl(step)
 }
 
 /// Steps that can fail: people's gates and the calendar can't.
 fn fails(step: &Step) -> bool {
-    !matches!(step.kind, Kind::Preflight | Kind::Confirm | Kind::Soak) && !lists(step)
+    !matches!(step.kind, Kind::Preflight | Kind::Confirm | Kind::Soak) && !lists(step) && !of_ttl(step)
 }
 
 pub const OF_FAULTS: &[Sometimes] =
@@ -47,6 +52,14 @@ pub const OF_WORDS: &[Sometimes] = &[
 ];
 pub const OF_BRIEF_ACTS: &[Sometimes] =
     &[at_every_step("held", brief), at_every_step("revised", brief), at_every_step("closed", brief)];
+
+/// Of the acts that set a TTL.
+pub const OF_TTLS: &[Sometimes] = &[
+    at_every_step("doubted", of_ttl),
+    at_every_step("held", of_ttl),
+    at_every_step("resumed", of_ttl),
+    at_every_step("recovered", of_ttl),
+];
 
 fn brief(step: &Step) -> bool {
     super::BRIEF(step.kind)

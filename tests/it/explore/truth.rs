@@ -89,6 +89,10 @@ pub struct Truth {
     pub name: Option<NodeId>,
     /// Resolvers still give out this node's address.
     pub cached: Option<NodeId>,
+    /// The name's TTL in the zone, in seconds.
+    pub ttl: u32,
+    /// When this run lowered it; `None` where it has not, or has restored it.
+    pub lowered_at: Option<Timestamp>,
     pub survivor: NodeId,
     /// The run asked for a sync then.
     pub asked: Option<Timestamp>,
@@ -124,6 +128,8 @@ impl Truth {
             before: None,
             name: Some(primary),
             cached: None,
+            ttl: scenario::LOW_TTL,
+            lowered_at: None,
             survivor: primary,
             asked: None,
             synced: None,
@@ -187,6 +193,8 @@ impl Truth {
                 self.pending = Some(Pending::FirstSync);
             }
             Kind::SwitchTraffic => self.move_name(node),
+            Kind::LowerTtl if self.ttl > scenario::LOW_TTL => (self.ttl, self.lowered_at) = (scenario::LOW_TTL, Some(at)),
+            Kind::RestoreTtl => (self.ttl, self.lowered_at) = (scenario::OLD_TTL, None),
             _ => {}
         }
     }
@@ -268,7 +276,7 @@ impl Truth {
             server: server.to_owned(),
             name: scenario::SERVICE.to_owned(),
             target: Some(target),
-            ttl: None,
+            ttl: Some(self.ttl),
             found: format!("{target}"),
         };
         let (one, two) = self.name.map_or((NodeId::A, NodeId::B), |name| (name, name));
