@@ -33,7 +33,7 @@ async fn snapshots(stage: &Stage, id: &RunId) -> Vec<Snapshot> {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_step_that_waits_on_a_kept_answer_says_so_and_until_when() {
     let stage = Stage::set(Setting::by_operator());
     let id = stage.start("role-swap").await;
@@ -62,7 +62,7 @@ async fn a_step_that_waits_on_a_kept_answer_says_so_and_until_when() {
     assert!(line.contains("may be cached, up to 60 s old") && line.contains("; next look at "), "{line}");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_source_without_a_cache_is_never_said_to_have_one() {
     let mut setting = Setting::by_operator();
     setting.options.cache_time = SignedDuration::ZERO;

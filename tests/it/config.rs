@@ -401,7 +401,7 @@ const BAD_BEYONDTRUST: &[(&str, &str, &str)] = &[
     (
         "client_id = \"5d2c8f\"\nclient_secret_file = \"/secrets/vienna.secret\"\nhands",
         "api = \"v3\"\nclient_id = \"5d2c8f\"\nclient_secret_file = \"/secrets/vienna.secret\"\nhands",
-        "sites.d/vienna.toml:16: `api` in `[nodes.b]`: `v3` is not one of \"auto\", \"xml\", \"v2\"",
+        "sites.d/vienna.toml:16: `api` in `[nodes.b]`: `v3` is not one of \"auto\", \"xml\", \"v2\"; did you mean `v2`?",
     ),
     (
         "service = \"vienna.example.net\"",
