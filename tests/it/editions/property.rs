@@ -33,7 +33,7 @@ async fn one_world(seed: u64) {
     let (from, to) = (generations[from].example(), generations[to].example());
     let bed = Bed::with(from, to, |options| {
         (options.world.seed, options.world.primary, options.world.users) = (seed, linked, users);
-        options.health_cached = seed % 2 == 0;
+        options.health_cached = seed.is_multiple_of(2);
     })
     .await;
     let drivers = NodeId::BOTH.map(|node| bed.driver(node));
