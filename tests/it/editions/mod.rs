@@ -11,6 +11,7 @@ use changeover::domain::ids::NodeId;
 use changeover::drivers::appliance::beyondtrust::{Accounts, BeyondTrust, Credentials, Editions, Limits, Peer, Settings, Share};
 use changeover::drivers::tls::{TlsTrust, parse_pin};
 use changeover::ports::{Clock, Intent};
+use changeover::simulator::server::RateLimits;
 use changeover::simulator::server::generation::{Generation, Login};
 use changeover::simulator::{Simulator, SimulatorOptions};
 use futures_util::future::BoxFuture;
@@ -58,6 +59,8 @@ impl Bed {
         let clock = Arc::new(HandClock { now: Mutex::new(start), moved: tokio::sync::Notify::new() });
         let mut options = SimulatorOptions::new(clock.clone(), SECRET.into(), from.parse().unwrap(), to.parse().unwrap());
         options.health_cached = false;
+        // Time stands still between a test's calls.
+        options.rates = RateLimits { per_second: 1_000_000, per_hour: 1_000_000 };
         change(&mut options);
         Self { simulator: Simulator::start(options).await.unwrap(), clock }
     }
