@@ -11,6 +11,7 @@ use jiff::{SignedDuration, Timestamp, Unit};
 use serde_json::{Value, json};
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::domain::version::Version;
 use crate::drivers::clock::{ScaledClock, SystemClock};
 use crate::ports::Clock;
 use crate::simulator::faults::{Fault, Planned, UnknownFault};
@@ -54,6 +55,12 @@ pub struct Serve {
     /// Another seed, other users at work
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
+    /// The release that both nodes run; by it their interface is that of their time, and so is the login of the configuration
+    #[arg(long, value_name = "VERSION", default_value = FROM)]
+    from: Version,
+    /// The release of the package that is written
+    #[arg(long, value_name = "VERSION", default_value = TO)]
+    to: Version,
     /// A fault that is in force from the start; may be given more than once
     #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(Fault::names()))]
     fault: Vec<String>,
@@ -88,14 +95,22 @@ impl Serve {
         };
         let secrets = Secrets::generate()?;
         let clock = self.clock()?;
-        let options =
-            PairOptions { zone: self.zone, port: self.port, control: self.control, ..PairOptions::new(clock.clone(), self.seed) };
+        let (from, to) = (self.from.to_string(), self.to.to_string());
+        let whole = PairOptions::new(clock.clone(), self.seed);
+        let options = PairOptions { zone: self.zone, port: self.port, control: self.control, from, to, ..whole };
         let pair = Pair::start(options, &secrets).await?;
         self.plan_faults(&pair)?;
-        let setting =
-            Setting { simulator: &pair.simulator, zone: pair.zone.address, procedure: "role-swap", hook: None, policy: "" };
+        let setting = Setting {
+            simulator: &pair.simulator,
+            zone: pair.zone.address,
+            procedure: "role-swap",
+            hook: None,
+            policy: "",
+            from: self.from.as_str(),
+            to: self.to.as_str(),
+        };
         folder.write(&secrets, &setting)?;
-        output::json(&line(&pair, &folder))?;
+        output::json(&self.line(&pair, &folder))?;
         self.tell(&pair, &folder, clock.now());
         tokio::select! {
             _ = interrupt.recv() => {}
@@ -121,7 +136,7 @@ impl Serve {
 
     /// What a person does next, as it can be pasted.
     fn tell(&self, pair: &Pair, folder: &Folder, now: Timestamp) {
-        let (config, socket, package) = (folder.config(), folder.socket(), folder.package());
+        let (config, socket, package) = (folder.config(), folder.socket(), folder.package(self.to.as_str()));
         let clock = match (self.clock_origin, self.clock_speed) {
             (Some(origin), Some(speed)) => format!(" --clock-origin {origin} --clock-speed {speed}"),
             _ => String::new(),
@@ -133,7 +148,7 @@ impl Serve {
             format!("  changeover serve --config {}{clock}", config.display()),
             "and a run, on another terminal:".to_owned(),
             format!("  export CHANGEOVER_SOCKET={}", socket.display()),
-            format!("  changeover start {SITE} --to {TO} --package {} {windows}", package.display()),
+            format!("  changeover start {SITE} --to {} --package {} {windows}", self.to, package.display()),
             "where an instruction asks you to a box's console, this is it (also break, establish, update, drain, close, open):"
                 .to_owned(),
             format!("  curl -X POST http://{}/sim/v1/b/sync-now", pair.simulator.control),
@@ -141,23 +156,23 @@ impl Serve {
         // Nobody has to read it.
         let _ = writeln!(std::io::stderr(), "{}", lines.join("\n"));
     }
-}
 
-/// Everything that a client of the pair needs; secrets by path only.
-fn line(pair: &Pair, folder: &Folder) -> Value {
-    let mut line = describe(&pair.simulator, CLIENT_ID);
-    let more = json!({
-        "zone": { "name": ZONE, "address": pair.zone.address },
-        "from": FROM,
-        "to": TO,
-        "folder": folder.path(),
-        "config": folder.config(),
-        "package": folder.package(),
-        "client_secret_file": folder.secret("client"),
-        "tsig_secret_file": folder.secret("tsig.b64"),
-    });
-    if let (Some(line), Value::Object(more)) = (line.as_object_mut(), more) {
-        line.extend(more);
+    /// Everything that a client of the pair needs; secrets by path only.
+    fn line(&self, pair: &Pair, folder: &Folder) -> Value {
+        let mut line = describe(&pair.simulator, CLIENT_ID);
+        let more = json!({
+            "zone": { "name": ZONE, "address": pair.zone.address },
+            "from": self.from,
+            "to": self.to,
+            "folder": folder.path(),
+            "config": folder.config(),
+            "package": folder.package(self.to.as_str()),
+            "client_secret_file": folder.secret("client"),
+            "tsig_secret_file": folder.secret("tsig.b64"),
+        });
+        if let (Some(line), Value::Object(more)) = (line.as_object_mut(), more) {
+            line.extend(more);
+        }
+        line
     }
-    line
 }

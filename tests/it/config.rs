@@ -487,6 +487,21 @@ const BAD_BEYONDTRUST: &[(&str, &str, &str)] = &[
         "sites.d/vienna.toml:11: missing key `client_id` in `[nodes.b]`: a text\nsites.d/vienna.toml:11: missing key `client_secret_file` in `[nodes.b]`: a path of a file",
     ),
     (
+        "client_id = \"5d2c8f\"\nclient_secret_file = \"/secrets/vienna.secret\"\nhands",
+        "username = \"anna\"\nhands",
+        "sites.d/vienna.toml:11: missing key `password_file` in `[nodes.b]`: a path of a file",
+    ),
+    (
+        "client_id = \"5d2c8f\"\nclient_secret_file = \"/secrets/vienna.secret\"\nhands",
+        "client_id = \"5d2c8f\"\nclient_secret_file = \"/secrets/vienna.secret\"\nusername = \"anna\"\nhands",
+        "sites.d/vienna.toml:18: `username` in `[nodes.b]` stands beside `client_id`; expected an API account, or a user's name and password",
+    ),
+    (
+        "client_id = \"5d2c8f\"\nclient_secret_file = \"/secrets/vienna.secret\"\nhands",
+        "api = \"v3\"\nclient_id = \"5d2c8f\"\nclient_secret_file = \"/secrets/vienna.secret\"\nhands",
+        "sites.d/vienna.toml:16: `api` in `[nodes.b]`: `v3` is not one of \"auto\", \"xml\", \"v2\"; did you mean `v2`?",
+    ),
+    (
         "service = \"vienna.example.net\"",
         "service = \"vienna.example.net\"\nprocedure = 7",
         "sites.d/vienna.toml:3: `procedure` at the top level is an integer; expected a text",

@@ -145,13 +145,17 @@ impl Daemon {
     }
 
     pub fn start_run(&mut self, procedure: &str, first: &str, second: &str) -> String {
+        self.start_run_to("24.2.1", procedure, first, second)
+    }
+
+    pub fn start_run_to(&mut self, to: &str, procedure: &str, first: &str, second: &str) -> String {
         let package = self.folder.join("base.nss");
         let package = package.to_str().unwrap();
         let args = [
             "start",
             "support",
             "--to",
-            "24.2.1",
+            to,
             "--package",
             package,
             "--procedure",

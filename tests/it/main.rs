@@ -27,6 +27,7 @@ mod demo;
 mod dns;
 mod docs;
 mod doubt;
+mod editions;
 mod estimate;
 mod exec;
 mod explore;

@@ -8,6 +8,7 @@ use changeover::domain::site::Role;
 use changeover::ports::Clock;
 use changeover::simulator::faults::{Fault, Planned};
 use changeover::simulator::operator::{Hands, HandsError};
+use changeover::simulator::server::RateLimits;
 use changeover::simulator::server::generation::{Generation, Login};
 use changeover::simulator::{Simulator, SimulatorOptions};
 use futures_util::future::BoxFuture;
@@ -73,6 +74,8 @@ impl Bed {
         let clock = HandClock::new();
         let mut options =
             SimulatorOptions::new(clock.clone(), SECRET.to_owned().into(), from.parse().unwrap(), "24.2.1".parse().unwrap());
+        // Time stands still between a test's calls.
+        options.rates = RateLimits { per_second: 1_000_000, per_hour: 1_000_000 };
         change(&mut options);
         let simulator = Simulator::start(options).await.unwrap();
         let root = reqwest::Certificate::from_pem(simulator.certificate_pem.as_bytes()).unwrap();

@@ -11,6 +11,7 @@ use changeover::domain::ids::NodeId;
 use changeover::drivers::clock::ScaledClock;
 use changeover::ports::Clock;
 use changeover::simulator::server::Resolver;
+use changeover::simulator::server::generation::{Generation, Login};
 use changeover::simulator::world::Truth;
 use changeover::simulator::zone::{Zone, ZoneHandle, ZoneKey, ZoneOptions};
 use changeover::simulator::{Simulator, SimulatorOptions};
@@ -41,16 +42,25 @@ pub struct Vendor {
 
 impl Vendor {
     pub async fn start(bind: bool, speed: u32) -> Self {
+        Self::between(bind, speed, "24.1.1", "24.2.1").await
+    }
+
+    /// A pair on one release that is to be brought to another; it logs in as the first one knows it.
+    pub async fn between(bind: bool, speed: u32, from: &str, to: &str) -> Self {
         let origin = Timestamp::now();
         let clock = Arc::new(ScaledClock::new(origin, f64::from(speed)).unwrap());
         let dns = Arc::new(dns(bind).await);
-        let mut options =
-            SimulatorOptions::new(clock.clone(), CLIENT_SECRET.into(), "24.1.1".parse().unwrap(), "24.2.1".parse().unwrap());
+        let mut options = SimulatorOptions::new(clock.clone(), CLIENT_SECRET.into(), from.parse().unwrap(), to.parse().unwrap());
         options.leads_to = Some(resolver(&dns));
         let simulator = Simulator::start(options).await.unwrap();
         let folder = tempfile::tempdir().unwrap();
         write_secrets(folder.path());
-        let site = site(&simulator, &dns);
+        let site = match Generation::of(&from.parse().unwrap()).login() {
+            Login::Token => site(&simulator, &dns),
+            Login::Password => {
+                site(&simulator, &dns).replace("client_id =", "username =").replace("client_secret_file", "password_file")
+            }
+        };
         let hook = folder.path().join("alerts");
         let main = format!(
             "[[alerts.program]]\nname = \"ops\"\nprogram = [\"/bin/sh\", \"-c\", 'cat >/dev/null; echo \"$0\" >>\"{}\"']\n",
@@ -65,6 +75,11 @@ impl Vendor {
     /// Starts a run whose windows both begin now.
     pub fn start_run(&mut self, procedure: &str) -> String {
         self.daemon.start_run(procedure, "now +30d", "now +30d")
+    }
+
+    /// The same to another release.
+    pub fn start_run_to(&mut self, to: &str, procedure: &str) -> String {
+        self.daemon.start_run_to(to, procedure, "now +30d", "now +30d")
     }
 
     pub fn truth(&self) -> Truth {

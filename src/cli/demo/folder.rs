@@ -15,8 +15,9 @@ use crate::cli::Failure;
 use crate::domain::ids::NodeId;
 use crate::domain::journal::hex;
 use crate::simulator::Simulator;
+use crate::simulator::server::generation::{Generation, Login};
 
-use super::pair::{CLIENT_ID, FROM, KEY_ALGORITHM, KEY_NAME, SERVICE, SITE, TO, ZONE};
+use super::pair::{CLIENT_ID, KEY_ALGORITHM, KEY_NAME, SERVICE, SITE, ZONE};
 
 /// The folder; removed when it is dropped, unless it is to be kept.
 pub struct Folder {
@@ -59,6 +60,8 @@ pub struct Setting<'a> {
     pub hook: Option<SocketAddr>,
     /// The `[policy]` tables of the site file.
     pub policy: &'a str,
+    pub from: &'a str,
+    pub to: &'a str,
 }
 
 impl Folder {
@@ -91,8 +94,8 @@ impl Folder {
         self.path.join("daemon.log")
     }
 
-    pub fn package(&self) -> PathBuf {
-        self.path.join(format!("support-{TO}.nss"))
+    pub fn package(&self, to: &str) -> PathBuf {
+        self.path.join(format!("support-{to}.nss"))
     }
 
     pub fn secret(&self, name: &str) -> PathBuf {
@@ -110,7 +113,8 @@ impl Folder {
         if setting.hook.is_some() {
             write(&self.secret("hook.whsec"), hook.expose_secret())?;
         }
-        write(&self.package(), &format!("a package that updates simulated appliances from {FROM} to {TO}\n"))?;
+        let Setting { from, to, .. } = setting;
+        write(&self.package(to), &format!("a package that updates simulated appliances from {from} to {to}\n"))?;
         write(&self.config(), &main_file(setting))?;
         write(&self.path.join(format!("config/sites.d/{SITE}.toml")), &site_file(setting))
     }
@@ -176,14 +180,18 @@ tsig_secret_file = "../../secrets/tsig.b64"
 fn node_table(simulator: &Simulator, node: NodeId) -> String {
     let (url, address) = (simulator.url(node), simulator.nodes[node].ip());
     let (identity, pin) = (&simulator.identities[node], &simulator.pin);
+    let (name_key, secret_key) = match Generation::of(&simulator.current().node(node).version).login() {
+        Login::Token => ("client_id", "client_secret_file"),
+        Login::Password => ("username", "password_file"),
+    };
     format!(
         r#"[nodes.{node}]
 driver = "beyondtrust"
 url = "{url}"
 address = "{address}"
 identity = "{identity}"
-client_id = "{CLIENT_ID}"
-client_secret_file = "../../secrets/client"
+{name_key} = "{CLIENT_ID}"
+{secret_key} = "../../secrets/client"
 hands = "operator"
 tls = {{ pins = ["{pin}"] }}
 "#

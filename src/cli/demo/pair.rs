@@ -36,13 +36,25 @@ pub struct PairOptions {
     pub port: u16,
     pub control: SocketAddr,
     pub auto_sync: Option<SignedDuration>,
+    /// The release that both nodes run at first, and the one of the package.
+    pub from: String,
+    pub to: String,
 }
 
 impl PairOptions {
     /// Free ports everywhere, the vendor's habits.
     pub fn new(clock: Arc<dyn Clock>, seed: u64) -> Self {
         let control = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        Self { clock, seed, zone: SocketAddr::new(ZONE_ADDRESS, 0), port: 0, control, auto_sync: None }
+        Self {
+            clock,
+            seed,
+            zone: SocketAddr::new(ZONE_ADDRESS, 0),
+            port: 0,
+            control,
+            auto_sync: None,
+            from: FROM.to_owned(),
+            to: TO.to_owned(),
+        }
     }
 }
 
@@ -55,7 +67,8 @@ pub struct Pair {
 impl Pair {
     /// Binds every address and begins to serve. The name leads to node `a`, the primary.
     pub async fn start(options: PairOptions, secrets: &Secrets) -> Result<Self, Failure> {
-        let mut simulated = SimulatorOptions::new(options.clock, secrets.client.clone(), version(FROM)?, version(TO)?);
+        let mut simulated =
+            SimulatorOptions::new(options.clock, secrets.client.clone(), version(&options.from)?, version(&options.to)?);
         let addresses = simulated.addresses;
         let zone = Arc::new(Zone::start(zone(options.zone, addresses.a, secrets)).await.map_err(|error| not_zoned(&error))?);
         simulated.service = SERVICE.to_owned();

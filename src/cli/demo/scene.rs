@@ -105,6 +105,8 @@ impl Scene {
             simulator: &pair.simulator,
             zone: pair.zone.address,
             procedure: wish.procedure,
+            from: FROM,
+            to: TO,
             hook: Some(hook.address),
             policy: POLICY,
         };
@@ -151,7 +153,7 @@ impl Scene {
     pub fn order(&self) -> serde_json::Value {
         let now = self.now();
         let second = format!("{} {WINDOW}", now.round(Unit::Hour).unwrap_or(now) + BETWEEN);
-        json!({ "site": SITE, "to": TO, "package": self.folder.package(), "first": format!("now {WINDOW}"), "second": second })
+        json!({ "site": SITE, "to": TO, "package": self.folder.package(TO), "first": format!("now {WINDOW}"), "second": second })
     }
 
     fn introduce(&self) {

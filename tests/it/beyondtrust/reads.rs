@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use changeover::domain::site::Role;
-use changeover::drivers::appliance::beyondtrust::{BeyondTrust, Limits};
+use changeover::drivers::appliance::beyondtrust::{BeyondTrust, Credentials, Limits};
 use changeover::drivers::tls::{TlsTrust, format_pin, parse_pin, pin_of};
 use changeover::ports::{ReadError, Reader as _};
 use jiff::SignedDuration;
@@ -100,6 +100,102 @@ async fn r13_a_wrong_identity_is_read_and_not_judged() {
     assert_eq!(driver(&server).observe().await.unwrap().identity, B);
     server.answer("check_health", Reply::xml(health(&A.to_uppercase(), "primary")));
     assert_eq!(driver(&server).observe().await.unwrap().identity, A, "written as the site file has it");
+}
+
+#[tokio::test]
+async fn r13_an_address_behind_which_the_box_changes_within_a_reading_gives_no_reading() {
+    let server = FakeBox::start().await;
+    server.answer_once("check_health", Reply::xml(health(B, "primary")));
+    let error = driver(&server).observe().await.unwrap_err();
+    assert!(matches!(error, ReadError::Transient(_)), "{error:?}");
+    let text = error.to_string();
+    assert!(text.contains(A) && text.contains(B) && text.contains("nothing of it is used (R13)"), "{text}");
+    assert_eq!(driver(&server).observe().await.unwrap().identity, A);
+}
+
+fn v2(server: &FakeBox, members: &str, health: &str) {
+    let json = |text: &str| Reply::Http(200, "application/json", text.as_bytes().to_vec());
+    server.answer("/api/command/v2/info", json(r#"{"current_time":"2026-11-22T01:02:03+00:00"}"#));
+    server.answer("/api/command/v2/appliance", json(members));
+    server.answer("/api/command/v2/health", json(health));
+}
+
+fn json_health(identity: &str, version: &str, build: &str, role: &str) -> String {
+    format!(
+        r#"{{"appliance_id":"{identity}","version":"{version}","build":"{build}","failover_role":"{role}","last_data_sync":null}}"#
+    )
+}
+
+#[tokio::test]
+async fn r13_the_two_editions_must_tell_the_same_box_version_build_and_role() {
+    let members = format!(r#"[{{"id":"{A}"}}]"#);
+    let cases = [
+        (json_health(&A.to_uppercase(), "24.1.1", "41000-abc", "primary"), None),
+        (json_health(B, "24.1.1", "41000-abc", "primary"), Some(("GUID", B))),
+        (json_health(A, "24.1.2", "41000-abc", "primary"), Some(("version", "24.1.2"))),
+        (json_health(A, "24.1.1", "41000-abd", "primary"), Some(("build", "41000-abd"))),
+        (json_health(A, "24.1.1", "41000-abc", "none"), Some(("role", "standalone"))),
+    ];
+    for (health, differs) in cases {
+        let server = FakeBox::start().await;
+        v2(&server, &members, &health);
+        match (driver(&server).observe().await, differs) {
+            (Ok(read), None) => assert!(read.identity == A && read.last_sync.is_some(), "{read:?}"),
+            (Err(ReadError::Transient(text)), Some((fact, value))) => {
+                assert!(
+                    text.contains(&format!("expected one {fact}")) && text.contains(&format!("`{value}` by JSON v2")),
+                    "{text}"
+                );
+            }
+            (other, _) => panic!("{health}: {other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_json_edition_that_lists_other_boxes_gives_no_reading() {
+    let server = FakeBox::start().await;
+    v2(&server, &format!(r#"[{{"id":"{B}"}}]"#), &json_health(A, "24.1.1", "41000-abc", "primary"));
+    let text = driver(&server).observe().await.unwrap_err().to_string();
+    assert!(text.contains("among the appliances that it lists") && text.contains(B), "{text}");
+}
+
+/// The XML edition goes on alone where the other is not there, not allowed, broken, or no such thing.
+#[tokio::test]
+async fn a_json_edition_that_does_not_answer_takes_nothing_from_the_other() {
+    let good = json_health(A, "24.1.1", "41000-abc", "primary");
+    let replies = [
+        Reply::Http(404, "application/json", br#"{"message":"Not Found"}"#.to_vec()),
+        Reply::Http(403, "application/json", br#"{"message":"no"}"#.to_vec()),
+        Reply::Http(500, "application/json", br#"{"message":"broken"}"#.to_vec()),
+        Reply::Http(200, "text/html", b"<html>Welcome</html>".to_vec()),
+        Reply::Http(200, "application/json", b"{\"appliance_id\":".to_vec()),
+        Reply::Raw(Vec::new()),
+    ];
+    for key in ["/api/command/v2/info", "/api/command/v2/appliance", "/api/command/v2/health"] {
+        for reply in &replies {
+            let server = FakeBox::start().await;
+            v2(&server, &format!(r#"[{{"id":"{A}"}}]"#), &good);
+            server.answer(key, reply.clone());
+            let read = driver(&server).observe().await.unwrap_or_else(|error| panic!("{key}: {error}"));
+            assert_eq!((read.identity.as_str(), read.version.as_str(), read.role), (A, "24.1.1", Role::Primary), "{key}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_password_goes_in_a_posted_form_and_nowhere_else() {
+    let server = FakeBox::start().await;
+    let credentials = Credentials::user("anna", "s3cret-of-the-user".into());
+    // A box of today: it wants a token, and what is told of that does not show the password.
+    let error = with(super::Settings { credentials, ..settings(&server) }).observe().await.unwrap_err();
+    assert!(!error.to_string().contains("s3cret"), "{error}");
+    let asked = server.asked();
+    assert!(!asked.is_empty() && asked.iter().all(|asked| asked.line.starts_with("POST /api/command")), "{asked:?}");
+    for asked in asked {
+        assert!(!asked.line.contains("s3cret") && !asked.head.contains("s3cret") && !asked.head.contains("authorization"));
+        assert_eq!(asked.body, "action=check_health&username=anna&password=s3cret-of-the-user");
+    }
 }
 
 #[tokio::test]

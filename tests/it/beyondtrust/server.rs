@@ -47,6 +47,8 @@ pub struct Asked {
 #[derive(Default)]
 struct State {
     replies: BTreeMap<String, Reply>,
+    /// What a key that is answered once is answered with after that.
+    after: BTreeMap<String, Reply>,
     asked: Vec<Asked>,
     connections: usize,
     refused_handshakes: usize,
@@ -95,6 +97,14 @@ impl FakeBox {
     /// From now on answers a key (`check_health`, `/api/backup`, `SupportSession:end_time`, `/`) so.
     pub fn answer(&self, key: &str, reply: Reply) {
         self.state.lock().unwrap().replies.insert(key.to_owned(), reply);
+    }
+
+    /// Answers the next call of a key so, and those after it as before.
+    pub fn answer_once(&self, key: &str, reply: Reply) {
+        let mut state = self.state.lock().unwrap();
+        if let Some(later) = state.replies.insert(key.to_owned(), reply) {
+            state.after.insert(key.to_owned(), later);
+        }
     }
 
     /// Takes no token that was given out until now.
@@ -209,7 +219,11 @@ fn decide(state: &mut State, asked: Asked) -> Reply {
     if path != "/" && !valid {
         return Reply::Http(401, "application/json", br#"{"error":"access_denied","message":"expired"}"#.to_vec());
     }
-    state.replies.get(&key).cloned().unwrap_or(Reply::Http(404, "text/plain", b"no such page".to_vec()))
+    let reply = state.replies.get(&key).cloned();
+    if let Some(later) = state.after.remove(&key) {
+        state.replies.insert(key, later);
+    }
+    reply.unwrap_or(Reply::Http(404, "text/plain", b"no such page".to_vec()))
 }
 
 /// The path, with the page of a list, or what a command or report is called.

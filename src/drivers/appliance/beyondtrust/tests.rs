@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use super::client::CallError;
 use super::health::{self, AnswerError, Health, People};
 use super::sessions::session_ids;
+use super::v2::{self, Told};
 use super::xml::{Node, XmlError};
 use crate::domain::site::{Role, SyncFact};
 
@@ -204,7 +205,102 @@ fn bg_50_reports_that_are_none_are_refused() {
     assert!(session_ids(fixture("sessions_error").as_slice()).is_err());
 }
 
+/// `/health` of a primary with one field replaced, `None`: left out.
+fn json_health(field: &str, value: Option<serde_json::Value>) -> Told {
+    let mut json = serde_json::json!({
+        "appliance_id": A, "appliance_hostname": "a", "version": "26.1.1", "build": BUILD, "failover_role": "primary",
+        "cluster_role": "single", "enabled_shared_ips": null, "last_data_sync": "2026-11-22T01:02:03+00:00",
+        "last_data_sync_status": "success", "a_field_of_tomorrow": { "deep": [1, 2] },
+    });
+    match value {
+        Some(value) => json[field] = value,
+        None => drop(json.as_object_mut().unwrap().remove(field)),
+    }
+    Told { well: true, body: json.to_string().into_bytes() }
+}
+
+#[test]
+fn the_json_edition_says_what_the_xml_edition_says() {
+    use serde_json::json;
+    let whole =
+        Health { last_sync: sync("2026-11-22T01:02:03Z", "success"), ..expected(A, "26.1.1", Some(BUILD), Role::Primary) };
+    let no_sync = Health { last_sync: None, ..whole.clone() };
+    let no_status = Health { last_sync: whole.last_sync.clone().map(|sync| SyncFact { status: None, ..sync }), ..whole.clone() };
+    let cases = [
+        ("new", Some(json!(1)), whole.clone()),
+        ("enabled_shared_ips", None, whole.clone()),
+        ("enabled_shared_ips", Some(json!([])), whole.clone()),
+        ("last_data_sync", Some(json!("2026-11-22T01:02:03Z")), whole.clone()),
+        ("last_data_sync", Some(json!("2026-11-22T01:02:03.000+0000")), whole.clone()),
+        ("last_data_sync", Some(json!(1_795_309_323)), whole.clone()),
+        ("last_data_sync", Some(json!(null)), no_sync.clone()),
+        ("last_data_sync", Some(json!("")), no_sync.clone()),
+        ("last_data_sync", None, no_sync),
+        ("last_data_sync_status", Some(json!(null)), no_status.clone()),
+        ("last_data_sync_status", Some(json!("")), no_status),
+        ("failover_role", Some(json!("backup")), Health { role: Role::Standby, ..whole.clone() }),
+        ("failover_role", Some(json!("none")), Health { role: Role::Standalone, ..whole.clone() }),
+        ("build", Some(json!(null)), Health { build: None, ..whole.clone() }),
+        ("version", Some(json!(format!("26.1.1 ({BUILD})"))), whole.clone()),
+    ];
+    for (field, value, expected) in cases {
+        assert_eq!(v2::health(&json_health(field, value.clone())), Ok(expected), "{field} {value:?}");
+    }
+    let ill = Told { well: false, ..json_health("message", Some(json!("The database does not answer."))) };
+    let expected = Health { healthy: false, message: Some("The database does not answer.".to_owned()), ..whole };
+    assert_eq!(v2::health(&ill), Ok(expected));
+}
+
+#[test]
+fn r13_what_must_not_be_guessed_makes_a_json_answer_unusable() {
+    use serde_json::json;
+    for (field, value) in [
+        ("appliance_id", None),
+        ("appliance_id", Some(json!(null))),
+        ("appliance_id", Some(json!("4fa1"))),
+        ("appliance_id", Some(json!(7))),
+        ("version", None),
+        ("version", Some(json!("soon"))),
+        ("failover_role", Some(json!(null))),
+        ("failover_role", Some(json!("master"))),
+    ] {
+        let read = v2::health(&json_health(field, value.clone()));
+        assert!(matches!(read, Err(AnswerError::Unexpected { .. })), "{field} {value:?}: {read:?}");
+    }
+    let text = |body: &str| Told { well: true, body: body.as_bytes().to_vec() };
+    assert_eq!(v2::health(&text(r#"{"message":"Not Found"}"#)), Err(AnswerError::Error("Not Found".to_owned())));
+    assert!(matches!(v2::health(&text(r#"{"appliance_id":"#)), Err(AnswerError::Json(_))));
+    assert!(matches!(v2::health(&text("[]")), Err(AnswerError::Unexpected { .. })));
+}
+
+#[test]
+fn users_members_and_clock_are_read_from_json() {
+    for (text, expected) in [
+        ("[]", Some((0, Some(0)))),
+        (r#"[{"id":1,"session_count":2},{"id":2,"session_count":1,"x":null}]"#, Some((2, Some(3)))),
+        (r#"[{"id":1,"session_count":null}]"#, Some((1, None))),
+        (r#"[{"id":1,"session_count":-1}]"#, Some((1, None))),
+        (r#"[1]"#, None),
+        (r#"{"message":"no"}"#, None),
+    ] {
+        let read = v2::people(text.as_bytes()).ok().map(|people| (people.users, people.sessions));
+        assert_eq!(read, expected, "{text}");
+    }
+    let members = format!(r#"[{{"id":"{A}","name":"a"}},{{"id":"{B}"}}]"#);
+    assert_eq!(v2::members(members.as_bytes()), Ok(vec![A.to_owned(), B.to_owned()]));
+    assert!(v2::members(br#"[{"name":"a"}]"#).is_err());
+    let second = Timestamp::from_second(1_795_309_323).unwrap();
+    for time in ["2026-11-22T01:02:03+00:00", "2026-11-22T01:02:03Z"] {
+        assert_eq!(v2::clock(format!(r#"{{"current_time":"{time}"}}"#).as_bytes()), Ok(second));
+    }
+    assert!(v2::clock(br#"{"current_time":"2026-11-22T01:02:03"}"#).is_err());
+}
+
 fn read_as_everything(document: &[u8]) {
+    let _ = v2::health(&Told { well: true, body: document.to_vec() });
+    let _ = v2::people(document);
+    let _ = v2::members(document);
+    let _ = v2::clock(document);
     let _ = health::health(document);
     let _ = health::people(document);
     let _ = health::clock(document);
@@ -218,6 +314,24 @@ const KINDS: [&str; 7] =
 proptest! {
     #[test]
     fn no_bytes_cause_a_panic(document in proptest::collection::vec(any::<u8>(), 0..2000)) {
+        read_as_everything(&document);
+    }
+
+    #[test]
+    fn no_spoiled_json_causes_a_panic_and_no_cut_one_is_taken(
+        at in any::<prop::sample::Index>(),
+        bytes in proptest::collection::vec(any::<u8>(), 0..8),
+        cut in any::<bool>(),
+    ) {
+        let mut document = json_health("new", Some(serde_json::json!(1))).body;
+        let at = at.index(document.len() - 1);
+        if cut {
+            document.truncate(at);
+            let told = Told { well: true, body: document.clone() };
+            prop_assert!(v2::health(&told).is_err());
+        } else {
+            document.splice(at..(at + bytes.len()).min(document.len()), bytes);
+        }
         read_as_everything(&document);
     }
 
