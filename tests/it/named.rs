@@ -49,7 +49,19 @@ impl Pair {
 
     /// Ends the secondary (as a server that is down).
     pub fn stop_secondary(&mut self) {
-        self.processes.stop_last();
+        self.processes.stop(1);
+    }
+
+    /// Ends the primary without a word to it (as a power cut would).
+    pub fn stop_primary(&mut self) {
+        self.processes.stop(0);
+    }
+
+    /// Starts the primary again on what its disk holds, and returns when it answers.
+    pub fn start_primary(&mut self) {
+        let mut command = tool("named");
+        command.args(["-g", "-n", "1", "-c"]).arg(self.processes.home("primary").join("named.conf"));
+        self.processes.run("primary", command, self.primary).expect("the primary comes back");
     }
 }
 
