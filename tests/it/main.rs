@@ -1,12 +1,14 @@
 //! One integration binary, a module per subject.
 
 mod abort;
+mod accounts;
 mod adopt;
 mod alerts;
 mod api;
 mod audit;
 mod beyondtrust;
 mod by_hand;
+mod cached;
 mod calendar;
 mod chain;
 mod changes;
@@ -67,6 +69,7 @@ mod sync_failures;
 mod telephone;
 mod tokens;
 mod troubles;
+mod ttl;
 mod untouched;
 mod vendor;
 mod waivers;
