@@ -360,7 +360,7 @@ fn switched(run: &Run, to: NodeId, world: &World) -> Proof {
     if let Some(identity) = world.traffic.other_identity(&run.plan.nodes[to].identity) {
         return not_yet(format!("node `{to}` to answer at `{}`; box {identity} does", run.plan.service));
     }
-    let lag = resolvers::lag(&world.traffic, to);
+    let lag = resolvers::lag(&world.traffic, to, clear_from(run));
     if !lag.unexplained.is_empty() {
         let lagging = lag.unexplained.join(", ");
         return not_yet(format!("every resolver to lead to node `{to}`, as every server does; now: {lagging}"));
@@ -375,9 +375,14 @@ pub fn switched_but(run: &Run, step: &Step, world: &World) -> Option<Evidence> {
     if world.traffic.other_identity(&run.plan.nodes[to].identity).is_some() {
         return None;
     }
-    let lag = resolvers::lag(&world.traffic, to);
+    let lag = resolvers::lag(&world.traffic, to, clear_from(run));
     let named = [lag.unexplained, lag.explained].concat();
-    (!named.is_empty()).then(|| Evidence::seen(with(world.traffic.describe(), &named)))
+    (!named.is_empty()).then(|| Evidence::seen(with(led(run, world), &named)))
+}
+
+/// When a TTL that this run lowered has run out in every cache.
+fn clear_from(run: &Run) -> Option<Timestamp> {
+    run.ttl.as_ref()?.clear_from
 }
 
 fn with(found: String, more: &[String]) -> String {

@@ -1,8 +1,9 @@
 //! What recursive resolvers still say after a switch, and whether their caches explain it.
 //!
 //! A resolver that asked before the switch may remember the old answer, and say how long it still will. That is explained as long
-//! as the time it states is what the record's TTL leaves since the last authoritative server moved. A longer one is not: that
-//! resolver keeps answers longer than it is told, and the clients behind it are led to the node left until it forgets.
+//! as the time it states is what the record's TTL leaves since the last authoritative server moved, or what a longer TTL leaves that
+//! was lowered before. A longer one is not: that resolver keeps answers longer than it is told, and the clients behind it are led
+//! to the node left until it forgets.
 
 use jiff::Timestamp;
 
@@ -27,14 +28,14 @@ pub fn names_unexplained(found: &str) -> bool {
     found.contains(UNEXPLAINED)
 }
 
-/// Which resolvers lag behind a switch to `to`.
-pub fn lag(traffic: &TrafficReading, to: NodeId) -> Lag {
+/// Which resolvers lag behind a switch to `to`. `clear`: when a TTL that was lowered has run out in every cache.
+pub fn lag(traffic: &TrafficReading, to: NodeId, clear: Option<Timestamp>) -> Lag {
     let mut lag = Lag::default();
     for look in traffic.looks.iter().flatten() {
         let moved = traffic.target_since().unwrap_or(look.at);
         for answer in look.resolvers.iter().filter(|answer| answer.target != Some(to)) {
             let text = sentence(answer);
-            if is_explained(answer, look, to, moved) {
+            if answer.target == Some(to.other()) && is_explained(answer, look, moved, clear) {
                 lag.explained.push(text);
             } else {
                 lag.unexplained.push(format!("{text}, {UNEXPLAINED}"));
@@ -49,13 +50,14 @@ fn sentence(answer: &ResolverAnswer) -> String {
     format!("resolver {} still says {}{left}", answer.server, answer.found)
 }
 
-/// It remembers the node left, for no longer than whoever asked at the last moment would.
-fn is_explained(answer: &ResolverAnswer, look: &TrafficLook, to: NodeId, moved: Timestamp) -> bool {
+/// It remembers for no longer than whoever asked at the last moment would.
+fn is_explained(answer: &ResolverAnswer, look: &TrafficLook, moved: Timestamp, clear: Option<Timestamp>) -> bool {
     let of_name = look.answers.iter().filter(|known| known.name == answer.name);
     let ttl = of_name.filter_map(|known| known.ttl).max();
     let (Some(left), Some(ttl)) = (answer.ttl_left, ttl) else { return false };
     let passed = look.at.duration_since(moved).as_secs().max(0);
-    answer.target == Some(to.other()) && i64::from(left) <= (i64::from(ttl) - passed).max(0) + SLACK_SECS
+    let old = clear.map_or(0, |clear| clear.duration_since(look.at).as_secs());
+    i64::from(left) <= (i64::from(ttl) - passed).max(old).max(0) + SLACK_SECS
 }
 
 /// TTLs are whole seconds, and a resolver counts from when it got the answer.
@@ -121,7 +123,7 @@ mod tests {
             (0, None, None, Some(false)),
         ];
         for (now, target, left, explained) in cases {
-            let lag = lag(&seen(now, target, left), NodeId::B);
+            let lag = lag(&seen(now, target, left), NodeId::B, None);
             let expected = (usize::from(explained == Some(true)), usize::from(explained == Some(false)));
             assert_eq!((lag.explained.len(), lag.unexplained.len()), expected, "{now} s, {target:?}, {left:?}: {lag:?}");
             assert!(lag.unexplained.iter().all(|text| names_unexplained(text) && text.contains("192.0.2.1:53")));
@@ -134,6 +136,16 @@ mod tests {
         let mut traffic = seen(0, Some(NodeId::A), Some(10));
         let Some(Ok(look)) = traffic.looks.first_mut() else { panic!() };
         look.resolvers[0].name = "www.example.com".into();
-        assert_eq!(lag(&traffic, NodeId::B).unexplained.len(), 1);
+        assert_eq!(lag(&traffic, NodeId::B, None).unexplained.len(), 1);
+    }
+
+    /// R7: a person's order does not wait until a TTL that was lowered has run out; caches may say it then.
+    #[test]
+    fn a_ttl_that_was_lowered_explains_until_it_has_run_out() {
+        for (left, explained) in [(0, true), (1002, true), (1003, false)] {
+            let lag = lag(&seen(20, Some(NodeId::A), Some(left)), NodeId::B, Some(at(1020)));
+            assert_eq!(lag.explained.len(), usize::from(explained), "{left}: {lag:?}");
+        }
+        assert_eq!(lag(&seen(20, Some(NodeId::A), Some(43)), NodeId::B, Some(at(-5))).unexplained.len(), 1);
     }
 }

@@ -6,4 +6,5 @@ mod manual;
 mod proxy;
 mod resolvers;
 mod switch;
+mod windows;
 mod zone;

@@ -82,19 +82,19 @@ impl Processes {
         Ok(())
     }
 
-    /// Ends the server that was started last.
-    pub fn stop_last(&mut self) {
-        end(self.children.pop().expect("a server runs"));
+    /// Ends the server that was started as this one, from 0.
+    pub fn stop(&mut self, number: usize) {
+        end(&mut self.children[number]);
     }
 }
 
 impl Drop for Processes {
     fn drop(&mut self) {
-        self.children.drain(..).for_each(end);
+        self.children.iter_mut().for_each(end);
     }
 }
 
-fn end(mut child: Child) {
+fn end(child: &mut Child) {
     let _ = child.kill();
     let _ = child.wait();
 }

@@ -3,14 +3,13 @@
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 
-use crate::name_servers::{ADDRESS, ADMIN, KEYS, Processes, change, free_port, soa_serial, started, tool, zone_file};
+use crate::name_servers::{ADDRESS, ADMIN, KEYS, Processes, free_port, started, tool, zone_file};
 pub use crate::name_servers::{KEY, Options, SECRET, addresses};
 
 /// Two running servers of one zone; killed when dropped.
 pub struct Pair {
     pub primary: SocketAddr,
     pub secondary: SocketAddr,
-    zone: &'static str,
     processes: Processes,
 }
 
@@ -22,7 +21,7 @@ impl Pair {
 
     fn try_start(options: &Options) -> Result<Self, String> {
         let (first, second) = (free_port(), free_port());
-        let mut pair = Self { primary: first, secondary: second, zone: options.zone, processes: Processes::new(options.zone) };
+        let mut pair = Self { primary: first, secondary: second, processes: Processes::new(options.zone) };
         std::fs::write(pair.processes.home("primary").join("zone.db"), zone_file(options)).unwrap();
         pair.run("primary", &primary_conf(options, first, second), first)?;
         pair.run("secondary", &secondary_conf(options, first, second), second)?;
@@ -37,19 +36,21 @@ impl Pair {
         self.processes.run(name, command, server)
     }
 
-    /// Changes the zone as somebody else would, with a key of their own.
-    pub fn change(&self, lines: &str) {
-        change(self.primary, self.zone, lines);
-    }
-
-    /// The serial of the primary.
-    pub fn serial(&self) -> u32 {
-        soa_serial(self.primary, self.zone).expect("the primary's SOA")
-    }
-
     /// Ends the secondary (as a server that is down).
     pub fn stop_secondary(&mut self) {
-        self.processes.stop_last();
+        self.processes.stop(1);
+    }
+
+    /// Ends the primary without a word to it (as a power cut would).
+    pub fn stop_primary(&mut self) {
+        self.processes.stop(0);
+    }
+
+    /// Starts the primary again on what its disk holds, and returns when it answers.
+    pub fn start_primary(&mut self) {
+        let mut command = tool("named");
+        command.args(["-g", "-n", "1", "-c"]).arg(self.processes.home("primary").join("named.conf"));
+        self.processes.run("primary", command, self.primary).expect("the primary comes back");
     }
 }
 

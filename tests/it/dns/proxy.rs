@@ -23,6 +23,8 @@ pub enum Spoil {
     Garbage,
     /// Nothing; but the answers to queries for addresses lose their authority.
     Authority,
+    /// The request itself is swallowed: it never reaches the server, and the connection ends.
+    Swallowed,
     /// There is no TCP port at all: the request never arrives.
     Closed,
 }
@@ -74,6 +76,9 @@ async fn pass_updates(listener: TcpListener, server: SocketAddr, spoil: Spoil) {
     loop {
         let (mut client, _) = listener.accept().await.unwrap();
         let request = read(&mut client).await;
+        if matches!(spoil, Spoil::Swallowed) {
+            continue;
+        }
         let mut upstream = TcpStream::connect(server).await.unwrap();
         write(&mut upstream, &request).await;
         let answer = read(&mut upstream).await;
@@ -88,7 +93,7 @@ fn spoiled(spoil: Spoil, answer: Vec<u8>) -> Option<Vec<u8>> {
     message.take_signature();
     match spoil {
         Spoil::Not | Spoil::Authority => Some(answer),
-        Spoil::Lost | Spoil::Closed => None,
+        Spoil::Lost | Spoil::Closed | Spoil::Swallowed => None,
         Spoil::Unsigned => message.to_vec().ok(),
         Spoil::Forged => {
             message.metadata.response_code = ResponseCode::Refused;

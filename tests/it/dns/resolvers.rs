@@ -64,7 +64,7 @@ async fn servers_of_real_zones_are_found_by_ns() {
 async fn lagging(traffic: &mut TrafficReading, driver: &Rfc2136) -> (TrafficLook, Lag) {
     let look = driver.look().await.unwrap();
     traffic.take(vec![Ok(look.clone())]);
-    (look, lag(traffic, B))
+    (look, lag(traffic, B, None))
 }
 
 /// BG-40, R16: a cache that remembers the old address no longer than its TTL says is explained; one that overrides TTLs is not.

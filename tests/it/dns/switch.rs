@@ -49,6 +49,7 @@ all! {
     several_names
     partly_moved
     answer_spoiled_after_the_effect
+    lost_before_the_effect
     request_never_arrived
     primary_down
     access_proven_without_a_change
@@ -288,6 +289,22 @@ async fn answer_spoiled_after_the_effect(lab: Lab) {
     }
 }
 
+/// The request is lost on its way: nobody can tell that from a lost answer, until the servers are read; then it is ordered again.
+async fn lost_before_the_effect(lab: Lab) {
+    let proxy = Proxy::start(lab.primary(), lab.primary(), Spoil::Swallowed).await;
+    let mut settings = lab.settings();
+    settings.primary = proxy.address;
+    let driver = driver(settings);
+    expect(&switch(&driver, A, B).await, "ambiguous", &["it may have been applied"]);
+    expect(&set_ttl(&driver, &[(RECORD, 5)]).await, "ambiguous", &["it may have been applied"]);
+    let (kind, text) = access(&driver).await;
+    assert!(kind == "unknown" && text.contains("broke off"), "{kind}: {text}");
+    settled(&driver, A).await;
+    assert_eq!(lab.holds(RECORD, false), (vec![four().a], Some(TTL)));
+    expect(&switch(&lab.driver(), A, B).await, "accepted", &[]);
+    settled(&driver, B).await;
+}
+
 async fn request_never_arrived(lab: Lab) {
     let proxy = Proxy::start(lab.primary(), lab.primary(), Spoil::Closed).await;
     let mut settings = lab.settings();
@@ -412,4 +429,24 @@ async fn server_returns() {
     assert!(target.is_none() && text.starts_with("no answer"), "{text}");
     let _zone = Zone::start(ZoneOptions { listen, ..zone_options(2) }).await.unwrap();
     settled(&driver, A).await;
+}
+
+/// The answer is lost and the server is cut off right after: what it took is on its disk, and read when it is back.
+#[tokio::test(flavor = "multi_thread")]
+async fn bind_restarts() {
+    let mut lab = Lab::bind(true);
+    let proxy = Proxy::start(lab.primary(), lab.primary(), Spoil::Lost).await;
+    let driver = driver(Settings { primary: proxy.address, ..lab.settings() });
+    expect(&switch(&driver, A, B).await, "ambiguous", &["it may have been applied"]);
+    let Lab::Bind(pair) = &mut lab else { unreachable!("this lab is BIND's") };
+    pair.stop_primary();
+    let plain = super::lab::driver(lab.settings());
+    expect(&switch(&plain, A, B).await, "transient", &["was not sent an update", "no answer"]);
+    assert_eq!(plain.look().await.unwrap().target(), None);
+    let Lab::Bind(pair) = &mut lab else { unreachable!("this lab is BIND's") };
+    pair.start_primary();
+    settled(&plain, B).await;
+    assert_eq!(lab.holds(RECORD, false), (vec![four().b], Some(TTL)));
+    expect(&switch(&plain, B, A).await, "accepted", &[]);
+    settled(&plain, A).await;
 }

@@ -19,7 +19,7 @@ pub(in crate::drivers::traffic) enum Authorities {
 
 /// A server that was found, or the name of one whose address was not.
 pub(super) enum Found {
-    Server(Server),
+    Server(Box<Server>),
     Lost { name: String, why: String },
 }
 
@@ -59,7 +59,7 @@ fn servers<'a>(primary: SocketAddr, names: impl Iterator<Item = (&'a Name, Resul
         }
     }
     let server = |address: SocketAddr| match Server::new(address) {
-        Ok(server) => Found::Server(server),
+        Ok(server) => Found::Server(Box::new(server)),
         Err(error) => Found::Lost { name: address.to_string(), why: error.to_string() },
     };
     known.into_iter().map(server).chain(lost).collect()
