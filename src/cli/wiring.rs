@@ -9,7 +9,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 use url::Url;
 
-use crate::config::{Hook, HookTarget, NodeDriver, Settings, SiteSettings, TlsTrust, TrafficDriver, TsigAlgorithm, WindowTexts};
+use crate::config::{Hook, HookTarget, NodeDriver, Product, Settings, SiteSettings, TlsTrust, TrafficDriver, TsigAlgorithm, WindowTexts};
 use crate::domain::ids::{NodeId, PerNode};
 use crate::domain::procedure::{BUILT_IN, Procedure};
 use crate::drivers::alert::program::ProgramHook;
@@ -64,7 +64,7 @@ pub fn site(settings: &SiteSettings, shared: &Shared) -> Result<SiteEntry, Wirin
 fn appliance(settings: &SiteSettings, node: NodeId, shared: &Shared) -> Result<Arc<dyn Appliance>, WiringError> {
     match &settings.nodes[node] {
         NodeDriver::Exec { program } => Ok(Arc::new(exec_node(settings, node, program, shared))),
-        NodeDriver::BeyondTrust { url, client_id, client_secret_file, hands: _, tls } => {
+        NodeDriver::BeyondTrust { url, client_id, client_secret_file, hands: _, tls, product, recordings } => {
             let of = format!("site `{}`, node `{node}`", settings.site.name);
             let facts = &settings.site.nodes[node];
             let driver = beyondtrust::Settings {
@@ -78,6 +78,11 @@ fn appliance(settings: &SiteSettings, node: NodeId, shared: &Shared) -> Result<A
                 client_secret: secret(client_secret_file).map_err(|error| fail(&of, error))?,
                 tls: trust(tls).map_err(|error| fail(&of, error))?,
                 peer: peer(settings, node.other()).map_err(|error| fail(&of, error))?,
+                product: match product {
+                    Product::RemoteSupport => beyondtrust::Product::RemoteSupport,
+                    Product::PrivilegedRemoteAccess => beyondtrust::Product::PrivilegedRemoteAccess,
+                },
+                recordings: *recordings,
                 limits: beyondtrust::Limits::default(),
             };
             let driver = beyondtrust::BeyondTrust::new(driver, shared.clock.clone());

@@ -119,6 +119,7 @@ pub const NODE_DRIVERS: &[&str] = &["exec", "beyondtrust"];
 pub const TRAFFIC_DRIVERS: &[&str] = &["rfc2136", "exec", "manual"];
 pub const LOG_FORMATS: &[&str] = &["human", "json"];
 pub const HANDS: &[&str] = &["operator"];
+pub const PRODUCTS: &[&str] = &["remote-support", "privileged-remote-access"];
 pub const WHEN_WINDOW_ENDS: &[&str] = &["hold", "home"];
 pub const ON_SOAK_FAILURE: &[&str] = &["restart", "alert"];
 pub const TSIG_ALGORITHMS: &[&str] = &["hmac-sha256", "hmac-sha384", "hmac-sha512"];
@@ -231,6 +232,8 @@ pub const KEYS: &[Key] = &[
     node(&["beyondtrust"], "client_secret_file", Kind::SecretFile, Required, "File with the API account's client secret."),
     node(&["beyondtrust"], "hands", Kind::Word(HANDS), Default("operator"), "Who performs what the appliance has no interface for: a person, told exactly what to do."),
     node(&["beyondtrust"], "tls", Kind::Trust, Required, "Whose certificates are believed: the system's roots, your own CA, or pins `sha256/<base64 of the SPKI hash>`."),
+    node(&["beyondtrust"], "product", Kind::Word(PRODUCTS), Default("remote-support"), "Which product the box runs: by it the reports of its sessions are named."),
+    node(&["beyondtrust"], "recordings", Kind::Flag, Default("true"), "Whether an [extraction](../concepts/extraction.md) fetches the sessions' recordings too; `false` where they are kept elsewhere, or are too many for the act's limit."),
 
     traffic(&[], "driver", Kind::Word(TRAFFIC_DRIVERS), Required, "How traffic is moved: signed DNS updates, a program, or a person."),
     traffic(&["rfc2136"], "primary", Kind::Server, Required, "The server that takes updates, over TCP; port 53 unless given."),

@@ -36,7 +36,7 @@ pub use load::load;
 pub use problem::{ConfigErrors, Problem};
 pub use reference::reference;
 pub use settings::{
-    ANY_EVENT, Api, Effective, Hands, Hook, HookTarget, Log, LogFormat, NodeDriver, Settings, SiteSettings, TlsTrust,
+    ANY_EVENT, Api, Effective, Hands, Hook, HookTarget, Log, LogFormat, NodeDriver, Product, Settings, SiteSettings, TlsTrust,
     TrafficDriver, TsigAlgorithm, WindowTexts,
 };
 pub use show::show;

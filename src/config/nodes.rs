@@ -7,7 +7,7 @@ use url::Url;
 
 use super::keys::{self, Kind};
 use super::reader::{At, Reader, Section, plain, quoted, type_name};
-use super::settings::{Hands, NodeDriver, TlsTrust};
+use super::settings::{Hands, NodeDriver, Product, TlsTrust};
 use super::suggest;
 use super::values;
 use crate::domain::ids::{NodeId, PerNode};
@@ -98,8 +98,17 @@ fn beyondtrust(reader: &mut Reader, section: &Section, url: Option<&At<Url>>) ->
     let client_id = reader.value(section, "client_id", |text| Ok(text.to_owned()));
     let secret = reader.path(section, "client_secret_file");
     let (hands, tls) = (hands(reader, section), trust(reader, section));
+    let (product, recordings) = (product(reader, section), reader.flag(section, "recordings"));
     let (url, client_id) = (url?.value.clone(), client_id?.value);
-    Some(NodeDriver::BeyondTrust { url, client_id, client_secret_file: secret?.value, hands: hands?, tls: tls? })
+    let (client_secret_file, hands, tls, product, recordings) = (secret?.value, hands?, tls?, product?, recordings?);
+    Some(NodeDriver::BeyondTrust { url, client_id, client_secret_file, hands, tls, product, recordings })
+}
+
+fn product(reader: &mut Reader, section: &Section) -> Option<Product> {
+    Some(match reader.word(section, "product")?.value {
+        "privileged-remote-access" => Product::PrivilegedRemoteAccess,
+        _ => Product::RemoteSupport,
+    })
 }
 
 fn hands(reader: &mut Reader, section: &Section) -> Option<Hands> {

@@ -121,7 +121,17 @@ pub enum NodeDriver {
         client_secret_file: PathBuf,
         hands: Hands,
         tls: TlsTrust,
+        product: Product,
+        /// Whether an extraction fetches recordings too.
+        recordings: bool,
     },
+}
+
+/// Which of the vendor's products the appliance runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Product {
+    RemoteSupport,
+    PrivilegedRemoteAccess,
 }
 
 /// Who performs what the appliance has no interface for.

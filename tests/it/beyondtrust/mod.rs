@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use changeover::domain::ids::NodeId;
-use changeover::drivers::appliance::beyondtrust::{BeyondTrust, Limits, Peer, Settings};
+use changeover::drivers::appliance::beyondtrust::{BeyondTrust, Limits, Peer, Product, Settings};
 use changeover::drivers::tls::TlsTrust;
 use changeover::ports::{Clock, Intent};
 use futures_util::future::BoxFuture;
@@ -51,6 +51,8 @@ fn settings(server: &FakeBox) -> Settings {
         client_secret: "s3cret-of-the-account".into(),
         tls: TlsTrust::Ca(server.ca_pem.clone().into_bytes()),
         peer: Peer { url: "https://b.example.com/".parse().unwrap(), identity: B.to_owned() },
+        product: Product::RemoteSupport,
+        recordings: true,
         limits: Limits::default(),
     }
 }

@@ -10,13 +10,20 @@ mod backup;
 mod client;
 mod configuration;
 mod download;
+mod extraction;
 mod health;
 mod instructions;
+mod lsids;
+mod manifest;
 mod pace;
 mod probe;
+mod product;
 mod reader;
+mod recordings;
 mod reporting;
 mod sessions;
+mod slices;
+mod table;
 mod terminate;
 mod token;
 mod xml;
@@ -34,6 +41,9 @@ use secrecy::SecretString;
 use url::Url;
 
 use self::client::{Api, CallError};
+use self::extraction::Order;
+use self::health::Health;
+use self::manifest::Source;
 use self::probe::Probe;
 use self::reader::{BoxReader, Reads};
 use crate::domain::console;
@@ -44,6 +54,7 @@ use crate::drivers::tls::{self, Names, TlsError, TlsTrust};
 use crate::ports::{ActAnswer, Appliance, Clock, Intent, NodeAct, ReadError, Reader, Recall};
 
 pub use self::client::Limits;
+pub use self::product::Product;
 
 /// The vendor documents that an answer may be this old when asked for more than once a minute (for the v2 edition; assumed
 /// for the XML edition too).
@@ -66,6 +77,9 @@ pub struct Settings {
     pub client_secret: SecretString,
     pub tls: TlsTrust,
     pub peer: Peer,
+    pub product: Product,
+    /// Whether an extraction fetches recordings too.
+    pub recordings: bool,
     pub limits: Limits,
 }
 
@@ -155,8 +169,19 @@ impl BeyondTrust {
         until: Timestamp,
         directory: &Path,
     ) -> Result<ActAnswer, CallError> {
-        self.check_box().await?;
-        let extraction = reporting::extract(&self.api, since, until, directory, &self.stem(intent, directory)).await?;
+        let health = self.check_box().await?;
+        let Settings { site, node, product, recordings, .. } = &*self.settings;
+        let source = Source {
+            site: site.clone(),
+            node: node.to_string(),
+            run: intent.run.to_string(),
+            identity: health.identity,
+            version: health.version.to_string(),
+            build: health.build,
+        };
+        let (api, clock, product, recordings) = (&*self.api, &*self.clock, *product, *recordings);
+        let order = Order { api, clock, product, recordings, since, until, directory, source };
+        let extraction = extraction::extract(&order).await?;
         Ok(ActAnswer::Accepted { files: extraction.files, records: Some(extraction.sessions) })
     }
 
@@ -173,11 +198,11 @@ impl BeyondTrust {
     }
 
     /// R13: neither backup nor report shows which box gave it, so the GUID is read at the same address directly before.
-    async fn check_box(&self) -> Result<(), CallError> {
-        let found = self.reader.health().await?.identity;
-        let expected = &self.settings.identity;
-        if found == *expected {
-            return Ok(());
+    async fn check_box(&self) -> Result<Health, CallError> {
+        let health = self.reader.health().await?;
+        let (expected, found) = (&self.settings.identity, &health.identity);
+        if found == expected {
+            return Ok(health);
         }
         Err(CallError::Unusable(format!("expected the box with GUID {expected}, found {found}; nothing was asked of it (R13)")))
     }
