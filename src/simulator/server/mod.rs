@@ -9,6 +9,7 @@ mod configuration;
 mod control;
 mod counts;
 mod form;
+pub mod generation;
 mod listen;
 mod reporting;
 mod serve;
