@@ -2,6 +2,7 @@
 
 mod acts;
 mod ends;
+mod extraction;
 mod reads;
 mod server;
 mod settings;

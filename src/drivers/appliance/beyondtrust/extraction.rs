@@ -250,8 +250,9 @@ impl<'a> Work<'a> {
         left.retain(|wanted| !done.contains(wanted.file_name().as_str()));
         let mut lacking = Vec::new();
         for round in 1..=ROUNDS {
-            lacking = self.round(left).await?;
-            if lacking.is_empty() || round == ROUNDS {
+            let denied;
+            (lacking, denied) = self.round(left).await?;
+            if lacking.is_empty() || denied || round == ROUNDS {
                 break;
             }
             tokio::time::sleep(self.order.api.limits.recording_wait).await;
@@ -260,8 +261,8 @@ impl<'a> Work<'a> {
         Ok(lacking)
     }
 
-    /// Asks once for each; a refused account is not asked with again.
-    async fn round(&mut self, wanted: Vec<Wanted>) -> Result<Vec<Lacking>, CallError> {
+    /// Asks once for each; a refused account is not asked with again. Whether it was refused.
+    async fn round(&mut self, wanted: Vec<Wanted>) -> Result<(Vec<Lacking>, bool), CallError> {
         let Order { api, product, directory, .. } = *self.order;
         let (mut lacking, mut denied) = (Vec::new(), None::<String>);
         for wanted in wanted {
@@ -279,7 +280,7 @@ impl<'a> Work<'a> {
                 }
             }
         }
-        Ok(lacking)
+        Ok((lacking, denied.is_some()))
     }
 
     async fn finish(mut self, passes: u32, missing: &[Lacking]) -> Result<Extraction, CallError> {

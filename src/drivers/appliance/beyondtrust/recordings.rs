@@ -7,7 +7,7 @@ use std::path::Path;
 
 use reqwest::Method;
 
-use super::client::{Api, Call, CallError, check_streamed, refuse_denial, within};
+use super::client::{Api, Call, CallError, check_streamed, refuse_denial, says_denied, within};
 use super::download::Downloaded;
 use super::health::shown;
 use super::product::Product;
@@ -84,7 +84,8 @@ async fn download(api: &Api, token: Token, call: &Call<'_>, folder: &Path, name:
         None => Ok(file),
         Some(text) => {
             refuse_denial(&file.head)?;
-            Err(CallError::Unusable(format!("the box gave no recording but `{text}`")))
+            let said = format!("the box gave no recording but `{text}`");
+            Err(if says_denied(&text) { CallError::Denied(said) } else { CallError::Unusable(said) })
         }
     }
 }
