@@ -26,6 +26,7 @@ mod estimate;
 mod exec;
 mod explore;
 mod exposure;
+mod extract_worlds;
 mod faults;
 mod fit;
 mod gates;
