@@ -9,6 +9,8 @@
 
 mod calendar;
 mod cross;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod freezes;
 mod gates;
 mod hooks;

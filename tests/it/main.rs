@@ -29,6 +29,7 @@ mod exposure;
 mod extract_worlds;
 mod faults;
 mod fit;
+mod fuzz;
 mod gates;
 mod gates_daemon;
 mod generated;

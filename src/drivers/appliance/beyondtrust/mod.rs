@@ -11,6 +11,8 @@ mod client;
 mod configuration;
 mod download;
 mod extraction;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod health;
 mod instructions;
 mod lsids;

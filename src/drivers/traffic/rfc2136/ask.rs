@@ -117,7 +117,7 @@ fn options() -> ResolverOpts {
     options
 }
 
-fn rr_set(answers: &[Record], name: &Name, kind: RecordType, authoritative: bool) -> Result<RrSet, String> {
+pub(super) fn rr_set(answers: &[Record], name: &Name, kind: RecordType, authoritative: bool) -> Result<RrSet, String> {
     let alias = answers.iter().find_map(|record| match &record.data {
         RData::CNAME(target) if record.name == *name => Some(format!("an alias of {}", target.0)),
         _ => None,

@@ -7,6 +7,8 @@
 
 pub(super) mod ask;
 mod exchange;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 pub(super) mod judge;
 mod settings;
 mod switch;
