@@ -89,11 +89,13 @@ fn report(document: &[u8]) {
     }
 }
 
+/// (Fields that nobody asks for are skipped over, so not everything accepted is JSON throughout.)
 fn token(document: &[u8]) {
-    if beyondtrust::fuzzing::token(document) {
-        let value: serde_json::Value = serde_json::from_slice(document).expect("a token answer is JSON");
-        let token = value.get("access_token").and_then(serde_json::Value::as_str).unwrap_or_else(|| value[0].as_str().unwrap_or(""));
-        assert!(token.chars().all(|c| !c.is_control() || c == '\t'), "a token that no header can hold");
+    if beyondtrust::fuzzing::token(document)
+        && let Ok(value) = serde_json::from_slice::<serde_json::Value>(document)
+    {
+        let token = value.get("access_token").or_else(|| value.get(0)).and_then(serde_json::Value::as_str);
+        assert!(token.is_some_and(|token| token.chars().all(|c| !c.is_control() || c == '\t')), "no token, or none for a header");
     }
 }
 
