@@ -95,7 +95,7 @@ async fn serve(settings: Settings, clock: Arc<dyn Clock>) -> Result<Exit, Failur
 
     let around = Around::new(journal, clock.clone(), routes, settings.state.clone());
     let around = Arc::new(Around { people: settings.people.clone(), ..around });
-    let shared = Shared::new(&settings.state, clock.clone());
+    let shared = Shared::new(&settings, clock.clone());
     let sites = settings.sites.iter().map(|site| wiring::site(site, &shared)).collect::<Result<Vec<_>, _>>();
     let sites = sites.map_err(|error| not_wired(&error))?;
     let procedures = wiring::procedures(&settings.procedures_dir).map_err(|error| not_wired(&error))?;

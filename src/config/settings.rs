@@ -20,6 +20,7 @@ pub struct Settings {
     pub procedures_dir: PathBuf,
     pub api: Api,
     pub log: Log,
+    pub accounts: Accounts,
     pub alerts: Vec<Hook>,
     /// Places off this host that get the journal export and the by-hand sheet.
     pub exports: Vec<Hook>,
@@ -40,6 +41,13 @@ pub struct Api {
     pub socket: PathBuf,
     /// A loopback address.
     pub listen: Option<SocketAddr>,
+}
+
+/// The part of each API account's rate that this daemon uses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Accounts {
+    pub calls_per_second: u32,
+    pub calls_per_hour: u32,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -117,8 +125,10 @@ pub enum NodeDriver {
     BeyondTrust {
         /// `https://host` or `https://host:port`, without path.
         url: Url,
-        client_id: String,
-        client_secret_file: PathBuf,
+        first: CredentialSet,
+        /// Tried once where the first set is refused.
+        second: Option<CredentialSet>,
+        editions: Editions,
         hands: Hands,
         tls: TlsTrust,
         product: Product,
@@ -132,6 +142,32 @@ pub enum NodeDriver {
 pub enum Product {
     RemoteSupport,
     PrivilegedRemoteAccess,
+}
+
+/// One set of credentials of a node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CredentialSet {
+    pub login: Login,
+    /// The client id, or the user's name.
+    pub name: String,
+    pub secret_file: PathBuf,
+}
+
+/// How a node is told who calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Login {
+    /// `client_id` and `client_secret_file`: an API account.
+    Client,
+    /// `username` and `password_file`: releases before 16.1.
+    User,
+}
+
+/// Which editions of the appliance's command API are asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Editions {
+    Auto,
+    Xml,
+    V2,
 }
 
 /// Who performs what the appliance has no interface for.

@@ -4,6 +4,7 @@
 //! [`fleet`] keeps all runs and takes people's words.
 
 mod accepting;
+mod access;
 mod adopting;
 pub mod api;
 mod booking;

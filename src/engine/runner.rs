@@ -23,6 +23,7 @@ use crate::domain::world::World;
 use crate::ports::{ReadError, Recall, StoreError};
 
 use super::Around;
+use super::access;
 use super::api::{Problem, Snapshot, Word};
 use super::evidence::Memory;
 use super::look::{Busy, Seen};
@@ -165,7 +166,11 @@ impl Runner {
 
     /// Records what was decided and does what it asks for.
     async fn follow(&mut self, event: Event, why: String) -> Result<(), Stopped> {
+        let accounts = access::may_change(self.run(), &event);
         let commands = self.record(&event, &why, "daemon").await?;
+        if accounts {
+            access::told(&self.readers, false).await;
+        }
         self.carry_out(&commands).await
     }
 
@@ -233,6 +238,11 @@ impl Runner {
         let found = self.beside_words(work).await?;
         Arc::make_mut(&mut self.world).package = Some(found);
         Ok(())
+    }
+
+    /// A person lets the run go on: credentials that were refused may be tried once more.
+    pub async fn reopen_access(&self) {
+        access::told(&self.readers, true).await;
     }
 
     /// As [`Runner::look`], from within the taking of a word: nothing else is taken meanwhile.

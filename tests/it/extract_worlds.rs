@@ -11,7 +11,9 @@ use std::task::Poll;
 use std::time::Duration;
 
 use changeover::domain::ids::NodeId;
-use changeover::drivers::appliance::beyondtrust::{BeyondTrust, Limits, Peer, Product, Settings};
+use changeover::drivers::appliance::beyondtrust::{
+    Accounts, BeyondTrust, Credentials, Editions, Limits, Peer, Product, Settings, Share,
+};
 use changeover::drivers::tls::TlsTrust;
 use changeover::ports::{ActAnswer, Appliance as _, Clock, Intent, NodeAct};
 use changeover::simulator::faults::{Fault, Planned};
@@ -103,7 +105,8 @@ impl World {
         options.world.seed = seed;
         options.world.users = rng.usize(0..4);
         let simulator = Simulator::start(options).await.unwrap();
-        let driver = BeyondTrust::new(settings(&simulator), Arc::new(DriverClock(time.clone()))).unwrap();
+        let clock = Arc::new(DriverClock(time.clone()));
+        let driver = BeyondTrust::new(settings(&simulator, clock.clone()), clock).unwrap();
         Self { rng, time, simulator, driver, folder: tempfile::tempdir().unwrap() }
     }
 
@@ -164,7 +167,11 @@ impl World {
     }
 }
 
-fn settings(simulator: &Simulator) -> Settings {
+fn settings(simulator: &Simulator, clock: Arc<dyn Clock>) -> Settings {
+    let version = simulator.current().node(NodeId::A).version.clone();
+    // User name and password before 16.1.
+    let old_login = ["10.4.2", "15.2.3"].contains(&version.as_str());
+    let (name, secret) = ("changeover", SECRET.into());
     let limits = Limits { recording_wait: Duration::ZERO, ..Limits::default() };
     Settings {
         site: "support".to_owned(),
@@ -173,8 +180,10 @@ fn settings(simulator: &Simulator) -> Settings {
         address: simulator.nodes[NodeId::A].ip(),
         service: simulator.service.clone(),
         identity: simulator.identities[NodeId::A].clone(),
-        client_id: "changeover".to_owned(),
-        client_secret: SECRET.into(),
+        editions: Editions::Xml,
+        credentials: if old_login { Credentials::user(name, secret) } else { Credentials::client(name, secret) },
+        second: None,
+        accounts: Arc::new(Accounts::new(Share::default(), clock)),
         tls: TlsTrust::Ca(simulator.certificate_pem.clone().into_bytes()),
         peer: Peer { url: simulator.url(NodeId::B).parse().unwrap(), identity: simulator.identities[NodeId::B].clone() },
         product: Product::RemoteSupport,

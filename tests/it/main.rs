@@ -7,6 +7,7 @@ mod api;
 mod audit;
 mod beyondtrust;
 mod by_hand;
+mod cached;
 mod calendar;
 mod chain;
 mod changes;

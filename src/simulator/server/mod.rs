@@ -3,6 +3,7 @@
 //! Both nodes listen on one common port at addresses of their own and carry the same certificate. Everything is bound to
 //! loopback only. The world moves in run time: a task waits for its next event, and each call first brings it up to now.
 
+mod access;
 mod appliance;
 mod certificate;
 mod configuration;
@@ -14,6 +15,7 @@ mod listen;
 mod reporting;
 mod serve;
 mod tokens;
+mod v2;
 mod xml;
 
 use std::collections::BTreeMap;
@@ -32,10 +34,12 @@ use crate::domain::ids::{NodeId, PerNode};
 use crate::domain::version::Version;
 use crate::ports::Clock;
 
+use self::access::OldUser;
 use self::appliance::NodeDoor;
 use self::certificate::Certificate;
 use self::control::ControlDoor;
 use self::counts::Counts;
+use self::generation::{Generation, Login};
 use self::tokens::Tokens;
 use super::faults::{Fault, Planned};
 use super::world::{World, WorldOptions, lock};
@@ -59,6 +63,7 @@ pub struct SimulatorOptions {
     pub control: SocketAddr,
     /// The name that users and clients use.
     pub service: String,
+    /// Of the API account; releases before 16.1 take it as a user's name, and its secret as the password.
     pub client_id: String,
     pub client_secret: SecretString,
     /// Life of the API's tokens, machine time.
@@ -115,6 +120,7 @@ pub(super) struct Shared {
     service: String,
     company: String,
     counts: Counts,
+    old_user: OldUser,
 }
 
 impl Shared {
@@ -265,7 +271,14 @@ fn share(options: &SimulatorOptions, hosts: PerNode<String>) -> Shared {
         service: options.service.clone(),
         company: "Example Company".to_owned(),
         counts: Counts::default(),
+        old_user: old_user(options),
     }
+}
+
+/// One account for both logins: the client id is the user's name, the secret its password.
+fn old_user(options: &SimulatorOptions) -> OldUser {
+    let was_used = Generation::of(&options.world.from.version).login() == Login::Password;
+    OldUser { name: options.client_id.clone(), password: options.client_secret.clone(), was_used }
 }
 
 async fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {

@@ -2,14 +2,21 @@
 //!
 //! What the vendor's interfaces can do is done over them: reading (command API), backup, extraction (reporting API). The rest
 //! has no interface: the answer to such an act is [`ActAnswer::ByOperator`] with exact instructions, and its effect is then
-//! seen in the readings. The XML edition is used throughout, because it exists on both boxes also when only one is updated.
+//! seen in the readings. The XML edition is the base, because it exists on both boxes also when only one is updated; where a
+//! box has the JSON edition too, both are asked and must agree.
 //! Each answer is tied to its box by the GUID in it; before an act over an interface without one, it is read anew.
 //! Imports: ports and domain only.
 
+mod access;
+mod accounts;
 mod backup;
+mod budget;
+mod changes;
 mod client;
 mod configuration;
+mod credentials;
 mod download;
+mod edition;
 mod extraction;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
@@ -17,7 +24,7 @@ mod health;
 mod instructions;
 mod lsids;
 mod manifest;
-mod pace;
+mod old_login;
 mod probe;
 mod product;
 mod reader;
@@ -28,6 +35,7 @@ mod slices;
 mod table;
 mod terminate;
 mod token;
+mod v2;
 mod xml;
 
 #[cfg(test)]
@@ -39,9 +47,9 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use jiff::{SignedDuration, Timestamp};
-use secrecy::SecretString;
 use url::Url;
 
+use self::access::Access;
 use self::client::{Api, CallError};
 use self::extraction::Order;
 use self::health::Health;
@@ -55,12 +63,19 @@ use crate::domain::site::{Hands, Observation};
 use crate::drivers::tls::{self, Names, TlsError, TlsTrust};
 use crate::ports::{ActAnswer, Appliance, Clock, Intent, NodeAct, ReadError, Reader, Recall};
 
+pub use self::accounts::Accounts;
+pub use self::budget::Share;
 pub use self::client::Limits;
+pub use self::credentials::{Account, Credentials};
+pub use self::edition::Editions;
 pub use self::product::Product;
 
 /// The vendor documents that an answer may be this old when asked for more than once a minute (for the v2 edition; assumed
-/// for the XML edition too).
+/// for the XML edition too). Where both are asked either may be, so a reading is never taken for younger.
 const CACHE_TIME: SignedDuration = SignedDuration::from_secs(60);
+
+/// For a list of all settings, some hundred short calls.
+const LISTING_TIME: SignedDuration = SignedDuration::from_mins(10);
 
 /// One node and how it is reached.
 #[derive(Clone, Debug)]
@@ -75,8 +90,13 @@ pub struct Settings {
     pub service: String,
     /// The box's GUID, 32 hex digits.
     pub identity: String,
-    pub client_id: String,
-    pub client_secret: SecretString,
+    /// Which editions of the command API are asked.
+    pub editions: Editions,
+    pub credentials: Credentials,
+    /// Tried once where the first set is refused.
+    pub second: Option<Credentials>,
+    /// Shared by all drivers of the process.
+    pub accounts: Arc<Accounts>,
     pub tls: TlsTrust,
     pub peer: Peer,
     pub product: Product,
@@ -124,9 +144,8 @@ impl BeyondTrust {
         check_identity(node, &settings.identity)?;
         let tls = |names| tls::client_config(&settings.tls, names).map_err(|source| SetupError::Tls { node, source });
         let http = |source| SetupError::Http { node, source };
-        let (id, secret) = (settings.client_id.clone(), settings.client_secret.clone());
-        let api = Api::new(settings.url.clone(), id, secret, tls(Names::ByTrust)?, settings.limits.clone(), clock.clone())
-            .map_err(http)?;
+        let api = Api::new(settings.url.clone(), access(&settings, &clock), tls(Names::ByTrust)?, settings.limits.clone());
+        let api = api.map_err(http)?;
         let port = settings.url.port_or_known_default().unwrap_or(443);
         let probe = Probe::new(&settings.service, (settings.address, port).into(), tls(Names::Always)?, &settings.limits);
         let (api, settings) = (Arc::new(api), Arc::new(settings));
@@ -188,8 +207,9 @@ impl BeyondTrust {
     }
 
     async fn end_sessions(&self) -> Result<ActAnswer, CallError> {
-        self.check_box().await?;
-        let ended = terminate::end_sessions(&self.api, self.clock.now()).await?;
+        let health = self.check_box().await?;
+        let by_v2 = self.reader.ends_sessions_by_v2(&health).await?;
+        let ended = terminate::end_sessions(&self.api, self.clock.now(), by_v2).await?;
         tracing::info!(site = %self.settings.site, node = %self.settings.node, ended, "sessions were ended");
         Ok(ActAnswer::accepted())
     }
@@ -202,7 +222,7 @@ impl BeyondTrust {
     /// R13: neither backup nor report shows which box gave it, so the GUID is read at the same address directly before.
     async fn check_box(&self) -> Result<Health, CallError> {
         let health = self.reader.health().await?;
-        let (expected, found) = (&self.settings.identity, &health.identity);
+        let (found, expected) = (&health.identity, &self.settings.identity);
         if found == expected {
             return Ok(health);
         }
@@ -212,7 +232,16 @@ impl BeyondTrust {
     /// The settings over the configuration API. Its answers carry no identity, so that is read first, at the same address.
     async fn list(&self) -> Result<Told, CallError> {
         self.check_box().await?;
-        match self.reader.listing().await {
+        // A list can wait for its turn, but the look that asks for it must end.
+        let end = self.clock.now().checked_add(LISTING_TIME).unwrap_or(Timestamp::MAX);
+        let listing = tokio::select! {
+            listing = self.reader.listing() => listing,
+            () = self.clock.sleep_until(end) => {
+                let limit = format!("the list was not there within {LISTING_TIME:#}, waits for the account's budget included");
+                Err(CallError::Unavailable(limit))
+            }
+        };
+        match listing {
             // No right, another product, another form: it will not be told later either.
             Err(error @ (CallError::Denied(_) | CallError::Unusable(_))) => Ok(Told::Nothing { why: error.to_string() }),
             other => other.map(Told::Listing),
@@ -256,6 +285,15 @@ impl Reader for BeyondTrust {
         })
     }
 
+    fn access_may_have_changed(&self, by_person: bool) -> BoxFuture<'_, ()> {
+        Box::pin(async move {
+            match by_person {
+                true => self.api.access.reopen().await,
+                false => self.api.access.retest().await,
+            }
+        })
+    }
+
     fn hands(&self) -> Hands {
         Hands::Console { url: self.settings.url.to_string() }
     }
@@ -274,7 +312,7 @@ impl Appliance for BeyondTrust {
             };
             let message = format!("{}: {}", act.verb(), self.named(&error));
             match error {
-                CallError::NotReached(_) | CallError::Unavailable(_) => ActAnswer::Transient { message },
+                CallError::NotReached(_) | CallError::Unavailable(_) | CallError::Limited(_) => ActAnswer::Transient { message },
                 CallError::Lost(_) => ActAnswer::Ambiguous { message },
                 CallError::Denied(_) | CallError::Unusable(_) | CallError::Local(_) => ActAnswer::Refused { message },
             }
@@ -287,6 +325,11 @@ impl Appliance for BeyondTrust {
         let recall = if matches!(action, "backup" | "extract_data") { Recall::MayBeSent } else { Recall::NeverSent };
         Box::pin(std::future::ready(recall))
     }
+}
+
+fn access(settings: &Settings, clock: &Arc<dyn Clock>) -> Access {
+    let sets = (settings.credentials.clone(), settings.second.clone());
+    Access::new((&settings.site, settings.node.as_str()), sets, &settings.accounts, clock.clone())
 }
 
 fn check_url(node: NodeId, url: &Url) -> Result<(), SetupError> {
