@@ -10,8 +10,8 @@ use secrecy::SecretString;
 use url::Url;
 
 use crate::config::{
-    Accounts, CredentialSet, Editions, Hook, HookTarget, Login, NodeDriver, Product, Settings, SiteSettings, TlsTrust, TrafficDriver,
-    TsigAlgorithm, WindowTexts,
+    Accounts, CredentialSet, Editions, Hook, HookTarget, Login, NodeDriver, Product, Settings, SiteSettings, TlsTrust,
+    TrafficDriver, TsigAlgorithm, WindowTexts,
 };
 use crate::domain::ids::{NodeId, PerNode};
 use crate::domain::procedure::{BUILT_IN, Procedure};

@@ -9,9 +9,9 @@
 
 mod calendar;
 mod cross;
+mod freezes;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
-mod freezes;
 mod gates;
 mod hooks;
 pub mod keys;

@@ -90,7 +90,10 @@ impl Media {
     fn of(record: &Record) -> Self {
         match shown_end(record) {
             None => Self::default(),
-            Some(_) => Self { screen: record.serial.is_multiple_of(2), shells: u32::from(record.serial.is_multiple_of(5)) * (1 + u32::from(record.serial.is_multiple_of(10))) },
+            Some(_) => Self {
+                screen: record.serial.is_multiple_of(2),
+                shells: u32::from(record.serial.is_multiple_of(5)) * (1 + u32::from(record.serial.is_multiple_of(10))),
+            },
         }
     }
 }
@@ -105,7 +108,9 @@ pub fn recording(record: &Record, shell: Option<u32>) -> Option<Vec<u8>> {
             fastrand::Rng::with_seed(record.serial).fill(&mut body[9..]);
             Some(body)
         }
-        Some(number) if number < media.shells => Some(format!("C:\\> rem session {} shell {number}\r\n", record.serial).into_bytes()),
+        Some(number) if number < media.shells => {
+            Some(format!("C:\\> rem session {} shell {number}\r\n", record.serial).into_bytes())
+        }
         _ => None,
     }
 }

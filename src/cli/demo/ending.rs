@@ -173,8 +173,12 @@ fn extracted(records: &[Record]) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for event in events {
         if let Event::StepDone { evidence: Evidence::Files { files, .. }, .. } = event {
-            let tables = files.iter().filter(|file| file.path.ends_with("sessions.csv"));
-            tables.filter_map(verified).for_each(|text| found.extend(session_ids(&text)));
+            let part = |name: &str| files.iter().find(|file| file.path.ends_with(name)).map(|file| (file, verified(file)));
+            if let (Some((manifest, Some(lines))), Some((_, Some(table)))) = (part("manifest.jsonl"), part("sessions.csv"))
+                && all_as_noted(&manifest.path, &lines)
+            {
+                found.extend(session_ids(&table));
+            }
         }
     }
     found
@@ -184,6 +188,17 @@ fn extracted(records: &[Record]) -> BTreeSet<String> {
 fn verified(file: &FileEvidence) -> Option<Vec<u8>> {
     let bytes = std::fs::read(Path::new(&file.path)).ok()?;
     (hex(&Sha256::digest(&bytes)) == file.sha256).then_some(bytes)
+}
+
+/// True if every file that a manifest lists still has the hash that it was noted with.
+fn all_as_noted(manifest: &Path, lines: &[u8]) -> bool {
+    let folder = manifest.parent().unwrap_or(Path::new("."));
+    lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).all(|line| {
+        let Ok(line) = serde_json::from_slice::<serde_json::Value>(line) else { return false };
+        let Some(file) = line.get("file") else { return true };
+        let (Some(name), Some(sha256)) = (file["file"].as_str(), file["sha256"].as_str()) else { return false };
+        std::fs::read(folder.join(name)).is_ok_and(|bytes| hex(&Sha256::digest(&bytes)) == sha256)
+    })
 }
 
 /// The ids in a table of sessions; what can't be read holds none.
@@ -226,11 +241,8 @@ mod tests {
 
     #[test]
     fn bg_50_sessions_are_counted_by_their_lsid() {
-        let cases: [(&str, &[&str]); 3] = [
-            ("lsid,lseq\r\na,1\r\nb,1\r\na,2\r\n", &["a", "b"]),
-            ("lsid,lseq\r\na,1\r\n\"b", &["a"]),
-            ("", &[]),
-        ];
+        let cases: [(&str, &[&str]); 3] =
+            [("lsid,lseq\r\na,1\r\nb,1\r\na,2\r\n", &["a", "b"]), ("lsid,lseq\r\na,1\r\n\"b", &["a"]), ("", &[])];
         for (report, expected) in cases {
             let found: Vec<String> = session_ids(report.as_bytes()).into_iter().collect();
             assert_eq!(found, expected, "{report}");

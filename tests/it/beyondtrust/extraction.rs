@@ -243,3 +243,28 @@ async fn a_cell_that_could_be_a_formula_is_made_a_text() {
     assert!(cells.contains(&"'@sum, \"and\" more\nlines") && cells.contains(&"'-1041") && cells.contains(&"'+1"), "{cells:?}");
     assert!(!cells.iter().any(|cell| cell.starts_with(['=', '+', '-', '@'])), "{cells:?}");
 }
+
+/// The most memory that this process ever had, in MiB.
+fn peak_mib() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() / 1024
+}
+
+/// `EXTRACT_MIB=1024 cargo nextest run --features test-kill --run-ignored only --no-capture large_report`
+#[tokio::test]
+#[ignore = "a report of a gigabyte takes minutes and as much disk; the page on testing has the command"]
+async fn memory_stays_the_same_for_a_large_report() {
+    let mib: u64 = std::env::var("EXTRACT_MIB").map_or(1024, |text| text.parse().unwrap());
+    let bytes = 100 << 10;
+    let count = (mib << 20) / bytes;
+    let server = FakeBox::start().await;
+    server.answer("SupportSession:end_time", Reply::Sessions("session_list", count, usize::try_from(bytes).unwrap()));
+    server.answer("SupportSessionListing:end_time", Reply::Sessions("session_summary_list", count, 0));
+    let directory = tempfile::tempdir().unwrap();
+    let before = peak_mib();
+    let answer = driver(&server).act(&intent("window-1.extract_data.a"), &extract(directory.path())).await;
+    assert_eq!(accepted(answer).1, count);
+    println!("{mib} MiB of report, {count} sessions: {before} MiB of memory before, at most {} MiB since", peak_mib());
+    assert!(peak_mib() < before + 64, "{} MiB", peak_mib());
+}

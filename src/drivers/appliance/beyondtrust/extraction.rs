@@ -206,9 +206,7 @@ impl<'a> Work<'a> {
     /// The newest answer to a question.
     fn newest(&self, question: &Question) -> Option<&Entry> {
         self.manifest.entries.iter().rev().find(|entry| match &entry.of {
-            Of::Report { report, by, slice, .. } => {
-                report == question.report && by == question.by && *slice == question.slice
-            }
+            Of::Report { report, by, slice, .. } => report == question.report && by == question.by && *slice == question.slice,
             _ => false,
         })
     }
@@ -338,7 +336,11 @@ fn list(directory: &Path, missing: &[Lacking]) -> Result<ProducedFile, CallError
     let mut table = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(file);
     let rows = missing.iter().map(|Lacking { wanted, why }| [wanted.lsid.clone(), what(wanted), table::defused(why)]);
     let head = ["lsid", "recording", "why"].map(str::to_owned);
-    std::iter::once(head).chain(rows).try_for_each(|row| table.write_record(row)).map_err(std::io::Error::other).map_err(failed)?;
+    std::iter::once(head)
+        .chain(rows)
+        .try_for_each(|row| table.write_record(row))
+        .map_err(std::io::Error::other)
+        .map_err(failed)?;
     let whole = table.into_inner().map_err(csv::IntoInnerError::into_error);
     whole.and_then(|mut file| file.flush().and_then(|()| file.sync_all())).map_err(failed)?;
     let (sha256, bytes) = hash(&path).map_err(failed)?;

@@ -96,7 +96,13 @@ impl Manifest {
     ///
     /// # Errors
     /// `Local` where it can't be written.
-    pub fn begin(directory: &Path, source: &Source, since: Timestamp, until: Timestamp, recordings: bool) -> Result<Self, CallError> {
+    pub fn begin(
+        directory: &Path,
+        source: &Source,
+        since: Timestamp,
+        until: Timestamp,
+        recordings: bool,
+    ) -> Result<Self, CallError> {
         fs::create_dir_all(directory).map_err(|error| local(directory, &error))?;
         let entries = earlier(directory, source);
         let temporary = directory.join(format!(".{NAME}.part"));

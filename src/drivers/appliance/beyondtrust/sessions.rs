@@ -141,9 +141,7 @@ fn begun(path: &[Element], element: &Element) -> Result<Option<Session>, CallErr
             let found = shown(&element.name);
             Err(AnswerError::Unexpected { expected: "session_list", found }.into())
         }
-        (1, Some((_, session))) if element.is(session) => {
-            Ok(Some(Session { lsid: session_id(element)?, ..Session::default() }))
-        }
+        (1, Some((_, session))) if element.is(session) => Ok(Some(Session { lsid: session_id(element)?, ..Session::default() })),
         _ => Ok(None),
     }
 }
