@@ -185,6 +185,8 @@ identity = "{identity}"
 client_id = "{CLIENT_ID}"
 client_secret_file = "../../secrets/client"
 hands = "operator"
+# A second here is up to hours there: hundreds of downloads would fill the window.
+recordings = false
 tls = {{ pins = ["{pin}"] }}
 "#
     )
