@@ -3,7 +3,7 @@
 //! Shared by the fuzz crate (coverage-guided, nightly) and by `tests/it/fuzz.rs` (mutations of the corpus, in the test command).
 //! A target panics where a promise is broken; that a parser panics is found by itself.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::Ipv4Addr;
 
 use changeover::domain::ids::{NodeId, PerNode};
 use changeover::domain::plan::PackageNote;
@@ -112,15 +112,16 @@ fn exec_observe(stdout: &[u8]) {
     }
 }
 
-const A: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 10));
-const B: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 20));
+const A: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 10);
+const B: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 20);
 
 /// A node is named only by a message that holds its address, and by none that holds the other's for the same name.
 fn dns_answer(message: &[u8]) {
     let addresses = PerNode { a: A, b: B };
     if let Some(node) = rfc2136::fuzzing::answer(message, "support.example.com.", addresses) {
-        let IpAddr::V4(own) = addresses[node] else { return };
-        assert!(message.windows(4).any(|part| part == own.octets()), "{node} without its address");
+        let own = addresses[node].octets();
+        assert!(message.windows(4).any(|part| part == own), "{node} without its address");
+        assert!(message[2] & 0x04 != 0, "{node} without authority");
         let turned = rfc2136::fuzzing::answer(message, "support.example.com.", PerNode { a: B, b: A });
         assert_eq!(turned, Some(node.other()), "the verdict follows the address");
     }

@@ -2,6 +2,7 @@
 //!
 //! Secrets are read here, from their files, and handed on in types that cannot be printed.
 
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +11,7 @@ use secrecy::SecretString;
 use url::Url;
 
 use crate::config::{
-    Accounts, CredentialSet, Editions, Hook, HookTarget, Login, NodeDriver, Product, Settings, SiteSettings, TlsTrust,
+    Accounts, CredentialSet, Editions, Hook, HookTarget, Leads, Login, NodeDriver, Product, Settings, SiteSettings, TlsTrust,
     TrafficDriver, TsigAlgorithm, WindowTexts,
 };
 use crate::domain::ids::{NodeId, PerNode};
@@ -171,18 +172,37 @@ fn traffic(
             let driver = exec_traffic::Settings { site, entry, program, service, addresses, read_limit: exec::READ_LIMIT };
             Ok(Arc::new(exec_traffic::ExecTraffic::new(driver, shared.programs.clone(), shared.clock.clone())))
         }
-        TrafficDriver::Manual { servers, record } => {
-            let driver = manual::Settings { site, record: record.clone(), servers: servers.clone(), addresses };
+        TrafficDriver::Manual { servers, resolvers, records, leads } => {
+            let (servers, resolvers) = (servers.clone(), resolvers.clone());
+            let driver = manual::Settings {
+                site,
+                records: records.clone(),
+                servers,
+                resolvers,
+                leads: leads_of(leads.as_ref(), addresses),
+            };
             Ok(Arc::new(manual::Manual::new(driver, shared.clock.clone()).map_err(|error| fail(of, error))?))
         }
-        TrafficDriver::Rfc2136 { primary, servers, zone, record, ttl, tsig_name, tsig_algorithm, tsig_secret_file } => {
+        TrafficDriver::Rfc2136 {
+            primary,
+            servers,
+            resolvers,
+            zone,
+            records,
+            leads,
+            ttl,
+            tsig_name,
+            tsig_algorithm,
+            tsig_secret_file,
+        } => {
             let driver = rfc2136::Settings {
                 site,
                 primary: *primary,
                 servers: servers.clone(),
+                resolvers: resolvers.clone(),
                 zone: zone.clone(),
-                record: record.clone(),
-                addresses,
+                records: records.clone(),
+                leads: leads_of(leads.as_ref(), addresses),
                 ttl: ttl.unwrap_or(DEFAULT_TTL_SECS),
                 tsig_name: tsig_name.clone(),
                 tsig_algorithm: algorithm(*tsig_algorithm).to_owned(),
@@ -190,6 +210,15 @@ fn traffic(
             };
             Ok(Arc::new(rfc2136::Rfc2136::new(driver, shared.clock.clone()).map_err(|error| fail(of, error))?))
         }
+    }
+}
+
+/// What the entry says, else the nodes' own addresses.
+fn leads_of(leads: Option<&Leads>, addresses: PerNode<IpAddr>) -> rfc2136::Leads {
+    match leads {
+        Some(Leads::Addresses(addresses)) => rfc2136::Leads::Addresses(addresses.clone()),
+        Some(Leads::Names(names)) => rfc2136::Leads::Names(names.clone()),
+        None => rfc2136::Leads::Addresses(addresses.map(|address| vec![address])),
     }
 }
 

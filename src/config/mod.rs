@@ -15,6 +15,7 @@ pub mod fuzzing;
 mod gates;
 mod hooks;
 pub mod keys;
+mod leads;
 mod load;
 mod main_file;
 mod nodes;
@@ -38,8 +39,8 @@ pub use load::load;
 pub use problem::{ConfigErrors, Problem};
 pub use reference::reference;
 pub use settings::{
-    ANY_EVENT, Accounts, Api, CredentialSet, Editions, Effective, Hands, Hook, HookTarget, Log, LogFormat, Login, NodeDriver,
-    Product, Settings, SiteSettings, TlsTrust, TrafficDriver, TsigAlgorithm, WindowTexts,
+    ANY_EVENT, Accounts, Api, CredentialSet, Editions, Effective, Hands, Hook, HookTarget, Leads, Log, LogFormat, Login,
+    NodeDriver, Product, Settings, SiteSettings, TlsTrust, TrafficDriver, TsigAlgorithm, WindowTexts,
 };
 pub use show::show;
 pub use wiring::{check_files, no_site, unknown_procedures, warnings};

@@ -192,10 +192,15 @@ pub enum TrafficDriver {
     Rfc2136 {
         /// Updates go here, over TCP.
         primary: SocketAddr,
-        /// All authoritative servers, read back.
+        /// All authoritative servers, read back; none: they are found by the zone's NS records.
         servers: Vec<SocketAddr>,
+        /// Recursive resolvers, asked beside them.
+        resolvers: Vec<SocketAddr>,
         zone: String,
-        record: String,
+        /// At least one.
+        records: Vec<String>,
+        /// `None`: the nodes' own addresses.
+        leads: Option<Leads>,
         /// Seconds; what the record is expected to have.
         ttl: Option<u32>,
         tsig_name: String,
@@ -207,8 +212,19 @@ pub enum TrafficDriver {
     },
     Manual {
         servers: Vec<SocketAddr>,
-        record: String,
+        resolvers: Vec<SocketAddr>,
+        records: Vec<String>,
+        leads: Option<Leads>,
     },
+}
+
+/// What the records of an entry hold while a node serves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Leads {
+    /// One IPv4 address, one IPv6 address or one of each, for both nodes alike.
+    Addresses(PerNode<Vec<IpAddr>>),
+    /// The names that the records are aliases of.
+    Names(PerNode<String>),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -254,6 +270,9 @@ impl SiteSettings {
                 return Err(format!("site `{site}`: the URL of node `{node}` does not lead to a loopback address"));
             }
         }
+        if self.traffic.iter().any(TrafficDriver::finds_servers) {
+            return Err(format!("site `{site}`: a `[[traffic]]` entry without `servers` finds servers of any address"));
+        }
         match self.traffic.iter().flat_map(TrafficDriver::name_servers).find(|server| !server.ip().is_loopback()) {
             Some(server) => Err(format!("site `{site}`: DNS server {server} has no loopback address")),
             None => Ok(()),
@@ -262,11 +281,18 @@ impl SiteSettings {
 }
 
 impl TrafficDriver {
+    /// Whether the servers to be read are found by the zone's NS records.
+    fn finds_servers(&self) -> bool {
+        matches!(self, Self::Rfc2136 { servers, .. } if servers.is_empty())
+    }
+
     /// Every DNS server that this entry names.
     pub fn name_servers(&self) -> Vec<SocketAddr> {
         match self {
-            Self::Rfc2136 { primary, servers, .. } => [*primary].into_iter().chain(servers.iter().copied()).collect(),
-            Self::Manual { servers, .. } => servers.clone(),
+            Self::Rfc2136 { primary, servers, resolvers, .. } => {
+                [*primary].into_iter().chain(servers.iter().chain(resolvers).copied()).collect()
+            }
+            Self::Manual { servers, resolvers, .. } => servers.iter().chain(resolvers).copied().collect(),
             Self::Exec { .. } => Vec::new(),
         }
     }

@@ -44,6 +44,9 @@ impl Sample {
     }
 }
 
+/// What the text is, for whoever reads it.
+pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
 /// The text that a monitoring system reads; a family without a sample is left out.
 pub fn text(families: &[Family]) -> String {
     let mut text = String::new();

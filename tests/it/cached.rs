@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use changeover::domain::ids::RunId;
-use changeover::engine::api::{Fleet as _, Snapshot};
+use changeover::engine::api::Snapshot;
 use changeover::ports::Clock as _;
 use changeover::server::view::Status;
 use jiff::SignedDuration;

@@ -42,8 +42,7 @@ impl Room<'_> {
             // A success status, as seen of the old backup interface.
             return (!self.knows_password(call)).then(|| text(StatusCode::OK, "Invalid credentials\n"));
         }
-        let boots = self.world.node(self.node).boots;
-        let accepted = self.shared.tokens(self.node).accepts(call.authorization.as_deref(), boots);
+        let accepted = self.shared.tokens(self.node).accepts(call.authorization.as_deref(), self.moment()).is_some();
         let body = serde_json::json!({"error": "access_denied", "message": "The resource owner or server denied the request."});
         (!accepted).then(|| json(StatusCode::UNAUTHORIZED, &body))
     }
