@@ -17,11 +17,12 @@ use changeover::simulator::zone;
 /// A target: it gets any bytes at all.
 pub type Target = fn(&[u8]);
 
-/// Every target by name; its corpus is `fuzz/corpus/<name>`. The JSON edition's answers have their place here.
-pub const TARGETS: [(&str, Target); 13] = [
+/// Every target by name; its corpus is `fuzz/corpus/<name>`.
+pub const TARGETS: [(&str, Target); 14] = [
     ("health_xml", health_xml),
     ("users_xml", users_xml),
     ("api_info_xml", api_info_xml),
+    ("v2_json", v2_json),
     ("report", report),
     ("token", token),
     ("manifest", manifest),
@@ -76,6 +77,19 @@ fn api_info_xml(document: &[u8]) {
         assert!(at.as_second() > 0 && contains(document, "timestamp"));
         assert_whole(document, |cut| beyondtrust::fuzzing::clock(cut).is_some());
     }
+}
+
+/// The JSON edition: the same of a health; a list is a list, and its members have GUIDs.
+fn v2_json(document: &[u8]) {
+    let guid = |text: &String| text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if let Some((identity, version, role)) = beyondtrust::fuzzing::health_v2(document) {
+        assert!(guid(&identity) && version.bytes().next().is_some_and(|byte| byte.is_ascii_digit()));
+        assert!(["primary", "standby", "standalone"].contains(&role), "{role}");
+    }
+    let (users, clock, members) = beyondtrust::fuzzing::lists_v2(document);
+    assert!(users.is_none() || clock.is_none(), "a list and an object at once");
+    assert!(users.is_none_or(|users| users as usize <= document.len()));
+    assert!(members.is_none_or(|members| members.iter().all(guid)), "a member without a GUID");
 }
 
 /// A report that is cut off is never taken as complete; ids are texts that can be one; what is kept of a session is bounded.

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use super::manifest;
 use super::sessions::each_session;
 use super::token::Token;
+use super::v2::{self, Told};
 use super::{health, recordings};
 
 /// Identity, version and role of an accepted `check_health`.
@@ -21,6 +22,18 @@ pub fn people(document: &[u8]) -> Option<(u32, Option<u32>)> {
 /// The box's clock in `get_api_info`.
 pub fn clock(document: &[u8]) -> Option<Timestamp> {
     health::clock(document).ok()
+}
+
+/// As [`health`], of the JSON edition.
+pub fn health_v2(document: &[u8]) -> Option<(String, String, &'static str)> {
+    let health = v2::health(&Told { well: true, body: document.to_vec() }).ok()?;
+    Some((health.identity, health.version.to_string(), health.role.as_str()))
+}
+
+/// Users, the box's clock and the GUIDs of the pair, as far as a document of the JSON edition is one of the three.
+pub fn lists_v2(document: &[u8]) -> (Option<u32>, Option<Timestamp>, Option<Vec<String>>) {
+    let users = v2::people(document).ok().map(|people| people.users);
+    (users, v2::clock(document).ok(), v2::members(document).ok())
 }
 
 /// The ids of a whole report, in its order; what is kept of its largest session, in bytes.
