@@ -233,7 +233,7 @@ impl<'a> Work<'a> {
                 found.push(((by != "end_time", *slice, age), report));
             }
         }
-        found.sort_by(|one, other| one.0.cmp(&other.0));
+        found.sort_by_key(|(order, _)| *order);
         found.into_iter().map(|(_, report)| report).collect()
     }
 
