@@ -11,7 +11,7 @@ use secrecy::SecretString;
 use url::Url;
 
 use crate::config::{
-    Accounts, CredentialSet, Editions, Hook, HookTarget, Leads, Login, NodeDriver, Settings, SiteSettings, TlsTrust,
+    Accounts, CredentialSet, Editions, Hook, HookTarget, Leads, Login, NodeDriver, Product, Settings, SiteSettings, TlsTrust,
     TrafficDriver, TsigAlgorithm, WindowTexts,
 };
 use crate::domain::ids::{NodeId, PerNode};
@@ -74,7 +74,7 @@ pub fn site(settings: &SiteSettings, shared: &Shared) -> Result<SiteEntry, Wirin
 fn appliance(settings: &SiteSettings, node: NodeId, shared: &Shared) -> Result<Arc<dyn Appliance>, WiringError> {
     match &settings.nodes[node] {
         NodeDriver::Exec { program } => Ok(Arc::new(exec_node(settings, node, program, shared))),
-        NodeDriver::BeyondTrust { url, first, second, editions, hands: _, tls } => {
+        NodeDriver::BeyondTrust { url, first, second, editions, hands: _, tls, product, recordings } => {
             let of = format!("site `{}`, node `{node}`", settings.site.name);
             let facts = &settings.site.nodes[node];
             let driver = beyondtrust::Settings {
@@ -90,6 +90,11 @@ fn appliance(settings: &SiteSettings, node: NodeId, shared: &Shared) -> Result<A
                 accounts: shared.accounts.clone(),
                 tls: trust(tls).map_err(|error| fail(&of, error))?,
                 peer: peer(settings, node.other()).map_err(|error| fail(&of, error))?,
+                product: match product {
+                    Product::RemoteSupport => beyondtrust::Product::RemoteSupport,
+                    Product::PrivilegedRemoteAccess => beyondtrust::Product::PrivilegedRemoteAccess,
+                },
+                recordings: *recordings,
                 limits: beyondtrust::Limits::default(),
             };
             let driver = beyondtrust::BeyondTrust::new(driver, shared.clock.clone());

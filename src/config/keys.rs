@@ -129,6 +129,7 @@ pub const TRAFFIC_DRIVERS: &[&str] = &["rfc2136", "exec", "manual"];
 pub const LOG_FORMATS: &[&str] = &["human", "json"];
 pub const EDITIONS: &[&str] = &["auto", "xml", "v2"];
 pub const HANDS: &[&str] = &["operator"];
+pub const PRODUCTS: &[&str] = &["remote-support", "privileged-remote-access"];
 pub const WHEN_WINDOW_ENDS: &[&str] = &["hold", "home"];
 pub const ON_SOAK_FAILURE: &[&str] = &["restart", "alert"];
 pub const TSIG_ALGORITHMS: &[&str] = &["hmac-sha256", "hmac-sha384", "hmac-sha512"];
@@ -249,6 +250,8 @@ pub const KEYS: &[Key] = &[
     node(&["beyondtrust"], "api", Kind::Word(EDITIONS), Default("auto"), "Which editions of the command API are asked: XML and, where the box offers it, JSON v2, which must agree (`auto`); or only one of them. See [the appliance](../concepts/appliance.md)."),
     node(&["beyondtrust"], "hands", Kind::Word(HANDS), Default("operator"), "Who performs what the appliance has no interface for: a person, told exactly what to do."),
     node(&["beyondtrust"], "tls", Kind::Trust, Required, "Whose certificates are believed: the system's roots, your own CA, or pins `sha256/<base64 of the SPKI hash>`."),
+    node(&["beyondtrust"], "product", Kind::Word(PRODUCTS), Default("remote-support"), "Which product the box runs: by it the reports of its sessions are named."),
+    node(&["beyondtrust"], "recordings", Kind::Flag, Default("true"), "Whether an [extraction](../concepts/extraction.md) fetches the sessions' recordings too; `false` where they are kept elsewhere, or are too many for the act's limit."),
 
     key("site.node.second", "client_id", Kind::Text, Optional, "The second API account's client id; another one than the first. Required unless `username` is given."),
     key("site.node.second", "client_secret_file", Kind::SecretFile, Optional, "File with the second API account's client secret."),

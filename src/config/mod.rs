@@ -10,6 +10,8 @@
 mod calendar;
 mod cross;
 mod freezes;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod gates;
 mod hooks;
 pub mod keys;
@@ -38,7 +40,7 @@ pub use problem::{ConfigErrors, Problem};
 pub use reference::reference;
 pub use settings::{
     ANY_EVENT, Accounts, Api, CredentialSet, Editions, Effective, Hands, Hook, HookTarget, Leads, Log, LogFormat, Login,
-    NodeDriver, Settings, SiteSettings, TlsTrust, TrafficDriver, TsigAlgorithm, WindowTexts,
+    NodeDriver, Product, Settings, SiteSettings, TlsTrust, TrafficDriver, TsigAlgorithm, WindowTexts,
 };
 pub use show::show;
 pub use wiring::{check_files, no_site, unknown_procedures, warnings};

@@ -7,7 +7,7 @@ use url::Url;
 
 use super::keys::{self, Kind};
 use super::reader::{At, Reader, Section, plain, quoted, type_name};
-use super::settings::{CredentialSet, Editions, Hands, Login, NodeDriver, TlsTrust};
+use super::settings::{CredentialSet, Editions, Hands, Login, NodeDriver, Product, TlsTrust};
 use super::suggest;
 use super::values;
 use crate::domain::ids::{NodeId, PerNode};
@@ -101,14 +101,16 @@ fn beyondtrust(reader: &mut Reader, section: &Section, url: Option<&At<Url>>) ->
     let first = credentials(reader, section);
     let second = second(reader, section, first.as_ref()).map(Box::new);
     let (editions, hands, tls) = (editions(reader, section), hands(reader, section), trust(reader, section));
-    let url = url?.value.clone();
-    Some(NodeDriver::BeyondTrust {
-        url,
-        first: first?.value,
-        second: second.map(Box::new),
-        editions: editions?,
-        hands: hands?,
-        tls: tls?,
+    let (product, recordings) = (product(reader, section), reader.flag(section, "recordings"));
+    let (url, first) = (url?.value.clone(), first?.value);
+    let (editions, hands, tls, product, recordings) = (editions?, hands?, tls?, product?, recordings?);
+    Some(NodeDriver::BeyondTrust { url, first, second, editions, hands, tls, product, recordings })
+}
+
+fn product(reader: &mut Reader, section: &Section) -> Option<Product> {
+    Some(match reader.word(section, "product")?.value {
+        "privileged-remote-access" => Product::PrivilegedRemoteAccess,
+        _ => Product::RemoteSupport,
     })
 }
 

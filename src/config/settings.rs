@@ -131,7 +131,17 @@ pub enum NodeDriver {
         editions: Editions,
         hands: Hands,
         tls: TlsTrust,
+        product: Product,
+        /// Whether an extraction fetches recordings too.
+        recordings: bool,
     },
+}
+
+/// Which of the vendor's products the appliance runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Product {
+    RemoteSupport,
+    PrivilegedRemoteAccess,
 }
 
 /// One set of credentials of a node.

@@ -36,6 +36,10 @@ pub enum Fault {
     BackupErrorText,
     BackupEmpty,
     ExtractError,
+    ReportCut,
+    ReportLost,
+    ReportSlow,
+    RecordingLate,
     Refused,
     NeverReached,
     AnswerLost,
@@ -72,7 +76,7 @@ const fn row(fault: Fault, name: &'static str, reach: Reach, sentence: &'static 
 ///
 /// The sync faults strike syncs that were asked for (also the first after establish); one planned for ever strikes the automatic
 /// syncs too once it has struck, so that a link which looked good in preflight does not heal by itself.
-pub const TABLE: [FaultRow; 28] = [
+pub const TABLE: [FaultRow; 32] = [
     row(Fault::SyncFails, "sync-fails", Reach::World, "the sync ends with an error text and copies nothing"),
     row(Fault::SyncStuck, "sync-stuck", Reach::World, "the sync begins and never ends; later ones wait behind it"),
     row(
@@ -116,6 +120,10 @@ pub const TABLE: [FaultRow; 28] = [
     row(Fault::BackupErrorText, "backup-error-text", Reach::World, "the backup is an error text under a success status"),
     row(Fault::BackupEmpty, "backup-empty", Reach::World, "the backup is empty under a success status"),
     row(Fault::ExtractError, "extract-error", Reach::World, "the reporting of sessions answers an error"),
+    row(Fault::ReportCut, "report-cut", Reach::Https, "a report of sessions ends in the middle, under a success status"),
+    row(Fault::ReportLost, "report-lost", Reach::Https, "the connection ends before a report of sessions comes"),
+    row(Fault::ReportSlow, "report-slow", Reach::Https, "a report of sessions comes 3 s late, by the machine's clock"),
+    row(Fault::RecordingLate, "recording-late", Reach::Https, "a session's recording is not ready"),
     row(Fault::Refused, "refused", Reach::InProcess, "the act is refused and nothing changes"),
     row(Fault::NeverReached, "never-reached", Reach::InProcess, "the request never arrives"),
     row(Fault::AnswerLost, "answer-lost", Reach::InProcess, "the act takes effect and its answer is lost"),

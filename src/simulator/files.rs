@@ -71,7 +71,48 @@ pub struct SessionFile {
     /// Absent while in progress and after a session that was cut short.
     pub end: Option<Timestamp>,
     #[serde(skip)]
+    pub media: Media,
+    #[serde(skip)]
     serial: u64,
+}
+
+/// What was recorded of a session beside its record; the same in every run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Media {
+    pub screen: bool,
+    /// Command shells.
+    pub shells: u32,
+}
+
+impl Media {
+    /// Every second session has its screen recorded, every fifth up to two command shells. As the vendor says, only sessions
+    /// that have ended well have recordings.
+    fn of(record: &Record) -> Self {
+        match shown_end(record) {
+            None => Self::default(),
+            Some(_) => Self {
+                screen: record.serial.is_multiple_of(2),
+                shells: u32::from(record.serial.is_multiple_of(5)) * (1 + u32::from(record.serial.is_multiple_of(10))),
+            },
+        }
+    }
+}
+
+/// A recording as it is downloaded, the same bytes for the same session.
+pub fn recording(record: &Record, shell: Option<u32>) -> Option<Vec<u8>> {
+    let media = Media::of(record);
+    match shell {
+        None if media.screen => {
+            let mut body = b"FLV\x01\x05\x00\x00\x00\x09".to_vec();
+            body.resize(2048 + usize::try_from(record.serial % 1000).unwrap_or(0), 0);
+            fastrand::Rng::with_seed(record.serial).fill(&mut body[9..]);
+            Some(body)
+        }
+        Some(number) if number < media.shells => {
+            Some(format!("C:\\> rem session {} shell {number}\r\n", record.serial).into_bytes())
+        }
+        _ => None,
+    }
 }
 
 impl SessionFile {
@@ -82,6 +123,7 @@ impl SessionFile {
             user: record.user.clone(),
             start: record.start,
             end: shown_end(record),
+            media: Media::of(record),
             serial: record.serial,
         }
     }

@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex};
 
 use changeover::domain::ids::NodeId;
 use changeover::domain::metrics;
-use changeover::drivers::appliance::beyondtrust::{Accounts, BeyondTrust, Credentials, Editions, Limits, Peer, Settings, Share};
+use changeover::drivers::appliance::beyondtrust::{
+    Accounts, BeyondTrust, Credentials, Editions, Limits, Peer, Product, Settings, Share,
+};
 use changeover::drivers::clock::ScaledClock;
 use changeover::drivers::tls::TlsTrust;
 use changeover::ports::{Clock, Meter as _, ReadError, Reader as _};
@@ -100,6 +102,8 @@ impl Pair {
             },
             limits: Limits::default(),
             editions: Editions::Auto,
+            product: Product::default(),
+            recordings: true,
         };
         BeyondTrust::new(settings, self.clock.clone()).unwrap()
     }

@@ -193,6 +193,8 @@ identity = "{identity}"
 {name_key} = "{CLIENT_ID}"
 {secret_key} = "../../secrets/client"
 hands = "operator"
+# A second here is up to hours there: hundreds of downloads would fill the window.
+recordings = false
 tls = {{ pins = ["{pin}"] }}
 "#
     )

@@ -2,6 +2,8 @@
 
 mod acts;
 mod files;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod reading;
 mod settings;
 

@@ -52,6 +52,8 @@
 
 mod error;
 mod folder;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod keys;
 #[cfg(feature = "test-kill")]
 mod kill;

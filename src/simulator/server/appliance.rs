@@ -31,7 +31,6 @@ const HEALTH_AGE: SignedDuration = SignedDuration::from_secs(60);
 pub(super) type Response = hyper::Response<http_body_util::Full<bytes::Bytes>>;
 
 const XML: &str = "text/xml; charset=UTF-8";
-const NO_SESSIONS: &str = "No sessions found for the given search criteria.";
 
 /// What answers at one node's address.
 pub struct NodeDoor {
@@ -168,7 +167,7 @@ impl Room<'_> {
                 let body = files::backup(self.world, self.node);
                 Some(typed(StatusCode::OK, "application/octet-stream", body))
             }
-            "/api/reporting" => Some(typed(StatusCode::OK, XML, self.report(&form))),
+            "/api/reporting" => reporting::answer(self.world, self.node, &form),
             _ => self.command(&form),
         }
     }
@@ -243,25 +242,6 @@ impl Room<'_> {
             }
             Ok(()) => xml::success(&facts.version, "Successfully changed role"),
             Err(refusal) => xml::error(&facts.version, Api::Command, &vendor_text(&refusal)),
-        }
-    }
-
-    fn report(&mut self, form: &Form) -> String {
-        let version = self.world.node(self.node).version.clone();
-        let error = |message: &str| xml::error(&version, Api::Reporting, message);
-        let document = match form.value("generate_report") {
-            Some("SupportSession") => xml::session_list,
-            Some("SupportSessionListing") => xml::session_listing,
-            _ => return error("Invalid report type."),
-        };
-        let search = match reporting::search(form, self.world.now()) {
-            Ok(search) => search,
-            Err(bad) => return error(&bad.to_string()),
-        };
-        match files::sessions(self.world, self.node, &search) {
-            Ok(sessions) if sessions.is_empty() => error(NO_SESSIONS),
-            Ok(sessions) => document(&version, &sessions),
-            Err(failed) => error(&failed.to_string()),
         }
     }
 }

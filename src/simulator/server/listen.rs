@@ -41,6 +41,10 @@ pub struct Call {
 /// The answer, or `None` to close the connection without one.
 pub type Answer = Option<Response<Full<Bytes>>>;
 
+/// In an answer's extensions: it is sent so much later, by the machine's clock.
+#[derive(Clone, Copy, Debug)]
+pub struct Late(pub Duration);
+
 /// Who answers calls at a listener.
 pub trait Answerer: Send + Sync + 'static {
     /// False if connections are closed at once, as by a box that is down.
@@ -135,7 +139,13 @@ struct Silence;
 
 async fn respond<A: Answerer>(request: Request<Incoming>, answerer: &A) -> Result<Response<Full<Bytes>>, Silence> {
     match read(request).await {
-        Ok(call) => answerer.answer(call).ok_or(Silence),
+        Ok(call) => {
+            let mut answer = answerer.answer(call).ok_or(Silence)?;
+            if let Some(Late(by)) = answer.extensions_mut().remove() {
+                tokio::time::sleep(by).await;
+            }
+            Ok(answer)
+        }
         Err(status) => Ok(text(status, "the request could not be read")),
     }
 }

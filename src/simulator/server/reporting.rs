@@ -1,9 +1,84 @@
-//! The reporting interface: which sessions a request asks for.
+//! The reporting interface: which sessions a request asks for, and the answers.
 
+use std::time::Duration;
+
+use hyper::StatusCode;
 use jiff::{SignedDuration, Timestamp};
 
 use super::form::Form;
-use crate::simulator::files::Search;
+use super::listen::{Answer, Late, typed};
+use super::xml::{self, Api};
+use crate::domain::ids::NodeId;
+use crate::domain::version::Version;
+use crate::simulator::faults::Fault;
+use crate::simulator::files::{self, Search};
+use crate::simulator::world::World;
+
+const XML: &str = "text/xml; charset=UTF-8";
+const NO_SESSIONS: &str = "No sessions found for the given search criteria.";
+/// How late a slow report comes, by the machine's clock.
+const LATE: Duration = Duration::from_secs(3);
+
+/// Answers a call of the reporting interface. Sessions of both of the vendor's products are named alike here.
+pub fn answer(world: &mut World, node: NodeId, form: &Form) -> Answer {
+    let version = world.node(node).version.clone();
+    match form.value("generate_report").unwrap_or_default() {
+        "SupportSession" | "AccessSession" => sessions(world, node, form, xml::session_list),
+        "SupportSessionListing" | "AccessSessionListing" => sessions(world, node, form, xml::session_listing),
+        "SupportSessionRecording" | "AccessSessionRecording" => recording(world, node, form, None),
+        "CommandShellRecording" => {
+            let number = form.value("instance").unwrap_or("0").parse().unwrap_or(u32::MAX);
+            recording(world, node, form, Some(number))
+        }
+        _ => said(error(&version, "Invalid report type.")),
+    }
+}
+
+fn said(document: String) -> Answer {
+    Some(typed(StatusCode::OK, XML, document))
+}
+
+fn error(version: &Version, message: &str) -> String {
+    xml::error(version, Api::Reporting, message)
+}
+
+type Document = fn(&Version, &[files::SessionFile]) -> String;
+
+fn sessions(world: &mut World, node: NodeId, form: &Form, document: Document) -> Answer {
+    let version = world.node(node).version.clone();
+    let mut text = match search(form, world.now()) {
+        Err(bad) => error(&version, &bad.to_string()),
+        Ok(search) => match files::sessions(world, node, &search) {
+            Ok(sessions) if sessions.is_empty() => error(&version, NO_SESSIONS),
+            Ok(sessions) => document(&version, &sessions),
+            Err(failed) => error(&version, &failed.to_string()),
+        },
+    };
+    if world.faults.take(Fault::ReportLost, node, "extract_data") {
+        return None;
+    }
+    if world.faults.take(Fault::ReportCut, node, "extract_data") {
+        text.truncate(text.len() / 2);
+    }
+    let mut answer = typed(StatusCode::OK, XML, text);
+    if world.faults.take(Fault::ReportSlow, node, "extract_data") {
+        answer.extensions_mut().insert(Late(LATE));
+    }
+    Some(answer)
+}
+
+/// A recording's bytes, or an `<error>` under HTTP 200 where there is none or not yet.
+fn recording(world: &mut World, node: NodeId, form: &Form, shell: Option<u32>) -> Answer {
+    let late = world.faults.take(Fault::RecordingLate, node, "extract_data");
+    let state = world.node(node);
+    let lsid = form.value("lsid").unwrap_or_default();
+    let record = state.records.values().find(|record| files::lsid_on(record, &state.version) == lsid);
+    match record.and_then(|record| files::recording(record, shell)) {
+        Some(_) if late => said(error(&state.version, "The recording is not yet available.")),
+        Some(body) => Some(typed(StatusCode::OK, "application/octet-stream", body)),
+        None => said(error(&state.version, "No recording found.")),
+    }
+}
 
 /// The request cannot be understood; the text goes into an `<error>`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

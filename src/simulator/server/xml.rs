@@ -168,8 +168,30 @@ fn one_session(element: &str, session: &SessionFile) -> String {
         }
         None => text.push_str(r#"<end_time timestamp=""></end_time><duration></duration>"#),
     }
-    let _ =
-        write!(text, "<file_transfer_count>0</file_transfer_count><rep_list><representative><username>{}", escape(user.as_str()));
+    text.push_str("<file_transfer_count>0</file_transfer_count>");
+    text.push_str(&links(session));
+    let _ = write!(text, "<customer_list><customer><username>Customer of {}</username>", escape(user.as_str()));
+    let _ = write!(text, "<hostname>pc-{}</hostname></customer></customer_list>", start.as_second() % 1000);
+    let _ = write!(text, "<rep_list><representative><username>{}", escape(user.as_str()));
     let _ = write!(text, "</username></representative></rep_list></{element}>");
+    text
+}
+
+/// Where recordings can be downloaded, for a person with a browser. How the element around a command shell's link is called is the
+/// simulator's choice.
+fn links(session: &SessionFile) -> String {
+    let (lsid, host) = (&session.lsid, "https://support.example.com/session_download.ns");
+    let mut text = String::new();
+    if session.media.screen {
+        let _ = write!(text, "<session_recording_download_url>{host}?lsid={lsid}</session_recording_download_url>");
+    }
+    if session.media.shells > 0 {
+        text.push_str("<command_shell_recordings>");
+        for number in 0..session.media.shells {
+            let link = format!("<download_url>{host}?lsid={lsid}&amp;instance={number}</download_url>");
+            let _ = write!(text, r#"<command_shell_recording instance="{number}">{link}</command_shell_recording>"#);
+        }
+        text.push_str("</command_shell_recordings>");
+    }
     text
 }

@@ -4,6 +4,8 @@
 //! stands there without asking over the wire. Imports: nothing of ours.
 
 mod data;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod serve;
 mod tsig;
 mod update;

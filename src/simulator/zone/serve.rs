@@ -78,7 +78,7 @@ async fn read_message(stream: &mut TcpStream) -> io::Result<Option<Vec<u8>>> {
 }
 
 /// The response to one message; none to what is not a request.
-fn respond(shared: &Shared, bytes: &[u8], datagram: bool) -> Option<Vec<u8>> {
+pub(super) fn respond(shared: &Shared, bytes: &[u8], datagram: bool) -> Option<Vec<u8>> {
     let Ok(request) = Message::from_vec(bytes) else { return unreadable(bytes) };
     if request.message_type != MessageType::Query {
         return None;

@@ -13,24 +13,21 @@ use sha2::{Digest as _, Sha256};
 use super::server::{A, FakeBox, Reply, health};
 use super::{B, TestClock, driver, intent, settings, with};
 
-const CLOSED: &str = "<session lsid=\"c69a8e10bea9428f816cfababe9815fe\"/>";
-const OPEN: &str = "<session lsid=\"0123456789abcdef0123456789abcdef\"/>";
-
 fn backup(directory: &Path) -> NodeAct {
     NodeAct::Backup { directory: directory.to_owned() }
 }
 
-fn extract(directory: &Path) -> NodeAct {
+pub fn extract(directory: &Path) -> NodeAct {
     let until = Timestamp::now();
     NodeAct::ExtractData { since: until - jiff::SignedDuration::from_hours(30), until, directory: directory.to_owned() }
 }
 
-fn names(directory: &Path) -> Vec<String> {
+pub fn names(directory: &Path) -> Vec<String> {
     std::fs::read_dir(directory)
         .map_or(Vec::new(), |entries| entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect())
 }
 
-fn check_hash(file: &ProducedFile) {
+pub fn check_hash(file: &ProducedFile) {
     let content = std::fs::read(&file.path).unwrap();
     let hex = Sha256::digest(&content).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     assert_eq!((content.len() as u64, &hex), (file.bytes, &file.sha256), "{}", file.path.display());
@@ -124,58 +121,6 @@ async fn r13_another_box_is_asked_for_nothing() {
         assert!(named, "{answer:?}");
     }
     assert_eq!(server.count("/api/backup") + server.count("/api/reporting"), 0);
-}
-
-#[tokio::test]
-async fn bg_50_sessions_are_extracted_once_each_and_every_answer_is_kept() {
-    let server = FakeBox::start().await;
-    let listing = format!("<session_summary_list>{}</session_summary_list>", CLOSED.replace("<session", "<session_summary"));
-    server.answer("SupportSessionListing:end_time", Reply::xml(listing));
-    server.answer("SupportSession:end_time", Reply::xml(format!("<session_list>{CLOSED}</session_list>")));
-    server.answer("SupportSession:start_time", Reply::xml(format!("<session_list>{CLOSED}{OPEN}</session_list>")));
-    let directory = tempfile::tempdir().unwrap();
-    let answer = driver(&server).act(&intent("window-1.extract_data.a"), &extract(directory.path())).await;
-    let ActAnswer::Accepted { files, records } = answer else { panic!("{answer:?}") };
-    assert_eq!(records, Some(2));
-    assert_eq!(files.len(), server.count("/api/reporting"));
-    assert_eq!(files.len(), names(directory.path()).len());
-    files.iter().for_each(check_hash);
-    assert!(files.iter().any(|file| std::fs::read_to_string(&file.path).unwrap().contains(OPEN)));
-}
-
-#[tokio::test]
-async fn bg_50_no_sessions_are_zero_records_however_it_is_said() {
-    let none = "<error>No sessions found for the given search criteria.</error>";
-    for (listing, sessions) in [("<session_summary_list/>", "<session_list/>"), (none, none)] {
-        let server = FakeBox::start().await;
-        server.answer("SupportSessionListing:end_time", Reply::xml(listing));
-        server.answer("SupportSession:end_time", Reply::xml(sessions));
-        server.answer("SupportSession:start_time", Reply::xml(sessions));
-        let directory = tempfile::tempdir().unwrap();
-        let answer = driver(&server).act(&intent("window-1.extract_data.a"), &extract(directory.path())).await;
-        assert!(matches!(&answer, ActAnswer::Accepted { records: Some(0), .. }), "{answer:?}");
-    }
-}
-
-#[tokio::test]
-async fn bg_50_an_incomplete_extraction_is_refused_and_leaves_nothing() {
-    let listing = format!("<session_summary_list>{}</session_summary_list>", CLOSED.replace("<session", "<session_summary"));
-    let cut = b"HTTP/1.1 200 OK\r\ncontent-length: 90000\r\n\r\n<session_list>".to_vec();
-    for (key, reply, says) in [
-        ("SupportSessionListing:end_time", Reply::xml(listing), "lack 1 of them"),
-        ("SupportSession:start_time", Reply::xml("<error>The report failed.</error>"), "The report failed."),
-        ("SupportSession:end_time", Reply::xml("<session_list><session lsid=\"a\"/>"), "ends before its root"),
-        ("SupportSession:end_time", Reply::Http(200, "text/plain", b"Invalid credentials".to_vec()), "XML"),
-        ("SupportSession:start_time", Reply::Raw(cut), "Ambiguous"),
-    ] {
-        let server = FakeBox::start().await;
-        server.answer(key, reply);
-        let directory = tempfile::tempdir().unwrap();
-        let answer = driver(&server).act(&intent("window-1.extract_data.a"), &extract(directory.path())).await;
-        let fits = matches!(answer, ActAnswer::Refused { .. } | ActAnswer::Ambiguous { .. });
-        assert!(fits && format!("{answer:?}").contains(says), "{says}: {answer:?}");
-        assert_eq!(names(directory.path()), Vec::<String>::new(), "{says}");
-    }
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 mod acts;
 mod ends;
+mod extraction;
 mod reads;
 mod server;
 mod settings;
@@ -10,7 +11,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use changeover::domain::ids::NodeId;
-use changeover::drivers::appliance::beyondtrust::{Accounts, BeyondTrust, Credentials, Editions, Limits, Peer, Settings, Share};
+use changeover::drivers::appliance::beyondtrust::{
+    Accounts, BeyondTrust, Credentials, Editions, Limits, Peer, Product, Settings, Share,
+};
 use changeover::drivers::tls::TlsTrust;
 use changeover::ports::{Clock, Intent};
 use futures_util::future::BoxFuture;
@@ -53,6 +56,8 @@ fn settings(server: &FakeBox) -> Settings {
         accounts: Arc::new(Accounts::new(Share::default(), Arc::new(TestClock { limits_pass: false }))),
         tls: TlsTrust::Ca(server.ca_pem.clone().into_bytes()),
         peer: Peer { url: "https://b.example.com/".parse().unwrap(), identity: B.to_owned() },
+        product: Product::RemoteSupport,
+        recordings: true,
         limits: Limits::default(),
     }
 }

@@ -26,6 +26,8 @@ pub enum Reply {
     Stall(Vec<u8>),
     /// A good head, then this body again and again.
     Flood(Vec<u8>),
+    /// A report with this root and so many sessions of so many bytes, made as it is sent.
+    Sessions(&'static str, u64, usize),
 }
 
 impl Reply {
@@ -258,6 +260,7 @@ async fn send(stream: &mut TlsStream<TcpStream>, reply: Reply) -> std::io::Resul
             let _ = stream.read(&mut [0]).await;
             return Ok(());
         }
+        Reply::Sessions(root, count, bytes) => send_sessions(stream, root, count, bytes).await?,
         Reply::Flood(body) => {
             stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-type: text/xml\r\nconnection: close\r\n\r\n").await?;
             loop {
@@ -266,4 +269,18 @@ async fn send(stream: &mut TlsStream<TcpStream>, reply: Reply) -> std::io::Resul
         }
     }
     stream.shutdown().await
+}
+
+async fn send_sessions(stream: &mut TlsStream<TcpStream>, root: &str, count: u64, bytes: usize) -> std::io::Result<()> {
+    stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-type: text/xml\r\nconnection: close\r\n\r\n").await?;
+    let element = if root == "session_list" { "session" } else { "session_summary" };
+    let events = "<event><body>What was said in the chat.</body></event>".repeat(bytes / 50);
+    let (begin, end) = ("<start_time timestamp=\"1795305723\"/>", "<end_time timestamp=\"1795309323\"/>");
+    stream.write_all(format!("<{root}>").as_bytes()).await?;
+    for number in 0..count {
+        let session =
+            format!("<{element} lsid=\"{number:032x}\">{begin}{end}<session_details>{events}</session_details></{element}>");
+        stream.write_all(session.as_bytes()).await?;
+    }
+    stream.write_all(format!("</{root}>").as_bytes()).await
 }

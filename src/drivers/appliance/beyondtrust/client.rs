@@ -37,6 +37,8 @@ pub struct Limits {
     pub min_backup_bytes: u64,
     /// More than any backup (recordings are not in it), and less than what fills an ordinary disk.
     pub max_backup_bytes: u64,
+    /// Between two rounds of asking for recordings that were not ready.
+    pub recording_wait: Duration,
 }
 
 impl Default for Limits {
@@ -48,6 +50,7 @@ impl Default for Limits {
             stall: Duration::from_secs(60),
             min_backup_bytes: 1024,
             max_backup_bytes: 64 << 30,
+            recording_wait: Duration::from_secs(60),
         }
     }
 }

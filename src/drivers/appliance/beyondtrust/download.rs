@@ -65,6 +65,11 @@ impl Downloaded {
         &self.temporary
     }
 
+    /// Of the whole answer, in lower-case hex.
+    pub fn sha256(&self) -> &str {
+        &self.sha256
+    }
+
     /// Puts the file in place, durably.
     pub fn keep(mut self) -> Result<ProducedFile, CallError> {
         fs::rename(&self.temporary, &self.path).map_err(|error| local(&self.path, &error))?;

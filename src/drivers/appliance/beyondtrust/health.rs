@@ -161,7 +161,7 @@ fn last_sync(root: &Node) -> Option<SyncFact> {
 }
 
 /// Zero is no time: it stands for "never".
-fn unix_seconds(text: &str) -> Option<Timestamp> {
+pub fn unix_seconds(text: &str) -> Option<Timestamp> {
     text.trim().parse::<i64>().ok().filter(|seconds| *seconds > 0).and_then(|seconds| Timestamp::from_second(seconds).ok())
 }
 

@@ -17,13 +17,22 @@ mod configuration;
 mod credentials;
 mod download;
 mod edition;
+mod extraction;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod health;
 mod instructions;
+mod lsids;
+mod manifest;
 mod old_login;
 mod probe;
+mod product;
 mod reader;
+mod recordings;
 mod reporting;
 mod sessions;
+mod slices;
+mod table;
 mod terminate;
 mod token;
 mod v2;
@@ -42,7 +51,9 @@ use url::Url;
 
 use self::access::Access;
 use self::client::{Api, CallError};
+use self::extraction::Order;
 use self::health::Health;
+use self::manifest::Source;
 use self::probe::Probe;
 use self::reader::{BoxReader, Reads};
 use crate::domain::action::Kind;
@@ -59,6 +70,7 @@ pub use self::budget::Share;
 pub use self::client::Limits;
 pub use self::credentials::{Account, Credentials};
 pub use self::edition::Editions;
+pub use self::product::Product;
 
 /// The vendor documents that an answer may be this old when asked for more than once a minute (for the v2 edition; assumed
 /// for the XML edition too). Where both are asked either may be, so a reading is never taken for younger.
@@ -89,6 +101,9 @@ pub struct Settings {
     pub accounts: Arc<Accounts>,
     pub tls: TlsTrust,
     pub peer: Peer,
+    pub product: Product,
+    /// Whether an extraction fetches recordings too.
+    pub recordings: bool,
     pub limits: Limits,
 }
 
@@ -177,8 +192,19 @@ impl BeyondTrust {
         until: Timestamp,
         directory: &Path,
     ) -> Result<ActAnswer, CallError> {
-        self.check_box().await?;
-        let extraction = reporting::extract(&self.api, since, until, directory, &self.stem(intent, directory)).await?;
+        let health = self.check_box().await?;
+        let Settings { site, node, product, recordings, .. } = &*self.settings;
+        let source = Source {
+            site: site.clone(),
+            node: node.to_string(),
+            run: intent.run.to_string(),
+            identity: health.identity,
+            version: health.version.to_string(),
+            build: health.build,
+        };
+        let (api, clock, product, recordings) = (&*self.api, &*self.clock, *product, *recordings);
+        let order = Order { api, clock, product, recordings, since, until, directory, source };
+        let extraction = extraction::extract(&order).await?;
         Ok(ActAnswer::Accepted { files: extraction.files, records: Some(extraction.sessions) })
     }
 

@@ -55,6 +55,11 @@ impl Element {
     pub fn is(&self, name: &str) -> bool {
         self.foreign.is_none() && self.name == name
     }
+
+    /// The local name; empty in somebody else's namespace.
+    pub fn own_name(&self) -> &str {
+        if self.foreign.is_none() { &self.name } else { "" }
+    }
 }
 
 /// What a walk meets next.

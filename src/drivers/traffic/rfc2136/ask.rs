@@ -146,7 +146,7 @@ fn options(recursion: bool) -> ResolverOpts {
     options
 }
 
-fn rr_set(answers: &[Record], name: &Name, kind: RecordType, authoritative: bool) -> Result<RrSet, String> {
+pub(super) fn rr_set(answers: &[Record], name: &Name, kind: RecordType, authoritative: bool) -> Result<RrSet, String> {
     let alias = answers.iter().find_map(|record| match &record.data {
         RData::CNAME(target) if record.name == *name && kind != RecordType::CNAME => {
             Some(format!("an alias of {}", shown(&target.0)))

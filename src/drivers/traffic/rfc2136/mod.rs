@@ -10,6 +10,8 @@ mod access;
 pub(super) mod ask;
 mod authorities;
 mod exchange;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 pub(super) mod judge;
 mod settings;
 mod switch;

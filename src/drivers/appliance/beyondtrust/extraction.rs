@@ -1,0 +1,348 @@
+//! The course of an extraction of session records (R9, BG-50 to BG-52).
+//!
+//! Sessions without an end (still open, or ended abnormally) are found by the time of their start, closed ones by the time of
+//! their end, in slices that overlap; each slice of closed ones is compared with the box's own listing. Then the newest slices
+//! are asked for again until nothing new appears, recordings are fetched, and the table is written. Every report is kept
+//! as received, also an empty one: it is the evidence. What is whole survives the attempt (`manifest`).
+
+use std::collections::HashSet;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::client::{Api, CallError};
+use super::download::local;
+use super::lsids::Lsids;
+use super::manifest::{Entry, Line, Manifest, Of, Source, hash};
+use super::product::Product;
+use super::recordings::{self, Wanted, what};
+use super::reporting::{Answer, Found, Question, ask, blocking, found_in};
+use super::slices::{Slice, earlier, slices};
+use super::table::{self, Report};
+use crate::ports::{Clock, ProducedFile};
+
+/// How long before the range a session without an end may have begun; one that began earlier is not found.
+const OPEN_SINCE: SignedDuration = SignedDuration::from_hours(7 * 24);
+/// Sessions may end between listing and report: a slice is asked for this often before a difference counts.
+const COMPARED: u32 = 4;
+/// The newest slices are repeated at most so often. What is new then began or ended meanwhile, and the range reaches only some
+/// minutes beyond now.
+const MAX_PASSES: u32 = 20;
+/// Recordings are asked for in so many rounds: a recording may still be made ready.
+const ROUNDS: u32 = 3;
+/// The list of recordings that are lacking, if any is.
+const MISSING: &str = "missing-recordings.csv";
+
+/// What is to be extracted.
+pub struct Order<'a> {
+    pub api: &'a Api,
+    pub clock: &'a dyn Clock,
+    pub product: Product,
+    /// Recordings too, not only records.
+    pub recordings: bool,
+    pub since: Timestamp,
+    pub until: Timestamp,
+    /// This attempt's own folder.
+    pub directory: &'a Path,
+    pub source: Source,
+}
+
+/// What an extraction gave.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Extraction {
+    /// The manifest, which lists every file with its hash, the table of sessions, and the list of what is lacking, if anything is.
+    pub files: Vec<ProducedFile>,
+    /// Sessions, each counted once.
+    pub sessions: u64,
+}
+
+/// Fetches the records of every session that ended from `since` to `until`, or is open.
+///
+/// # Effect
+/// Load on the box. Nothing changes there.
+///
+/// # Repeat
+/// Safe; goes on where an earlier attempt of the step has stopped.
+///
+/// # Errors
+/// `Unusable` also where report and listing of the same slice don't hold the same sessions, with both counts, and where new
+/// sessions don't cease to appear. What is whole stays in the folder then, for the next attempt; the last line of its
+/// manifest is lacking.
+pub async fn extract(order: &Order<'_>) -> Result<Extraction, CallError> {
+    let mut work = Work::begin(order).await?;
+    let (open, closed) = order.slices();
+    for slice in &open {
+        work.open(*slice).await?;
+    }
+    for slice in &closed {
+        work.closed(*slice).await?;
+    }
+    let passes = work.settle(&open, &closed).await?;
+    let missing = work.recordings().await?;
+    work.finish(passes, &missing).await
+}
+
+impl Order<'_> {
+    /// For sessions without an end, and for closed ones.
+    fn slices(&self) -> (Vec<Slice>, Vec<Slice>) {
+        (slices(earlier(self.since, OPEN_SINCE), self.until), slices(self.since, self.until))
+    }
+
+    fn question(&self, report: &'static str, by: &'static str, slice: Slice) -> Question {
+        Question { report, by, slice }
+    }
+}
+
+/// A recording that could not be had, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Lacking {
+    wanted: Wanted,
+    why: String,
+}
+
+/// One extraction under way.
+struct Work<'a> {
+    order: &'a Order<'a>,
+    manifest: Manifest,
+    /// Every session so far.
+    lsids: Lsids,
+}
+
+impl<'a> Work<'a> {
+    async fn begin(order: &'a Order<'a>) -> Result<Self, CallError> {
+        let (directory, source) = (order.directory.to_owned(), order.source.clone());
+        let (since, until, recordings) = (order.since, order.until, order.recordings);
+        let manifest = blocking(move || Manifest::begin(&directory, &source, since, until, recordings)).await?;
+        Ok(Self { order, manifest, lsids: Lsids::default() })
+    }
+
+    /// Sessions that began in a slice, also those without an end. New ones among them.
+    async fn open(&mut self, slice: Slice) -> Result<usize, CallError> {
+        let question = self.order.question(self.order.product.sessions(), "start_time", slice);
+        let found = match self.kept(&question).await? {
+            Some(found) => found,
+            None => {
+                let asked = self.order.clock.now();
+                let answer = self.ask(&question).await?;
+                self.keep(&question, answer, asked)?
+            }
+        };
+        self.lsids.join(&found.lsids)
+    }
+
+    /// Sessions that ended in a slice, the same ones as the box lists. New ones among them.
+    async fn closed(&mut self, slice: Slice) -> Result<usize, CallError> {
+        let question = self.order.question(self.order.product.sessions(), "end_time", slice);
+        let listing = self.order.question(self.order.product.listing(), "end_time", slice);
+        let mut known = self.kept(&question).await?;
+        let mut counts = (0, 0);
+        for _ in 0..COMPARED {
+            let asked = self.order.clock.now();
+            let listed = self.ask(&listing).await?;
+            let (answer, found) = match known.take() {
+                Some(found) => (None, found),
+                None => {
+                    let answer = self.ask(&question).await?;
+                    let found = answer.found.clone();
+                    (Some(answer), found)
+                }
+            };
+            counts = (listed.found.lsids.len(), found.lsids.len());
+            if listed.found.lsids == found.lsids {
+                self.keep(&listing, listed, asked)?;
+                answer.map(|answer| self.keep(&question, answer, asked)).transpose()?;
+                return self.lsids.join(&found.lsids);
+            }
+        }
+        Err(differs(&question, counts))
+    }
+
+    /// Asks for the newest slices again until a pass brings nothing new; how many passes it took.
+    async fn settle(&mut self, open: &[Slice], closed: &[Slice]) -> Result<u32, CallError> {
+        let mut new = 0;
+        for pass in 2..=MAX_PASSES {
+            let now = self.order.clock.now();
+            let newest = |slices: &[Slice]| slices.iter().filter(|slice| !slice.is_over(now)).copied().collect::<Vec<_>>();
+            new = 0;
+            for slice in newest(open) {
+                new += self.open(slice).await?;
+            }
+            for slice in newest(closed) {
+                new += self.closed(slice).await?;
+            }
+            if new == 0 {
+                return Ok(pass);
+            }
+        }
+        Err(CallError::Unusable(format!(
+            "in {MAX_PASSES} passes new sessions never ceased to appear ({new} in the last one); close the box to clients, or \
+             let it drain, before its data are extracted"
+        )))
+    }
+
+    async fn ask(&self, question: &Question) -> Result<Answer, CallError> {
+        let directory = self.order.directory;
+        ask(self.order.api, question, directory, &free_name(directory, question)).await
+    }
+
+    /// Puts an answer in place, unless the last one to the same question was the same to the byte.
+    fn keep(&mut self, question: &Question, answer: Answer, at: Timestamp) -> Result<Found, CallError> {
+        let Answer { file, found } = answer;
+        if self.newest(question).is_some_and(|entry| entry.sha256 == file.sha256()) {
+            return Ok(found);
+        }
+        let of = Of::Report {
+            report: question.report.to_owned(),
+            by: question.by.to_owned(),
+            slice: question.slice,
+            sessions: found.lsids.len() as u64,
+            open: found.open,
+        };
+        self.manifest.add(&file.keep()?, of, at)?;
+        Ok(found)
+    }
+
+    /// The newest answer to a question.
+    fn newest(&self, question: &Question) -> Option<&Entry> {
+        self.manifest.entries.iter().rev().find(|entry| match &entry.of {
+            Of::Report { report, by, slice, .. } => report == question.report && by == question.by && *slice == question.slice,
+            _ => false,
+        })
+    }
+
+    /// What an earlier attempt has of a question, if it can't be otherwise now: the slice was over then, and no session in it
+    /// was without an end.
+    async fn kept(&self, question: &Question) -> Result<Option<Found>, CallError> {
+        let Some(entry) = self.newest(question) else { return Ok(None) };
+        let settled = matches!(entry.of, Of::Report { open: 0, .. }) && question.slice.is_over(entry.at);
+        if !settled {
+            return Ok(None);
+        }
+        found_in(self.manifest.path_of(entry)).await.map(Some)
+    }
+
+    /// The reports in the order of trust: by the time of the end first, of each slice the newest answer first.
+    fn reports(&self) -> Vec<Report> {
+        let mut found = Vec::new();
+        for (age, entry) in self.manifest.entries.iter().rev().enumerate() {
+            if let Of::Report { report, by, slice, .. } = &entry.of
+                && report == self.order.product.sessions()
+            {
+                let report = Report { path: self.manifest.path_of(entry), name: entry.file.clone() };
+                found.push(((by != "end_time", *slice, age), report));
+            }
+        }
+        found.sort_by_key(|(order, _)| *order);
+        found.into_iter().map(|(_, report)| report).collect()
+    }
+
+    /// Fetches every recording that the reports name; those that could not be had.
+    async fn recordings(&mut self) -> Result<Vec<Lacking>, CallError> {
+        if !self.order.recordings {
+            return Ok(Vec::new());
+        }
+        let reports = self.reports();
+        let mut left = blocking(move || wanted(&reports)).await?;
+        let done: HashSet<&str> = self.manifest.entries.iter().map(|entry| entry.file.as_str()).collect();
+        left.retain(|wanted| !done.contains(wanted.file_name().as_str()));
+        let mut lacking = Vec::new();
+        for round in 1..=ROUNDS {
+            let denied;
+            (lacking, denied) = self.round(left).await?;
+            if lacking.is_empty() || denied || round == ROUNDS {
+                break;
+            }
+            tokio::time::sleep(self.order.api.limits.recording_wait).await;
+            left = lacking.drain(..).map(|lacking| lacking.wanted).collect();
+        }
+        Ok(lacking)
+    }
+
+    /// Asks once for each; a refused account is not asked with again. Whether it was refused.
+    async fn round(&mut self, wanted: Vec<Wanted>) -> Result<(Vec<Lacking>, bool), CallError> {
+        let Order { api, product, directory, .. } = *self.order;
+        let (mut lacking, mut denied) = (Vec::new(), None::<String>);
+        for wanted in wanted {
+            if let Some(why) = &denied {
+                lacking.push(Lacking { wanted, why: why.clone() });
+                continue;
+            }
+            let asked = self.order.clock.now();
+            match recordings::fetch(api, product, &wanted, directory).await {
+                Ok(file) => self.manifest.add(&file, Of::Recording { lsid: wanted.lsid.clone() }, asked)?,
+                Err(error @ (CallError::Local(_) | CallError::NotReached(_))) => return Err(error),
+                Err(error) => {
+                    denied = matches!(error, CallError::Denied(_)).then(|| error.to_string());
+                    lacking.push(Lacking { wanted, why: error.to_string() });
+                }
+            }
+        }
+        Ok((lacking, denied.is_some()))
+    }
+
+    async fn finish(mut self, passes: u32, missing: &[Lacking]) -> Result<Extraction, CallError> {
+        let (directory, reports, recordings) = (self.order.directory.to_owned(), self.reports(), self.order.recordings);
+        let (table, sessions) = blocking(move || table::write(&directory, &reports, recordings)).await?;
+        let at = self.order.clock.now();
+        self.manifest.add(&table, Of::Table { sessions }, at)?;
+        let mut files = vec![table];
+        if !missing.is_empty() {
+            let list = list(self.order.directory, missing)?;
+            self.manifest.add(&list, Of::Missing { recordings: missing.len() as u64 }, at)?;
+            tracing::warn!(site = %self.order.source.site, node = %self.order.source.node, missing = missing.len(),
+                list = %list.path.display(), "recordings could not be fetched; the records of their sessions are there");
+            files.push(list);
+        }
+        let kept = self.manifest.entries.iter().filter(|entry| matches!(entry.of, Of::Recording { .. })).count() as u64;
+        let complete = Line::Complete { sessions, recordings: kept, missing: missing.len() as u64, passes, at };
+        files.insert(0, self.manifest.finish(&complete)?);
+        Ok(Extraction { files, sessions })
+    }
+}
+
+fn differs(question: &Question, (listed, reported): (usize, usize)) -> CallError {
+    let Slice { start, seconds } = question.slice;
+    let from = Timestamp::from_second(start).map_or_else(|_| start.to_string(), |at| at.to_string());
+    CallError::Unusable(format!(
+        "of the {seconds} s from {from} the box lists {listed} closed sessions and its report has {reported}, also when asked \
+         {COMPARED} times; the same sessions were expected in both. What was fetched is kept for the next attempt; if it stays so, \
+         look whether the API account may see every session, and ask the vendor"
+    ))
+}
+
+/// A name that no file of the folder has: what the manifest lists is never replaced.
+fn free_name(directory: &Path, question: &Question) -> String {
+    let stem = question.stem();
+    let numbered = (2..=u32::MAX).map(|number| format!("{stem}-{number}.xml"));
+    let names = std::iter::once(format!("{stem}.xml")).chain(numbered);
+    names.into_iter().find(|name| !directory.join(name).exists()).unwrap_or_else(|| format!("{stem}.xml"))
+}
+
+/// Every recording that the reports name, once.
+fn wanted(reports: &[Report]) -> Result<Vec<Wanted>, CallError> {
+    let mut wanted = Vec::new();
+    table::each_once(reports, |_, session| {
+        wanted.extend(Wanted::of(&session));
+        Ok(())
+    })?;
+    Ok(wanted)
+}
+
+fn list(directory: &Path, missing: &[Lacking]) -> Result<ProducedFile, CallError> {
+    let path: PathBuf = directory.join(MISSING);
+    let failed = |error: std::io::Error| local(&path, &error);
+    let file = std::fs::File::create(&path).map_err(failed)?;
+    let mut table = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(file);
+    let rows = missing.iter().map(|Lacking { wanted, why }| [wanted.lsid.clone(), what(wanted), table::defused(why)]);
+    let head = ["lsid", "recording", "why"].map(str::to_owned);
+    std::iter::once(head)
+        .chain(rows)
+        .try_for_each(|row| table.write_record(row))
+        .map_err(std::io::Error::other)
+        .map_err(failed)?;
+    let whole = table.into_inner().map_err(csv::IntoInnerError::into_error);
+    whole.and_then(|mut file| file.flush().and_then(|()| file.sync_all())).map_err(failed)?;
+    let (sha256, bytes) = hash(&path).map_err(failed)?;
+    Ok(ProducedFile { path, sha256, bytes })
+}
