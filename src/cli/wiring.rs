@@ -9,7 +9,9 @@ use std::time::Duration;
 use secrecy::SecretString;
 use url::Url;
 
-use crate::config::{Hook, HookTarget, NodeDriver, Settings, SiteSettings, TlsTrust, TrafficDriver, TsigAlgorithm, WindowTexts};
+use crate::config::{
+    Account, Hands, Hook, HookTarget, NodeDriver, Settings, SiteSettings, TlsTrust, TrafficDriver, TsigAlgorithm, WindowTexts,
+};
 use crate::domain::ids::{NodeId, PerNode};
 use crate::domain::procedure::{BUILT_IN, Procedure};
 use crate::drivers::alert::program::ProgramHook;
@@ -42,11 +44,14 @@ fn fail(of: impl Into<String>, what: impl ToString) -> WiringError {
 pub struct Shared {
     pub clock: Arc<dyn Clock>,
     pub programs: Arc<Programs>,
+    /// Where acts at the vendor's pages leave their traces.
+    pub traces: PathBuf,
 }
 
 impl Shared {
     pub fn new(state: &Path, clock: Arc<dyn Clock>) -> Self {
-        Self { programs: Arc::new(Programs::new(state.join("exec"), clock.clone())), clock }
+        let programs = Arc::new(Programs::new(state.join("exec"), clock.clone()));
+        Self { programs, traces: state.join("console"), clock }
     }
 }
 
@@ -64,26 +69,56 @@ pub fn site(settings: &SiteSettings, shared: &Shared) -> Result<SiteEntry, Wirin
 fn appliance(settings: &SiteSettings, node: NodeId, shared: &Shared) -> Result<Arc<dyn Appliance>, WiringError> {
     match &settings.nodes[node] {
         NodeDriver::Exec { program } => Ok(Arc::new(exec_node(settings, node, program, shared))),
-        NodeDriver::BeyondTrust { url, client_id, client_secret_file, hands: _, tls } => {
+        NodeDriver::BeyondTrust { hands, .. } => {
             let of = format!("site `{}`, node `{node}`", settings.site.name);
-            let facts = &settings.site.nodes[node];
-            let driver = beyondtrust::Settings {
-                site: settings.site.name.clone(),
-                node,
-                url: url.clone(),
-                address: facts.address,
-                service: settings.site.service.clone(),
-                identity: facts.identity.clone(),
-                client_id: client_id.clone(),
-                client_secret: secret(client_secret_file).map_err(|error| fail(&of, error))?,
-                tls: trust(tls).map_err(|error| fail(&of, error))?,
-                peer: peer(settings, node.other()).map_err(|error| fail(&of, error))?,
-                limits: beyondtrust::Limits::default(),
-            };
+            let mut driver = beyondtrust_node(settings, node, shared)?;
+            if matches!(hands, Hands::Console(_)) && uses_pages(&settings.nodes[node.other()]) {
+                driver.peer.console = Some(Box::new(beyondtrust_node(settings, node.other(), shared)?));
+            }
             let driver = beyondtrust::BeyondTrust::new(driver, shared.clock.clone());
             Ok(Arc::new(driver.map_err(|error| fail(of, error))?))
         }
     }
+}
+
+fn uses_pages(driver: &NodeDriver) -> bool {
+    matches!(driver, NodeDriver::BeyondTrust { hands: Hands::Console(_), .. })
+}
+
+fn beyondtrust_node(settings: &SiteSettings, node: NodeId, shared: &Shared) -> Result<beyondtrust::Settings, WiringError> {
+    let of = format!("site `{}`, node `{node}`", settings.site.name);
+    let NodeDriver::BeyondTrust { url, client_id, client_secret_file, hands, tls } = &settings.nodes[node] else {
+        return Err(fail(of, "its driver is not `beyondtrust`"));
+    };
+    let facts = &settings.site.nodes[node];
+    Ok(beyondtrust::Settings {
+        site: settings.site.name.clone(),
+        node,
+        url: url.clone(),
+        address: facts.address,
+        service: settings.site.service.clone(),
+        identity: facts.identity.clone(),
+        client_id: client_id.clone(),
+        client_secret: secret(client_secret_file).map_err(|error| fail(&of, error))?,
+        tls: trust(tls).map_err(|error| fail(&of, error))?,
+        peer: peer(settings, node.other()).map_err(|error| fail(&of, error))?,
+        limits: beyondtrust::Limits::default(),
+        console: console(hands, shared).map_err(|error| fail(&of, error))?,
+    })
+}
+
+fn console(hands: &Hands, shared: &Shared) -> Result<Option<beyondtrust::console::Settings>, String> {
+    let Hands::Console(console) = hands else { return Ok(None) };
+    let credentials = |account: &Account| {
+        let password = secret(&account.password_file)?;
+        Ok::<_, String>(beyondtrust::console::Credentials { username: account.username.clone(), password })
+    };
+    Ok(Some(beyondtrust::console::Settings {
+        login: credentials(&console.login)?,
+        appliance: credentials(&console.appliance)?,
+        labels: console.labels.clone(),
+        traces: shared.traces.clone(),
+    }))
 }
 
 fn exec_node(settings: &SiteSettings, node: NodeId, program: &[String], shared: &Shared) -> exec::Exec {
@@ -106,7 +141,7 @@ fn peer(settings: &SiteSettings, node: NodeId) -> Result<beyondtrust::Peer, url:
         NodeDriver::Exec { .. } if facts.address.is_ipv6() => Url::parse(&format!("https://[{}]", facts.address))?,
         NodeDriver::Exec { .. } => Url::parse(&format!("https://{}", facts.address))?,
     };
-    Ok(beyondtrust::Peer { url, identity: facts.identity.clone() })
+    Ok(beyondtrust::Peer { url, identity: facts.identity.clone(), console: None })
 }
 
 fn trust(trust: &TlsTrust) -> Result<tls::TlsTrust, String> {

@@ -118,13 +118,17 @@ pub struct Table {
 pub const NODE_DRIVERS: &[&str] = &["exec", "beyondtrust"];
 pub const TRAFFIC_DRIVERS: &[&str] = &["rfc2136", "exec", "manual"];
 pub const LOG_FORMATS: &[&str] = &["human", "json"];
-pub const HANDS: &[&str] = &["operator"];
+pub const HANDS: &[&str] = &["operator", "console"];
 pub const WHEN_WINDOW_ENDS: &[&str] = &["hold", "home"];
 pub const ON_SOAK_FAILURE: &[&str] = &["restart", "alert"];
 pub const TSIG_ALGORITHMS: &[&str] = &["hmac-sha256", "hmac-sha384", "hmac-sha512"];
 
 /// The events that hooks can be asked for.
 pub const ALERT_EVENTS: &[&str] = &crate::domain::alert::NAMES;
+
+pub const CONSOLE: &str = "site.node.console";
+/// The table whose keys are those of [`crate::domain::labels::TABLE`].
+pub const LABELS: &str = "site.node.console.labels";
 
 /// Tables whose keys are action names.
 pub const EXPECTED: &str = "site.policy.expected";
@@ -152,7 +156,9 @@ pub const TABLES: &[Table] = &[
     Table { name: "freezes", header: "[[freezes]]", children: &[], about: "A time in which nothing is done, at any site; in a site's file: at that site. `from` and `to`, or `calendar_file`." },
     Table { name: "site", header: "", children: &["nodes", "traffic", "policy", "windows", "freezes"], about: "The site itself." },
     Table { name: "site.nodes", header: "[nodes]", children: &["a", "b"], about: "" },
-    Table { name: "site.node", header: "[nodes.a]", children: &[], about: "One appliance; `[nodes.b]` likewise. `a` and `b` are fixed names and say nothing about roles." },
+    Table { name: "site.node", header: "[nodes.a]", children: &["console"], about: "One appliance; `[nodes.b]` likewise. `a` and `b` are fixed names and say nothing about roles." },
+    Table { name: CONSOLE, header: "[nodes.a.console]", children: &["labels"], about: "The accounts with which the daemon uses the vendor's pages, for `hands = \"console\"`; `[nodes.b.console]` likewise. See [hands at the console](../concepts/console.md)." },
+    Table { name: LABELS, header: "[nodes.a.console.labels]", children: &[], about: "The words on the vendor's pages, where they are neither the English nor the German ones that the daemon knows; each stands instead of those." },
     Table { name: "site.traffic", header: "[[traffic]]", children: &[], about: "One way in which users are led to the serving node: a zone, a view, a translated or shared address. A switch is proven only when every entry agrees." },
     Table { name: "site.policy", header: "[policy]", children: &["expected", "limits", "gates", "waivers", "rehearsal"], about: "The site's own limits." },
     Table { name: EXPECTED, header: "[policy.expected]", children: &[], about: "" },
@@ -229,8 +235,35 @@ pub const KEYS: &[Key] = &[
     node(&["beyondtrust"], "url", Kind::Url, Required, "`https://` and the node's own name or address, never the service's."),
     node(&["beyondtrust"], "client_id", Kind::Text, Required, "The API account's client id."),
     node(&["beyondtrust"], "client_secret_file", Kind::SecretFile, Required, "File with the API account's client secret."),
-    node(&["beyondtrust"], "hands", Kind::Word(HANDS), Default("operator"), "Who performs what the appliance has no interface for: a person, told exactly what to do."),
+    node(&["beyondtrust"], "hands", Kind::Word(HANDS), Default("operator"), "Who performs what the appliance has no interface for: a person, told exactly what to do; or the daemon at the vendor's pages, and a person where they show anything unexpected."),
     node(&["beyondtrust"], "tls", Kind::Trust, Required, "Whose certificates are believed: the system's roots, your own CA, or pins `sha256/<base64 of the SPKI hash>`."),
+
+    key(CONSOLE, "username", Kind::Text, Required, "The user for site administration (`/login`)."),
+    key(CONSOLE, "password_file", Kind::SecretFile, Required, "File with that user's password."),
+    key(CONSOLE, "appliance_username", Kind::Text, Optional, "The user for the box's administration (`/appliance`); the same unless given."),
+    key(CONSOLE, "appliance_password_file", Kind::SecretFile, Optional, "File with that user's password; the same unless given."),
+
+    key(LABELS, "username_field", Kind::Text, Optional, "Field of the login forms."),
+    key(LABELS, "password_field", Kind::Text, Optional, "Field of the login forms."),
+    key(LABELS, "log_in", Kind::Text, Optional, "Button of the login forms."),
+    key(LABELS, "management", Kind::Text, Optional, "Link in `/login`."),
+    key(LABELS, "failover", Kind::Text, Optional, "Link in `/login`, by way of `management` where it isn't on the first page."),
+    key(LABELS, "sync_now", Kind::Text, Optional, "Button on the failover page."),
+    key(LABELS, "break_failover", Kind::Text, Optional, "Button on the failover page."),
+    key(LABELS, "peer_host", Kind::Text, Optional, "Field of the form that establishes failover: the other box's name or address."),
+    key(LABELS, "peer_port", Kind::Text, Optional, "Field of that form: the other box's TLS port."),
+    key(LABELS, "reverse_host", Kind::Text, Optional, "Field of that form: by what the other box reaches this one."),
+    key(LABELS, "establish", Kind::Text, Optional, "Button of that form."),
+    key(LABELS, "updates", Kind::Text, Optional, "Link in `/appliance`."),
+    key(LABELS, "update_file", Kind::Text, Optional, "Field for the package."),
+    key(LABELS, "update_software", Kind::Text, Optional, "Button that uploads it."),
+    key(LABELS, "install", Kind::Text, Optional, "Button that installs an uploaded package."),
+    key(LABELS, "installing", Kind::Text, Optional, "Text of the update page while a package is being installed."),
+    key(LABELS, "confirm", Kind::Text, Optional, "Button of a page that asks whether an act is meant."),
+    key(LABELS, "second_factor", Kind::Text, Optional, "Text of a page that asks for a second factor."),
+    key(LABELS, "single_sign_on", Kind::Text, Optional, "Text of a page for single sign-on."),
+    key(LABELS, "maintenance", Kind::Text, Optional, "Text of a page that says that the box is being maintained."),
+    key(LABELS, "error", Kind::Text, Optional, "Text that says that something went wrong."),
 
     traffic(&[], "driver", Kind::Word(TRAFFIC_DRIVERS), Required, "How traffic is moved: signed DNS updates, a program, or a person."),
     traffic(&["rfc2136"], "primary", Kind::Server, Required, "The server that takes updates, over TCP; port 53 unless given."),
@@ -320,6 +353,12 @@ impl Key {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_label_has_its_key() {
+        let keys: Vec<_> = allowed(LABELS, None).map(|key| key.name).collect();
+        assert_eq!(keys, crate::domain::labels::TABLE.map(|row| row.name));
+    }
 
     #[test]
     fn every_key_stands_in_a_table_once() {

@@ -15,6 +15,7 @@ mod close;
 mod comes_back;
 mod config;
 mod config_people;
+mod console;
 mod contract;
 mod crashes;
 mod daemon;

@@ -35,12 +35,17 @@ pub struct Vendor {
     pub simulator: Simulator,
     pub daemon: Daemon,
     /// What the person has done already: step and attempt, remembered over restarts of the daemon.
-    done: HashSet<(String, u64)>,
+    pub done: HashSet<(String, u64)>,
     _folder: tempfile::TempDir,
 }
 
 impl Vendor {
     pub async fn start(bind: bool, speed: u32) -> Self {
+        Self::with_hands("operator", bind, speed).await
+    }
+
+    /// With a person or the daemon itself at the pages.
+    pub async fn with_hands(hands: &str, bind: bool, speed: u32) -> Self {
         let origin = Timestamp::now();
         let clock = Arc::new(ScaledClock::new(origin, f64::from(speed)).unwrap());
         let dns = Arc::new(dns(bind).await);
@@ -50,7 +55,7 @@ impl Vendor {
         let simulator = Simulator::start(options).await.unwrap();
         let folder = tempfile::tempdir().unwrap();
         write_secrets(folder.path());
-        let site = site(&simulator, &dns);
+        let site = site(&simulator, &dns, hands);
         let hook = folder.path().join("alerts");
         let main = format!(
             "[[alerts.program]]\nname = \"ops\"\nprogram = [\"/bin/sh\", \"-c\", 'cat >/dev/null; echo \"$0\" >>\"{}\"']\n",
@@ -177,7 +182,8 @@ fn write_secrets(folder: &Path) {
     std::fs::write(folder.join("secrets/tsig.b64"), named::SECRET).unwrap();
 }
 
-fn site(simulator: &Simulator, dns: &Dns) -> String {
+fn site(simulator: &Simulator, dns: &Dns, hands: &str) -> String {
+    let console = "[nodes.{node}.console]\nusername = \"admin\"\npassword_file = \"../../secrets/client\"\n";
     let (primary, servers) = match dns {
         Dns::Own(zone) => (zone.address, vec![zone.address]),
         Dns::Named(pair) => (pair.primary, vec![pair.primary, pair.secondary]),
@@ -190,11 +196,14 @@ fn site(simulator: &Simulator, dns: &Dns) -> String {
         let _ = write!(
             site,
             "[nodes.{node}]\ndriver = \"beyondtrust\"\nurl = \"https://{address}\"\naddress = \"{}\"\nidentity = \"{}\"\nclient_id = \"changeover\"\n\
-             client_secret_file = \"../../secrets/client\"\nhands = \"operator\"\ntls = {{ pins = [\"{}\"] }}\n",
+             client_secret_file = \"../../secrets/client\"\nhands = \"{hands}\"\ntls = {{ pins = [\"{}\"] }}\n",
             address.ip(),
             simulator.identities[node],
             simulator.pin
         );
+        if hands == "console" {
+            site += &console.replace("{node}", node.as_str());
+        }
     }
     let _ = write!(
         site,

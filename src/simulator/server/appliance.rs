@@ -7,6 +7,8 @@
 
 use std::sync::Arc;
 
+use futures_util::future::BoxFuture;
+use hyper::body::Incoming;
 use hyper::{Method, StatusCode};
 use jiff::SignedDuration;
 
@@ -14,6 +16,7 @@ use super::Shared;
 use super::configuration;
 use super::form::Form;
 use super::listen::{Answer, Answerer, Call, json, text, typed};
+use super::pages;
 use super::reporting;
 use super::xml::{self, Api, Member, Rep};
 use crate::domain::ids::NodeId;
@@ -51,6 +54,17 @@ impl Answerer for NodeDoor {
         let mut room = Room { shared: &self.shared, world: &mut world, node };
         room.route(&call)
     }
+
+    fn is_file(&self, call: &Call) -> bool {
+        pages::is_upload(call)
+    }
+
+    fn receive(&self, call: Call, body: Incoming) -> BoxFuture<'_, Answer> {
+        Box::pin(async move {
+            self.shared.counts.count(&call);
+            pages::receive(&self.shared, self.address_of, &call, body).await
+        })
+    }
 }
 
 /// One call at one box, with the world held still.
@@ -68,6 +82,7 @@ impl Room<'_> {
             "/check_health" if call.method == Method::GET => return self.probe(),
             "/" if call.method == Method::GET => self.site_page(),
             "/api/command" | "/api/backup" | "/api/reporting" if read => return self.api(call),
+            path if pages::is_page(path) => return pages::answer(self.shared, self.world, self.node, call),
             path if path.starts_with(configuration::BASE) => self.configuration(call),
             "/oauth2/token" | "/check_health" | "/" | "/api/command" | "/api/backup" | "/api/reporting" => {
                 text(StatusCode::METHOD_NOT_ALLOWED, "method not allowed")

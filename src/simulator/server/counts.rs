@@ -7,6 +7,7 @@ use hyper::Method;
 
 use super::form::Form;
 use super::listen::Call;
+use super::pages::is_page;
 
 /// The commands of the vendor's interface that change nothing.
 const READING: [&str; 5] = ["check_health", "get_api_info", "get_appliances", "get_logged_in_reps", "get_connected_client_list"];
@@ -28,6 +29,7 @@ impl Counts {
 fn kind(call: &Call) -> &'static str {
     match call.path.as_str() {
         "/oauth2/token" => "token",
+        path if call.method == Method::GET && is_page(path) => "page",
         "/" | "/check_health" if call.method == Method::GET => "page",
         "/api/reporting" => "report",
         "/api/backup" => "backup",

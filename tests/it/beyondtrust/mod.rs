@@ -50,8 +50,9 @@ fn settings(server: &FakeBox) -> Settings {
         client_id: "changeover-id".to_owned(),
         client_secret: "s3cret-of-the-account".into(),
         tls: TlsTrust::Ca(server.ca_pem.clone().into_bytes()),
-        peer: Peer { url: "https://b.example.com/".parse().unwrap(), identity: B.to_owned() },
+        peer: Peer { url: "https://b.example.com/".parse().unwrap(), identity: B.to_owned(), console: None },
         limits: Limits::default(),
+        console: None,
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONNECTION, HeaderMap, HeaderName, HeaderValue};
 use reqwest::redirect::Policy;
-use reqwest::{Client, Method, Response, StatusCode};
+use reqwest::{Client, ClientBuilder, Method, Response, StatusCode};
 use rustls::ClientConfig;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
@@ -95,8 +95,8 @@ pub struct Api {
     base: Url,
     client_id: String,
     client_secret: SecretString,
-    tokens: Tokens,
-    pace: Pace,
+    tokens: Arc<Tokens>,
+    pace: Arc<Pace>,
     pub limits: Limits,
 }
 
@@ -120,7 +120,25 @@ impl Api {
         clock: Arc<dyn Clock>,
     ) -> Result<Self, reqwest::Error> {
         let http = http_client(tls, &limits, None)?;
-        Ok(Self { http, base, client_id, client_secret, tokens: Tokens::default(), pace: Pace::new(clock), limits })
+        let pace = Arc::new(Pace::new(clock));
+        Ok(Self { http, base, client_id, client_secret, tokens: Arc::default(), pace, limits })
+    }
+
+    /// The same account and its tokens, at one address, wherever the name leads later.
+    ///
+    /// # Errors
+    /// Only if the HTTP client can't be built.
+    pub fn at(&self, tls: ClientConfig, resolve: (&str, SocketAddr)) -> Result<Self, reqwest::Error> {
+        let http = http_client(tls, &self.limits, Some(resolve))?;
+        Ok(Self {
+            http,
+            base: self.base.clone(),
+            client_id: self.client_id.clone(),
+            client_secret: self.client_secret.clone(),
+            tokens: self.tokens.clone(),
+            pace: self.pace.clone(),
+            limits: self.limits.clone(),
+        })
     }
 
     /// Makes a call with a token, once more with a new one where the first was refused.
@@ -210,6 +228,11 @@ impl Api {
 
 /// A client that calls one connection at a time and follows nothing. `resolve` fixes where a name leads.
 pub fn http_client(tls: ClientConfig, limits: &Limits, resolve: Option<(&str, SocketAddr)>) -> Result<Client, reqwest::Error> {
+    builder(tls, limits, resolve).build()
+}
+
+/// As [`http_client`], before it is built.
+pub fn builder(tls: ClientConfig, limits: &Limits, resolve: Option<(&str, SocketAddr)>) -> ClientBuilder {
     let mut headers = HeaderMap::new();
     headers.insert(CONNECTION, HeaderValue::from_static("close"));
     let mut builder = Client::builder()
@@ -228,7 +251,7 @@ pub fn http_client(tls: ClientConfig, limits: &Limits, resolve: Option<(&str, So
     if let Some((name, address)) = resolve {
         builder = builder.resolve(name, address);
     }
-    builder.build()
+    builder
 }
 
 /// Bounds a call by time; what was sent may have arrived.
