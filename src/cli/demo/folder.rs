@@ -16,7 +16,7 @@ use crate::domain::ids::NodeId;
 use crate::domain::journal::hex;
 use crate::simulator::Simulator;
 
-use super::pair::{CLIENT_ID, FROM, KEY_ALGORITHM, KEY_NAME, SERVICE, SITE, TO, ZONE};
+use super::pair::{CLIENT_ID, CONSOLE_USER, FROM, KEY_ALGORITHM, KEY_NAME, SERVICE, SITE, TO, ZONE};
 
 /// The folder; removed when it is dropped, unless it is to be kept.
 pub struct Folder {
@@ -27,6 +27,8 @@ pub struct Folder {
 /// What daemon and simulator both must know, made anew for each folder.
 pub struct Secrets {
     pub client: SecretString,
+    /// Of the user at the pages.
+    pub console: SecretString,
     /// Base64, as in a key file of a name server.
     pub tsig: SecretString,
     /// `whsec_<base64>`.
@@ -37,6 +39,7 @@ impl Secrets {
     pub fn generate() -> Result<Self, Failure> {
         Ok(Self {
             client: hex(&random()?).into(),
+            console: hex(&random()?).into(),
             tsig: STANDARD.encode(random()?).into(),
             hook: format!("whsec_{}", STANDARD.encode(random()?)).into(),
         })
@@ -55,6 +58,8 @@ pub struct Setting<'a> {
     pub simulator: &'a Simulator,
     pub zone: SocketAddr,
     pub procedure: &'a str,
+    /// `operator` or `console`.
+    pub hands: &'a str,
     /// Where alerts go, if anywhere.
     pub hook: Option<SocketAddr>,
     /// The `[policy]` tables of the site file.
@@ -104,8 +109,9 @@ impl Folder {
         for folder in ["config/sites.d", "secrets"] {
             make(&self.path.join(folder))?;
         }
-        let Secrets { client, tsig, hook } = secrets;
+        let Secrets { client, console, tsig, hook } = secrets;
         write(&self.secret("client"), client.expose_secret())?;
+        write(&self.secret("console"), console.expose_secret())?;
         write(&self.secret("tsig.b64"), tsig.expose_secret())?;
         if setting.hook.is_some() {
             write(&self.secret("hook.whsec"), hook.expose_secret())?;
@@ -150,8 +156,8 @@ fn main_file(setting: &Setting<'_>) -> String {
 }
 
 fn site_file(setting: &Setting<'_>) -> String {
-    let Setting { simulator, zone, procedure, policy, .. } = setting;
-    let [a, b] = NodeId::BOTH.map(|node| node_table(simulator, node));
+    let Setting { simulator, zone, procedure, hands, policy, .. } = setting;
+    let [a, b] = NodeId::BOTH.map(|node| node_table(simulator, node, hands));
     format!(
         r#"# A simulated pair: both nodes, the zone and the secrets live on this machine only.
 name = "{SITE}"
@@ -173,9 +179,11 @@ tsig_secret_file = "../../secrets/tsig.b64"
     )
 }
 
-fn node_table(simulator: &Simulator, node: NodeId) -> String {
+fn node_table(simulator: &Simulator, node: NodeId, hands: &str) -> String {
     let (url, address) = (simulator.url(node), simulator.nodes[node].ip());
     let (identity, pin) = (&simulator.identities[node], &simulator.pin);
+    let console = format!("[nodes.{node}.console]\nusername = \"{CONSOLE_USER}\"\npassword_file = \"../../secrets/console\"\n");
+    let console = if hands == "console" { console } else { String::new() };
     format!(
         r#"[nodes.{node}]
 driver = "beyondtrust"
@@ -184,8 +192,8 @@ address = "{address}"
 identity = "{identity}"
 client_id = "{CLIENT_ID}"
 client_secret_file = "../../secrets/client"
-hands = "operator"
+hands = "{hands}"
 tls = {{ pins = ["{pin}"] }}
-"#
+{console}"#
     )
 }

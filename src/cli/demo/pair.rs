@@ -9,7 +9,7 @@ use crate::cli::Failure;
 use crate::domain::ids::{NodeId, PerNode};
 use crate::domain::version::{NotAVersion, Version};
 use crate::ports::Clock;
-use crate::simulator::server::StartError;
+use crate::simulator::server::{Language, StartError};
 use crate::simulator::zone::{Zone, ZoneError, ZoneHandle, ZoneKey, ZoneOptions};
 use crate::simulator::{Simulator, SimulatorOptions};
 
@@ -19,6 +19,8 @@ pub const SITE: &str = "support";
 pub const SERVICE: &str = "support.example.com";
 pub const ZONE: &str = "example.com";
 pub const CLIENT_ID: &str = "changeover";
+/// The user of both parts of the pages.
+pub const CONSOLE_USER: &str = "admin";
 pub const KEY_NAME: &str = "changeover";
 pub const KEY_ALGORITHM: &str = "hmac-sha256";
 pub const FROM: &str = "24.1.1";
@@ -36,13 +38,23 @@ pub struct PairOptions {
     pub port: u16,
     pub control: SocketAddr,
     pub auto_sync: Option<SignedDuration>,
+    /// Of each node's pages.
+    pub languages: PerNode<Language>,
 }
 
 impl PairOptions {
     /// Free ports everywhere, the vendor's habits.
     pub fn new(clock: Arc<dyn Clock>, seed: u64) -> Self {
         let control = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        Self { clock, seed, zone: SocketAddr::new(ZONE_ADDRESS, 0), port: 0, control, auto_sync: None }
+        Self {
+            clock,
+            seed,
+            zone: SocketAddr::new(ZONE_ADDRESS, 0),
+            port: 0,
+            control,
+            auto_sync: None,
+            languages: PerNode::default(),
+        }
     }
 }
 
@@ -60,6 +72,9 @@ impl Pair {
         let zone = Arc::new(Zone::start(zone(options.zone, addresses.a, secrets)).await.map_err(|error| not_zoned(&error))?);
         simulated.service = SERVICE.to_owned();
         simulated.client_id = CLIENT_ID.to_owned();
+        simulated.username = CONSOLE_USER.to_owned();
+        simulated.password = secrets.console.clone();
+        simulated.languages = options.languages;
         simulated.port = options.port;
         simulated.control = options.control;
         simulated.world.seed = options.seed;

@@ -105,6 +105,7 @@ impl Scene {
             simulator: &pair.simulator,
             zone: pair.zone.address,
             procedure: wish.procedure,
+            hands: "operator",
             hook: Some(hook.address),
             policy: POLICY,
         };
