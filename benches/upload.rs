@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use changeover::domain::ids::NodeId;
 use changeover::domain::journal::hex;
 use changeover::domain::labels::Labels;
-use changeover::drivers::appliance::beyondtrust::console::{Credentials, Settings as Console};
+use changeover::drivers::appliance::beyondtrust::console::{Account, Settings as Console};
 use changeover::drivers::appliance::beyondtrust::{BeyondTrust, Limits, Peer, Settings};
 use changeover::drivers::clock::SystemClock;
 use changeover::drivers::tls::TlsTrust;
@@ -122,7 +122,7 @@ async fn own_turn(simulator: &Simulator, folder: &Path, package: &Path, sha256: 
 async fn side(args: &[String]) {
     let [url, folder, package, sha256, identity] = args else { panic!("{args:?}") };
     let folder = PathBuf::from(folder);
-    let credentials = Credentials { username: "admin".to_owned(), password: SECRET.into() };
+    let credentials = Account::new("admin".to_owned(), SECRET.into());
     let url: url::Url = url.parse().expect("a URL");
     let settings = Settings {
         site: "bench".to_owned(),

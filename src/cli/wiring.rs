@@ -57,8 +57,9 @@ impl Shared {
 
 /// A site with its drivers.
 pub fn site(settings: &SiteSettings, shared: &Shared) -> Result<SiteEntry, WiringError> {
-    let a = appliance(settings, NodeId::A, shared)?;
-    let b = appliance(settings, NodeId::B, shared)?;
+    let boxes = PerNode { a: beyondtrust_node(settings, NodeId::A, shared)?, b: beyondtrust_node(settings, NodeId::B, shared)? };
+    let a = appliance(settings, NodeId::A, &boxes, shared)?;
+    let b = appliance(settings, NodeId::B, &boxes, shared)?;
     let entries = settings.traffic.iter().enumerate();
     let traffic = entries.map(|(entry, driver)| traffic(settings, entry, driver, shared)).collect::<Result<_, _>>()?;
     let ports = SitePorts { nodes: PerNode { a, b }, traffic };
@@ -66,32 +67,37 @@ pub fn site(settings: &SiteSettings, shared: &Shared) -> Result<SiteEntry, Wirin
     Ok(SiteEntry { site: settings.site.clone(), ports, first, second, responsible })
 }
 
-fn appliance(settings: &SiteSettings, node: NodeId, shared: &Shared) -> Result<Arc<dyn Appliance>, WiringError> {
-    match &settings.nodes[node] {
-        NodeDriver::Exec { program } => Ok(Arc::new(exec_node(settings, node, program, shared))),
-        NodeDriver::BeyondTrust { hands, .. } => {
-            let of = format!("site `{}`, node `{node}`", settings.site.name);
-            let mut driver = beyondtrust_node(settings, node, shared)?;
-            if matches!(hands, Hands::Console(_)) && uses_pages(&settings.nodes[node.other()]) {
-                driver.peer.console = Some(Box::new(beyondtrust_node(settings, node.other(), shared)?));
-            }
-            let driver = beyondtrust::BeyondTrust::new(driver, shared.clock.clone());
-            Ok(Arc::new(driver.map_err(|error| fail(of, error))?))
-        }
-    }
+/// The driver of one node; `boxes` are the settings of those that are BeyondTrust's.
+fn appliance(
+    settings: &SiteSettings,
+    node: NodeId,
+    boxes: &PerNode<Option<beyondtrust::Settings>>,
+    shared: &Shared,
+) -> Result<Arc<dyn Appliance>, WiringError> {
+    let mut driver = match (&settings.nodes[node], &boxes[node]) {
+        (NodeDriver::Exec { program }, _) => return Ok(Arc::new(exec_node(settings, node, program, shared))),
+        (NodeDriver::BeyondTrust { .. }, Some(driver)) => driver.clone(),
+        (NodeDriver::BeyondTrust { .. }, None) => return Err(fail(node.as_str(), "it has no settings")),
+    };
+    // Where both have hands at the console, an act of one may be done at the other's pages.
+    let other = boxes[node.other()].as_ref().filter(|other| other.console.is_some() && driver.console.is_some());
+    driver.peer.console = other.cloned().map(Box::new);
+    let of = format!("site `{}`, node `{node}`", settings.site.name);
+    let driver = beyondtrust::BeyondTrust::new(driver, shared.clock.clone());
+    Ok(Arc::new(driver.map_err(|error| fail(of, error))?))
 }
 
-fn uses_pages(driver: &NodeDriver) -> bool {
-    matches!(driver, NodeDriver::BeyondTrust { hands: Hands::Console(_), .. })
-}
-
-fn beyondtrust_node(settings: &SiteSettings, node: NodeId, shared: &Shared) -> Result<beyondtrust::Settings, WiringError> {
+fn beyondtrust_node(
+    settings: &SiteSettings,
+    node: NodeId,
+    shared: &Shared,
+) -> Result<Option<beyondtrust::Settings>, WiringError> {
     let of = format!("site `{}`, node `{node}`", settings.site.name);
     let NodeDriver::BeyondTrust { url, client_id, client_secret_file, hands, tls } = &settings.nodes[node] else {
-        return Err(fail(of, "its driver is not `beyondtrust`"));
+        return Ok(None);
     };
     let facts = &settings.site.nodes[node];
-    Ok(beyondtrust::Settings {
+    Ok(Some(beyondtrust::Settings {
         site: settings.site.name.clone(),
         node,
         url: url.clone(),
@@ -104,14 +110,14 @@ fn beyondtrust_node(settings: &SiteSettings, node: NodeId, shared: &Shared) -> R
         peer: peer(settings, node.other()).map_err(|error| fail(&of, error))?,
         limits: beyondtrust::Limits::default(),
         console: console(hands, shared).map_err(|error| fail(&of, error))?,
-    })
+    }))
 }
 
 fn console(hands: &Hands, shared: &Shared) -> Result<Option<beyondtrust::console::Settings>, String> {
     let Hands::Console(console) = hands else { return Ok(None) };
     let credentials = |account: &Account| {
         let password = secret(&account.password_file)?;
-        Ok::<_, String>(beyondtrust::console::Credentials { username: account.username.clone(), password })
+        Ok::<_, String>(beyondtrust::console::Account::new(account.username.clone(), password))
     };
     Ok(Some(beyondtrust::console::Settings {
         login: credentials(&console.login)?,

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use changeover::domain::ids::NodeId;
 use changeover::domain::journal::hex;
 use changeover::domain::labels::Labels;
-use changeover::drivers::appliance::beyondtrust::console::{Credentials, Settings as ConsoleSettings};
+use changeover::drivers::appliance::beyondtrust::console::{Account, Settings as ConsoleSettings};
 use changeover::drivers::appliance::beyondtrust::{BeyondTrust, Limits, Peer, Settings};
 use changeover::drivers::clock::SystemClock;
 use changeover::drivers::tls::{TlsTrust, parse_pin};
@@ -55,7 +55,7 @@ impl Pages {
     }
 
     fn settings(&self, node: NodeId) -> Settings {
-        let credentials = Credentials { username: "admin".to_owned(), password: self.password.into() };
+        let credentials = Account::new("admin".to_owned(), self.password.into());
         let console = ConsoleSettings {
             login: credentials.clone(),
             appliance: credentials,

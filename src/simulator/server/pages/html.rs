@@ -26,6 +26,15 @@ impl Browser<'_> {
         self.keep(typed(StatusCode::OK, "text/html; charset=UTF-8", html))
     }
 
+    /// What every page behind the login shows: a menu that mentions much.
+    fn menu(&self, entry: &str) -> String {
+        let (words, root) = (self.words(), self.part.path());
+        format!(
+            "<nav><a href=\"{root}\">{}</a> {entry} <a href=\"{root}/sso\">SAML</a> <a href=\"{root}/otp\">{}</a></nav>\n",
+            words.status, words.second_factor
+        )
+    }
+
     /// A form that is sent back with a token of its own.
     fn form(&mut self, action: &str, kind: &str, fields: &str) -> String {
         let token = self.pages.sessions.new_token(&self.session);
@@ -65,14 +74,14 @@ impl Browser<'_> {
             Part::Login => (words.management, "/management"),
             Part::Appliance => (words.updates, "/updates"),
         };
-        let links = format!("<nav><a href=\"{root}\">{}</a> <a href=\"{root}{path}\">{name}</a></nav>", words.status);
-        self.page(words.status, &links)
+        let menu = self.menu(&format!("<a href=\"{root}{path}\">{name}</a>"));
+        self.page(words.status, &menu)
     }
 
     pub(super) fn management(&mut self) -> Page {
         let words = self.words();
-        let link = format!("<nav><a href=\"/login/management/failover\">{}</a></nav>", words.failover);
-        self.page(words.management, &link)
+        let menu = self.menu(&format!("<a href=\"/login/management/failover\">{}</a>", words.failover));
+        self.page(words.management, &menu)
     }
 
     /// A button for an act, unless a fault takes it away or gives it other words.
@@ -97,7 +106,8 @@ impl Browser<'_> {
             }
         };
         let form = self.form("/login/management/failover", "", &fields);
-        self.page(words.failover, &format!("<p>{said}</p><p>{state}</p>{form}"))
+        let menu = self.menu("");
+        self.page(words.failover, &format!("{menu}<p>{said}</p><p>{state}</p>{form}"))
     }
 
     fn establish_fields(&mut self) -> String {
@@ -134,7 +144,8 @@ impl Browser<'_> {
                 self.form("/appliance/updates", " enctype=\"multipart/form-data\"", &fields)
             }
         };
-        self.page(words.updates, &format!("<p>{said}</p>{form}"))
+        let menu = self.menu("");
+        self.page(words.updates, &format!("{menu}<p>{said}</p>{form}"))
     }
 
     /// Asks whether an act is meant.

@@ -108,7 +108,7 @@ impl Console {
         let (visit, page) = failover_page(&self.own).await?;
         let there = !page.named(&self.own.labels.words(Label::SyncNow), |kind| kind == Kind::Button).is_empty();
         match &self.peer {
-            Some(peer) if !there && visit.foreign(&page).is_none() => {
+            Some(peer) if !there && visit.strange(&page).is_none() => {
                 let (visit, page) = failover_page(peer).await?;
                 press(&visit, &page, Label::SyncNow, &[], order).await
             }
@@ -197,7 +197,7 @@ fn judge(visit: &Visit<'_>, before: &Page, status: StatusCode, answer: &Page) ->
     if !status.is_success() {
         return doubt(status.as_str());
     }
-    if visit.foreign(answer).is_some() {
+    if visit.strange(answer).is_some() {
         return doubt("none of this page's");
     }
     let errors = visit.door.labels.words(Label::Error);

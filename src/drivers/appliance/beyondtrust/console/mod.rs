@@ -32,31 +32,26 @@ pub use acts::{Console, Outcome};
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// For `/login`, site administration.
-    pub login: Credentials,
+    pub login: Account,
     /// For `/appliance`, the box's administration.
-    pub appliance: Credentials,
+    pub appliance: Account,
     pub labels: Labels,
     /// Where traces are kept.
     pub traces: PathBuf,
 }
 
+/// A user at the pages. Copies share what they know of the box's refusal.
 #[derive(Clone, Debug)]
-pub struct Credentials {
-    pub username: String,
-    pub password: SecretString,
-}
-
-/// An account, and whether the box has refused it.
-struct Account {
+pub struct Account {
     username: String,
     password: SecretString,
-    refused: AtomicBool,
+    /// The last login was refused or left unanswered.
+    refused: Arc<AtomicBool>,
 }
 
 impl Account {
-    fn new(credentials: Credentials) -> Self {
-        let Credentials { username, password } = credentials;
-        Self { username, password, refused: AtomicBool::new(false) }
+    pub fn new(username: String, password: SecretString) -> Self {
+        Self { username, password, refused: Arc::default() }
     }
 }
 
@@ -80,8 +75,8 @@ impl Door {
             trust: settings.tls.clone(),
             limits: settings.limits.clone(),
             labels: console.labels,
-            login: Account::new(console.login),
-            appliance: Account::new(console.appliance),
+            login: console.login,
+            appliance: console.appliance,
             api,
         }
     }

@@ -98,6 +98,14 @@ impl Page {
         words.iter().any(|word| text.contains(&plain(word)))
     }
 
+    /// True if one of these stands in the title or beside a field.
+    pub fn is_headed(&self, words: &[&str]) -> bool {
+        let fields = self.controls.iter().filter(|control| control.kind == Kind::Field);
+        let heads = fields.flat_map(|field| &field.words).chain([&self.title]).map(|text| plain(text));
+        let words: Vec<String> = words.iter().map(|word| plain(word)).collect();
+        heads.into_iter().any(|head| words.iter().any(|word| head.contains(word)))
+    }
+
     pub fn asks_for_password(&self) -> bool {
         self.controls.iter().any(|control| control.kind == Kind::Password)
     }

@@ -54,7 +54,7 @@ impl Console {
         visit.check_box().await?;
         let upload = Upload { page, field, button, package, sha256 };
         match upload.send(visit, &order.trace, &order.decisive).await? {
-            Sent::Answered(status, answer) if status.is_success() && visit.foreign(&answer).is_none() => {
+            Sent::Answered(status, answer) if status.is_success() && visit.strange(&answer).is_none() => {
                 install(visit, &answer, package, order).await
             }
             Sent::Answered(status, answer) => {
@@ -98,7 +98,7 @@ async fn install(visit: &Visit<'_>, page: &Page, package: &Path, order: &Order) 
 /// Reads the page.
 ///
 /// # Errors
-/// It shows another package, or neither a package nor the form for one.
+/// It shows another package.
 fn look(visit: &Visit<'_>, page: &Page, package: &Path) -> Result<Shown, Stop> {
     let labels = &visit.door.labels;
     let name = package.file_name().unwrap_or_default().to_string_lossy();
@@ -108,8 +108,7 @@ fn look(visit: &Visit<'_>, page: &Page, package: &Path) -> Result<Shown, Stop> {
     match (installing, waiting) {
         (true, false) if named => Ok(Shown::Installing),
         (false, true) if named => Ok(Shown::Waiting),
-        (false, false) if visit.foreign(page).is_none() => Ok(Shown::Empty),
-        (false, false) => Err(visit.surprise(page, "no update page")),
+        (false, false) => Ok(Shown::Empty),
         _ => Err(visit.surprise(page, &format!("another package than `{name}`"))),
     }
 }

@@ -57,7 +57,7 @@ impl<'a> Visit<'a> {
         let account = door.account(part);
         if account.refused.load(Ordering::Relaxed) {
             return Err(Stop::Surprise(format!(
-                "user `{}` was refused at {} before; the password is not tried again until the daemon is restarted",
+                "the last login of user `{}` at {} was refused or left unanswered; the password is not tried again until the daemon is restarted",
                 account.username,
                 part.path()
             )));
@@ -174,6 +174,10 @@ impl<'a> Visit<'a> {
             self.account.refused.store(arrived, Ordering::Relaxed);
             fetch.before()
         })?;
+        if status.is_server_error() {
+            self.account.refused.store(false, Ordering::Relaxed);
+            return Err(Stop::Surprise(format!("the login was answered with {status}: {}", self.looks(&page))));
+        }
         if page.asks_for_password() || !status.is_success() {
             return Err(Stop::Surprise(format!(
                 "user `{}` was not let in at {} ({status}: {}); the password is not tried again until the daemon is restarted",
@@ -224,19 +228,20 @@ impl<'a> Visit<'a> {
 
     /// A page in a few words: what it seems to be, its title, and the beginning of its text.
     pub fn looks(&self, page: &Page) -> String {
-        let kind = self.foreign(page).unwrap_or("the page");
+        let kind = self.strange(page).unwrap_or("the page");
         let text = shown(&self.veiled(&page.text));
         format!("{kind} {} (`{}`, it begins `{text}`)", page.url.path(), shown(&page.title))
     }
 
-    /// What a page is that is none of those behind the login.
-    pub fn foreign(&self, page: &Page) -> Option<&'static str> {
-        let says = |label| page.says(&self.door.labels.words(label));
+    /// What a page is that is none of those behind the login. Menus may well mention all of it, so titles and fields count.
+    pub fn strange(&self, page: &Page) -> Option<&'static str> {
+        let words = |label| self.door.labels.words(label);
+        let bare = page.controls.is_empty() && page.links.is_empty();
         match page {
-            page if says(Label::SecondFactor) && !page.controls.is_empty() => Some("a page that asks for a second factor"),
             page if page.asks_for_password() => Some("the login page"),
-            _ if says(Label::SingleSignOn) => Some("a page for single sign-on"),
-            _ if says(Label::Maintenance) => Some("a maintenance page"),
+            page if page.is_headed(&words(Label::SecondFactor)) => Some("a page that asks for a second factor"),
+            page if page.is_headed(&words(Label::SingleSignOn)) => Some("a page for single sign-on"),
+            page if bare && page.says(&words(Label::Maintenance)) => Some("a maintenance page"),
             _ => None,
         }
     }
