@@ -16,7 +16,7 @@ use changeover::domain::ids::NodeId;
 use changeover::domain::journal::hex;
 use changeover::domain::labels::Labels;
 use changeover::drivers::appliance::beyondtrust::console::{Account, Settings as Console};
-use changeover::drivers::appliance::beyondtrust::{BeyondTrust, Limits, Peer, Settings};
+use changeover::drivers::appliance::beyondtrust::{Accounts, BeyondTrust, Credentials, Editions, Limits, Peer, Settings, Share};
 use changeover::drivers::clock::SystemClock;
 use changeover::drivers::tls::TlsTrust;
 use changeover::ports::{ActAnswer, Appliance as _, Intent, NodeAct};
@@ -130,8 +130,10 @@ async fn side(args: &[String]) {
         address: url.host_str().and_then(|host| host.parse().ok()).expect("an address"),
         service: "support.example.com".to_owned(),
         identity: identity.clone(),
-        client_id: "changeover".to_owned(),
-        client_secret: SECRET.into(),
+        editions: Editions::Auto,
+        credentials: Credentials::client("changeover", SECRET.into()),
+        second: None,
+        accounts: Arc::new(Accounts::new(Share::default(), Arc::new(SystemClock))),
         tls: TlsTrust::Ca(std::fs::read(folder.join("ca.pem")).expect("the certificate")),
         peer: Peer { url: url.clone(), identity: identity.clone(), console: None },
         limits: Limits::default(),

@@ -2,6 +2,7 @@
 //!
 //! Secrets are read here, from their files, and handed on in types that cannot be printed.
 
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +11,8 @@ use secrecy::SecretString;
 use url::Url;
 
 use crate::config::{
-    Account, Hands, Hook, HookTarget, NodeDriver, Settings, SiteSettings, TlsTrust, TrafficDriver, TsigAlgorithm, WindowTexts,
+    Account, Accounts, CredentialSet, Editions, Hands, Hook, HookTarget, Leads, Login, NodeDriver, Settings, SiteSettings,
+    TlsTrust, TrafficDriver, TsigAlgorithm, WindowTexts,
 };
 use crate::domain::ids::{NodeId, PerNode};
 use crate::domain::procedure::{BUILT_IN, Procedure};
@@ -46,12 +48,17 @@ pub struct Shared {
     pub programs: Arc<Programs>,
     /// Where acts at the vendor's pages leave their traces.
     pub traces: PathBuf,
+    /// One budget for each API account, whatever sites and nodes name it.
+    pub accounts: Arc<beyondtrust::Accounts>,
 }
 
 impl Shared {
-    pub fn new(state: &Path, clock: Arc<dyn Clock>) -> Self {
-        let programs = Arc::new(Programs::new(state.join("exec"), clock.clone()));
-        Self { programs, traces: state.join("console"), clock }
+    pub fn new(settings: &Settings, clock: Arc<dyn Clock>) -> Self {
+        let Accounts { calls_per_second, calls_per_hour } = settings.accounts;
+        let share = beyondtrust::Share { per_second: calls_per_second, per_hour: calls_per_hour };
+        let accounts = Arc::new(beyondtrust::Accounts::new(share, clock.clone()));
+        let programs = Arc::new(Programs::new(settings.state.join("exec"), clock.clone()));
+        Self { clock, programs, accounts, traces: settings.state.join("console") }
     }
 }
 
@@ -93,7 +100,7 @@ fn beyondtrust_node(
     shared: &Shared,
 ) -> Result<Option<beyondtrust::Settings>, WiringError> {
     let of = format!("site `{}`, node `{node}`", settings.site.name);
-    let NodeDriver::BeyondTrust { url, client_id, client_secret_file, hands, tls } = &settings.nodes[node] else {
+    let NodeDriver::BeyondTrust { url, first, second, editions, hands, tls } = &settings.nodes[node] else {
         return Ok(None);
     };
     let facts = &settings.site.nodes[node];
@@ -104,8 +111,10 @@ fn beyondtrust_node(
         address: facts.address,
         service: settings.site.service.clone(),
         identity: facts.identity.clone(),
-        client_id: client_id.clone(),
-        client_secret: secret(client_secret_file).map_err(|error| fail(&of, error))?,
+        editions: asked(*editions),
+        credentials: credentials(first).map_err(|error| fail(&of, error))?,
+        second: second.as_ref().map(credentials).transpose().map_err(|error| fail(&of, error))?,
+        accounts: shared.accounts.clone(),
         tls: trust(tls).map_err(|error| fail(&of, error))?,
         peer: peer(settings, node.other()).map_err(|error| fail(&of, error))?,
         limits: beyondtrust::Limits::default(),
@@ -115,16 +124,32 @@ fn beyondtrust_node(
 
 fn console(hands: &Hands, shared: &Shared) -> Result<Option<beyondtrust::console::Settings>, String> {
     let Hands::Console(console) = hands else { return Ok(None) };
-    let credentials = |account: &Account| {
+    let user = |account: &Account| {
         let password = secret(&account.password_file)?;
         Ok::<_, String>(beyondtrust::console::Account::new(account.username.clone(), password))
     };
     Ok(Some(beyondtrust::console::Settings {
-        login: credentials(&console.login)?,
-        appliance: credentials(&console.appliance)?,
+        login: user(&console.login)?,
+        appliance: user(&console.appliance)?,
         labels: console.labels.clone(),
         traces: shared.traces.clone(),
     }))
+}
+
+fn credentials(set: &CredentialSet) -> Result<beyondtrust::Credentials, String> {
+    let (name, secret) = (set.name.as_str(), secret(&set.secret_file)?);
+    Ok(match set.login {
+        Login::Client => beyondtrust::Credentials::client(name, secret),
+        Login::User => beyondtrust::Credentials::user(name, secret),
+    })
+}
+
+fn asked(editions: Editions) -> beyondtrust::Editions {
+    match editions {
+        Editions::Auto => beyondtrust::Editions::Auto,
+        Editions::Xml => beyondtrust::Editions::Xml,
+        Editions::V2 => beyondtrust::Editions::V2,
+    }
 }
 
 fn exec_node(settings: &SiteSettings, node: NodeId, program: &[String], shared: &Shared) -> exec::Exec {
@@ -180,18 +205,37 @@ fn traffic(
             let driver = exec_traffic::Settings { site, entry, program, service, addresses, read_limit: exec::READ_LIMIT };
             Ok(Arc::new(exec_traffic::ExecTraffic::new(driver, shared.programs.clone(), shared.clock.clone())))
         }
-        TrafficDriver::Manual { servers, record } => {
-            let driver = manual::Settings { site, record: record.clone(), servers: servers.clone(), addresses };
+        TrafficDriver::Manual { servers, resolvers, records, leads } => {
+            let (servers, resolvers) = (servers.clone(), resolvers.clone());
+            let driver = manual::Settings {
+                site,
+                records: records.clone(),
+                servers,
+                resolvers,
+                leads: leads_of(leads.as_ref(), addresses),
+            };
             Ok(Arc::new(manual::Manual::new(driver, shared.clock.clone()).map_err(|error| fail(of, error))?))
         }
-        TrafficDriver::Rfc2136 { primary, servers, zone, record, ttl, tsig_name, tsig_algorithm, tsig_secret_file } => {
+        TrafficDriver::Rfc2136 {
+            primary,
+            servers,
+            resolvers,
+            zone,
+            records,
+            leads,
+            ttl,
+            tsig_name,
+            tsig_algorithm,
+            tsig_secret_file,
+        } => {
             let driver = rfc2136::Settings {
                 site,
                 primary: *primary,
                 servers: servers.clone(),
+                resolvers: resolvers.clone(),
                 zone: zone.clone(),
-                record: record.clone(),
-                addresses,
+                records: records.clone(),
+                leads: leads_of(leads.as_ref(), addresses),
                 ttl: ttl.unwrap_or(DEFAULT_TTL_SECS),
                 tsig_name: tsig_name.clone(),
                 tsig_algorithm: algorithm(*tsig_algorithm).to_owned(),
@@ -199,6 +243,15 @@ fn traffic(
             };
             Ok(Arc::new(rfc2136::Rfc2136::new(driver, shared.clock.clone()).map_err(|error| fail(of, error))?))
         }
+    }
+}
+
+/// What the entry says, else the nodes' own addresses.
+fn leads_of(leads: Option<&Leads>, addresses: PerNode<IpAddr>) -> rfc2136::Leads {
+    match leads {
+        Some(Leads::Addresses(addresses)) => rfc2136::Leads::Addresses(addresses.clone()),
+        Some(Leads::Names(names)) => rfc2136::Leads::Names(names.clone()),
+        None => rfc2136::Leads::Addresses(addresses.map(|address| vec![address])),
     }
 }
 
@@ -240,7 +293,7 @@ pub fn hooks(settings: &Settings, journal: &Arc<dyn Journal>) -> Result<WiredHoo
 /// Makes every driver and hook and drops them again: finds secrets and certificates that can be read and not used. Nothing is
 /// sent, started or written.
 pub fn rehearse(settings: &Settings, clock: Arc<dyn Clock>) -> Vec<WiringError> {
-    let shared = Shared::new(&settings.state, clock);
+    let shared = Shared::new(settings, clock);
     let hooks = settings.alerts.iter().chain(&settings.exports).filter_map(|hook| notifier(hook).err());
     hooks.chain(settings.sites.iter().filter_map(|settings| site(settings, &shared).err())).collect()
 }

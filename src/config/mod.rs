@@ -14,6 +14,7 @@ mod freezes;
 mod gates;
 mod hooks;
 pub mod keys;
+mod leads;
 mod load;
 mod main_file;
 mod nodes;
@@ -37,8 +38,8 @@ pub use load::load;
 pub use problem::{ConfigErrors, Problem};
 pub use reference::reference;
 pub use settings::{
-    ANY_EVENT, Account, Api, Console, Effective, Hands, Hook, HookTarget, Log, LogFormat, NodeDriver, Settings, SiteSettings,
-    TlsTrust, TrafficDriver, TsigAlgorithm, WindowTexts,
+    ANY_EVENT, Account, Accounts, Api, Console, CredentialSet, Editions, Effective, Hands, Hook, HookTarget, Leads, Log,
+    LogFormat, Login, NodeDriver, Settings, SiteSettings, TlsTrust, TrafficDriver, TsigAlgorithm, WindowTexts,
 };
 pub use show::show;
 pub use wiring::{check_files, no_site, unknown_procedures, warnings};

@@ -15,13 +15,14 @@ use super::booking;
 use super::event::{Baseline, Cause, Event, Evidence, Verdict, WaitingOn};
 use super::ids::{NodeId, RunId};
 use super::journal::Record;
+use super::resolvers;
 use super::rules::Rule;
 use super::run::Run;
 use super::sheet;
 use late::goes_home;
 
 /// The alerts of the contract, and those that were added since.
-pub const NAMES: [&str; 27] = [
+pub const NAMES: [&str; 28] = [
     "sync_failed",
     "step_failed",
     "by_operator",
@@ -38,6 +39,7 @@ pub const NAMES: [&str; 27] = [
     "held",
     "in_doubt",
     "node_unreachable",
+    "access_refused",
     "role_conflict",
     "stray_session",
     "not_serving",
@@ -210,9 +212,11 @@ fn sayings(before: &Run, run: &Run, record: &Record, event: &Event) -> Vec<Sayin
         Event::StepDone { evidence: Evidence::Drained { left, found }, .. } if left.is_anybody() => {
             preflight::drain_limit(before, *left, found)
         }
-        Event::StepDone { .. } if before.step().is_some_and(|step| step.kind == Kind::SwitchTraffic) => {
-            let summary = format!("`{}` leads to node `{}` on every server", run.plan.service, run.survivor);
-            vec![say("traffic_switched", Severity::Info, summary, "watch the service; clients follow as their caches expire")]
+        Event::StepDone { evidence, .. } if before.step().is_some_and(|step| step.kind == Kind::SwitchTraffic) => {
+            let found = if let Evidence::Seen { found, .. } = evidence { format!(": {found}") } else { String::new() };
+            let severity = if resolvers::names_unexplained(&found) { Severity::Warning } else { Severity::Info };
+            let summary = format!("`{}` leads to node `{}` on every server{found}", run.plan.service, run.survivor);
+            vec![say("traffic_switched", severity, summary, "watch the service; clients follow as their caches expire")]
         }
         Event::Noticed { notice, raised: false, message, .. } => notices::over(*notice, message),
         Event::Finished { .. } => {
@@ -332,6 +336,15 @@ pub fn hint_of(code: &str, run: &Run) -> String {
         "warning_not_accepted" => {
             format!("look at each; accept it by its name: `changeover accept {id} NAME --reason …`; or put it right, {resume}")
         }
+        "access_refused" => format!(
+            "check the API account at that node (/login > Management > API Configuration): there, enabled, not locked, its secret; \
+             {}",
+            if run.hold().is_some() {
+                resume
+            } else {
+                format!("then `changeover hold {id}` and `changeover resume {id}`: resuming tries it again")
+            }
+        ),
         "drain_limit" => format!("ask the users who are left to finish, or end their sessions in the console, {resume}"),
         "rejected" => gates::after_rejection(run),
         "gate_expired" => format!(

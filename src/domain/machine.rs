@@ -128,6 +128,7 @@ pub fn begin(id: RunId, plan: Box<Plan>, actor: &str, at: Timestamp) -> Run {
         checked: None,
         accepted: Vec::new(),
         settings: Frozen::default(),
+        ttl: None,
         plan,
     };
     match run.plan.adopted.clone() {

@@ -18,6 +18,7 @@ use super::run::Run;
 use super::settings;
 use super::site::{Observation, Role, SyncFact, TrafficLook};
 use super::step::Step;
+use super::ttl;
 use super::waiver;
 use super::window::calendar::Calendar;
 
@@ -30,6 +31,8 @@ pub struct Reading {
     pub error: Option<String>,
     /// Since when looks have failed without a break.
     pub silent_since: Option<Timestamp>,
+    /// Since when the node answers, and only that we may not read it: that tells nothing of the node.
+    pub refused_since: Option<Timestamp>,
     /// The last silence that ended: its first failed look, and the answer after it.
     pub last_silence: Option<(Timestamp, Timestamp)>,
     /// The first of the readings, without a break, that agree with the current one in every fact that proofs use.
@@ -61,6 +64,13 @@ impl Reading {
         }
     }
 
+    /// Takes in one look's answer that access is refused. The node is there: a silence ends with it.
+    pub fn refused(&mut self, why: String, now: Timestamp) {
+        let (refused_since, silence) = (Some(self.refused_since.unwrap_or(now)), self.silent_since);
+        let last_silence = silence.map(|since| (since, now)).or(self.last_silence);
+        *self = Self { error: Some(why), refused_since, last_silence, ..Self::default() };
+    }
+
     fn answered(&mut self, observation: Observation) {
         let steady = self.current.as_ref().is_some_and(|before| agree(before, &observation));
         self.steady_since = self.steady_since.filter(|_| steady).or(Some(observation.at));
@@ -76,7 +86,7 @@ impl Reading {
         }
         self.last_silence = self.silent_since.take().map(|since| (since, observation.at)).or(self.last_silence);
         self.current = Some(observation);
-        self.error = None;
+        (self.error, self.refused_since) = (None, None);
     }
 
     /// True if two readings, the later of which is the current one and more than the cache time after the earlier, both show a
@@ -127,6 +137,11 @@ impl Reading {
         self.current.as_ref()?.last_sync.as_ref()
     }
 
+    /// How long access has been refused.
+    pub fn refused_for(&self, now: Timestamp) -> SignedDuration {
+        self.refused_since.map_or(SignedDuration::ZERO, |since| now.duration_since(since))
+    }
+
     /// How long looks have failed.
     pub fn silent_for(&self, now: Timestamp) -> SignedDuration {
         self.silent_since.map_or(SignedDuration::ZERO, |since| now.duration_since(since))
@@ -149,6 +164,8 @@ pub struct TrafficReading {
     pub looks: Vec<Result<TrafficLook, String>>,
     /// Looks without a break that named the same node.
     pub steady_count: u32,
+    /// The first of the looks without a break that named the same node.
+    target_since: Option<Timestamp>,
     /// Since when some look has failed at every try.
     unread_since: Option<Timestamp>,
 }
@@ -157,7 +174,15 @@ impl TrafficReading {
     pub fn take(&mut self, looks: Vec<Result<TrafficLook, String>>) {
         let before = self.target();
         self.looks = looks;
-        self.steady_count = if self.target() == before { self.steady_count.saturating_add(1) } else { 1 };
+        let same = self.target() == before;
+        self.steady_count = if same { self.steady_count.saturating_add(1) } else { 1 };
+        let latest = self.looks.iter().flatten().map(|look| look.at).max();
+        self.target_since = self.target_since.filter(|_| same).or(latest).filter(|_| self.target().is_some());
+    }
+
+    /// Since when every answer is seen to name the same node.
+    pub fn target_since(&self) -> Option<Timestamp> {
+        self.target_since
     }
 
     /// Says when the last looks were taken.
@@ -280,6 +305,8 @@ impl World {
             unrehearsed: rehearsal::stands_against(&run.plan, &self.released, self.now),
             waived: waiver::in_force(run, step, self),
             settings: self.settings_fact(run),
+            ttl: ttl::fact(run, step, self),
+            lowered: run.ttl.as_ref().is_some_and(ttl::Lowered::is_left),
         }
     }
 

@@ -23,6 +23,7 @@ use crate::domain::world::World;
 use crate::ports::{ReadError, Recall, StoreError};
 
 use super::Around;
+use super::access;
 use super::api::{Problem, Snapshot, Word};
 use super::evidence::Memory;
 use super::look::{Busy, Seen};
@@ -165,7 +166,11 @@ impl Runner {
 
     /// Records what was decided and does what it asks for.
     async fn follow(&mut self, event: Event, why: String) -> Result<(), Stopped> {
+        let accounts = access::may_change(self.run(), &event);
         let commands = self.record(&event, &why, "daemon").await?;
+        if accounts {
+            access::told(&self.readers, false).await;
+        }
         self.carry_out(&commands).await
     }
 
@@ -233,6 +238,11 @@ impl Runner {
         let found = self.beside_words(work).await?;
         Arc::make_mut(&mut self.world).package = Some(found);
         Ok(())
+    }
+
+    /// A person lets the run go on: credentials that were refused may be tried once more.
+    pub async fn reopen_access(&self) {
+        access::told(&self.readers, true).await;
     }
 
     /// As [`Runner::look`], from within the taking of a word: nothing else is taken meanwhile.
@@ -319,7 +329,7 @@ impl Runner {
     /// What the act of the current step is busy with.
     fn busy(&self) -> Option<Busy> {
         let step = self.run().step()?;
-        if step.kind == Kind::SwitchTraffic { Some(Busy::Traffic) } else { step.node.map(Busy::Node) }
+        if step.kind.is_of_traffic() { Some(Busy::Traffic) } else { step.node.map(Busy::Node) }
     }
 
     /// Nothing to do: until the next look is useful, or a person speaks.
@@ -356,6 +366,8 @@ impl Runner {
         let cap = match &self.run().phase {
             Phase::Waiting { on: WaitingOn::Soak, .. } | Phase::Finished(_) => minute * 5,
             Phase::Waiting { on: WaitingOn::Gate | WaitingOn::Window, .. } | Phase::Held(_) => minute,
+            // Caches forget in their own time: nothing is to be seen of it.
+            Phase::Waiting { on: WaitingOn::Traffic, until: Some(_), .. } => minute,
             _ => SignedDuration::from_secs(10).max(self.readers.cache_time() / 4),
         };
         let millis = FIRST_MILLIS * 1.5_f64.powi(i32::try_from(self.idle_looks.min(64)).unwrap_or(64));

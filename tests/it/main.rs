@@ -1,12 +1,14 @@
 //! One integration binary, a module per subject.
 
 mod abort;
+mod accounts;
 mod adopt;
 mod alerts;
 mod api;
 mod audit;
 mod beyondtrust;
 mod by_hand;
+mod cached;
 mod calendar;
 mod chain;
 mod changes;
@@ -37,13 +39,16 @@ mod handover;
 mod journals;
 #[cfg(feature = "test-kill")]
 mod kill;
+mod knot;
 mod layering;
 mod machine;
 mod memory;
+mod name_servers;
 mod named;
 mod nodes;
 mod out_of_band;
 mod people;
+mod powerdns;
 mod preflight;
 mod prove;
 mod rehearsal;
@@ -60,10 +65,12 @@ mod stop_here;
 mod store;
 mod storms;
 mod switch_back;
+mod switch_ends;
 mod sync_failures;
 mod telephone;
 mod tokens;
 mod troubles;
+mod ttl;
 mod untouched;
 mod vendor;
 mod waivers;

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use hyper::body::Incoming;
+use hyper::header::{HeaderValue, RETRY_AFTER};
 use hyper::{Method, StatusCode};
 use jiff::SignedDuration;
 
@@ -18,15 +19,19 @@ use super::form::Form;
 use super::listen::{Answer, Answerer, Call, json, text, typed};
 use super::pages;
 use super::reporting;
+use super::tokens::{self, Moment};
+use super::v2;
 use super::xml::{self, Api, Member, Rep};
 use crate::domain::ids::NodeId;
 use crate::simulator::faults::Fault;
 use crate::simulator::files;
 use crate::simulator::world::{Facts, Refusal, SwapRole, World};
 
+/// What the fault `too-many-calls` asks callers to wait.
+const TOO_MANY: SignedDuration = SignedDuration::from_secs(5);
 /// A health answer may be this old, run time.
 const HEALTH_AGE: SignedDuration = SignedDuration::from_secs(60);
-type Response = hyper::Response<http_body_util::Full<bytes::Bytes>>;
+pub(super) type Response = hyper::Response<http_body_util::Full<bytes::Bytes>>;
 
 const XML: &str = "text/xml; charset=UTF-8";
 const NO_SESSIONS: &str = "No sessions found for the given search criteria.";
@@ -52,7 +57,7 @@ impl Answerer for NodeDoor {
         }
         self.shared.counts.count(&call);
         let mut room = Room { shared: &self.shared, world: &mut world, node };
-        room.route(&call)
+        room.within_rate(&call)
     }
 
     fn is_file(&self, call: &Call) -> bool {
@@ -68,21 +73,50 @@ impl Answerer for NodeDoor {
 }
 
 /// One call at one box, with the world held still.
-struct Room<'a> {
-    shared: &'a Shared,
-    world: &'a mut World,
-    node: NodeId,
+pub(super) struct Room<'a> {
+    pub(super) shared: &'a Shared,
+    pub(super) world: &'a mut World,
+    pub(super) node: NodeId,
 }
 
 impl Room<'_> {
+    /// Calls with an account count towards its limits, and are told how much of them is left.
+    fn within_rate(&mut self, call: &Call) -> Answer {
+        let Some(account) = self.account(call) else { return self.route(call) };
+        let (limits, now) = (self.shared.limits, self.world.now());
+        let counted = self.shared.rates().count(&account, limits, now);
+        let refused = self.world.faults.take(Fault::TooManyCalls, self.node, "call");
+        let mut answer = match counted {
+            Ok(()) if !refused => self.route(call)?,
+            counted => too_many(counted.err().unwrap_or(TOO_MANY)),
+        };
+        self.shared.rates().tell(&account, limits, answer.headers_mut());
+        Some(answer)
+    }
+
+    /// The account that a call is made with, if it is one of ours.
+    fn account(&self, call: &Call) -> Option<String> {
+        let header = call.authorization.as_deref();
+        match tokens::basic(header) {
+            Some((id, _)) => Some(id),
+            None => self.shared.tokens(self.node).accepts(header, self.moment()),
+        }
+    }
+
+    pub(super) fn moment(&self) -> Moment {
+        let node = self.world.node(self.node);
+        Moment { now: self.world.now(), boots: node.boots, overwritten: node.account_overwritten }
+    }
+
     fn route(&mut self, call: &Call) -> Answer {
         let read = call.method == Method::GET || call.method == Method::POST;
-        let answer = match call.path.as_str() {
+        let answer = match self.known_path(&call.path).unwrap_or_default() {
             "/oauth2/token" if call.method == Method::POST => self.token(call),
             "/check_health" if call.method == Method::GET => return self.probe(),
             "/" if call.method == Method::GET => self.site_page(),
-            "/api/command" | "/api/backup" | "/api/reporting" if read => return self.api(call),
             path if pages::is_page(path) => return pages::answer(self.shared, self.world, self.node, call),
+            path @ ("/api/command" | "/api/backup" | "/api/reporting") if read => return self.api(path, call),
+            path if path.starts_with(v2::BASE) && self.generation().has_v2() => return self.v2(call),
             path if path.starts_with(configuration::BASE) => self.configuration(call),
             "/oauth2/token" | "/check_health" | "/" | "/api/command" | "/api/backup" | "/api/reporting" => {
                 text(StatusCode::METHOD_NOT_ALLOWED, "method not allowed")
@@ -92,15 +126,15 @@ impl Room<'_> {
         Some(answer)
     }
 
-    fn token(&mut self, call: &Call) -> hyper::Response<http_body_util::Full<bytes::Bytes>> {
+    fn token(&mut self, call: &Call) -> Response {
         let form = Form::read("", &call.body);
         if form.value("grant_type") != Some("client_credentials") {
             return json(StatusCode::BAD_REQUEST, &serde_json::json!({"error": "unsupported_grant_type"}));
         }
         let refused = self.world.faults.take(Fault::LoginRefused, self.node, "login");
-        let boots = self.world.node(self.node).boots;
+        let moment = self.moment();
         let mut tokens = self.shared.tokens(self.node);
-        let issued = if refused { None } else { tokens.issue(call.authorization.as_deref(), boots) };
+        let issued = if refused { None } else { tokens.issue(call.authorization.as_deref(), moment) };
         match issued {
             Some(token) => {
                 let life = tokens.lifetime_secs();
@@ -115,14 +149,14 @@ impl Room<'_> {
 
     /// The probe without credentials.
     fn probe(&mut self) -> Answer {
-        let facts = self.health("probe")?;
+        let facts = self.health("probe", false)?;
         Some(match facts.healthy {
             true => text(StatusCode::OK, "1"),
             false => text(StatusCode::INTERNAL_SERVER_ERROR, "0"),
         })
     }
 
-    fn site_page(&self) -> hyper::Response<http_body_util::Full<bytes::Bytes>> {
+    fn site_page(&self) -> Response {
         if !self.world.takes_clients(self.node) {
             return text(StatusCode::SERVICE_UNAVAILABLE, "This site is not available here.");
         }
@@ -132,27 +166,19 @@ impl Room<'_> {
         typed(StatusCode::OK, "text/html; charset=UTF-8", page)
     }
 
-    fn configuration(&self, call: &Call) -> Response {
+    fn configuration(&mut self, call: &Call) -> Response {
         match self.denied(call) {
             Some(denied) => denied,
             None => configuration::answer(&self.world.node(self.node).settings, call, self.world.now()),
         }
     }
 
-    fn denied(&self, call: &Call) -> Option<Response> {
-        let boots = self.world.node(self.node).boots;
-        let accepted = self.shared.tokens(self.node).accepts(call.authorization.as_deref(), boots);
-        let body = serde_json::json!({"error": "access_denied", "message": "The resource owner or server denied the request."});
-        (!accepted).then(|| json(StatusCode::UNAUTHORIZED, &body))
-    }
-
-    fn api(&mut self, call: &Call) -> Answer {
+    fn api(&mut self, path: &str, call: &Call) -> Answer {
         if let Some(denied) = self.denied(call) {
             return Some(denied);
         }
-        let body_is_form = call.content_type.starts_with("application/x-www-form-urlencoded");
-        let form = Form::read(&call.query, if body_is_form { &call.body } else { &[] });
-        match call.path.as_str() {
+        let form = Form::of(call);
+        match path {
             "/api/backup" => {
                 let body = files::backup(self.world, self.node);
                 Some(typed(StatusCode::OK, "application/octet-stream", body))
@@ -162,8 +188,9 @@ impl Room<'_> {
         }
     }
 
-    fn health(&mut self, door: &'static str) -> Option<Facts> {
-        let cached = self.world.faults.active(Fault::HealthCached, self.node);
+    /// What a door tells; it may be up to a minute old where that door or the whole box keeps its answers.
+    pub(super) fn health(&mut self, door: &'static str, keeps: bool) -> Option<Facts> {
+        let cached = keeps || self.world.faults.active(Fault::HealthCached, self.node);
         let age = if cached { HEALTH_AGE } else { SignedDuration::ZERO };
         self.world.facts_at(self.node, door, age)
     }
@@ -185,7 +212,7 @@ impl Room<'_> {
     }
 
     fn check_health(&mut self) -> Answer {
-        let facts = self.health("check_health")?;
+        let facts = self.health("check_health", false)?;
         let status = if facts.healthy { StatusCode::OK } else { StatusCode::INTERNAL_SERVER_ERROR };
         Some(typed(status, XML, xml::health(&facts, &self.shared.hosts[self.node])))
     }
@@ -252,6 +279,12 @@ impl Room<'_> {
             Err(failed) => error(&failed.to_string()),
         }
     }
+}
+
+fn too_many(again: SignedDuration) -> Response {
+    let mut answer = text(StatusCode::TOO_MANY_REQUESTS, "Too many requests.");
+    answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from(again.as_secs().max(1)));
+    answer
 }
 
 fn vendor_text(refusal: &Refusal) -> String {

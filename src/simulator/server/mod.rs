@@ -3,17 +3,21 @@
 //! Both nodes listen on one common port at addresses of their own and carry the same certificate. Everything is bound to
 //! loopback only. The world moves in run time: a task waits for its next event, and each call first brings it up to now.
 
+mod access;
 mod appliance;
 mod certificate;
 mod configuration;
 mod control;
 mod counts;
 mod form;
+pub mod generation;
 mod listen;
 mod pages;
+mod rates;
 mod reporting;
 mod serve;
 mod tokens;
+mod v2;
 mod xml;
 
 use std::collections::BTreeMap;
@@ -32,12 +36,17 @@ use crate::domain::ids::{NodeId, PerNode};
 use crate::domain::version::Version;
 use crate::ports::Clock;
 
+use self::access::OldUser;
 use self::appliance::NodeDoor;
 use self::certificate::Certificate;
 use self::control::ControlDoor;
 use self::counts::Counts;
+use self::generation::{Generation, Login};
 use self::pages::Pages;
-use self::tokens::Tokens;
+use self::rates::Rates;
+pub use self::rates::{Busiest, Limits as RateLimits};
+use self::tokens::{Account, Tokens};
+pub use self::tokens::{LOCKED_AFTER, Logins};
 use super::faults::{Fault, Planned};
 use super::world::{World, WorldOptions, lock};
 pub use pages::Language;
@@ -61,6 +70,7 @@ pub struct SimulatorOptions {
     pub control: SocketAddr,
     /// The name that users and clients use.
     pub service: String,
+    /// Of the API account; releases before 16.1 take it as a user's name, and its secret as the password.
     pub client_id: String,
     pub client_secret: SecretString,
     /// The user of the pages, `/login` and `/appliance` alike.
@@ -68,6 +78,10 @@ pub struct SimulatorOptions {
     pub password: SecretString,
     /// The language of each node's pages.
     pub languages: PerNode<Language>,
+    /// A second API account at both nodes, by client id and secret.
+    pub second_client: Option<(String, SecretString)>,
+    /// What an account may call; beyond it the answer is 429.
+    pub rates: RateLimits,
     /// Life of the API's tokens, machine time.
     pub token_lifetime: Duration,
     /// Health answers are up to 60 s old, as the vendor says.
@@ -91,6 +105,8 @@ impl SimulatorOptions {
             password: client_secret.clone(),
             languages: PerNode::default(),
             client_secret,
+            second_client: None,
+            rates: RateLimits::default(),
             token_lifetime: tokens::LIFETIME,
             health_cached: true,
             world: WorldOptions::new(clock.now(), from, to),
@@ -128,6 +144,9 @@ pub(super) struct Shared {
     service: String,
     company: String,
     counts: Counts,
+    rates: Mutex<Rates>,
+    limits: RateLimits,
+    old_user: OldUser,
 }
 
 impl Shared {
@@ -142,6 +161,15 @@ impl Shared {
             world.set_leads_to(leads_to);
         }
         world
+    }
+
+    fn rates(&self) -> MutexGuard<'_, Rates> {
+        self.rates.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What has become of each account at a node.
+    fn logins(&self, node: NodeId) -> BTreeMap<String, Logins> {
+        self.tokens(node).logins().into_iter().collect()
     }
 
     fn tokens(&self, node: NodeId) -> MutexGuard<'_, Tokens> {
@@ -231,6 +259,21 @@ impl Simulator {
         pages.received.as_ref().map(|package| (package.name.clone(), package.bytes, package.sha256.clone()))
     }
 
+    /// How often each API account called, over both nodes.
+    pub fn rates(&self) -> BTreeMap<String, Busiest> {
+        self.shared.rates().all()
+    }
+
+    /// The logins of each API account at a node.
+    pub fn logins(&self, node: NodeId) -> BTreeMap<String, Logins> {
+        self.shared.logins(node)
+    }
+
+    /// Ends every token of a node, as a change of the account's secret does.
+    pub fn revoke_tokens(&self, node: NodeId) {
+        self.shared.tokens(node).revoke();
+    }
+
     /// To be called, with no lock of the zone held, whenever the service's name has moved: dates the move exactly, where
     /// waiting for the next look at the name would date it up to 50 ms of machine time late.
     pub fn name_watcher(&self) -> Arc<dyn Fn() + Send + Sync> {
@@ -282,7 +325,7 @@ fn share(options: &SimulatorOptions, hosts: PerNode<String>, addresses: PerNode<
     }
     let tokens = |node: NodeId| {
         let seed = options.world.seed.wrapping_mul(2).wrapping_add(u64::from(node == NodeId::B));
-        Mutex::new(Tokens::new(options.client_id.clone(), options.client_secret.clone(), options.token_lifetime, seed))
+        Mutex::new(Tokens::new(accounts(options), options.token_lifetime, seed))
     };
     let pages = |node: NodeId| {
         let (username, password) = (options.username.clone(), options.password.clone());
@@ -299,7 +342,22 @@ fn share(options: &SimulatorOptions, hosts: PerNode<String>, addresses: PerNode<
         service: options.service.clone(),
         company: "Example Company".to_owned(),
         counts: Counts::default(),
+        rates: Mutex::default(),
+        limits: options.rates,
+        old_user: old_user(options),
     }
+}
+
+fn accounts(options: &SimulatorOptions) -> Vec<Account> {
+    let first = Account { client_id: options.client_id.clone(), secret: options.client_secret.clone() };
+    let second = options.second_client.clone().map(|(client_id, secret)| Account { client_id, secret });
+    std::iter::once(first).chain(second).collect()
+}
+
+/// One account for both logins: the client id is the user's name, the secret its password.
+fn old_user(options: &SimulatorOptions) -> OldUser {
+    let was_used = Generation::of(&options.world.from.version).login() == Login::Password;
+    OldUser { name: options.client_id.clone(), password: options.client_secret.clone(), was_used }
 }
 
 async fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {

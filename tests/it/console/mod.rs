@@ -11,7 +11,7 @@ use changeover::domain::ids::NodeId;
 use changeover::domain::journal::hex;
 use changeover::domain::labels::Labels;
 use changeover::drivers::appliance::beyondtrust::console::{Account, Settings as ConsoleSettings};
-use changeover::drivers::appliance::beyondtrust::{BeyondTrust, Limits, Peer, Settings};
+use changeover::drivers::appliance::beyondtrust::{Accounts, BeyondTrust, Credentials, Editions, Limits, Peer, Settings, Share};
 use changeover::drivers::clock::SystemClock;
 use changeover::drivers::tls::{TlsTrust, parse_pin};
 use changeover::ports::{ActAnswer, Appliance as _, Intent, NodeAct};
@@ -70,8 +70,10 @@ impl Pages {
             address: self.simulator.nodes[node].ip(),
             service: self.simulator.service.clone(),
             identity: self.simulator.identities[node].clone(),
-            client_id: "changeover".to_owned(),
-            client_secret: "a secret".into(),
+            editions: Editions::Auto,
+            credentials: Credentials::client("changeover", "a secret".into()),
+            second: None,
+            accounts: Arc::new(Accounts::new(Share::default(), Arc::new(SystemClock))),
             tls: TlsTrust::Pins(vec![parse_pin(&self.simulator.pin).unwrap()]),
             peer: Peer { url: url(node.other()), identity: self.simulator.identities[node.other()].clone(), console: None },
             limits: Limits::default(),

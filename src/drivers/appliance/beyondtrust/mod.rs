@@ -3,24 +3,32 @@
 //! What the vendor's interfaces can do is done over them: reading (command API), backup, extraction (reporting API). The rest
 //! has no interface: it is done at the vendor's pages (`hands = "console"`, see [`console`]), or the answer to such an act is
 //! [`ActAnswer::ByOperator`] with exact instructions (`hands = "operator"`, and whenever the pages show something unexpected).
-//! Its effect is then seen in the readings either way. The XML edition is used throughout, because it exists on both boxes also when only one is updated.
+//! Its effect is then seen in the readings either way. The XML edition is the base, because it exists
+//! on both boxes also when only one is updated; where a box has the JSON edition too, both are asked and must agree.
 //! Each answer is tied to its box by the GUID in it; before an act over an interface without one, it is read anew.
 //! Imports: ports and domain only.
 
+mod access;
+mod accounts;
 mod backup;
+mod budget;
+mod changes;
 mod client;
 mod configuration;
 pub mod console;
+mod credentials;
 mod download;
+mod edition;
 mod health;
 mod instructions;
-mod pace;
+mod old_login;
 mod probe;
 mod reader;
 mod reporting;
 mod sessions;
 mod terminate;
 mod token;
+mod v2;
 mod xml;
 
 #[cfg(test)]
@@ -32,11 +40,12 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use jiff::{SignedDuration, Timestamp};
-use secrecy::SecretString;
 use url::Url;
 
+use self::access::Access;
 use self::client::{Api, CallError};
 use self::console::{Console, Outcome};
+use self::health::Health;
 use self::probe::Probe;
 use self::reader::{BoxReader, Reads};
 use crate::domain::console::People;
@@ -46,11 +55,18 @@ use crate::domain::site::{Hands, Observation};
 use crate::drivers::tls::{self, Names, TlsError, TlsTrust};
 use crate::ports::{ActAnswer, Appliance, Clock, Intent, NodeAct, ReadError, Reader, Recall};
 
+pub use self::accounts::Accounts;
+pub use self::budget::Share;
 pub use self::client::Limits;
+pub use self::credentials::{Account, Credentials};
+pub use self::edition::Editions;
 
 /// The vendor documents that an answer may be this old when asked for more than once a minute (for the v2 edition; assumed
-/// for the XML edition too).
+/// for the XML edition too). Where both are asked either may be, so a reading is never taken for younger.
 const CACHE_TIME: SignedDuration = SignedDuration::from_secs(60);
+
+/// For a list of all settings, some hundred short calls.
+const LISTING_TIME: SignedDuration = SignedDuration::from_mins(10);
 
 /// One node and how it is reached.
 #[derive(Clone, Debug)]
@@ -65,8 +81,13 @@ pub struct Settings {
     pub service: String,
     /// The box's GUID, 32 hex digits.
     pub identity: String,
-    pub client_id: String,
-    pub client_secret: SecretString,
+    /// Which editions of the command API are asked.
+    pub editions: Editions,
+    pub credentials: Credentials,
+    /// Tried once where the first set is refused.
+    pub second: Option<Credentials>,
+    /// Shared by all drivers of the process.
+    pub accounts: Arc<Accounts>,
     pub tls: TlsTrust,
     pub peer: Peer,
     pub limits: Limits,
@@ -194,8 +215,9 @@ impl BeyondTrust {
     }
 
     async fn end_sessions(&self) -> Result<ActAnswer, CallError> {
-        self.check_box().await?;
-        let ended = terminate::end_sessions(&self.api, self.clock.now()).await?;
+        let health = self.check_box().await?;
+        let by_v2 = self.reader.ends_sessions_by_v2(&health).await?;
+        let ended = terminate::end_sessions(&self.api, self.clock.now(), by_v2).await?;
         tracing::info!(site = %self.settings.site, node = %self.settings.node, ended, "sessions were ended");
         Ok(ActAnswer::accepted())
     }
@@ -206,11 +228,11 @@ impl BeyondTrust {
     }
 
     /// R13: neither backup nor report shows which box gave it, so the GUID is read at the same address directly before.
-    async fn check_box(&self) -> Result<(), CallError> {
-        let found = self.reader.health().await?.identity;
-        let expected = &self.settings.identity;
-        if found == *expected {
-            return Ok(());
+    async fn check_box(&self) -> Result<Health, CallError> {
+        let health = self.reader.health().await?;
+        let (found, expected) = (&health.identity, &self.settings.identity);
+        if found == expected {
+            return Ok(health);
         }
         Err(CallError::Unusable(format!("expected the box with GUID {expected}, found {found}; nothing was asked of it (R13)")))
     }
@@ -218,7 +240,16 @@ impl BeyondTrust {
     /// The settings over the configuration API. Its answers carry no identity, so that is read first, at the same address.
     async fn list(&self) -> Result<Told, CallError> {
         self.check_box().await?;
-        match self.reader.listing().await {
+        // A list can wait for its turn, but the look that asks for it must end.
+        let end = self.clock.now().checked_add(LISTING_TIME).unwrap_or(Timestamp::MAX);
+        let listing = tokio::select! {
+            listing = self.reader.listing() => listing,
+            () = self.clock.sleep_until(end) => {
+                let limit = format!("the list was not there within {LISTING_TIME:#}, waits for the account's budget included");
+                Err(CallError::Unavailable(limit))
+            }
+        };
+        match listing {
             // No right, another product, another form: it will not be told later either.
             Err(error @ (CallError::Denied(_) | CallError::Unusable(_))) => Ok(Told::Nothing { why: error.to_string() }),
             other => other.map(Told::Listing),
@@ -262,6 +293,15 @@ impl Reader for BeyondTrust {
         })
     }
 
+    fn access_may_have_changed(&self, by_person: bool) -> BoxFuture<'_, ()> {
+        Box::pin(async move {
+            match by_person {
+                true => self.api.access.reopen().await,
+                false => self.api.access.retest().await,
+            }
+        })
+    }
+
     fn hands(&self) -> Hands {
         Hands::Console { url: self.settings.url.to_string() }
     }
@@ -280,7 +320,7 @@ impl Appliance for BeyondTrust {
             };
             let message = format!("{}: {}", act.verb(), self.named(&error));
             match error {
-                CallError::NotReached(_) | CallError::Unavailable(_) => ActAnswer::Transient { message },
+                CallError::NotReached(_) | CallError::Unavailable(_) | CallError::Limited(_) => ActAnswer::Transient { message },
                 CallError::Lost(_) => ActAnswer::Ambiguous { message },
                 CallError::Denied(_) | CallError::Unusable(_) | CallError::Local(_) => ActAnswer::Refused { message },
             }
@@ -304,9 +344,8 @@ fn tls(settings: &Settings, names: Names) -> Result<rustls::ClientConfig, SetupE
 }
 
 fn api(settings: &Settings, clock: &Arc<dyn Clock>) -> Result<Arc<Api>, SetupError> {
-    let (id, secret) = (settings.client_id.clone(), settings.client_secret.clone());
     let tls = tls(settings, Names::ByTrust)?;
-    let api = Api::new(settings.url.clone(), id, secret, tls, settings.limits.clone(), clock.clone());
+    let api = Api::new(settings.url.clone(), access(settings, clock), tls, settings.limits.clone());
     Ok(Arc::new(api.map_err(|source| SetupError::Http { node: settings.node, source })?))
 }
 
@@ -317,6 +356,11 @@ fn hands(settings: &Settings, own: &Arc<Api>, clock: &Arc<dyn Clock>) -> Result<
         None => None,
     };
     Ok(Some(Console::new(settings, console, own.clone(), peer)))
+}
+
+fn access(settings: &Settings, clock: &Arc<dyn Clock>) -> Access {
+    let sets = (settings.credentials.clone(), settings.second.clone());
+    Access::new((&settings.site, settings.node.as_str()), sets, &settings.accounts, clock.clone())
 }
 
 fn check_url(node: NodeId, url: &Url) -> Result<(), SetupError> {

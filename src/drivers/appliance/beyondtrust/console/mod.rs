@@ -23,6 +23,7 @@ use url::Url;
 use self::stop::Stop;
 use self::visit::Part;
 use super::client::{Api, Limits};
+use super::edition::Editions;
 use crate::domain::labels::Labels;
 use crate::drivers::tls::{self, Names, TlsTrust};
 
@@ -59,6 +60,7 @@ impl Account {
 pub struct Door {
     url: Url,
     identity: String,
+    editions: Editions,
     trust: TlsTrust,
     limits: Limits,
     labels: Labels,
@@ -72,6 +74,7 @@ impl Door {
         Self {
             url: settings.url.clone(),
             identity: settings.identity.clone(),
+            editions: settings.editions,
             trust: settings.tls.clone(),
             limits: settings.limits.clone(),
             labels: console.labels,

@@ -23,7 +23,9 @@ impl From<CallError> for Stop {
     /// For calls that only read, or fill in: whatever became of them, nothing was ordered.
     fn from(error: CallError) -> Self {
         match error {
-            CallError::NotReached(what) | CallError::Unavailable(what) | CallError::Lost(what) => Self::NotReached(what),
+            CallError::NotReached(what) | CallError::Unavailable(what) | CallError::Limited(what) | CallError::Lost(what) => {
+                Self::NotReached(what)
+            }
             CallError::Denied(what) | CallError::Unusable(what) | CallError::Local(what) => Self::Refused(what),
         }
     }

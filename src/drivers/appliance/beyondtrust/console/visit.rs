@@ -16,7 +16,10 @@ use super::stop::Stop;
 use super::{Account, Door};
 use crate::domain::labels::Label;
 use crate::drivers::appliance::beyondtrust::client::{Api, CallError, builder, lost, read_all, within};
+use crate::drivers::appliance::beyondtrust::edition::Editions;
 use crate::drivers::appliance::beyondtrust::health::{self, shown};
+use crate::drivers::appliance::beyondtrust::reader::offered;
+use crate::drivers::appliance::beyondtrust::v2;
 
 /// A page has some tens of KiB; this is room for a long history of events.
 const MAX_PAGE: usize = 4 << 20;
@@ -81,12 +84,20 @@ impl<'a> Visit<'a> {
 
     /// R13: the pages don't show the GUID, so it is read at the same address.
     pub async fn check_box(&self) -> Result<(), Stop> {
-        let found = health::health(&self.api.command("check_health").await?).map_err(CallError::from)?.identity;
+        let found = self.identity().await?;
         let expected = &self.door.identity;
         if found.eq_ignore_ascii_case(expected) {
             return Ok(());
         }
         Err(Stop::Refused(format!("expected the box with GUID {expected}, found {found}; nothing was pressed there (R13)")))
+    }
+
+    async fn identity(&self) -> Result<String, CallError> {
+        let api = &self.api;
+        Ok(match self.door.editions {
+            Editions::V2 => v2::health(&offered(api.reading(|token| v2::get(api, token, v2::Page::Health)).await?)?)?.identity,
+            Editions::Auto | Editions::Xml => health::health(&api.command("check_health").await?)?.identity,
+        })
     }
 
     fn url(&self, path: &str) -> Result<Url, Stop> {
