@@ -113,7 +113,7 @@ fn beyondtrust_node(
         identity: facts.identity.clone(),
         editions: asked(*editions),
         credentials: credentials(first).map_err(|error| fail(&of, error))?,
-        second: second.as_ref().map(credentials).transpose().map_err(|error| fail(&of, error))?,
+        second: second.as_deref().map(credentials).transpose().map_err(|error| fail(&of, error))?,
         accounts: shared.accounts.clone(),
         tls: trust(tls).map_err(|error| fail(&of, error))?,
         peer: peer(settings, node.other()).map_err(|error| fail(&of, error))?,

@@ -100,7 +100,7 @@ fn node(reader: &mut Reader, section: &mut Section) -> NodeInput {
 
 fn beyondtrust(reader: &mut Reader, section: &Section, url: Option<&At<Url>>) -> Option<NodeDriver> {
     let first = credentials(reader, section);
-    let second = second(reader, section, first.as_ref());
+    let second = second(reader, section, first.as_ref()).map(Box::new);
     let (editions, hands, tls) = (editions(reader, section), hands(reader, section), trust(reader, section));
     let url = url?.value.clone();
     Some(NodeDriver::BeyondTrust { url, first: first?.value, second, editions: editions?, hands: hands?, tls: tls? })

@@ -128,7 +128,7 @@ pub enum NodeDriver {
         url: Url,
         first: CredentialSet,
         /// Tried once where the first set is refused.
-        second: Option<CredentialSet>,
+        second: Option<Box<CredentialSet>>,
         editions: Editions,
         hands: Hands,
         tls: TlsTrust,

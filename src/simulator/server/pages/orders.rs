@@ -66,7 +66,7 @@ impl Browser<'_> {
         }
         match (done, package) {
             (Err(refusal), _) => {
-                let said = format!("{} ({})", words.error, escape(&refusal.to_string()));
+                let said = format!("{} ({})", words.error, escape(refusal.to_string()));
                 Some(if order.verb == "update" { self.updates(&said) } else { self.failover(&said) })
             }
             (Ok(()), Some(package)) => {
