@@ -1,7 +1,7 @@
 //! The vendor's pages of a node, for hands at the console: `/login` with the failover page, `/appliance` with the update page.
 //!
 //! They order the same world as the control interface does. Forms, fields and paths are the simulator's own: the vendor documents
-//! none; what is documented are the two roots, the names of the pages and three buttons (`spec` of `domain::labels`). Every page
+//! none; what is documented stands at the head of `domain::labels`. Every page
 //! has a new hidden token, and a form with an older one is refused.
 
 mod html;
