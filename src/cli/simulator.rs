@@ -11,14 +11,15 @@ use jiff::{SignedDuration, Timestamp, Unit};
 use serde_json::{Value, json};
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::domain::ids::{NodeId, PerNode};
 use crate::domain::version::Version;
 use crate::drivers::clock::{ScaledClock, SystemClock};
 use crate::ports::Clock;
 use crate::simulator::faults::{Fault, Planned, UnknownFault};
-use crate::simulator::server::describe;
+use crate::simulator::server::{Language, describe};
 
 use super::demo::folder::{Folder, Secrets, Setting};
-use super::demo::pair::{CLIENT_ID, FROM, Pair, PairOptions, SITE, TO, ZONE, ZONE_ADDRESS};
+use super::demo::pair::{CLIENT_ID, CONSOLE_USER, FROM, Pair, PairOptions, SITE, TO, ZONE, ZONE_ADDRESS};
 use super::{Exit, Failure, Run, output};
 
 /// The simulated pair
@@ -64,6 +65,13 @@ pub struct Serve {
     /// A fault that is in force from the start; may be given more than once
     #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(Fault::names()))]
     fault: Vec<String>,
+    /// Who does in the written configuration what has no interface: a person by the control interface, or the daemon at the
+    /// simulated pages
+    #[arg(long, value_name = "WHO", value_parser = ["operator", "console"], default_value = "operator")]
+    hands: String,
+    /// A node whose pages are German; may be given more than once
+    #[arg(long, value_name = "NODE", value_parser = ["a", "b"])]
+    german: Vec<String>,
     /// The moment at which run time and machine time were equal
     #[arg(long, value_name = "T", hide = true, requires = "clock_speed")]
     clock_origin: Option<Timestamp>,
@@ -96,14 +104,22 @@ impl Serve {
         let secrets = Secrets::generate()?;
         let clock = self.clock()?;
         let (from, to) = (self.from.to_string(), self.to.to_string());
-        let whole = PairOptions::new(clock.clone(), self.seed);
-        let options = PairOptions { zone: self.zone, port: self.port, control: self.control, from, to, ..whole };
+        let options = PairOptions {
+            zone: self.zone,
+            port: self.port,
+            control: self.control,
+            languages: self.languages(),
+            from,
+            to,
+            ..PairOptions::new(clock.clone(), self.seed)
+        };
         let pair = Pair::start(options, &secrets).await?;
         self.plan_faults(&pair)?;
         let setting = Setting {
             simulator: &pair.simulator,
             zone: pair.zone.address,
             procedure: "role-swap",
+            hands: &self.hands,
             hook: None,
             policy: "",
             from: self.from.as_str(),
@@ -118,6 +134,11 @@ impl Serve {
         }
         pair.simulator.shutdown().await;
         Ok(Exit::Done)
+    }
+
+    fn languages(&self) -> PerNode<Language> {
+        let german = |node: NodeId| self.german.iter().any(|named| named == node.as_str());
+        PerNode::new(|node| if german(node) { Language::German } else { Language::English })
     }
 
     fn clock(&self) -> Result<Arc<dyn Clock>, Failure> {
@@ -168,6 +189,8 @@ impl Serve {
             "config": folder.config(),
             "package": folder.package(self.to.as_str()),
             "client_secret_file": folder.secret("client"),
+            "console_username": CONSOLE_USER,
+            "console_password_file": folder.secret("console"),
             "tsig_secret_file": folder.secret("tsig.b64"),
         });
         if let (Some(line), Value::Object(more)) = (line.as_object_mut(), more) {

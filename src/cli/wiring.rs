@@ -11,8 +11,8 @@ use secrecy::SecretString;
 use url::Url;
 
 use crate::config::{
-    Accounts, CredentialSet, Editions, Hook, HookTarget, Leads, Login, NodeDriver, Product, Settings, SiteSettings, TlsTrust,
-    TrafficDriver, TsigAlgorithm, WindowTexts,
+    Account, Accounts, CredentialSet, Editions, Hands, Hook, HookTarget, Leads, Login, NodeDriver, Product, Settings,
+    SiteSettings, TlsTrust, TrafficDriver, TsigAlgorithm, WindowTexts,
 };
 use crate::domain::ids::{NodeId, PerNode};
 use crate::domain::procedure::{BUILT_IN, Procedure};
@@ -46,6 +46,8 @@ fn fail(of: impl Into<String>, what: impl ToString) -> WiringError {
 pub struct Shared {
     pub clock: Arc<dyn Clock>,
     pub programs: Arc<Programs>,
+    /// Where acts at the vendor's pages leave their traces.
+    pub traces: PathBuf,
     /// One budget for each API account, whatever sites and nodes name it.
     pub accounts: Arc<beyondtrust::Accounts>,
 }
@@ -56,14 +58,15 @@ impl Shared {
         let share = beyondtrust::Share { per_second: calls_per_second, per_hour: calls_per_hour };
         let accounts = Arc::new(beyondtrust::Accounts::new(share, clock.clone()));
         let programs = Arc::new(Programs::new(settings.state.join("exec"), clock.clone()));
-        Self { clock, programs, accounts }
+        Self { clock, programs, accounts, traces: settings.state.join("console") }
     }
 }
 
 /// A site with its drivers.
 pub fn site(settings: &SiteSettings, shared: &Shared) -> Result<SiteEntry, WiringError> {
-    let a = appliance(settings, NodeId::A, shared)?;
-    let b = appliance(settings, NodeId::B, shared)?;
+    let boxes = PerNode { a: beyondtrust_node(settings, NodeId::A, shared)?, b: beyondtrust_node(settings, NodeId::B, shared)? };
+    let a = appliance(settings, NodeId::A, &boxes, shared)?;
+    let b = appliance(settings, NodeId::B, &boxes, shared)?;
     let entries = settings.traffic.iter().enumerate();
     let traffic = entries.map(|(entry, driver)| traffic(settings, entry, driver, shared)).collect::<Result<_, _>>()?;
     let ports = SitePorts { nodes: PerNode { a, b }, traffic };
@@ -71,36 +74,71 @@ pub fn site(settings: &SiteSettings, shared: &Shared) -> Result<SiteEntry, Wirin
     Ok(SiteEntry { site: settings.site.clone(), ports, first, second, responsible })
 }
 
-fn appliance(settings: &SiteSettings, node: NodeId, shared: &Shared) -> Result<Arc<dyn Appliance>, WiringError> {
-    match &settings.nodes[node] {
-        NodeDriver::Exec { program } => Ok(Arc::new(exec_node(settings, node, program, shared))),
-        NodeDriver::BeyondTrust { url, first, second, editions, hands: _, tls, product, recordings } => {
-            let of = format!("site `{}`, node `{node}`", settings.site.name);
-            let facts = &settings.site.nodes[node];
-            let driver = beyondtrust::Settings {
-                site: settings.site.name.clone(),
-                node,
-                url: url.clone(),
-                address: facts.address,
-                service: settings.site.service.clone(),
-                identity: facts.identity.clone(),
-                editions: asked(*editions),
-                credentials: credentials(first).map_err(|error| fail(&of, error))?,
-                second: second.as_deref().map(credentials).transpose().map_err(|error| fail(&of, error))?,
-                accounts: shared.accounts.clone(),
-                tls: trust(tls).map_err(|error| fail(&of, error))?,
-                peer: peer(settings, node.other()).map_err(|error| fail(&of, error))?,
-                product: match product {
-                    Product::RemoteSupport => beyondtrust::Product::RemoteSupport,
-                    Product::PrivilegedRemoteAccess => beyondtrust::Product::PrivilegedRemoteAccess,
-                },
-                recordings: *recordings,
-                limits: beyondtrust::Limits::default(),
-            };
-            let driver = beyondtrust::BeyondTrust::new(driver, shared.clock.clone());
-            Ok(Arc::new(driver.map_err(|error| fail(of, error))?))
-        }
-    }
+/// The driver of one node; `boxes` are the settings of those that are BeyondTrust's.
+fn appliance(
+    settings: &SiteSettings,
+    node: NodeId,
+    boxes: &PerNode<Option<beyondtrust::Settings>>,
+    shared: &Shared,
+) -> Result<Arc<dyn Appliance>, WiringError> {
+    let mut driver = match (&settings.nodes[node], &boxes[node]) {
+        (NodeDriver::Exec { program }, _) => return Ok(Arc::new(exec_node(settings, node, program, shared))),
+        (NodeDriver::BeyondTrust { .. }, Some(driver)) => driver.clone(),
+        (NodeDriver::BeyondTrust { .. }, None) => return Err(fail(node.as_str(), "it has no settings")),
+    };
+    // Where both have hands at the console, an act of one may be done at the other's pages.
+    let other = boxes[node.other()].as_ref().filter(|other| other.console.is_some() && driver.console.is_some());
+    driver.peer.console = other.cloned().map(Box::new);
+    let of = format!("site `{}`, node `{node}`", settings.site.name);
+    let driver = beyondtrust::BeyondTrust::new(driver, shared.clock.clone());
+    Ok(Arc::new(driver.map_err(|error| fail(of, error))?))
+}
+
+fn beyondtrust_node(
+    settings: &SiteSettings,
+    node: NodeId,
+    shared: &Shared,
+) -> Result<Option<beyondtrust::Settings>, WiringError> {
+    let of = format!("site `{}`, node `{node}`", settings.site.name);
+    let NodeDriver::BeyondTrust { url, first, second, editions, hands, tls, product, recordings } = &settings.nodes[node] else {
+        return Ok(None);
+    };
+    let facts = &settings.site.nodes[node];
+    Ok(Some(beyondtrust::Settings {
+        site: settings.site.name.clone(),
+        node,
+        url: url.clone(),
+        address: facts.address,
+        service: settings.site.service.clone(),
+        identity: facts.identity.clone(),
+        editions: asked(*editions),
+        credentials: credentials(first).map_err(|error| fail(&of, error))?,
+        second: second.as_deref().map(credentials).transpose().map_err(|error| fail(&of, error))?,
+        accounts: shared.accounts.clone(),
+        tls: trust(tls).map_err(|error| fail(&of, error))?,
+        peer: peer(settings, node.other()).map_err(|error| fail(&of, error))?,
+        product: match product {
+            Product::RemoteSupport => beyondtrust::Product::RemoteSupport,
+            Product::PrivilegedRemoteAccess => beyondtrust::Product::PrivilegedRemoteAccess,
+        },
+        recordings: *recordings,
+        limits: beyondtrust::Limits::default(),
+        console: console(hands, shared).map_err(|error| fail(&of, error))?,
+    }))
+}
+
+fn console(hands: &Hands, shared: &Shared) -> Result<Option<beyondtrust::console::Settings>, String> {
+    let Hands::Console(console) = hands else { return Ok(None) };
+    let user = |account: &Account| {
+        let password = secret(&account.password_file)?;
+        Ok::<_, String>(beyondtrust::console::Account::new(account.username.clone(), password))
+    };
+    Ok(Some(beyondtrust::console::Settings {
+        login: user(&console.login)?,
+        appliance: user(&console.appliance)?,
+        labels: console.labels.clone(),
+        traces: shared.traces.clone(),
+    }))
 }
 
 fn credentials(set: &CredentialSet) -> Result<beyondtrust::Credentials, String> {
@@ -139,7 +177,7 @@ fn peer(settings: &SiteSettings, node: NodeId) -> Result<beyondtrust::Peer, url:
         NodeDriver::Exec { .. } if facts.address.is_ipv6() => Url::parse(&format!("https://[{}]", facts.address))?,
         NodeDriver::Exec { .. } => Url::parse(&format!("https://{}", facts.address))?,
     };
-    Ok(beyondtrust::Peer { url, identity: facts.identity.clone() })
+    Ok(beyondtrust::Peer { url, identity: facts.identity.clone(), console: None })
 }
 
 fn trust(trust: &TlsTrust) -> Result<tls::TlsTrust, String> {

@@ -128,7 +128,7 @@ pub const NODE_DRIVERS: &[&str] = &["exec", "beyondtrust"];
 pub const TRAFFIC_DRIVERS: &[&str] = &["rfc2136", "exec", "manual"];
 pub const LOG_FORMATS: &[&str] = &["human", "json"];
 pub const EDITIONS: &[&str] = &["auto", "xml", "v2"];
-pub const HANDS: &[&str] = &["operator"];
+pub const HANDS: &[&str] = &["operator", "console"];
 pub const PRODUCTS: &[&str] = &["remote-support", "privileged-remote-access"];
 pub const WHEN_WINDOW_ENDS: &[&str] = &["hold", "home"];
 pub const ON_SOAK_FAILURE: &[&str] = &["restart", "alert"];
@@ -136,6 +136,10 @@ pub const TSIG_ALGORITHMS: &[&str] = &["hmac-sha256", "hmac-sha384", "hmac-sha51
 
 /// The events that hooks can be asked for.
 pub const ALERT_EVENTS: &[&str] = &crate::domain::alert::NAMES;
+
+pub const CONSOLE: &str = "site.node.console";
+/// The table whose keys are those of [`crate::domain::labels::TABLE`].
+pub const LABELS: &str = "site.node.console.labels";
 
 /// Tables whose keys are action names.
 pub const EXPECTED: &str = "site.policy.expected";
@@ -164,8 +168,10 @@ pub const TABLES: &[Table] = &[
     Table { name: "freezes", header: "[[freezes]]", children: &[], about: "A time in which nothing is done, at any site; in a site's file: at that site. `from` and `to`, or `calendar_file`." },
     Table { name: "site", header: "", children: &["nodes", "traffic", "policy", "windows", "freezes"], about: "The site itself." },
     Table { name: "site.nodes", header: "[nodes]", children: &["a", "b"], about: "" },
-    Table { name: "site.node", header: "[nodes.a]", children: &["second"], about: "One appliance; `[nodes.b]` likewise. `a` and `b` are fixed names and say nothing about roles." },
+    Table { name: "site.node", header: "[nodes.a]", children: &["second", "console"], about: "One appliance; `[nodes.b]` likewise. `a` and `b` are fixed names and say nothing about roles." },
     Table { name: "site.node.second", header: "[nodes.a.second]", children: &[], about: "A second set of credentials, only for `beyondtrust`: tried once where the first is refused, as after a sync that has overwritten the account. See [access](../concepts/access.md)." },
+    Table { name: CONSOLE, header: "[nodes.a.console]", children: &["labels"], about: "The accounts with which the daemon uses the vendor's pages, for `hands = \"console\"`; `[nodes.b.console]` likewise. See [hands at the console](../concepts/console.md)." },
+    Table { name: LABELS, header: "[nodes.a.console.labels]", children: &[], about: "The words on the vendor's pages, where they are neither the English nor the German ones that the daemon knows; each stands instead of those." },
     Table { name: "site.traffic", header: "[[traffic]]", children: &[], about: "One way in which users are led to the serving node: a zone, a view, a translated or shared address. A switch is proven only when every entry agrees." },
     Table { name: "site.policy", header: "[policy]", children: &["expected", "limits", "gates", "waivers", "rehearsal"], about: "The site's own limits." },
     Table { name: EXPECTED, header: "[policy.expected]", children: &[], about: "" },
@@ -248,7 +254,7 @@ pub const KEYS: &[Key] = &[
     node(&["beyondtrust"], "username", Kind::Text, Optional, "In the place of `client_id`, for releases before 16.1 and for sites that log in so since then: a user who may use the command and reporting API. See [the appliance](../concepts/appliance.md)."),
     node(&["beyondtrust"], "password_file", Kind::SecretFile, Optional, "File with that user's password; required with `username`."),
     node(&["beyondtrust"], "api", Kind::Word(EDITIONS), Default("auto"), "Which editions of the command API are asked: XML and, where the box offers it, JSON v2, which must agree (`auto`); or only one of them. See [the appliance](../concepts/appliance.md)."),
-    node(&["beyondtrust"], "hands", Kind::Word(HANDS), Default("operator"), "Who performs what the appliance has no interface for: a person, told exactly what to do."),
+    node(&["beyondtrust"], "hands", Kind::Word(HANDS), Default("operator"), "Who performs what the appliance has no interface for: a person, told exactly what to do; or the daemon at the vendor's pages, and a person where they show anything unexpected."),
     node(&["beyondtrust"], "tls", Kind::Trust, Required, "Whose certificates are believed: the system's roots, your own CA, or pins `sha256/<base64 of the SPKI hash>`."),
     node(&["beyondtrust"], "product", Kind::Word(PRODUCTS), Default("remote-support"), "Which product the box runs: by it the reports of its sessions are named."),
     node(&["beyondtrust"], "recordings", Kind::Flag, Default("true"), "Whether an [extraction](../concepts/extraction.md) fetches the sessions' recordings too; `false` where they are kept elsewhere, or are too many for the act's limit."),
@@ -257,6 +263,33 @@ pub const KEYS: &[Key] = &[
     key("site.node.second", "client_secret_file", Kind::SecretFile, Optional, "File with the second API account's client secret."),
     key("site.node.second", "username", Kind::Text, Optional, "In its place a user's name, as in `[nodes.a]`."),
     key("site.node.second", "password_file", Kind::SecretFile, Optional, "File with that user's password."),
+
+    key(CONSOLE, "username", Kind::Text, Required, "The user for site administration (`/login`)."),
+    key(CONSOLE, "password_file", Kind::SecretFile, Required, "File with that user's password."),
+    key(CONSOLE, "appliance_username", Kind::Text, Optional, "The user for the box's administration (`/appliance`); the same unless given."),
+    key(CONSOLE, "appliance_password_file", Kind::SecretFile, Optional, "File with that user's password; the same unless given."),
+
+    key(LABELS, "username_field", Kind::Text, Optional, "Field of the login forms."),
+    key(LABELS, "password_field", Kind::Text, Optional, "Field of the login forms."),
+    key(LABELS, "log_in", Kind::Text, Optional, "Button of the login forms."),
+    key(LABELS, "management", Kind::Text, Optional, "Link in `/login`."),
+    key(LABELS, "failover", Kind::Text, Optional, "Link in `/login`, by way of `management` where it isn't on the first page."),
+    key(LABELS, "sync_now", Kind::Text, Optional, "Button on the failover page."),
+    key(LABELS, "break_failover", Kind::Text, Optional, "Button on the failover page."),
+    key(LABELS, "peer_host", Kind::Text, Optional, "Field of the form that establishes failover: the other box's name or address."),
+    key(LABELS, "peer_port", Kind::Text, Optional, "Field of that form: the other box's TLS port."),
+    key(LABELS, "reverse_host", Kind::Text, Optional, "Field of that form: by what the other box reaches this one."),
+    key(LABELS, "establish", Kind::Text, Optional, "Button of that form."),
+    key(LABELS, "updates", Kind::Text, Optional, "Link in `/appliance`."),
+    key(LABELS, "update_file", Kind::Text, Optional, "Field for the package."),
+    key(LABELS, "update_software", Kind::Text, Optional, "Button that uploads it."),
+    key(LABELS, "install", Kind::Text, Optional, "Button that installs an uploaded package."),
+    key(LABELS, "installing", Kind::Text, Optional, "Text of the update page while a package is being installed."),
+    key(LABELS, "confirm", Kind::Text, Optional, "Button of a page that asks whether an act is meant."),
+    key(LABELS, "second_factor", Kind::Text, Optional, "Text of a page that asks for a second factor."),
+    key(LABELS, "single_sign_on", Kind::Text, Optional, "Text of a page for single sign-on."),
+    key(LABELS, "maintenance", Kind::Text, Optional, "Text of a page that says that the box is being maintained."),
+    key(LABELS, "error", Kind::Text, Optional, "Text that says that something went wrong."),
 
     traffic(&[], "driver", Kind::Word(TRAFFIC_DRIVERS), Required, "How traffic is moved: signed DNS updates, a program, or a person."),
     traffic(&["rfc2136"], "primary", Kind::Server, Required, "The server that takes updates, over TCP; port 53 unless given."),
@@ -351,6 +384,12 @@ impl Key {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_label_has_its_key() {
+        let keys: Vec<_> = allowed(LABELS, None).map(|key| key.name).collect();
+        assert_eq!(keys, crate::domain::labels::TABLE.map(|row| row.name));
+    }
 
     #[test]
     fn every_key_stands_in_a_table_once() {

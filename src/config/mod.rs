@@ -8,6 +8,7 @@
 //! [`keys`] is the one table of all keys; reading, defaults, suggestions and `docs/reference/config.md` follow from it.
 
 mod calendar;
+mod console;
 mod cross;
 mod freezes;
 #[cfg(feature = "fuzzing")]
@@ -39,8 +40,8 @@ pub use load::load;
 pub use problem::{ConfigErrors, Problem};
 pub use reference::reference;
 pub use settings::{
-    ANY_EVENT, Accounts, Api, CredentialSet, Editions, Effective, Hands, Hook, HookTarget, Leads, Log, LogFormat, Login,
-    NodeDriver, Product, Settings, SiteSettings, TlsTrust, TrafficDriver, TsigAlgorithm, WindowTexts,
+    ANY_EVENT, Account, Accounts, Api, Console, CredentialSet, Editions, Effective, Hands, Hook, HookTarget, Leads, Log,
+    LogFormat, Login, NodeDriver, Product, Settings, SiteSettings, TlsTrust, TrafficDriver, TsigAlgorithm, WindowTexts,
 };
 pub use show::show;
 pub use wiring::{check_files, no_site, unknown_procedures, warnings};

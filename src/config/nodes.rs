@@ -5,10 +5,10 @@ use std::net::IpAddr;
 use toml::de::{DeTable, DeValue};
 use url::Url;
 
+use super::console;
 use super::keys::{self, Kind};
 use super::reader::{At, Reader, Section, plain, quoted, type_name};
 use super::settings::{CredentialSet, Editions, Hands, Login, NodeDriver, Product, TlsTrust};
-use super::suggest;
 use super::values;
 use crate::domain::ids::{NodeId, PerNode};
 use crate::domain::site::Node;
@@ -83,6 +83,7 @@ fn node(reader: &mut Reader, section: &mut Section) -> NodeInput {
     let identity = reader.value(section, "identity", |text| Ok(text.trim().to_owned()));
     let address = reader.value(section, "address", values::address);
     let mut input = NodeInput { identity, address, ..NodeInput::default() };
+    console::refuse_unused(reader, section);
     match driver {
         Some("exec") if section.item(reader.source, "second").is_some() => {
             reader.problem(section.line, format!("`second` {} is only for the driver `beyondtrust`", section.place()));
@@ -160,16 +161,13 @@ fn editions(reader: &mut Reader, section: &Section) -> Option<Editions> {
 }
 
 fn hands(reader: &mut Reader, section: &Section) -> Option<Hands> {
-    let hands = reader.value(section, "hands", |text| match text {
-        "operator" => Ok(Hands::Operator),
-        "console" => Err("hands at the console are not there in this version; expected `operator`".to_owned()),
-        _ => Err(format!(
-            "`{text}` is not {}{}",
-            Kind::Word(keys::HANDS).expected(),
-            suggest::hint(text, keys::HANDS.iter().copied())
-        )),
-    });
-    Some(hands?.value)
+    match reader.word(section, "hands")?.value {
+        "console" => {
+            let console = reader.required_child(section, "console", keys::CONSOLE)?;
+            Some(Hands::Console(Box::new(console::read(reader, &console)?)))
+        }
+        _ => Some(Hands::Operator),
+    }
 }
 
 /// `"system"`, `{ ca_file = "…" }` or `{ pins = ["…"] }`.

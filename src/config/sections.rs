@@ -2,7 +2,7 @@
 
 use toml::de::{DeTable, DeValue};
 
-use super::keys::{self, Key};
+use super::keys::{self, Key, Kind};
 use super::reader::{Reader, Section, type_name};
 use super::suggest;
 
@@ -109,8 +109,7 @@ fn inline_secret(section: &Section, name: &str) -> Option<String> {
     if !SECRET_WORDS.iter().any(|word| lower.contains(word)) || near.is_some_and(|near| near.ends_with("_file")) {
         return None;
     }
-    let files: Vec<&Key> =
-        keys::allowed(section.table.name, section.driver).filter(|key| key.name.ends_with("secret_file")).collect();
+    let files: Vec<&Key> = keys::allowed(section.table.name, section.driver).filter(|key| key.kind == Kind::SecretFile).collect();
     let same = files.iter().find(|key| key.name == format!("{lower}_file")).or(files.first());
     let way = match same {
         Some(key) => format!("write it into a file of its own and name that in `{}`", key.name),

@@ -8,6 +8,7 @@ use url::{Host, Url};
 
 use super::keys::Kind;
 use crate::domain::ids::{NodeId, PerNode};
+use crate::domain::labels::Labels;
 use crate::domain::people::People;
 use crate::domain::site::Site;
 
@@ -171,9 +172,28 @@ pub enum Editions {
 }
 
 /// Who performs what the appliance has no interface for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Hands {
     Operator,
+    /// The daemon, at the vendor's pages.
+    Console(Box<Console>),
+}
+
+/// How the vendor's pages are used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Console {
+    /// For `/login`.
+    pub login: Account,
+    /// For `/appliance`.
+    pub appliance: Account,
+    pub labels: Labels,
+}
+
+/// A user at the pages.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Account {
+    pub username: String,
+    pub password_file: PathBuf,
 }
 
 /// Whose certificates are believed.

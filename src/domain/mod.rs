@@ -26,6 +26,7 @@ pub mod gate;
 pub mod handover;
 pub mod ids;
 pub mod journal;
+pub mod labels;
 pub mod late;
 pub mod ledger;
 pub mod limit;

@@ -45,6 +45,16 @@ pub enum Fault {
     AnswerLost,
     Slow,
     CachedOld,
+    PageMaintenance,
+    PageSingleSignOn,
+    PageSecondFactor,
+    PageSessionLost,
+    PageNoButton,
+    PageLabelChanged,
+    PageConfirms,
+    PageErrorText,
+    PageAnswerLost,
+    PageUploadCut,
 }
 
 /// Through which of the simulator's faces a fault shows.
@@ -76,7 +86,7 @@ const fn row(fault: Fault, name: &'static str, reach: Reach, sentence: &'static 
 ///
 /// The sync faults strike syncs that were asked for (also the first after establish); one planned for ever strikes the automatic
 /// syncs too once it has struck, so that a link which looked good in preflight does not heal by itself.
-pub const TABLE: [FaultRow; 32] = [
+pub const TABLE: [FaultRow; 42] = [
     row(Fault::SyncFails, "sync-fails", Reach::World, "the sync ends with an error text and copies nothing"),
     row(Fault::SyncStuck, "sync-stuck", Reach::World, "the sync begins and never ends; later ones wait behind it"),
     row(
@@ -134,6 +144,26 @@ pub const TABLE: [FaultRow; 32] = [
         "the act takes effect at once, its answer comes 5 min later or not within the limit",
     ),
     row(Fault::CachedOld, "cached-old", Reach::InProcess, "readings within the cache time after the act show the time before it"),
+    row(Fault::PageMaintenance, "page-maintenance", Reach::Https, "every page says that it is not available during maintenance"),
+    row(Fault::PageSingleSignOn, "page-single-sign-on", Reach::Https, "the login page sends the browser to another host"),
+    row(Fault::PageSecondFactor, "page-second-factor", Reach::Https, "the pages ask for a code after the password"),
+    row(
+        Fault::PageSessionLost,
+        "page-session-lost",
+        Reach::Https,
+        "the pages' session is forgotten: the login page comes instead of an answer",
+    ),
+    row(Fault::PageNoButton, "page-no-button", Reach::Https, "the act's button is not on the page"),
+    row(Fault::PageLabelChanged, "page-label-changed", Reach::Https, "the act's button has other words"),
+    row(Fault::PageConfirms, "page-confirms", Reach::Https, "a page asks whether the act is meant"),
+    row(
+        Fault::PageErrorText,
+        "page-error-text",
+        Reach::Https,
+        "the page says that it could not be done, under a success status, and nothing is done",
+    ),
+    row(Fault::PageAnswerLost, "page-answer-lost", Reach::Https, "the press takes effect and its answer is lost"),
+    row(Fault::PageUploadCut, "page-upload-cut", Reach::Https, "the connection is cut in the middle of an upload"),
 ];
 
 /// No fault has this name.

@@ -99,11 +99,13 @@ impl Pair {
             peer: Peer {
                 url: self.simulator.url(node.other()).parse().unwrap(),
                 identity: self.simulator.identities[node.other()].clone(),
+                console: None,
             },
             limits: Limits::default(),
             editions: Editions::Auto,
             product: Product::default(),
             recordings: true,
+            console: None,
         };
         BeyondTrust::new(settings, self.clock.clone()).unwrap()
     }

@@ -8,6 +8,7 @@ use changeover::config::{
     reference, show,
 };
 use changeover::domain::ids::PerNode;
+use changeover::domain::labels::Label;
 use changeover::domain::site::Policy;
 use jiff::SignedDuration;
 use proptest::prelude::*;
@@ -441,10 +442,29 @@ const BAD_BEYONDTRUST: &[(&str, &str, &str)] = &[
         "https://box/login",
         "sites.d/vienna.toml:15: `url` in `[nodes.b]`: has a path or query; expected `https://` and a host, with a port where it is not 443",
     ),
+    ("hands = \"operator\"", "hands = \"console\"", "sites.d/vienna.toml:11: missing table `[nodes.b.console]`"),
     (
         "hands = \"operator\"",
-        "hands = \"console\"",
-        "sites.d/vienna.toml:18: `hands` in `[nodes.b]`: hands at the console are not there in this version; expected `operator`",
+        "hands = \"console\"\nconsole = { username = \"u\", password = \"hunter2\", appliance_username = \"x\", labels = { sync = \"S\" } }",
+        "sites.d/vienna.toml:19: `password` in `[nodes.b.console]` would keep a secret in this file, and secrets are given only by path: \
+         write it into a file of its own and name that in `password_file`\n\
+         sites.d/vienna.toml:19: missing key `password_file` in `[nodes.b.console]`: a path of a file\n\
+         sites.d/vienna.toml:19: unknown key `sync` in `[nodes.b.console.labels]`",
+    ),
+    (
+        "hands = \"operator\"",
+        "hands = \"console\"\nconsole = { username = \"u\", password_file = \"p\", appliance_username = \"x\" }",
+        "sites.d/vienna.toml:19: `appliance_username` and `appliance_password_file` in `[nodes.b.console]` belong together",
+    ),
+    (
+        "hands = \"operator\"",
+        "hands = \"operator\"\nconsole = { username = \"u\", password_file = \"p\" }",
+        "sites.d/vienna.toml:19: `[nodes.b.console]` is used only with `driver = \"beyondtrust\"` and `hands = \"console\"`; take it out, or set both",
+    ),
+    (
+        "hands = \"operator\"",
+        "hands = \"consol\"",
+        "sites.d/vienna.toml:18: `hands` in `[nodes.b]`: `consol` is not one of \"operator\", \"console\"; did you mean `console`?",
     ),
     (
         "hands = \"operator\"",
@@ -681,6 +701,7 @@ fn the_shipped_files_name_every_key_and_load() {
     let main = uncommented(&fs::read_to_string(root().join("config/changeover.toml")).unwrap());
     let main = changed(&main, "procedures = \"procedures\"", "");
     let site = uncommented(&fs::read_to_string(root().join("config/sites.d/support.toml.example")).unwrap());
+    let site = changed(&site, "hands = \"operator\"", "hands = \"console\"");
     let files = [
         ("freezes.ics", "BEGIN:VCALENDAR\nEND:VCALENDAR\n"),
         ("changeover.toml", main.as_str()),
@@ -691,6 +712,11 @@ fn the_shipped_files_name_every_key_and_load() {
     let support = settings.site("support").unwrap();
     assert_eq!((settings.alerts.len(), settings.exports.len(), support.traffic.len()), (2, 1, 3));
     assert_eq!(support.site.calendar.freezes.len(), 4);
+    let NodeDriver::BeyondTrust { hands: Hands::Console(console), .. } = &support.nodes.a else {
+        panic!("{:?}", support.nodes.a)
+    };
+    assert_eq!((console.login.username.as_str(), console.appliance.username.as_str()), ("updater", "admin"));
+    assert_eq!(console.labels.words(Label::Install), ["Installer"]);
     let rehearsal = support.site.policy.rehearsal.clone().unwrap();
     assert_eq!((rehearsal.site.as_str(), rehearsal.roles.as_slice()), ("lab", &["owner".to_owned()][..]));
     for key in keys::KEYS.iter().filter(|key| (key.table, key.name) != ("main", "procedures")) {

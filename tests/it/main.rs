@@ -20,6 +20,7 @@ mod comes_back;
 mod config;
 mod config_accounts;
 mod config_people;
+mod console;
 mod contract;
 mod crashes;
 mod daemon;

@@ -36,17 +36,26 @@ pub struct Vendor {
     pub simulator: Simulator,
     pub daemon: Daemon,
     /// What the person has done already: step and attempt, remembered over restarts of the daemon.
-    done: HashSet<(String, u64)>,
+    pub done: HashSet<(String, u64)>,
     _folder: tempfile::TempDir,
 }
 
 impl Vendor {
     pub async fn start(bind: bool, speed: u32) -> Self {
-        Self::between(bind, speed, "24.1.1", "24.2.1").await
+        Self::made("operator", bind, speed, ("24.1.1", "24.2.1")).await
     }
 
     /// A pair on one release that is to be brought to another; it logs in as the first one knows it.
     pub async fn between(bind: bool, speed: u32, from: &str, to: &str) -> Self {
+        Self::made("operator", bind, speed, (from, to)).await
+    }
+
+    /// With a person or the daemon itself at the pages.
+    pub async fn with_hands(hands: &str, bind: bool, speed: u32) -> Self {
+        Self::made(hands, bind, speed, ("24.1.1", "24.2.1")).await
+    }
+
+    async fn made(hands: &str, bind: bool, speed: u32, (from, to): (&str, &str)) -> Self {
         let origin = Timestamp::now();
         let clock = Arc::new(ScaledClock::new(origin, f64::from(speed)).unwrap());
         let dns = Arc::new(dns(bind).await);
@@ -56,9 +65,9 @@ impl Vendor {
         let folder = tempfile::tempdir().unwrap();
         write_secrets(folder.path());
         let site = match Generation::of(&from.parse().unwrap()).login() {
-            Login::Token => site(&simulator, &dns),
+            Login::Token => site(&simulator, &dns, hands),
             Login::Password => {
-                site(&simulator, &dns).replace("client_id =", "username =").replace("client_secret_file", "password_file")
+                site(&simulator, &dns, hands).replace("client_id =", "username =").replace("client_secret_file", "password_file")
             }
         };
         let hook = folder.path().join("alerts");
@@ -198,7 +207,8 @@ fn write_secrets(folder: &Path) {
     std::fs::write(folder.join("secrets/tsig.b64"), named::SECRET).unwrap();
 }
 
-fn site(simulator: &Simulator, dns: &Dns) -> String {
+fn site(simulator: &Simulator, dns: &Dns, hands: &str) -> String {
+    let console = "[nodes.{node}.console]\nusername = \"admin\"\npassword_file = \"../../secrets/client\"\n";
     let (primary, servers) = match dns {
         Dns::Own(zone) => (zone.address, vec![zone.address]),
         Dns::Named(pair) => (pair.primary, vec![pair.primary, pair.secondary]),
@@ -211,11 +221,14 @@ fn site(simulator: &Simulator, dns: &Dns) -> String {
         let _ = write!(
             site,
             "[nodes.{node}]\ndriver = \"beyondtrust\"\nurl = \"https://{address}\"\naddress = \"{}\"\nidentity = \"{}\"\nclient_id = \"changeover\"\n\
-             client_secret_file = \"../../secrets/client\"\nhands = \"operator\"\ntls = {{ pins = [\"{}\"] }}\n",
+             client_secret_file = \"../../secrets/client\"\nhands = \"{hands}\"\ntls = {{ pins = [\"{}\"] }}\n",
             address.ip(),
             simulator.identities[node],
             simulator.pin
         );
+        if hands == "console" {
+            site += &console.replace("{node}", node.as_str());
+        }
     }
     let _ = write!(
         site,

@@ -17,7 +17,7 @@ use crate::domain::journal::hex;
 use crate::simulator::Simulator;
 use crate::simulator::server::generation::{Generation, Login};
 
-use super::pair::{CLIENT_ID, KEY_ALGORITHM, KEY_NAME, SERVICE, SITE, ZONE};
+use super::pair::{CLIENT_ID, CONSOLE_USER, KEY_ALGORITHM, KEY_NAME, SERVICE, SITE, ZONE};
 
 /// The folder; removed when it is dropped, unless it is to be kept.
 pub struct Folder {
@@ -28,6 +28,8 @@ pub struct Folder {
 /// What daemon and simulator both must know, made anew for each folder.
 pub struct Secrets {
     pub client: SecretString,
+    /// Of the user at the pages.
+    pub console: SecretString,
     /// Base64, as in a key file of a name server.
     pub tsig: SecretString,
     /// `whsec_<base64>`.
@@ -38,6 +40,7 @@ impl Secrets {
     pub fn generate() -> Result<Self, Failure> {
         Ok(Self {
             client: hex(&random()?).into(),
+            console: hex(&random()?).into(),
             tsig: STANDARD.encode(random()?).into(),
             hook: format!("whsec_{}", STANDARD.encode(random()?)).into(),
         })
@@ -56,6 +59,8 @@ pub struct Setting<'a> {
     pub simulator: &'a Simulator,
     pub zone: SocketAddr,
     pub procedure: &'a str,
+    /// `operator` or `console`.
+    pub hands: &'a str,
     /// Where alerts go, if anywhere.
     pub hook: Option<SocketAddr>,
     /// The `[policy]` tables of the site file.
@@ -107,8 +112,9 @@ impl Folder {
         for folder in ["config/sites.d", "secrets"] {
             make(&self.path.join(folder))?;
         }
-        let Secrets { client, tsig, hook } = secrets;
+        let Secrets { client, console, tsig, hook } = secrets;
         write(&self.secret("client"), client.expose_secret())?;
+        write(&self.secret("console"), console.expose_secret())?;
         write(&self.secret("tsig.b64"), tsig.expose_secret())?;
         if setting.hook.is_some() {
             write(&self.secret("hook.whsec"), hook.expose_secret())?;
@@ -154,8 +160,8 @@ fn main_file(setting: &Setting<'_>) -> String {
 }
 
 fn site_file(setting: &Setting<'_>) -> String {
-    let Setting { simulator, zone, procedure, policy, .. } = setting;
-    let [a, b] = NodeId::BOTH.map(|node| node_table(simulator, node));
+    let Setting { simulator, zone, procedure, hands, policy, .. } = setting;
+    let [a, b] = NodeId::BOTH.map(|node| node_table(simulator, node, hands));
     format!(
         r#"# A simulated pair: both nodes, the zone and the secrets live on this machine only.
 name = "{SITE}"
@@ -177,13 +183,15 @@ tsig_secret_file = "../../secrets/tsig.b64"
     )
 }
 
-fn node_table(simulator: &Simulator, node: NodeId) -> String {
+fn node_table(simulator: &Simulator, node: NodeId, hands: &str) -> String {
     let (url, address) = (simulator.url(node), simulator.nodes[node].ip());
     let (identity, pin) = (&simulator.identities[node], &simulator.pin);
     let (name_key, secret_key) = match Generation::of(&simulator.current().node(node).version).login() {
         Login::Token => ("client_id", "client_secret_file"),
         Login::Password => ("username", "password_file"),
     };
+    let console = format!("[nodes.{node}.console]\nusername = \"{CONSOLE_USER}\"\npassword_file = \"../../secrets/console\"\n");
+    let console = if hands == "console" { console } else { String::new() };
     format!(
         r#"[nodes.{node}]
 driver = "beyondtrust"
@@ -192,10 +200,10 @@ address = "{address}"
 identity = "{identity}"
 {name_key} = "{CLIENT_ID}"
 {secret_key} = "../../secrets/client"
-hands = "operator"
+hands = "{hands}"
 # A second here is up to hours there: hundreds of downloads would fill the window.
 recordings = false
 tls = {{ pins = ["{pin}"] }}
-"#
+{console}"#
     )
 }

@@ -9,7 +9,7 @@ use crate::cli::Failure;
 use crate::domain::ids::{NodeId, PerNode};
 use crate::domain::version::{NotAVersion, Version};
 use crate::ports::Clock;
-use crate::simulator::server::StartError;
+use crate::simulator::server::{Language, StartError};
 use crate::simulator::zone::{Zone, ZoneError, ZoneHandle, ZoneKey, ZoneOptions};
 use crate::simulator::{Simulator, SimulatorOptions};
 
@@ -19,6 +19,8 @@ pub const SITE: &str = "support";
 pub const SERVICE: &str = "support.example.com";
 pub const ZONE: &str = "example.com";
 pub const CLIENT_ID: &str = "changeover";
+/// The user of both parts of the pages.
+pub const CONSOLE_USER: &str = "admin";
 pub const KEY_NAME: &str = "changeover";
 pub const KEY_ALGORITHM: &str = "hmac-sha256";
 pub const FROM: &str = "24.1.1";
@@ -39,6 +41,8 @@ pub struct PairOptions {
     /// The release that both nodes run at first, and the one of the package.
     pub from: String,
     pub to: String,
+    /// Of each node's pages.
+    pub languages: PerNode<Language>,
 }
 
 impl PairOptions {
@@ -54,6 +58,7 @@ impl PairOptions {
             auto_sync: None,
             from: FROM.to_owned(),
             to: TO.to_owned(),
+            languages: PerNode::default(),
         }
     }
 }
@@ -73,6 +78,9 @@ impl Pair {
         let zone = Arc::new(Zone::start(zone(options.zone, addresses.a, secrets)).await.map_err(|error| not_zoned(&error))?);
         simulated.service = SERVICE.to_owned();
         simulated.client_id = CLIENT_ID.to_owned();
+        simulated.username = CONSOLE_USER.to_owned();
+        simulated.password = secrets.console.clone();
+        simulated.languages = options.languages;
         simulated.port = options.port;
         simulated.control = options.control;
         simulated.world.seed = options.seed;

@@ -107,6 +107,7 @@ impl Scene {
             procedure: wish.procedure,
             from: FROM,
             to: TO,
+            hands: "operator",
             hook: Some(hook.address),
             policy: POLICY,
         };

@@ -7,6 +7,8 @@
 
 use std::sync::Arc;
 
+use futures_util::future::BoxFuture;
+use hyper::body::Incoming;
 use hyper::header::{HeaderValue, RETRY_AFTER};
 use hyper::{Method, StatusCode};
 use jiff::SignedDuration;
@@ -15,6 +17,7 @@ use super::Shared;
 use super::configuration;
 use super::form::Form;
 use super::listen::{Answer, Answerer, Call, json, text, typed};
+use super::pages;
 use super::reporting;
 use super::tokens::{self, Moment};
 use super::v2;
@@ -54,6 +57,17 @@ impl Answerer for NodeDoor {
         self.shared.counts.count(&call);
         let mut room = Room { shared: &self.shared, world: &mut world, node };
         room.within_rate(&call)
+    }
+
+    fn is_file(&self, call: &Call) -> bool {
+        pages::is_upload(call)
+    }
+
+    fn receive(&self, call: Call, body: Incoming) -> BoxFuture<'_, Answer> {
+        Box::pin(async move {
+            self.shared.counts.count(&call);
+            pages::receive(&self.shared, self.address_of, &call, body).await
+        })
     }
 }
 
@@ -99,6 +113,7 @@ impl Room<'_> {
             "/oauth2/token" if call.method == Method::POST => self.token(call),
             "/check_health" if call.method == Method::GET => return self.probe(),
             "/" if call.method == Method::GET => self.site_page(),
+            path if pages::is_page(path) => return pages::answer(self.shared, self.world, self.node, call),
             path @ ("/api/command" | "/api/backup" | "/api/reporting") if read => return self.api(path, call),
             path if path.starts_with(v2::BASE) && self.generation().has_v2() => return self.v2(call),
             path if path.starts_with(configuration::BASE) => self.configuration(call),

@@ -7,6 +7,7 @@ use hyper::Method;
 
 use super::form::Form;
 use super::listen::Call;
+use super::pages::is_page;
 use super::v2;
 
 /// The commands of the vendor's interface that change nothing.
@@ -29,6 +30,7 @@ impl Counts {
 fn kind(call: &Call) -> &'static str {
     match call.path.strip_suffix(".ns").unwrap_or(&call.path) {
         "/oauth2/token" => "token",
+        path if call.method == Method::GET && is_page(path) => "page",
         "/" | "/check_health" if call.method == Method::GET => "page",
         "/api/reporting" => "report",
         "/api/backup" => "backup",

@@ -4,8 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::future::BoxFuture;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
+use hyper::http::request::Parts;
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -23,10 +25,11 @@ const LARGEST_HEAD: usize = 16 * 1024;
 const MOST_HEADERS: usize = 64;
 /// Forms and small JSON only.
 const LARGEST_BODY: usize = 64 * 1024;
-/// Handshake, head, and the whole connection, machine time.
+/// Handshake, head, an ordinary body, and the whole connection (a file may have gigabytes), machine time.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 const HEAD: Duration = Duration::from_secs(10);
-const WHOLE: Duration = Duration::from_secs(60);
+const BODY: Duration = Duration::from_secs(60);
+const WHOLE: Duration = Duration::from_secs(3600);
 
 /// A request with its body read.
 pub struct Call {
@@ -35,6 +38,7 @@ pub struct Call {
     pub query: String,
     pub authorization: Option<String>,
     pub content_type: String,
+    pub cookie: Option<String>,
     pub body: Bytes,
 }
 
@@ -53,6 +57,16 @@ pub trait Answerer: Send + Sync + 'static {
     }
 
     fn answer(&self, call: Call) -> Answer;
+
+    /// True for a call whose body is a file, which is taken in by [`Answerer::receive`] and not kept here.
+    fn is_file(&self, _call: &Call) -> bool {
+        false
+    }
+
+    /// Answers a call that brings a file.
+    fn receive(&self, call: Call, _body: Incoming) -> BoxFuture<'_, Answer> {
+        Box::pin(std::future::ready(self.answer(call)))
+    }
 }
 
 /// Serves one listener until the token is cancelled.
@@ -138,33 +152,44 @@ where
 struct Silence;
 
 async fn respond<A: Answerer>(request: Request<Incoming>, answerer: &A) -> Result<Response<Full<Bytes>>, Silence> {
-    match read(request).await {
-        Ok(call) => {
-            let mut answer = answerer.answer(call).ok_or(Silence)?;
+    let (head, body) = request.into_parts();
+    let call = call(&head);
+    if answerer.is_file(&call) {
+        return answerer.receive(call, body).await.ok_or(Silence);
+    }
+    match tokio::time::timeout(BODY, read(body)).await {
+        Ok(Ok(body)) => {
+            let mut answer = answerer.answer(Call { body, ..call }).ok_or(Silence)?;
             if let Some(Late(by)) = answer.extensions_mut().remove() {
                 tokio::time::sleep(by).await;
             }
             Ok(answer)
         }
-        Err(status) => Ok(text(status, "the request could not be read")),
+        Ok(Err(status)) => Ok(text(status, "the request could not be read")),
+        Err(_) => Ok(text(StatusCode::REQUEST_TIMEOUT, "the request could not be read")),
     }
 }
 
-async fn read(request: Request<Incoming>) -> Result<Call, StatusCode> {
-    let (head, body) = request.into_parts();
-    let body = Limited::new(body, LARGEST_BODY).collect().await.map_err(|error| {
-        let too_large = error.downcast_ref::<LengthLimitError>().is_some();
-        if too_large { StatusCode::PAYLOAD_TOO_LARGE } else { StatusCode::BAD_REQUEST }
-    })?;
+/// A request without its body.
+fn call(head: &Parts) -> Call {
     let header = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
-    Ok(Call {
+    Call {
         path: head.uri.path().to_owned(),
         query: head.uri.query().unwrap_or_default().to_owned(),
         authorization: header("authorization"),
         content_type: header("content-type").unwrap_or_default(),
-        method: head.method,
-        body: body.to_bytes(),
-    })
+        cookie: header("cookie"),
+        method: head.method.clone(),
+        body: Bytes::new(),
+    }
+}
+
+async fn read(body: Incoming) -> Result<Bytes, StatusCode> {
+    let body = Limited::new(body, LARGEST_BODY).collect().await.map_err(|error| {
+        let too_large = error.downcast_ref::<LengthLimitError>().is_some();
+        if too_large { StatusCode::PAYLOAD_TOO_LARGE } else { StatusCode::BAD_REQUEST }
+    })?;
+    Ok(body.to_bytes())
 }
 
 /// A short text.

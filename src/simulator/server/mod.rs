@@ -12,6 +12,7 @@ mod counts;
 mod form;
 pub mod generation;
 mod listen;
+mod pages;
 mod rates;
 mod reporting;
 mod serve;
@@ -41,12 +42,14 @@ use self::certificate::Certificate;
 use self::control::ControlDoor;
 use self::counts::Counts;
 use self::generation::{Generation, Login};
+use self::pages::Pages;
 use self::rates::Rates;
 pub use self::rates::{Busiest, Limits as RateLimits};
 use self::tokens::{Account, Tokens};
 pub use self::tokens::{LOCKED_AFTER, Logins};
 use super::faults::{Fault, Planned};
 use super::world::{World, WorldOptions, lock};
+pub use pages::Language;
 pub use serve::{describe, serve};
 
 /// How often the name's target is asked for while nothing else happens, machine time: a gap in the service is dated this exactly.
@@ -70,6 +73,11 @@ pub struct SimulatorOptions {
     /// Of the API account; releases before 16.1 take it as a user's name, and its secret as the password.
     pub client_id: String,
     pub client_secret: SecretString,
+    /// The user of the pages, `/login` and `/appliance` alike.
+    pub username: String,
+    pub password: SecretString,
+    /// The language of each node's pages.
+    pub languages: PerNode<Language>,
     /// A second API account at both nodes, by client id and secret.
     pub second_client: Option<(String, SecretString)>,
     /// What an account may call; beyond it the answer is 429.
@@ -93,6 +101,9 @@ impl SimulatorOptions {
             control: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             service: "support.example.com".to_owned(),
             client_id: "changeover".to_owned(),
+            username: "admin".to_owned(),
+            password: client_secret.clone(),
+            languages: PerNode::default(),
             client_secret,
             second_client: None,
             rates: RateLimits::default(),
@@ -126,6 +137,9 @@ pub(super) struct Shared {
     clock: Arc<dyn Clock>,
     resolver: Option<Resolver>,
     tokens: PerNode<Mutex<Tokens>>,
+    pages: PerNode<Mutex<Pages>>,
+    /// Where the nodes listen.
+    addresses: PerNode<SocketAddr>,
     hosts: PerNode<String>,
     service: String,
     company: String,
@@ -160,6 +174,10 @@ impl Shared {
 
     fn tokens(&self, node: NodeId) -> MutexGuard<'_, Tokens> {
         self.tokens[node].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn pages(&self, node: NodeId) -> MutexGuard<'_, Pages> {
+        self.pages[node].lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -196,7 +214,7 @@ impl Simulator {
         let nodes = PerNode { a: local(&listeners.a)?, b: local(&listeners.b)? };
         let control_listener = bind(options.control).await?;
         let control = local(&control_listener)?;
-        let shared = Arc::new(share(&options, hosts));
+        let shared = Arc::new(share(&options, hosts, nodes));
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         spawn(&shared, listeners, control_listener, TlsAcceptor::from(certificate.config), &stop, &tasks);
         Ok(Self {
@@ -228,6 +246,17 @@ impl Simulator {
     /// How often each kind of call was made of either node; see `Counts`.
     pub fn calls(&self) -> BTreeMap<&'static str, u64> {
         self.shared.counts.all()
+    }
+
+    /// How often each order reached a node's pages, taken or not; `login` and `upload` too.
+    pub fn presses(&self, node: NodeId) -> BTreeMap<&'static str, u64> {
+        self.shared.pages(node).presses.clone()
+    }
+
+    /// The last package that came whole to a node's pages: its name, length and SHA-256.
+    pub fn received(&self, node: NodeId) -> Option<(String, u64, String)> {
+        let pages = self.shared.pages(node);
+        pages.received.as_ref().map(|package| (package.name.clone(), package.bytes, package.sha256.clone()))
     }
 
     /// How often each API account called, over both nodes.
@@ -287,7 +316,7 @@ fn names(options: &SimulatorOptions, hosts: &PerNode<String>) -> Vec<String> {
     vec![options.service.clone(), hosts.a.clone(), hosts.b.clone(), a.to_string(), b.to_string()]
 }
 
-fn share(options: &SimulatorOptions, hosts: PerNode<String>) -> Shared {
+fn share(options: &SimulatorOptions, hosts: PerNode<String>, addresses: PerNode<SocketAddr>) -> Shared {
     let mut world = World::new(options.world.clone());
     if options.health_cached {
         for node in NodeId::BOTH {
@@ -298,11 +327,17 @@ fn share(options: &SimulatorOptions, hosts: PerNode<String>) -> Shared {
         let seed = options.world.seed.wrapping_mul(2).wrapping_add(u64::from(node == NodeId::B));
         Mutex::new(Tokens::new(accounts(options), options.token_lifetime, seed))
     };
+    let pages = |node: NodeId| {
+        let (username, password) = (options.username.clone(), options.password.clone());
+        Mutex::new(Pages::new(username, password, options.languages[node], options.world.seed ^ node.index() as u64))
+    };
     Shared {
         world: Arc::new(Mutex::new(world)),
         clock: options.clock.clone(),
         resolver: options.leads_to.clone(),
         tokens: PerNode::new(tokens),
+        pages: PerNode::new(pages),
+        addresses,
         hosts,
         service: options.service.clone(),
         company: "Example Company".to_owned(),

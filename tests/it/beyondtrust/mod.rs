@@ -55,10 +55,11 @@ fn settings(server: &FakeBox) -> Settings {
         second: None,
         accounts: Arc::new(Accounts::new(Share::default(), Arc::new(TestClock { limits_pass: false }))),
         tls: TlsTrust::Ca(server.ca_pem.clone().into_bytes()),
-        peer: Peer { url: "https://b.example.com/".parse().unwrap(), identity: B.to_owned() },
+        peer: Peer { url: "https://b.example.com/".parse().unwrap(), identity: B.to_owned(), console: None },
         product: Product::RemoteSupport,
         recordings: true,
         limits: Limits::default(),
+        console: None,
     }
 }
 

@@ -4,11 +4,12 @@
 //! the certificate anew. An answer is judged by its body as well as by its status: this product sends errors with HTTP 200.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONNECTION, HeaderMap, HeaderName, HeaderValue};
 use reqwest::redirect::Policy;
-use reqwest::{Client, Method, Response, StatusCode};
+use reqwest::{Client, ClientBuilder, Method, Response, StatusCode};
 use rustls::ClientConfig;
 use secrecy::ExposeSecret as _;
 use serde_json::Value;
@@ -103,7 +104,7 @@ impl From<AnswerError> for CallError {
 pub struct Api {
     http: Client,
     base: Url,
-    pub access: Access,
+    pub access: Arc<Access>,
     pub limits: Limits,
 }
 
@@ -120,7 +121,16 @@ impl Api {
     /// Only if the HTTP client can't be built.
     pub fn new(base: Url, access: Access, tls: ClientConfig, limits: Limits) -> Result<Self, reqwest::Error> {
         let http = http_client(tls, &limits, None)?;
-        Ok(Self { http, base, access, limits })
+        Ok(Self { http, base, access: Arc::new(access), limits })
+    }
+
+    /// The same accounts and their tokens, at one address, wherever the name leads later.
+    ///
+    /// # Errors
+    /// Only if the HTTP client can't be built.
+    pub fn at(&self, tls: ClientConfig, resolve: (&str, SocketAddr)) -> Result<Self, reqwest::Error> {
+        let http = http_client(tls, &self.limits, Some(resolve))?;
+        Ok(Self { http, base: self.base.clone(), access: self.access.clone(), limits: self.limits.clone() })
     }
 
     /// Makes a call that can wait (a report, a list, a backup) with a token, once more with a new one where the first was refused.
@@ -296,6 +306,11 @@ impl Api {
 
 /// A client that calls one connection at a time and follows nothing. `resolve` fixes where a name leads.
 pub fn http_client(tls: ClientConfig, limits: &Limits, resolve: Option<(&str, SocketAddr)>) -> Result<Client, reqwest::Error> {
+    builder(tls, limits, resolve).build()
+}
+
+/// As [`http_client`], before it is built.
+pub fn builder(tls: ClientConfig, limits: &Limits, resolve: Option<(&str, SocketAddr)>) -> ClientBuilder {
     let mut headers = HeaderMap::new();
     headers.insert(CONNECTION, HeaderValue::from_static("close"));
     let mut builder = Client::builder()
@@ -314,7 +329,7 @@ pub fn http_client(tls: ClientConfig, limits: &Limits, resolve: Option<(&str, So
     if let Some((name, address)) = resolve {
         builder = builder.resolve(name, address);
     }
-    builder.build()
+    builder
 }
 
 /// Where the bounds of [`Limits`] are from.

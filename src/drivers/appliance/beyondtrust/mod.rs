@@ -1,9 +1,10 @@
-//! BeyondTrust (Bomgar) B Series appliances, with a person as hands (`hands = "operator"`).
+//! BeyondTrust (Bomgar) B Series appliances.
 //!
 //! What the vendor's interfaces can do is done over them: reading (command API), backup, extraction (reporting API). The rest
-//! has no interface: the answer to such an act is [`ActAnswer::ByOperator`] with exact instructions, and its effect is then
-//! seen in the readings. The XML edition is the base, because it exists on both boxes also when only one is updated; where a
-//! box has the JSON edition too, both are asked and must agree.
+//! has no interface: it is done at the vendor's pages (`hands = "console"`, see [`console`]), or the answer to such an act is
+//! [`ActAnswer::ByOperator`] with exact instructions (`hands = "operator"`, and whenever the pages show something unexpected).
+//! Its effect is then seen in the readings either way. The XML edition is the base, because it exists
+//! on both boxes also when only one is updated; where a box has the JSON edition too, both are asked and must agree.
 //! Each answer is tied to its box by the GUID in it; before an act over an interface without one, it is read anew.
 //! Imports: ports and domain only.
 
@@ -14,6 +15,7 @@ mod budget;
 mod changes;
 mod client;
 mod configuration;
+pub mod console;
 mod credentials;
 mod download;
 mod edition;
@@ -51,13 +53,14 @@ use url::Url;
 
 use self::access::Access;
 use self::client::{Api, CallError};
+use self::console::{Console, Outcome};
 use self::extraction::Order;
 use self::health::Health;
 use self::manifest::Source;
 use self::probe::Probe;
 use self::reader::{BoxReader, Reads};
 use crate::domain::action::Kind;
-use crate::domain::console;
+use crate::domain::console::People;
 use crate::domain::ids::NodeId;
 use crate::domain::limit;
 use crate::domain::settings::Told;
@@ -105,6 +108,8 @@ pub struct Settings {
     /// Whether an extraction fetches recordings too.
     pub recordings: bool,
     pub limits: Limits,
+    /// Hands at the pages; without them a person is told.
+    pub console: Option<console::Settings>,
 }
 
 /// The other node, as instructions name it.
@@ -112,6 +117,8 @@ pub struct Settings {
 pub struct Peer {
     pub url: Url,
     pub identity: String,
+    /// Everything of it, where its pages may be used from this node's acts.
+    pub console: Option<Box<Settings>>,
 }
 
 /// The settings can't make a driver.
@@ -132,6 +139,7 @@ pub struct BeyondTrust {
     settings: Arc<Settings>,
     reader: BoxReader,
     api: Arc<Api>,
+    console: Option<Console>,
     clock: Arc<dyn Clock>,
 }
 
@@ -144,15 +152,15 @@ impl BeyondTrust {
         let node = settings.node;
         check_url(node, &settings.url)?;
         check_identity(node, &settings.identity)?;
-        let tls = |names| tls::client_config(&settings.tls, names).map_err(|source| SetupError::Tls { node, source });
-        let http = |source| SetupError::Http { node, source };
-        let api = Api::new(settings.url.clone(), access(&settings, &clock), tls(Names::ByTrust)?, settings.limits.clone());
-        let api = api.map_err(http)?;
+        let api = api(&settings, &clock)?;
         let port = settings.url.port_or_known_default().unwrap_or(443);
-        let probe = Probe::new(&settings.service, (settings.address, port).into(), tls(Names::Always)?, &settings.limits);
-        let (api, settings) = (Arc::new(api), Arc::new(settings));
-        let reader = BoxReader::new(settings.clone(), Reads::new(api.clone()), probe.map_err(http)?, clock.clone());
-        Ok(Self { reader, api, clock, settings })
+        let tls = tls(&settings, Names::Always)?;
+        let probe = Probe::new(&settings.service, (settings.address, port).into(), tls, &settings.limits);
+        let probe = probe.map_err(|source| SetupError::Http { node, source })?;
+        let console = hands(&settings, &api, &clock)?;
+        let settings = Arc::new(settings);
+        let reader = BoxReader::new(settings.clone(), Reads::new(api.clone()), probe, clock.clone());
+        Ok(Self { reader, api, console, clock, settings })
     }
 
     /// Does what has an interface, within the act's limit in run time; the rest is told to a person.
@@ -164,19 +172,45 @@ impl BeyondTrust {
             }
             NodeAct::EndSessions => self.in_time(intent, self.end_sessions()).await,
             NodeAct::Drain { .. } | NodeAct::Quiesce => Ok(self.by_operator(intent, act, self.counts().await)),
-            _ => Ok(self.by_operator(intent, act, console::People::default())),
+            _ => Ok(self.at_the_pages(intent, act).await),
         }
     }
 
-    fn by_operator(&self, intent: &Intent, act: &NodeAct, people: console::People) -> ActAnswer {
+    /// By the console, or by a person who is told what the pages showed instead.
+    async fn at_the_pages(&self, intent: &Intent, act: &NodeAct) -> ActAnswer {
+        let outcome = match &self.console {
+            Some(console) => console.act(intent, act, &*self.clock).await,
+            None => None,
+        };
+        let said = |what: String| format!("{}: {}", act.verb(), self.named(&what));
+        match outcome {
+            None => self.by_operator(intent, act, People::default()),
+            Some(Outcome::Pressed) => ActAnswer::accepted(),
+            Some(Outcome::Refused(what)) => ActAnswer::Refused { message: said(what) },
+            Some(Outcome::NotReached(what)) => ActAnswer::Transient { message: said(what) },
+            Some(Outcome::InDoubt(what)) => ActAnswer::Ambiguous { message: said(what) },
+            Some(Outcome::ByOperator(what)) => {
+                let Settings { site, node, .. } = &*self.settings;
+                tracing::warn!(%site, %node, act = act.verb(), found = %what, "the pages are left to a person");
+                let mut answer = self.by_operator(intent, act, People::default());
+                if let ActAnswer::ByOperator { instructions } = &mut answer {
+                    instructions
+                        .push(format!("{}. The daemon went to the pages itself and gave up: {what}.", instructions.len() + 1));
+                }
+                answer
+            }
+        }
+    }
+
+    fn by_operator(&self, intent: &Intent, act: &NodeAct, people: People) -> ActAnswer {
         let instructions = instructions::lines(&self.settings, &intent.run, act, people).unwrap_or_default();
         ActAnswer::ByOperator { instructions }
     }
 
     /// For the counts in an instruction; the instruction is given also without them.
-    async fn counts(&self) -> console::People {
+    async fn counts(&self) -> People {
         let people = self.reader.people().await;
-        people.map(|people| console::People { users: Some(people.users), sessions: people.sessions }).unwrap_or_default()
+        people.map(|people| People { users: Some(people.users), sessions: people.sessions }).unwrap_or_default()
     }
 
     async fn backup(&self, intent: &Intent, directory: &Path) -> Result<ActAnswer, CallError> {
@@ -263,7 +297,7 @@ impl BeyondTrust {
     }
 
     /// Puts the node before what happened.
-    fn named(&self, error: &CallError) -> String {
+    fn named(&self, error: &dyn std::fmt::Display) -> String {
         format!("node `{}` of site `{}` at {}: {error}", self.settings.node, self.settings.site, self.settings.url)
     }
 }
@@ -323,9 +357,13 @@ impl Appliance for BeyondTrust {
 
     fn recall<'a>(&'a self, intent: &'a Intent) -> BoxFuture<'a, Recall> {
         // Nothing of a call outlives the process. What a person does is not sent by us; the readings show it.
-        let action = intent.step.split('.').nth(1).unwrap_or("");
-        let recall = if matches!(action, "backup" | "extract_data") { Recall::MayBeSent } else { Recall::NeverSent };
-        Box::pin(std::future::ready(recall))
+        Box::pin(async move {
+            match (intent.step.split('.').nth(1), &self.console) {
+                (Some("backup" | "extract_data"), _) => Recall::MayBeSent,
+                (_, Some(console)) => console.recall(intent).await,
+                (_, None) => Recall::NeverSent,
+            }
+        })
     }
 }
 
@@ -333,6 +371,25 @@ impl Appliance for BeyondTrust {
 fn limit_told(intent: &Intent) -> String {
     let kind = intent.step.split('.').nth(1).and_then(|action| action.parse::<Kind>().ok());
     kind.map_or_else(|| format!("{:#}", intent.limit), |kind| limit::of(kind, intent.limit))
+}
+
+fn tls(settings: &Settings, names: Names) -> Result<rustls::ClientConfig, SetupError> {
+    tls::client_config(&settings.tls, names).map_err(|source| SetupError::Tls { node: settings.node, source })
+}
+
+fn api(settings: &Settings, clock: &Arc<dyn Clock>) -> Result<Arc<Api>, SetupError> {
+    let tls = tls(settings, Names::ByTrust)?;
+    let api = Api::new(settings.url.clone(), access(settings, clock), tls, settings.limits.clone());
+    Ok(Arc::new(api.map_err(|source| SetupError::Http { node: settings.node, source })?))
+}
+
+fn hands(settings: &Settings, own: &Arc<Api>, clock: &Arc<dyn Clock>) -> Result<Option<Console>, SetupError> {
+    let Some(console) = settings.console.clone() else { return Ok(None) };
+    let peer = match settings.peer.console.as_deref() {
+        Some(peer) => peer.console.clone().map(|console| Ok((peer, console, api(peer, clock)?))).transpose()?,
+        None => None,
+    };
+    Ok(Some(Console::new(settings, console, own.clone(), peer)))
 }
 
 fn access(settings: &Settings, clock: &Arc<dyn Clock>) -> Access {

@@ -298,7 +298,7 @@ fn together(xml: Health, json: &Health) -> Health {
     Health { healthy: xml.healthy && json.healthy, last_sync: xml.last_sync.clone().or_else(|| json.last_sync.clone()), ..xml }
 }
 
-fn offered(told: Option<Told>) -> Result<Told, CallError> {
+pub fn offered(told: Option<Told>) -> Result<Told, CallError> {
     told.ok_or_else(|| {
         CallError::Unusable("the box has no JSON edition (v2) of the command API; `api = \"auto\"` reads it by XML".to_owned())
     })

@@ -1,0 +1,104 @@
+//! Hands at the vendor's pages (`hands = "console"`): what has no interface is done as a person would do it, by visible labels.
+//!
+//! The vendor documents none of it. So nothing is guessed: exactly one link, field or button with the expected words, or the act
+//! is a person's, with a line about what was there instead. Once a button was pressed that orders something, an answer that is
+//! lost or odd leaves a doubt, and nothing is pressed again before a reading has settled it.
+
+mod acts;
+mod page;
+mod stop;
+mod trace;
+mod update;
+mod upload;
+mod visit;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use secrecy::SecretString;
+use url::Url;
+
+use self::stop::Stop;
+use self::visit::Part;
+use super::client::{Api, Limits};
+use super::edition::Editions;
+use crate::domain::labels::Labels;
+use crate::drivers::tls::{self, Names, TlsTrust};
+
+pub use acts::{Console, Outcome};
+
+/// How the pages of one box are used.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// For `/login`, site administration.
+    pub login: Account,
+    /// For `/appliance`, the box's administration.
+    pub appliance: Account,
+    pub labels: Labels,
+    /// Where traces are kept.
+    pub traces: PathBuf,
+}
+
+/// A user at the pages. Copies share what they know of the box's refusal.
+#[derive(Clone, Debug)]
+pub struct Account {
+    username: String,
+    password: SecretString,
+    /// The last login was refused or left unanswered.
+    refused: Arc<AtomicBool>,
+}
+
+impl Account {
+    pub fn new(username: String, password: SecretString) -> Self {
+        Self { username, password, refused: Arc::default() }
+    }
+}
+
+/// The way to one box's pages.
+pub struct Door {
+    url: Url,
+    identity: String,
+    editions: Editions,
+    trust: TlsTrust,
+    limits: Limits,
+    labels: Labels,
+    login: Account,
+    appliance: Account,
+    api: Arc<Api>,
+}
+
+impl Door {
+    fn new(settings: &super::Settings, console: Settings, api: Arc<Api>) -> Self {
+        Self {
+            url: settings.url.clone(),
+            identity: settings.identity.clone(),
+            editions: settings.editions,
+            trust: settings.tls.clone(),
+            limits: settings.limits.clone(),
+            labels: console.labels,
+            login: console.login,
+            appliance: console.appliance,
+            api,
+        }
+    }
+
+    fn account(&self, part: Part) -> &Account {
+        match part {
+            Part::Login => &self.login,
+            Part::Appliance => &self.appliance,
+        }
+    }
+
+    fn tls(&self) -> Result<rustls::ClientConfig, Stop> {
+        tls::client_config(&self.trust, Names::ByTrust).map_err(|error| Stop::Refused(error.to_string()))
+    }
+
+    async fn resolve(&self) -> Result<SocketAddr, Stop> {
+        let failed = |what: String| Stop::NotReached(format!("`{}` was not found: {what}", self.url));
+        let found = tokio::time::timeout(self.limits.connect, visit::look_up(&self.url)).await;
+        let found = found.map_err(|_| failed(format!("no answer within {:?}", self.limits.connect)))?;
+        found.map_err(|error| failed(error.to_string()))?.ok_or_else(|| failed("it has no address".to_owned()))
+    }
+}

@@ -1,0 +1,183 @@
+//! The vendor's pages of a node, for hands at the console: `/login` with the failover page, `/appliance` with the update page.
+//!
+//! They order the same world as the control interface does. Forms, fields and paths are the simulator's own: the vendor documents
+//! none; what is documented stands at the head of `domain::labels`. Every page
+//! has a new hidden token, and a form with an older one is refused.
+
+mod html;
+mod orders;
+mod sessions;
+mod upload;
+mod words;
+
+use std::collections::BTreeMap;
+
+use http_body_util::Full;
+use hyper::header::{HeaderValue, LOCATION, SET_COOKIE};
+use hyper::{Method, Response, StatusCode};
+use secrecy::{ExposeSecret as _, SecretString};
+
+use super::Shared;
+use super::form::Form;
+use super::listen::{Answer, Call, typed};
+use crate::domain::ids::NodeId;
+use crate::domain::version::Target;
+use crate::simulator::faults::Fault;
+use crate::simulator::world::World;
+use sessions::{Part, Sessions};
+use words::Words;
+
+pub use upload::{is_upload, receive};
+pub use words::Language;
+
+/// A package that was uploaded and not installed yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Uploaded {
+    pub name: String,
+    pub bytes: u64,
+    pub sha256: String,
+    /// What it installs, if its first line says so.
+    target: Option<Target>,
+}
+
+/// What one node's pages remember.
+#[derive(Debug)]
+pub struct Pages {
+    username: String,
+    password: SecretString,
+    language: Language,
+    sessions: Sessions,
+    package: Option<Uploaded>,
+    /// How often each order was sent, taken or not; `login` and `upload` too.
+    pub presses: BTreeMap<&'static str, u64>,
+    /// The last whole upload, also once it was installed.
+    pub received: Option<Uploaded>,
+}
+
+impl Pages {
+    pub fn new(username: String, password: SecretString, language: Language, seed: u64) -> Self {
+        let (sessions, presses) = (Sessions::new(seed), BTreeMap::new());
+        Self { username, password, language, sessions, package: None, presses, received: None }
+    }
+
+    fn count(&mut self, what: &'static str) {
+        *self.presses.entry(what).or_default() += 1;
+    }
+
+    fn knows(&self, username: Option<&str>, password: Option<&str>) -> bool {
+        username == Some(&self.username) && password == Some(self.password.expose_secret())
+    }
+}
+
+/// True for a path of the pages.
+pub fn is_page(path: &str) -> bool {
+    Part::of(path).is_some()
+}
+
+/// Answers one request of a browser.
+pub fn answer(shared: &Shared, world: &mut World, node: NodeId, call: &Call) -> Answer {
+    let mut pages = shared.pages(node);
+    Browser::open(shared, &mut pages, world, node, call)?.route(call)
+}
+
+/// One request, with the world and the node's pages held still.
+struct Browser<'a> {
+    shared: &'a Shared,
+    pages: &'a mut Pages,
+    world: &'a mut World,
+    node: NodeId,
+    part: Part,
+    session: String,
+}
+
+impl<'a> Browser<'a> {
+    fn open(shared: &'a Shared, pages: &'a mut Pages, world: &'a mut World, node: NodeId, call: &Call) -> Option<Self> {
+        let part = Part::of(&call.path)?;
+        let boots = world.node(node).boots;
+        let known = pages.sessions.find(call.cookie.as_deref().unwrap_or_default(), part, boots);
+        let session = known.unwrap_or_else(|| pages.sessions.begin(part));
+        Some(Self { shared, pages, world, node, part, session })
+    }
+
+    fn route(&mut self, call: &Call) -> Answer {
+        if self.world.faults.active(Fault::PageMaintenance, self.node) {
+            return Some(self.page(self.words().maintenance, ""));
+        }
+        let form = Form::read("", &call.body);
+        let (root, post) = (self.part.path(), call.method == Method::POST);
+        if call.path == root && post {
+            return Some(self.log_in(&form));
+        }
+        if !self.pages.sessions.is_user(&self.session) {
+            return Some(self.login_page(""));
+        }
+        if post && !self.pages.sessions.is_token(&self.session, form.value("form_token")) {
+            return Some(self.page(self.words().stale, ""));
+        }
+        match (call.path.strip_prefix(root).unwrap_or_default(), self.part) {
+            ("", _) => Some(self.home()),
+            ("/management", Part::Login) => Some(self.management()),
+            ("/management/failover", Part::Login) if post => self.order(&form),
+            ("/management/failover", Part::Login) => Some(self.or_login(Self::failover)),
+            ("/updates", Part::Appliance) => Some(self.or_login(Self::updates)),
+            ("/updates/install", Part::Appliance) if post => self.install(&form),
+            _ => {
+                let mut page = self.page("404", "");
+                *page.status_mut() = StatusCode::NOT_FOUND;
+                Some(page)
+            }
+        }
+    }
+
+    fn words(&self) -> &'static Words {
+        self.pages.language.words()
+    }
+
+    /// The page, unless the session is forgotten just now.
+    fn or_login(&mut self, page: impl FnOnce(&mut Self, &str) -> Response<Full<bytes::Bytes>>) -> Response<Full<bytes::Bytes>> {
+        if self.forgets("page") {
+            return self.login_page("");
+        }
+        page(self, "")
+    }
+
+    fn forgets(&mut self, what: &str) -> bool {
+        let forgets = self.world.faults.take(Fault::PageSessionLost, self.node, what);
+        if forgets {
+            self.pages.sessions.end(&self.session);
+            self.session = self.pages.sessions.begin(self.part);
+        }
+        forgets
+    }
+
+    fn log_in(&mut self, form: &Form) -> Response<Full<bytes::Bytes>> {
+        self.pages.count("login");
+        if !self.pages.sessions.is_token(&self.session, form.value("form_token")) {
+            return self.login_page(self.words().stale);
+        }
+        if !self.pages.knows(form.value("login[username]"), form.value("login[password]")) {
+            return self.login_page(self.words().not_let_in);
+        }
+        if self.world.faults.active(Fault::PageSecondFactor, self.node) {
+            return self.second_factor();
+        }
+        self.pages.sessions.let_in(&self.session);
+        self.redirect(self.part.path())
+    }
+
+    /// As a browser gets there after a form: by a page of its own.
+    fn redirect(&self, to: &str) -> Response<Full<bytes::Bytes>> {
+        let mut response = self.keep(typed(StatusCode::SEE_OTHER, "text/html; charset=UTF-8", String::new()));
+        if let Ok(to) = HeaderValue::from_str(to) {
+            response.headers_mut().insert(LOCATION, to);
+        }
+        response
+    }
+
+    fn keep(&self, mut response: Response<Full<bytes::Bytes>>) -> Response<Full<bytes::Bytes>> {
+        if let Ok(cookie) = HeaderValue::from_str(&Sessions::cookie(&self.session, self.part)) {
+            response.headers_mut().insert(SET_COOKIE, cookie);
+        }
+        response
+    }
+}
