@@ -6,7 +6,9 @@
 //! Where to look first: [`action`] is the table of what can be done, [`rules`] what must stay true,
 //! [`decide`] what happens next and why, [`machine`] the only place where a run changes.
 
+pub mod access;
 pub mod action;
+pub mod agreement;
 pub mod alert;
 pub mod asked;
 pub mod booking;

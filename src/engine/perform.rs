@@ -104,22 +104,25 @@ impl Performer {
     /// Every entry in turn. An entry that is there already says so; one that fails after another was moved leaves a doubt.
     async fn switch(&self, run: &Run, step: &Step, intent: &Intent) -> ActAnswer {
         let to = step.node.unwrap_or(run.plan.primary);
-        let mut moved = 0;
+        let mut moved: Vec<String> = Vec::new();
         let mut instructions = Vec::new();
         for entry in &self.ports.traffic {
             match entry.switch(intent, to.other(), to).await {
-                ActAnswer::Accepted { .. } => moved += 1,
+                ActAnswer::Accepted { .. } => moved.push(entry.name()),
                 ActAnswer::ByOperator { instructions: lines } => instructions.extend(lines),
-                ActAnswer::Refused { message } | ActAnswer::Transient { message } if moved > 0 => {
-                    return ActAnswer::Ambiguous {
-                        message: format!("{}: {message}; {moved} other entries were moved", entry.name()),
-                    };
+                ActAnswer::Refused { message } | ActAnswer::Transient { message } if !moved.is_empty() => {
+                    return ActAnswer::Ambiguous { message: half_moved(to, &moved, &entry.name(), &message) };
                 }
                 other => return other,
             }
         }
         if instructions.is_empty() { ActAnswer::accepted() } else { ActAnswer::ByOperator { instructions } }
     }
+}
+
+/// A switch that ended between two entries, with both continuations.
+fn half_moved(to: NodeId, moved: &[String], failed: &str, why: &str) -> String {
+    format!("partly switched to node `{to}`: moved: {}; not moved: {failed}: {why}", moved.join(", "))
 }
 
 /// The intent of the act under way, the same after a restart.

@@ -55,6 +55,8 @@ fn healthy(node: NodeId) -> Observation {
         takes_clients: Some(primary),
         certificate_until: None,
         licence_until: None,
+        shared_ips: None,
+        at_work: Vec::new(),
     }
 }
 

@@ -119,12 +119,12 @@ fn switch_back(run: &Run, note: String) -> Result<(Event, String), Problem> {
     }
     if !run.may_switch_back() {
         let hint =
-            "traffic can be ordered back after it was switched and before failover is established, while no update is under way";
+            "traffic can be ordered back after it was switched, or partly, and before failover is established, while no update is under way";
         return Err(Problem::new(Kind::Conflict, "no_switch_back", format!("run `{}` can't switch back now", run.id))
             .state(sheet::state(run))
             .hint(hint));
     }
-    let to = run.survivor.other();
+    let to = run.leads_back_to();
     Ok((Event::SwitchBackOrdered { note }, format!("R7 serves_first: a person orders traffic back to node `{to}`")))
 }
 

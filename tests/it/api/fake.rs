@@ -95,6 +95,8 @@ fn observation(node: NodeId) -> Observation {
         takes_clients: Some(true),
         certificate_until: None,
         licence_until: None,
+        shared_ips: None,
+        at_work: Vec::new(),
     }
 }
 

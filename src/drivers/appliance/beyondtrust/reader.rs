@@ -94,6 +94,8 @@ impl BoxReader {
             takes_clients: Some(probed.takes_clients),
             certificate_until: probed.certificate_until,
             licence_until: None, // No interface tells.
+            shared_ips: None,
+            at_work: Vec::new(),
         })
     }
 
