@@ -116,7 +116,7 @@ pub struct Table {
 }
 
 pub const NODE_DRIVERS: &[&str] = &["exec", "beyondtrust"];
-pub const TRAFFIC_DRIVERS: &[&str] = &["rfc2136", "exec", "manual"];
+pub const TRAFFIC_DRIVERS: &[&str] = &["rfc2136", "exec", "manual", "shared-ip"];
 pub const LOG_FORMATS: &[&str] = &["human", "json"];
 pub const HANDS: &[&str] = &["operator"];
 pub const WHEN_WINDOW_ENDS: &[&str] = &["hold", "home"];
@@ -232,7 +232,7 @@ pub const KEYS: &[Key] = &[
     node(&["beyondtrust"], "hands", Kind::Word(HANDS), Default("operator"), "Who performs what the appliance has no interface for: a person, told exactly what to do."),
     node(&["beyondtrust"], "tls", Kind::Trust, Required, "Whose certificates are believed: the system's roots, your own CA, or pins `sha256/<base64 of the SPKI hash>`."),
 
-    traffic(&[], "driver", Kind::Word(TRAFFIC_DRIVERS), Required, "How traffic is moved: signed DNS updates, a program, or a person."),
+    traffic(&[], "driver", Kind::Word(TRAFFIC_DRIVERS), Required, "How traffic is moved: signed DNS updates, a program, a person who changes the record, or one who enables a shared address on the other box."),
     traffic(&["rfc2136"], "primary", Kind::Server, Required, "The server that takes updates, over TCP; port 53 unless given."),
     traffic(&["rfc2136", "manual"], "servers", Kind::Servers, Required, "All authoritative servers; each is read back. Port 53 unless given."),
     traffic(&["rfc2136"], "zone", Kind::HostName, Required, "The zone that holds the record."),
@@ -242,6 +242,7 @@ pub const KEYS: &[Key] = &[
     traffic(&["rfc2136"], "tsig_algorithm", Kind::Word(TSIG_ALGORITHMS), Default("hmac-sha256"), "The TSIG key's algorithm."),
     traffic(&["rfc2136"], "tsig_secret_file", Kind::SecretFile, Required, "File with the TSIG key's secret in base64."),
     traffic(&["exec"], "program", Kind::Program, Required, "The program and its arguments; the verb is appended. A bare name is looked up in `PATH`."),
+    traffic(&["shared-ip"], "address", Kind::Address, Required, "The shared address: entered on both boxes, enabled on the one that serves. It is neither node's own."),
 
     key("site.policy", "max_sync_age", Kind::Duration, Default("10min"), "A data sync older than this proves nothing."),
     key("site.policy", "sync_ok_statuses", Kind::Texts, Default("success"), "The sync status texts that mean success; any other holds the run."),

@@ -163,6 +163,10 @@ pub enum TrafficDriver {
         servers: Vec<SocketAddr>,
         record: String,
     },
+    /// An address that both boxes have and the serving one has enabled.
+    SharedIp {
+        address: IpAddr,
+    },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -221,7 +225,7 @@ impl TrafficDriver {
         match self {
             Self::Rfc2136 { primary, servers, .. } => [*primary].into_iter().chain(servers.iter().copied()).collect(),
             Self::Manual { servers, .. } => servers.clone(),
-            Self::Exec { .. } => Vec::new(),
+            Self::Exec { .. } | Self::SharedIp { .. } => Vec::new(),
         }
     }
 }

@@ -5,7 +5,7 @@
 use jiff::Timestamp;
 
 use super::ids::{NodeId, PerNode};
-use super::site::Role;
+use super::site::{Role, SharedOn};
 use super::window::format_duration;
 use super::world::{TrafficReading, World};
 
@@ -166,6 +166,9 @@ fn behind(traffic: &TrafficReading, identities: &PerNode<&str>) -> Behind {
 }
 
 fn verdict(nodes: &PerNode<Witness>, traffic: &TrafficReading, behind: &Behind) -> Verdict {
+    if traffic.shared() == Some(SharedOn::Both) {
+        return Verdict::Disputed;
+    }
     if partly(traffic).is_some() {
         return Verdict::Partly;
     }

@@ -328,7 +328,7 @@ pub fn hint_of(code: &str, run: &Run) -> String {
             )
         }
         "shared_address_twice" => format!(
-            "disable the shared address on node `{}` now (/appliance > Networking), {resume}",
+            "disable the shared address on node `{}` now (/appliance, network settings), {resume}",
             run.survivor.other()
         ),
         "both_standby" => format!(

@@ -9,6 +9,7 @@ use nix::unistd::{Uid, User};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use crate::domain::caches::LOWERED_TTL;
 use crate::domain::event::Verdict;
 use crate::domain::gate::Gate;
 use crate::domain::ids::{NodeId, NotANode, RunId};
@@ -129,6 +130,29 @@ impl<S: Send + Sync> FromRequestParts<S> for For {
         length.map(Self).map_err(|error| Refused::bad_input(error.to_string()))
     }
 }
+
+/// What `traffic test` is asked.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TestTrafficBody {
+    /// Seconds.
+    #[serde(default)]
+    ttl: Option<u32>,
+}
+
+impl TestTrafficBody {
+    /// The TTL to which a record would be lowered, in seconds.
+    pub fn ttl(&self) -> Result<u32, Refused> {
+        match self.ttl {
+            None => Ok(LOWERED_TTL),
+            Some(ttl) if (1..=MOST_TTL).contains(&ttl) => Ok(ttl),
+            Some(ttl) => Err(Refused::bad_input(format!("`ttl` is {ttl}, expected 1 to {MOST_TTL} seconds"))),
+        }
+    }
+}
+
+/// RFC 2181 section 8: the highest TTL that there is.
+const MOST_TTL: u32 = i32::MAX as u32;
 
 /// A JSON body; an empty one stands for `{}`.
 pub struct Input<T>(pub T);

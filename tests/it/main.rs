@@ -62,6 +62,7 @@ mod switch_back;
 mod sync_failures;
 mod telephone;
 mod tokens;
+mod traffic;
 mod troubles;
 mod untouched;
 mod vendor;

@@ -61,14 +61,20 @@ pub struct Setting {
     pub lab: Option<Policy>,
     /// The versions of a package chain before the target; each package is installed only on the version before it.
     pub chain: Vec<&'static str>,
+    /// The traffic entries, where they are not the simulated name behind its line.
+    pub traffic: Option<Entries>,
 }
+
+/// Makes a site's traffic entries.
+pub type Entries = Arc<dyn Fn(&SimSite) -> Vec<Arc<dyn Traffic>> + Send + Sync>;
 
 impl Default for Setting {
     fn default() -> Self {
         let (first, second) = ("now +4h".to_owned(), "2026-11-23T07:00:00Z +4h".to_owned());
         let (options, policy, calendar) = (InProcessOptions::default(), Policy::default(), Calendar::default());
         let (own, people, lab, chain, begin) = (Vec::new(), People::default(), None, Vec::new(), START.parse().unwrap());
-        Self { options, policy, first, second, seed: 1, own, calendar, people, lab, chain, begin }
+        let traffic = None;
+        Self { options, policy, first, second, seed: 1, own, calendar, people, lab, chain, begin, traffic }
     }
 }
 
@@ -551,7 +557,10 @@ fn fleet(
     let ((state, line), (setting, identities)) = (place, file);
     let addresses = ["127.0.1.1".parse().unwrap(), "127.0.1.2".parse().unwrap()];
     let node = |node: NodeId| Node { identity: identities[node].clone(), address: addresses[node.index()] };
-    let ports = ports_of(site, Arc::new(line));
+    let mut ports = ports_of(site, Arc::new(line));
+    if let Some(entries) = &setting.traffic {
+        ports.traffic = entries(site);
+    }
     let site = Site {
         name: SITE.to_owned(),
         service: "support.example.com".to_owned(),

@@ -13,7 +13,7 @@ use crate::domain::ids::{NodeId, PerNode};
 use crate::domain::site::{TrafficAnswer, TrafficLook};
 use crate::drivers::program::answer::{Nothing, Reply};
 use crate::drivers::program::{Call, Programs};
-use crate::ports::{ActAnswer, Clock, Intent, ReadError, Recall, Traffic, TrafficReader};
+use crate::ports::{Access, ActAnswer, Clock, Intent, ReadError, Recall, Traffic, TrafficReader};
 
 /// More servers than any zone has.
 const MOST_ANSWERS: usize = 64;
@@ -146,6 +146,12 @@ impl TrafficReader for ExecTraffic {
 impl Traffic for ExecTraffic {
     fn switch<'a>(&'a self, intent: &'a Intent, from: NodeId, to: NodeId) -> BoxFuture<'a, ActAnswer> {
         self.perform(intent, from, to).boxed()
+    }
+
+    /// Programs have no verb for it.
+    fn prove_access(&self) -> BoxFuture<'_, Access> {
+        let why = "a program has no word for a change that alters nothing; try it by hand, as the account that runs the daemon";
+        std::future::ready(Access::Untold { why: why.to_owned() }).boxed()
     }
 
     fn recall<'a>(&'a self, intent: &'a Intent) -> BoxFuture<'a, Recall> {

@@ -119,7 +119,22 @@ impl Api {
         limits: Limits,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, reqwest::Error> {
-        let http = http_client(tls, &limits, None)?;
+        Self::at(base, None, (client_id, client_secret), tls, limits, clock)
+    }
+
+    /// As [`Api::new`], with a fixed address behind the base's name: `resolve`.
+    ///
+    /// # Errors
+    /// Only if the HTTP client can't be built.
+    pub fn at(
+        base: Url,
+        resolve: Option<(&str, SocketAddr)>,
+        (client_id, client_secret): (String, SecretString),
+        tls: ClientConfig,
+        limits: Limits,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, reqwest::Error> {
+        let http = http_client(tls, &limits, resolve)?;
         Ok(Self { http, base, client_id, client_secret, tokens: Tokens::default(), pace: Pace::new(clock), limits })
     }
 

@@ -10,6 +10,7 @@ mod backup;
 mod client;
 mod configuration;
 mod download;
+mod front;
 mod health;
 mod instructions;
 mod pace;
@@ -34,6 +35,7 @@ use secrecy::SecretString;
 use url::Url;
 
 use self::client::{Api, CallError};
+use self::front::Front;
 use self::probe::Probe;
 use self::reader::{BoxReader, Reads};
 use crate::domain::console;
@@ -93,6 +95,7 @@ pub enum SetupError {
 pub struct BeyondTrust {
     settings: Arc<Settings>,
     reader: BoxReader,
+    front: Front,
     api: Arc<Api>,
     clock: Arc<dyn Clock>,
 }
@@ -113,9 +116,11 @@ impl BeyondTrust {
             .map_err(http)?;
         let port = settings.url.port_or_known_default().unwrap_or(443);
         let probe = Probe::new(&settings.service, (settings.address, port).into(), tls(Names::Always)?, &settings.limits);
+        let front_tls = tls(Names::Always)?;
         let (api, settings) = (Arc::new(api), Arc::new(settings));
+        let front = Front::new(settings.clone(), front_tls, clock.clone());
         let reader = BoxReader::new(settings.clone(), Reads::new(api.clone()), probe.map_err(http)?, clock.clone());
-        Ok(Self { reader, api, clock, settings })
+        Ok(Self { reader, front, api, clock, settings })
     }
 
     /// Does what has an interface, within the act's limit in run time; the rest is told to a person.
@@ -226,6 +231,20 @@ impl Reader for BeyondTrust {
                 CallError::Denied(_) => ReadError::Denied(self.named(&error)),
                 _ => ReadError::Transient(self.named(&error)),
             })
+        })
+    }
+
+    fn who_answers(&self, at: Option<IpAddr>) -> BoxFuture<'_, Option<String>> {
+        Box::pin(self.front.who_answers(at.unwrap_or(self.settings.address)))
+    }
+
+    fn shared_ips(&self) -> BoxFuture<'_, Result<Option<Vec<IpAddr>>, ReadError>> {
+        Box::pin(async {
+            let health = self.reader.health().await.map_err(|error| ReadError::Transient(self.named(&error)))?;
+            if health.identity != self.settings.identity {
+                return Err(ReadError::Transient(format!("another box answers at node `{}`", self.settings.node)));
+            }
+            Ok(Some(health.shared_ips))
         })
     }
 

@@ -1,0 +1,72 @@
+//! Who answers where the service's clients arrive: the box's GUID, asked for by the service's name at a given address.
+//!
+//! TLS comes before any credential: whoever can't show a certificate that the site trusts and that covers the service's name gets
+//! none. The tokens are of its own, since another box may answer here after a switch.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use rustls::ClientConfig;
+use url::Url;
+
+use super::Settings;
+use super::client::{Api, CallError, within};
+use super::health;
+use super::reader::{Reading, Reads};
+use crate::ports::Clock;
+
+/// Every look waits for it: an address that a firewall keeps from this machine must not cost it the whole limit of a call.
+const LIMIT: Duration = Duration::from_secs(5);
+
+/// The way to the service's name, at the addresses that were asked about: a node's own, and the site's shared ones.
+pub struct Front {
+    settings: Arc<Settings>,
+    tls: ClientConfig,
+    clock: Arc<dyn Clock>,
+    doors: Mutex<BTreeMap<IpAddr, Arc<Reads>>>,
+}
+
+impl Front {
+    /// `tls` must check that the certificate covers the name, whatever the trust. Calls nobody.
+    pub fn new(settings: Arc<Settings>, tls: ClientConfig, clock: Arc<dyn Clock>) -> Self {
+        Self { settings, tls, clock, doors: Mutex::default() }
+    }
+
+    /// The GUID of the box that answers; `None` where nobody does, or not with one: what that means the nodes' own readings say.
+    pub async fn who_answers(&self, at: IpAddr) -> Option<String> {
+        let answer = within(LIMIT, "no answer", self.ask(at)).await;
+        let (site, service) = (&self.settings.site, &self.settings.service);
+        answer.inspect_err(|error| tracing::debug!(%site, %service, %at, %error, "who answers for the service is not told")).ok()
+    }
+
+    async fn ask(&self, at: IpAddr) -> Result<String, CallError> {
+        let document = self.door(at)?.first(Reading::Health).await?;
+        let found = health::health(&document)?.identity;
+        // Written as the site file has it, so that identities compare as texts.
+        let known = [&self.settings.identity, &self.settings.peer.identity];
+        Ok(known.into_iter().find(|known| known.eq_ignore_ascii_case(&found)).unwrap_or(&found).clone())
+    }
+
+    fn door(&self, at: IpAddr) -> Result<Arc<Reads>, CallError> {
+        // The lock is held for plain operations only, which leave the map whole.
+        let mut doors = self.doors.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(door) = doors.get(&at) {
+            return Ok(door.clone());
+        }
+        let door = Arc::new(Reads::new(Arc::new(self.open(at)?)));
+        doors.insert(at, door.clone());
+        Ok(door)
+    }
+
+    fn open(&self, at: IpAddr) -> Result<Api, CallError> {
+        let Settings { service, client_id, client_secret, limits, url, .. } = &*self.settings;
+        let port = url.port_or_known_default().unwrap_or(443);
+        let local = |error: &dyn std::fmt::Display| CallError::Local(format!("the client for `{service}` can't be made: {error}"));
+        let base = Url::parse(&format!("https://{service}:{port}/")).map_err(|error| local(&error))?;
+        let account = (client_id.clone(), client_secret.clone());
+        let resolve = Some((service.as_str(), (at, port).into()));
+        Api::at(base, resolve, account, self.tls.clone(), limits.clone(), self.clock.clone()).map_err(|error| local(&error))
+    }
+}
