@@ -16,6 +16,8 @@ pub enum Opinion {
     Serves,
     /// Without a relationship and open: it may serve or not.
     MayServe,
+    /// Primary, and yet it takes no client.
+    Refuses,
     /// Standby, or closed to clients.
     DoesNot,
     /// It was not read.
@@ -142,7 +144,8 @@ fn witness(world: &World, node: NodeId) -> Witness {
     };
     let (opinion, refuses) = match (current.role, current.takes_clients) {
         (Role::Standby, _) => (Opinion::DoesNot, false),
-        (_, Some(false)) => (Opinion::DoesNot, true),
+        (Role::Primary, Some(false)) => (Opinion::Refuses, true),
+        (Role::Standalone, Some(false)) => (Opinion::DoesNot, true),
         (Role::Primary, _) => (Opinion::Serves, false),
         (Role::Standalone, _) => (Opinion::MayServe, false),
     };
@@ -178,7 +181,8 @@ fn verdict(nodes: &PerNode<Witness>, traffic: &TrafficReading, behind: &Behind) 
     };
     let other = node.other();
     let named = matches!(nodes[node].opinion, Opinion::Serves | Opinion::MayServe);
-    let claimed = nodes[other].opinion == Opinion::Serves || nodes[node].opinion == Opinion::DoesNot;
+    let claimed = matches!(nodes[other].opinion, Opinion::Serves | Opinion::Refuses)
+        || matches!(nodes[node].opinion, Opinion::DoesNot | Opinion::Refuses);
     match behind {
         Behind::Stranger(_) | Behind::Several => Verdict::Disputed,
         Behind::Node(found) if *found != node => Verdict::Disputed,

@@ -328,7 +328,7 @@ pub fn hint_of(code: &str, run: &Run) -> String {
             )
         }
         "shared_address_twice" => format!(
-            "disable the shared address on node `{}` now (/appliance, network settings), {resume}",
+            "disable the shared address on node `{}` now (/appliance, network settings); some two minutes later, as health may be told late, {resume}",
             run.survivor.other()
         ),
         "both_standby" => format!(

@@ -319,7 +319,7 @@ fn has_begun(run: &Run, world: &World) -> bool {
         (Kind::BreakFailover, _) => moved(PerNode::new(|node| if node == primary { Role::Primary } else { Role::Standby })),
         (Kind::EstablishFailover, _) => moved(PerNode::new(|_| Role::Standalone)),
         // Disabled on the old node: nobody is reached until it is enabled on the new one.
-        (Kind::SwitchTraffic, _) => world.traffic.shared() == Some(SharedOn::Neither),
+        (Kind::SwitchTraffic, to) => world.traffic.shared() == Some(SharedOn::Neither) || to == world.traffic.target(),
         (Kind::Quiesce | Kind::Reopen, Some(node)) => {
             let effect = Some(step.kind == Kind::Reopen);
             world.readings[node].current.as_ref().is_some_and(|observation| observation.takes_clients == effect)

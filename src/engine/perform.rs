@@ -12,7 +12,7 @@ use crate::domain::ids::NodeId;
 use crate::domain::run::Run;
 use crate::domain::step::Step;
 use crate::domain::watch;
-use crate::ports::{ActAnswer, Intent, NodeAct, ProducedFile, Recall};
+use crate::ports::{ActAnswer, Intent, NodeAct, ProducedFile, Recall, Traffic};
 
 use super::Around;
 use super::package;
@@ -107,6 +107,10 @@ impl Performer {
         let mut moved: Vec<String> = Vec::new();
         let mut instructions = Vec::new();
         for entry in &self.ports.traffic {
+            if self.is_there(&**entry, to).await {
+                moved.push(entry.name());
+                continue;
+            }
             match entry.switch(intent, to.other(), to).await {
                 ActAnswer::Accepted { .. } => moved.push(entry.name()),
                 ActAnswer::ByOperator { instructions: lines } => instructions.extend(lines),
@@ -123,6 +127,13 @@ impl Performer {
 /// A switch that ended between two entries, with both continuations.
 fn half_moved(to: NodeId, moved: &[String], failed: &str, why: &str) -> String {
     format!("partly switched to node `{to}`: moved: {}; not moved: {failed}: {why}", moved.join(", "))
+}
+
+impl Performer {
+    /// Among several entries: this one was moved before another failed. A program might take being asked again for an error.
+    async fn is_there(&self, entry: &dyn Traffic, to: NodeId) -> bool {
+        self.ports.traffic.len() > 1 && entry.look().await.is_ok_and(|look| look.target() == Some(to))
+    }
 }
 
 /// The intent of the act under way, the same after a restart.

@@ -24,7 +24,7 @@ fn nodes(a: Opinion, b: Opinion) -> PerNode<Witness> {
 
 #[test]
 fn the_verdict_over_all_witnesses() {
-    use Opinion::{DoesNot, MayServe, Serves, Untold};
+    use Opinion::{DoesNot, MayServe, Refuses, Serves, Untold};
     let (a, b, none) = (Some(NodeId::A), Some(NodeId::B), None);
     let agreed = |node| Verdict::Agreed { node };
     let cases = [
@@ -37,6 +37,8 @@ fn the_verdict_over_all_witnesses() {
         (MayServe, MayServe, vec![a, b, none], Some("box-a"), Verdict::Partly),
         (Serves, DoesNot, vec![b], None, Verdict::Disputed),
         (Serves, Serves, vec![a], None, Verdict::Disputed),
+        (Serves, Refuses, vec![a], None, Verdict::Disputed),
+        (Refuses, DoesNot, vec![a], None, Verdict::Disputed),
         (DoesNot, MayServe, vec![a], None, Verdict::Disputed),
         (MayServe, MayServe, vec![b], Some("box-a"), Verdict::Disputed),
         (Serves, DoesNot, vec![a], Some("box-x"), Verdict::Disputed),

@@ -113,6 +113,7 @@ async fn r16_enabled_on_both_holds_the_run_and_is_told() {
         assert!(stage.alert_says("held", "disable the shared address on node `b` now"), "{at_switch}");
         assert!(stage.alert_says("held", "enabled on node a; enabled on node b"), "{at_switch}");
         put(&stage, NodeId::B, false);
+        stage.pass(SignedDuration::from_mins(3)).await;
         stage.resume(&id).await.unwrap();
         stage.answered(&id, |run| !matches!(run.phase, Phase::Held(_)) && told(run).is_some()).await;
         assert!(!stage.run(&id).has_notice(Notice::RoleConflict, None), "{at_switch}");

@@ -42,7 +42,11 @@ fn bg_52_health_is_read_in_every_generation() {
         ("health_standalone_2019", expected(A, "19.1.8", Some(BUILD), Role::Standalone)),
         (
             "health_primary",
-            Health { last_sync: sync("2026-11-22T01:02:03Z", "success"), ..expected(A, "24.1.1", Some(BUILD), Role::Primary) },
+            Health {
+                last_sync: sync("2026-11-22T01:02:03Z", "success"),
+                shared_ips: vec!["192.0.2.1".parse().unwrap()],
+                ..expected(A, "24.1.1", Some(BUILD), Role::Primary)
+            },
         ),
         ("health_backup", expected(B, "24.1.1", Some(BUILD), Role::Standby)),
         (
