@@ -14,6 +14,8 @@ fn json_is_one_object_on_the_last_line() {
     let order = with(&["plan"], &ORDER);
     let cases: &[(&[&str], &[&str])] = &[
         (&["check", "support"], &["site", "ok", "checks"]),
+        (&["traffic", "look", "support"], &["site", "service", "ok", "agreement", "entries"]),
+        (&["traffic", "test", "support"], &["site", "ok", "from", "entries", "caches_seconds", "lowered_seconds", "wait_seconds"]),
         (&order, &["site", "procedure", "from", "to", "package", "windows", "refusals", "steps"]),
         (&["status"], &["runs"]),
         (&["runs"], &["runs"]),
