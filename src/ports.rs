@@ -13,6 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 pub use crate::domain::access::Access;
 use crate::domain::ids::{NodeId, RunId};
 use crate::domain::journal::Record;
+use crate::domain::metrics::Family;
 use crate::domain::settings::Told;
 use crate::domain::site::{Hands, Observation, TrafficLook};
 use crate::domain::version::Target;
@@ -171,6 +172,13 @@ pub trait Reader: Send + Sync {
         Box::pin(async { Ok(self.observe().await?.shared_ips) })
     }
 
+    /// The credentials at this node may have changed: the next reading begins with a fresh look at them. `by_person`: somebody
+    /// has looked after them, so that those which were refused may be tried once more.
+    fn access_may_have_changed(&self, by_person: bool) -> BoxFuture<'_, ()> {
+        let _ = by_person;
+        Box::pin(std::future::ready(()))
+    }
+
     /// The facts of this node may be this old; polls faster than that learn nothing new.
     fn cache_time(&self) -> SignedDuration;
 
@@ -276,6 +284,12 @@ pub trait Journal: Send + Sync {
 pub trait Notifier: Send + Sync {
     /// Delivers once; the error says why it did not arrive. The caller retries.
     fn deliver<'a>(&'a self, item: &'a OutboxItem) -> BoxFuture<'a, Result<(), String>>;
+}
+
+/// Has numbers for a monitoring system.
+pub trait Meter: Send + Sync {
+    /// The numbers as they are now.
+    fn families(&self) -> Vec<Family>;
 }
 
 /// Run time: the machine's clock, or a faster one for the demo and tests.

@@ -93,9 +93,9 @@ async fn serve(settings: Settings, clock: Arc<dyn Clock>) -> Result<Exit, Failur
     let WiredHooks { routes, alerts, all } = wiring::hooks(&settings, &journal).map_err(|error| not_wired(&error))?;
     pending.extend(derived_again(&store, &recovered, &routes, clock.now()).await?);
 
+    let shared = Shared::new(&settings, clock.clone());
     let around = Around::new(journal, clock.clone(), routes, settings.state.clone());
-    let around = Arc::new(Around { people: settings.people.clone(), ..around });
-    let shared = Shared::new(&settings.state, clock.clone());
+    let around = Arc::new(Around { people: settings.people.clone(), meters: vec![shared.accounts.clone()], ..around });
     let sites = settings.sites.iter().map(|site| wiring::site(site, &shared)).collect::<Result<Vec<_>, _>>();
     let sites = sites.map_err(|error| not_wired(&error))?;
     let procedures = wiring::procedures(&settings.procedures_dir).map_err(|error| not_wired(&error))?;

@@ -9,7 +9,10 @@ use std::time::Duration;
 use secrecy::SecretString;
 use url::Url;
 
-use crate::config::{Hook, HookTarget, NodeDriver, Settings, SiteSettings, TlsTrust, TrafficDriver, TsigAlgorithm, WindowTexts};
+use crate::config::{
+    Accounts, Hook, HookTarget, NodeDriver, SecondSet, Settings, SiteSettings, TlsTrust, TrafficDriver, TsigAlgorithm,
+    WindowTexts,
+};
 use crate::domain::ids::{NodeId, PerNode};
 use crate::domain::procedure::{BUILT_IN, Procedure};
 use crate::drivers::alert::program::ProgramHook;
@@ -42,11 +45,17 @@ fn fail(of: impl Into<String>, what: impl ToString) -> WiringError {
 pub struct Shared {
     pub clock: Arc<dyn Clock>,
     pub programs: Arc<Programs>,
+    /// One budget for each API account, whatever sites and nodes name it.
+    pub accounts: Arc<beyondtrust::Accounts>,
 }
 
 impl Shared {
-    pub fn new(state: &Path, clock: Arc<dyn Clock>) -> Self {
-        Self { programs: Arc::new(Programs::new(state.join("exec"), clock.clone())), clock }
+    pub fn new(settings: &Settings, clock: Arc<dyn Clock>) -> Self {
+        let Accounts { calls_per_second, calls_per_hour } = settings.accounts;
+        let share = beyondtrust::Share { per_second: calls_per_second, per_hour: calls_per_hour };
+        let accounts = Arc::new(beyondtrust::Accounts::new(share, clock.clone()));
+        let programs = Arc::new(Programs::new(settings.state.join("exec"), clock.clone()));
+        Self { clock, programs, accounts }
     }
 }
 
@@ -65,7 +74,7 @@ pub fn site(settings: &SiteSettings, shared: &Shared) -> Result<SiteEntry, Wirin
 fn appliance(settings: &SiteSettings, node: NodeId, shared: &Shared) -> Result<Arc<dyn Appliance>, WiringError> {
     match &settings.nodes[node] {
         NodeDriver::Exec { program } => Ok(Arc::new(exec_node(settings, node, program, shared))),
-        NodeDriver::BeyondTrust { url, client_id, client_secret_file, hands: _, tls } => {
+        NodeDriver::BeyondTrust { url, client_id, client_secret_file, second, hands: _, tls } => {
             let of = format!("site `{}`, node `{node}`", settings.site.name);
             let facts = &settings.site.nodes[node];
             let driver = beyondtrust::Settings {
@@ -75,8 +84,9 @@ fn appliance(settings: &SiteSettings, node: NodeId, shared: &Shared) -> Result<A
                 address: facts.address,
                 service: settings.site.service.clone(),
                 identity: facts.identity.clone(),
-                client_id: client_id.clone(),
-                client_secret: secret(client_secret_file).map_err(|error| fail(&of, error))?,
+                credentials: credentials(client_id, client_secret_file).map_err(|error| fail(&of, error))?,
+                second: second.as_ref().map(second_set).transpose().map_err(|error| fail(&of, error))?,
+                accounts: shared.accounts.clone(),
                 tls: trust(tls).map_err(|error| fail(&of, error))?,
                 peer: peer(settings, node.other()).map_err(|error| fail(&of, error))?,
                 limits: beyondtrust::Limits::default(),
@@ -85,6 +95,14 @@ fn appliance(settings: &SiteSettings, node: NodeId, shared: &Shared) -> Result<A
             Ok(Arc::new(driver.map_err(|error| fail(of, error))?))
         }
     }
+}
+
+fn credentials(client_id: &str, secret_file: &Path) -> Result<beyondtrust::Credentials, String> {
+    Ok(beyondtrust::Credentials::client(client_id, secret(secret_file)?))
+}
+
+fn second_set(set: &SecondSet) -> Result<beyondtrust::Credentials, String> {
+    credentials(&set.client_id, &set.client_secret_file)
 }
 
 fn exec_node(settings: &SiteSettings, node: NodeId, program: &[String], shared: &Shared) -> exec::Exec {
@@ -207,7 +225,7 @@ pub fn hooks(settings: &Settings, journal: &Arc<dyn Journal>) -> Result<WiredHoo
 /// Makes every driver and hook and drops them again: finds secrets and certificates that can be read and not used. Nothing is
 /// sent, started or written.
 pub fn rehearse(settings: &Settings, clock: Arc<dyn Clock>) -> Vec<WiringError> {
-    let shared = Shared::new(&settings.state, clock);
+    let shared = Shared::new(settings, clock);
     let hooks = settings.alerts.iter().chain(&settings.exports).filter_map(|hook| notifier(hook).err());
     hooks.chain(settings.sites.iter().filter_map(|settings| site(settings, &shared).err())).collect()
 }

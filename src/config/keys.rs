@@ -139,9 +139,10 @@ pub const ON_EXPIRY: &[&str] = &["hold", "home"];
 
 #[rustfmt::skip]
 pub const TABLES: &[Table] = &[
-    Table { name: "main", header: "", children: &["api", "log", "alerts", "exports", "people", "freezes"], about: "The daemon's own folders." },
+    Table { name: "main", header: "", children: &["api", "log", "accounts", "alerts", "exports", "people", "freezes"], about: "The daemon's own folders." },
     Table { name: "api", header: "[api]", children: &[], about: "Where commands reach the daemon." },
     Table { name: "log", header: "[log]", children: &[], about: "What the daemon writes to standard error." },
+    Table { name: "accounts", header: "[accounts]", children: &[], about: "What this daemon may use of each API account's rate, over all nodes and sites that name the account. See [access](../concepts/access.md)." },
     Table { name: "alerts", header: "[alerts]", children: &["webhook", "program"], about: "" },
     Table { name: "alerts.webhook", header: "[[alerts.webhook]]", children: &[], about: "Alerts sent to a URL, signed as in the Standard Webhooks specification." },
     Table { name: "alerts.program", header: "[[alerts.program]]", children: &[], about: "Alerts handed to a program: the event's name as its last argument, the document on its standard input." },
@@ -152,7 +153,8 @@ pub const TABLES: &[Table] = &[
     Table { name: "freezes", header: "[[freezes]]", children: &[], about: "A time in which nothing is done, at any site; in a site's file: at that site. `from` and `to`, or `calendar_file`." },
     Table { name: "site", header: "", children: &["nodes", "traffic", "policy", "windows", "freezes"], about: "The site itself." },
     Table { name: "site.nodes", header: "[nodes]", children: &["a", "b"], about: "" },
-    Table { name: "site.node", header: "[nodes.a]", children: &[], about: "One appliance; `[nodes.b]` likewise. `a` and `b` are fixed names and say nothing about roles." },
+    Table { name: "site.node", header: "[nodes.a]", children: &["second"], about: "One appliance; `[nodes.b]` likewise. `a` and `b` are fixed names and say nothing about roles." },
+    Table { name: "site.node.second", header: "[nodes.a.second]", children: &[], about: "A second set of credentials, only for `beyondtrust`: tried once where the first is refused, as after a sync that has overwritten the account. See [access](../concepts/access.md)." },
     Table { name: "site.traffic", header: "[[traffic]]", children: &[], about: "One way in which users are led to the serving node: a zone, a view, a translated or shared address. A switch is proven only when every entry agrees." },
     Table { name: "site.policy", header: "[policy]", children: &["expected", "limits", "gates", "waivers", "rehearsal"], about: "The site's own limits." },
     Table { name: EXPECTED, header: "[policy.expected]", children: &[], about: "" },
@@ -191,6 +193,9 @@ pub const KEYS: &[Key] = &[
 
     key("log", "format", Kind::Word(LOG_FORMATS), Default("human"), "Lines for people, or one JSON object a line."),
     key("log", "filter", Kind::Text, Default("info"), "Level, or directives such as `info,changeover::drivers=debug`."),
+
+    key("accounts", "calls_per_second", Kind::Count, Default("10"), "Calls in any second, up to 20: the vendor's limit, of which half is left for others."),
+    key("accounts", "calls_per_hour", Kind::Count, Default("7500"), "Calls in any hour, up to 15000, likewise. Long reports slow down before it is used up."),
 
     key("alerts.webhook", "name", Kind::Text, Required, "The hook's name in journal and messages; unique among all hooks."),
     key("alerts.webhook", "url", Kind::Url, Required, "`https://…`; `http://` only to a loopback address."),
@@ -231,6 +236,9 @@ pub const KEYS: &[Key] = &[
     node(&["beyondtrust"], "client_secret_file", Kind::SecretFile, Required, "File with the API account's client secret."),
     node(&["beyondtrust"], "hands", Kind::Word(HANDS), Default("operator"), "Who performs what the appliance has no interface for: a person, told exactly what to do."),
     node(&["beyondtrust"], "tls", Kind::Trust, Required, "Whose certificates are believed: the system's roots, your own CA, or pins `sha256/<base64 of the SPKI hash>`."),
+
+    key("site.node.second", "client_id", Kind::Text, Required, "The second API account's client id; another one than the first."),
+    key("site.node.second", "client_secret_file", Kind::SecretFile, Required, "File with the second API account's client secret."),
 
     traffic(&[], "driver", Kind::Word(TRAFFIC_DRIVERS), Required, "How traffic is moved: signed DNS updates, a program, a person who changes the record, or one who enables a shared address on the other box."),
     traffic(&["rfc2136"], "primary", Kind::Server, Required, "The server that takes updates, over TCP; port 53 unless given."),

@@ -8,7 +8,7 @@ use super::freezes::{self, Freezes};
 use super::hooks::{self, Hooks};
 use super::people;
 use super::reader::{At, Reader, Section};
-use super::settings::{Api, Log, LogFormat};
+use super::settings::{Accounts, Api, Log, LogFormat};
 use super::values;
 use crate::domain::people::People;
 
@@ -23,6 +23,7 @@ pub(super) struct MainInput {
     pub(super) procedures_dir: Option<PathBuf>,
     pub(super) api: Option<Api>,
     pub(super) log: Option<Log>,
+    pub(super) accounts: Option<Accounts>,
     pub(super) hooks: Hooks,
     pub(super) people: People,
     /// Of all sites.
@@ -37,7 +38,24 @@ pub(super) fn read(reader: &mut Reader, root: &Section) -> MainInput {
     let procedures_dir = reader.path(root, "procedures").map(|path| path.value);
     let (api, log, hooks) = (api(reader, root), log(reader, root), hooks::read(reader, root));
     let (people, freezes) = (people::read(reader, root), freezes::read(reader, root, "freezes"));
-    MainInput { state, sites, procedures_dir, api, log, hooks, people, freezes }
+    let accounts = accounts(reader, root);
+    MainInput { state, sites, procedures_dir, api, log, accounts, hooks, people, freezes }
+}
+
+fn accounts(reader: &mut Reader, root: &Section) -> Option<Accounts> {
+    let section = reader.child(root, "accounts", "accounts")?;
+    reader.refuse_strangers(&section);
+    let mut at_most = |name: &str, most: u32| {
+        let count = reader.count(&section, name)?;
+        if count.value <= most {
+            return Some(count.value);
+        }
+        let message = format!("`{name}` in `[accounts]` is {}; the vendor allows an account {most}", count.value);
+        reader.problem(count.line, message);
+        None
+    };
+    let (per_second, per_hour) = (at_most("calls_per_second", 20), at_most("calls_per_hour", 15_000));
+    Some(Accounts { calls_per_second: per_second?, calls_per_hour: per_hour? })
 }
 
 fn api(reader: &mut Reader, root: &Section) -> Option<Api> {

@@ -36,8 +36,8 @@ pub use load::load;
 pub use problem::{ConfigErrors, Problem};
 pub use reference::reference;
 pub use settings::{
-    ANY_EVENT, Api, Effective, Hands, Hook, HookTarget, Log, LogFormat, NodeDriver, Settings, SiteSettings, TlsTrust,
-    TrafficDriver, TsigAlgorithm, WindowTexts,
+    ANY_EVENT, Accounts, Api, Effective, Hands, Hook, HookTarget, Log, LogFormat, NodeDriver, SecondSet, Settings, SiteSettings,
+    TlsTrust, TrafficDriver, TsigAlgorithm, WindowTexts,
 };
 pub use show::show;
 pub use wiring::{check_files, no_site, unknown_procedures, warnings};

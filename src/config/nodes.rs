@@ -7,7 +7,7 @@ use url::Url;
 
 use super::keys::{self, Kind};
 use super::reader::{At, Reader, Section, plain, quoted, type_name};
-use super::settings::{Hands, NodeDriver, TlsTrust};
+use super::settings::{Hands, NodeDriver, SecondSet, TlsTrust};
 use super::suggest;
 use super::values;
 use crate::domain::ids::{NodeId, PerNode};
@@ -84,6 +84,9 @@ fn node(reader: &mut Reader, section: &mut Section) -> NodeInput {
     let address = reader.value(section, "address", values::address);
     let mut input = NodeInput { identity, address, ..NodeInput::default() };
     match driver {
+        Some("exec") if section.item(reader.source, "second").is_some() => {
+            reader.problem(section.line, format!("`second` {} is only for the driver `beyondtrust`", section.place()));
+        }
         Some("exec") => input.driver = reader.program(section).map(|program| NodeDriver::Exec { program: program.value }),
         Some("beyondtrust") => {
             input.url = reader.value(section, "url", values::appliance_url);
@@ -97,9 +100,25 @@ fn node(reader: &mut Reader, section: &mut Section) -> NodeInput {
 fn beyondtrust(reader: &mut Reader, section: &Section, url: Option<&At<Url>>) -> Option<NodeDriver> {
     let client_id = reader.value(section, "client_id", |text| Ok(text.to_owned()));
     let secret = reader.path(section, "client_secret_file");
+    let second = second(reader, section, client_id.as_ref());
     let (hands, tls) = (hands(reader, section), trust(reader, section));
     let (url, client_id) = (url?.value.clone(), client_id?.value);
-    Some(NodeDriver::BeyondTrust { url, client_id, client_secret_file: secret?.value, hands: hands?, tls: tls? })
+    Some(NodeDriver::BeyondTrust { url, client_id, client_secret_file: secret?.value, second, hands: hands?, tls: tls? })
+}
+
+/// The second set; the first one once more would only be a second failed login.
+fn second(reader: &mut Reader, section: &Section, first: Option<&At<String>>) -> Option<SecondSet> {
+    let section = reader.child(section, "second", "site.node.second").filter(|section| section.items.is_some())?;
+    reader.refuse_strangers(&section);
+    let client_id = reader.value(&section, "client_id", |text| Ok(text.to_owned()));
+    let secret = reader.path(&section, "client_secret_file");
+    let (client_id, secret) = (client_id?, secret?);
+    if first.is_some_and(|first| first.value == client_id.value) {
+        let message =
+            format!("the second `client_id` {} is the first one again; give another account or leave it out", section.place());
+        reader.problem(client_id.line, message);
+    }
+    Some(SecondSet { client_id: client_id.value, client_secret_file: secret.value })
 }
 
 fn hands(reader: &mut Reader, section: &Section) -> Option<Hands> {

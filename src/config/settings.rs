@@ -20,6 +20,7 @@ pub struct Settings {
     pub procedures_dir: PathBuf,
     pub api: Api,
     pub log: Log,
+    pub accounts: Accounts,
     pub alerts: Vec<Hook>,
     /// Places off this host that get the journal export and the by-hand sheet.
     pub exports: Vec<Hook>,
@@ -40,6 +41,13 @@ pub struct Api {
     pub socket: PathBuf,
     /// A loopback address.
     pub listen: Option<SocketAddr>,
+}
+
+/// The part of each API account's rate that this daemon uses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Accounts {
+    pub calls_per_second: u32,
+    pub calls_per_hour: u32,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -119,9 +127,18 @@ pub enum NodeDriver {
         url: Url,
         client_id: String,
         client_secret_file: PathBuf,
+        /// Tried once where the first set is refused.
+        second: Option<SecondSet>,
         hands: Hands,
         tls: TlsTrust,
     },
+}
+
+/// `[nodes.a.second]`: a further set of credentials of the node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SecondSet {
+    pub client_id: String,
+    pub client_secret_file: PathBuf,
 }
 
 /// Who performs what the appliance has no interface for.

@@ -22,7 +22,7 @@ use super::sheet;
 use late::goes_home;
 
 /// The alerts of the contract, and those that were added since.
-pub const NAMES: [&str; 27] = [
+pub const NAMES: [&str; 28] = [
     "sync_failed",
     "step_failed",
     "by_operator",
@@ -39,6 +39,7 @@ pub const NAMES: [&str; 27] = [
     "held",
     "in_doubt",
     "node_unreachable",
+    "access_refused",
     "role_conflict",
     "stray_session",
     "not_serving",
@@ -341,6 +342,15 @@ pub fn hint_of(code: &str, run: &Run) -> String {
         "warning_not_accepted" => {
             format!("look at each; accept it by its name: `changeover accept {id} NAME --reason …`; or put it right, {resume}")
         }
+        "access_refused" => format!(
+            "check the API account at that node (/login > Management > API Configuration): there, enabled, not locked, its secret; \
+             {}",
+            if run.hold().is_some() {
+                resume
+            } else {
+                format!("then `changeover hold {id}` and `changeover resume {id}`: resuming tries it again")
+            }
+        ),
         "drain_limit" => format!("ask the users who are left to finish, or end their sessions in the console, {resume}"),
         "rejected" => gates::after_rejection(run),
         "gate_expired" => format!(

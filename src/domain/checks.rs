@@ -201,7 +201,10 @@ fn of_node(subject: &Subject<'_>, node: NodeId, world: &World) -> Vec<Check> {
     let reading = &world.readings[node];
     let Some(current) = &reading.current else {
         let found = reading.error.clone().unwrap_or_else(|| "not read".to_owned());
-        let unread = based(check(world, "node_unreachable", Outcome::Unknown, "an answer", found), "no answer");
+        let unread = match reading.refused_since {
+            Some(_) => based(check(world, "access_refused", Outcome::Unknown, "an answer to its credentials", found), "refused"),
+            None => based(check(world, "node_unreachable", Outcome::Unknown, "an answer", found), "no answer"),
+        };
         return vec![Check { node: Some(node), ..unread }];
     };
     let mut checks = vec![

@@ -333,6 +333,8 @@ pub enum Notice {
     /// The shortest soak is over and no session was seen.
     SoakInconclusive,
     SoakTooLong,
+    /// The node answers and lets nobody of ours read it.
+    AccessRefused,
 }
 
 impl Notice {
@@ -355,6 +357,7 @@ impl Notice {
             Self::SoakInUse => "soak_in_use",
             Self::SoakInconclusive => "soak_inconclusive",
             Self::SoakTooLong => "soak_too_long",
+            Self::AccessRefused => "access_refused",
         }
     }
 

@@ -47,12 +47,10 @@ fn is_unclear(world: &World) -> bool {
     NodeId::BOTH.into_iter().any(|node| !world.readings[node].healthy_twice())
 }
 
-/// The event with which the run goes home by itself; `None` where that would take note of a change that nobody planned: then a
-/// person must see it first.
+/// The event with which the run goes home by itself; `None` where a person must see first what was changed.
 pub fn order(run: &Run, world: &World, way: &Way) -> Option<Event> {
     let note = "what was left of the window was too short for the next step (`policy.when_window_ends`)".to_owned();
-    let order = way_home::order(run, world, way, Cause::WindowEnds, Some(note));
-    matches!(&order, Event::Revised { seen, .. } if seen.is_empty()).then_some(order)
+    way_home::order_by_itself(run, world, way, Cause::WindowEnds, Some(note))
 }
 
 /// Until when a reading that decides it is awaited.

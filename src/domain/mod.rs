@@ -31,6 +31,7 @@ pub mod journal;
 pub mod late;
 pub mod ledger;
 pub mod machine;
+pub mod metrics;
 pub mod people;
 pub mod plan;
 pub mod procedure;

@@ -24,7 +24,8 @@ pub struct Shown {
 }
 
 /// Checks that time alone changes, and one that is a fact of its own here.
-const NOT_SHOWN: &[&str] = &["sync_too_old", "sync_failed", "sync_status_unknown", "clock_skew", "unhealthy", "node_unreachable"];
+const NOT_SHOWN: &[&str] =
+    &["sync_too_old", "sync_failed", "sync_status_unknown", "clock_skew", "unhealthy", "node_unreachable", "access_refused"];
 
 /// A fact that stands for nothing being there.
 const NONE: &str = "none";

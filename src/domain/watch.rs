@@ -1,5 +1,6 @@
 //! What is watched at every look, whatever the step: changes that nobody planned, and things that people must know.
 
+mod access;
 mod exposure;
 pub mod left;
 mod service;
@@ -183,6 +184,7 @@ pub fn notice(run: &Run, world: &World) -> Option<Event> {
     exposure::share_passed(run, world)
         .or_else(|| window_closing(run, world))
         .or_else(|| NodeId::BOTH.into_iter().find_map(|node| unreachable(run, node, world)))
+        .or_else(|| NodeId::BOTH.into_iter().find_map(|node| access::refused(run, node, world)))
         .or_else(|| NodeId::BOTH.into_iter().find_map(|node| stray_session(run, node, world)))
         .or_else(|| role_conflict_untold(run, world))
         .or_else(|| NodeId::BOTH.into_iter().find_map(|node| service::not_serving(run, node, world)))
@@ -289,7 +291,7 @@ pub fn is_in_trouble(world: &World) -> bool {
     NodeId::BOTH.into_iter().any(|node| {
         let reading = &world.readings[node];
         let unwell = reading.current.as_ref().is_some_and(|observation| !observation.healthy);
-        unwell || reading.silent_for(world.now) > CALL_BACK
+        unwell || reading.silent_for(world.now).max(reading.refused_for(world.now)) > CALL_BACK
     })
 }
 
@@ -312,10 +314,14 @@ fn has_begun(run: &Run, world: &World) -> bool {
         NodeId::BOTH.into_iter().any(|node| world.readings[node].role().is_some_and(|role| role != before[node]))
     };
     match (step.kind, step.node) {
-        (Kind::Update, Some(node)) => world.readings[node].current.as_ref().is_none_or(|observation| {
-            let same_box = observation.identity == run.plan.nodes[node].identity;
-            same_box && (observation.updating || observation.version != run.expected_version(node).version)
-        }),
+        (Kind::Update, Some(node)) => match &world.readings[node].current {
+            Some(observation) => {
+                let same_box = observation.identity == run.plan.nodes[node].identity;
+                same_box && (observation.updating || observation.version != run.expected_version(node).version)
+            }
+            // Silent, and not only closed to us.
+            None => world.readings[node].refused_since.is_none(),
+        },
         (Kind::BreakFailover, _) => moved(PerNode::new(|node| if node == primary { Role::Primary } else { Role::Standby })),
         (Kind::EstablishFailover, _) => moved(PerNode::new(|_| Role::Standalone)),
         // Disabled on the old node: nobody is reached until it is enabled on the new one.

@@ -238,5 +238,11 @@ pub fn order(run: &Run, world: &World, way: &Way, cause: Cause, note: Option<Str
     Event::Revised { cause, goal: way.goal, note, steps, seen }
 }
 
+/// As [`order`], where nobody gives it; `None` where that would take note of a change that nobody planned: then a person must
+/// see it first.
+pub fn order_by_itself(run: &Run, world: &World, way: &Way, cause: Cause, note: Option<String>) -> Option<Event> {
+    Some(order(run, world, way, cause, note)).filter(|order| matches!(order, Event::Revised { seen, .. } if seen.is_empty()))
+}
+
 #[cfg(test)]
 mod tests;

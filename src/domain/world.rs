@@ -31,6 +31,8 @@ pub struct Reading {
     pub error: Option<String>,
     /// Since when looks have failed without a break.
     pub silent_since: Option<Timestamp>,
+    /// Since when the node answers, and only that we may not read it: that tells nothing of the node.
+    pub refused_since: Option<Timestamp>,
     /// The last silence that ended: its first failed look, and the answer after it.
     pub last_silence: Option<(Timestamp, Timestamp)>,
     /// The first of the readings, without a break, that agree with the current one in every fact that proofs use.
@@ -72,6 +74,13 @@ impl Reading {
         }
     }
 
+    /// Takes in one look's answer that access is refused. The node is there: a silence ends with it.
+    pub fn refused(&mut self, why: String, now: Timestamp) {
+        let (refused_since, silence) = (Some(self.refused_since.unwrap_or(now)), self.silent_since);
+        let last_silence = silence.map(|since| (since, now)).or(self.last_silence);
+        *self = Self { error: Some(why), refused_since, last_silence, ..Self::default() };
+    }
+
     fn answered(&mut self, observation: Observation) {
         let steady = self.current.as_ref().is_some_and(|before| agree(before, &observation));
         self.steady_since = self.steady_since.filter(|_| steady).or(Some(observation.at));
@@ -88,7 +97,7 @@ impl Reading {
         self.count(&observation);
         self.last_silence = self.silent_since.take().map(|since| (since, observation.at)).or(self.last_silence);
         self.current = Some(observation);
-        self.error = None;
+        (self.error, self.refused_since) = (None, None);
     }
 
     /// Takes in who is on the node: what the counts before do not explain has begun since.
@@ -171,6 +180,11 @@ impl Reading {
 
     pub fn sync(&self) -> Option<&SyncFact> {
         self.current.as_ref()?.last_sync.as_ref()
+    }
+
+    /// How long access has been refused.
+    pub fn refused_for(&self, now: Timestamp) -> SignedDuration {
+        self.refused_since.map_or(SignedDuration::ZERO, |since| now.duration_since(since))
     }
 
     /// How long looks have failed.

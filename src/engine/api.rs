@@ -10,6 +10,7 @@ use crate::domain::checks::Check;
 use crate::domain::event::Verdict;
 use crate::domain::ids::{NodeId, RunId};
 use crate::domain::journal::Record;
+use crate::domain::metrics::Family;
 use crate::domain::people::People;
 use crate::domain::plan::{Plan, Refusal};
 use crate::domain::run::Run;
@@ -387,6 +388,9 @@ pub trait Fleet: Send + Sync + 'static {
 
     /// Whether the store can be written.
     fn ready(&self) -> Result<(), Problem>;
+
+    /// Numbers for a monitoring system.
+    fn metrics(&self) -> Vec<Family>;
 
     /// Sends one test document to each hook; returns each hook's name and outcome.
     fn test_alerts(&self) -> BoxFuture<'_, Vec<(String, Result<(), String>)>>;

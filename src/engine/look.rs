@@ -10,11 +10,11 @@ use super::site::SiteReaders;
 use crate::domain::ids::{NodeId, PerNode};
 use crate::domain::site::{Observation, TrafficLook};
 use crate::domain::world::World;
-use crate::ports::TrafficReader;
+use crate::ports::{ReadError, TrafficReader};
 
 /// What one look gave, before the world takes it in. What was left out keeps its last reading.
 pub struct Seen {
-    nodes: PerNode<Option<Result<Observation, String>>>,
+    nodes: PerNode<Option<Result<Observation, ReadError>>>,
     traffic: Option<Vec<Result<TrafficLook, String>>>,
 }
 
@@ -43,11 +43,11 @@ impl SiteReaders {
         Seen { nodes: PerNode { a, b }, traffic }
     }
 
-    async fn read(&self, node: NodeId, busy: Option<Busy>) -> Option<Result<Observation, String>> {
+    async fn read(&self, node: NodeId, busy: Option<Busy>) -> Option<Result<Observation, ReadError>> {
         if busy == Some(Busy::Node(node)) {
             return None;
         }
-        Some(self.nodes[node].observe().await.map_err(|error| error.to_string()))
+        Some(self.nodes[node].observe().await)
     }
 
     async fn ask(&self, busy: Option<Busy>) -> Option<Vec<Result<TrafficLook, String>>> {
@@ -95,11 +95,12 @@ impl Seen {
     /// Puts what was seen into the world, at `now`.
     pub fn into_world(self, world: &mut World, now: Timestamp) {
         world.now = now;
-        if let Some(answer) = self.nodes.a {
-            world.readings.a.take(answer, now);
-        }
-        if let Some(answer) = self.nodes.b {
-            world.readings.b.take(answer, now);
+        for (node, answer) in [(NodeId::A, self.nodes.a), (NodeId::B, self.nodes.b)] {
+            match answer {
+                None => {}
+                Some(Err(ReadError::Denied(why))) => world.readings[node].refused(why, now),
+                Some(answer) => world.readings[node].take(answer.map_err(|error| error.to_string()), now),
+            }
         }
         if let Some(looks) = self.traffic {
             world.traffic.take(looks);

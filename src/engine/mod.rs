@@ -4,6 +4,7 @@
 //! [`fleet`] keeps all runs and takes people's words.
 
 mod accepting;
+mod access;
 mod adopting;
 pub mod api;
 mod booking;
@@ -12,6 +13,7 @@ pub mod export;
 pub mod fleet;
 pub mod hooks;
 pub mod look;
+mod metrics;
 pub mod outbox;
 pub mod package;
 pub mod perform;
@@ -32,7 +34,7 @@ use std::sync::{Arc, OnceLock};
 use tokio::sync::{Notify, Semaphore};
 
 use crate::domain::people::People;
-use crate::ports::{Clock, Journal, OutboxItem};
+use crate::ports::{Clock, Journal, Meter, OutboxItem};
 
 /// How many runs record at the same time that they were recovered; enough for the store to commit them in groups.
 const RECOVERIES: usize = 32;
@@ -48,6 +50,8 @@ pub struct Around {
     pub releases: releases::Releases,
     /// The state folder.
     pub state: PathBuf,
+    /// What has numbers for a monitoring system, beside the runs.
+    pub meters: Vec<Arc<dyn Meter>>,
     /// Set once, right after the start: the outbox needs the fleet, and the fleet this.
     pub outbox: OnceLock<outbox::Outbox>,
     /// Rung when the journal can't be written: the process must act no further.
@@ -65,6 +69,7 @@ impl Around {
             people: People::default(),
             releases: releases::Releases::default(),
             state,
+            meters: Vec::new(),
             outbox: OnceLock::new(),
             fatal: Notify::new(),
             recoveries: Semaphore::new(RECOVERIES),

@@ -11,6 +11,9 @@ use sha2::{Digest, Sha256};
 use crate::domain::journal::hex;
 use crate::domain::plan::{Package, PackageNote};
 
+/// A note has a handful of lines.
+const MAX_NOTE: u64 = 64 << 10;
+
 /// Where the run's own copy lies: by content, so that runs of one package share it.
 pub fn place(state: &Path, package: &Package) -> PathBuf {
     let name = package.path.file_name().unwrap_or_default();
@@ -79,12 +82,17 @@ fn copy(from: &Path, to: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
-/// SHA-256 and size, in constant memory.
-fn hash(path: &Path) -> io::Result<(String, u64)> {
-    let mut file = File::open(path)?;
-    if !file.metadata()?.is_file() {
+/// Opens a regular file. It is asked for what it is before: opening a pipe would wait for whoever writes to it, for ever.
+fn open(path: &Path) -> io::Result<File> {
+    if !std::fs::metadata(path)?.is_file() {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a file"));
     }
+    File::open(path)
+}
+
+/// SHA-256 and size, in constant memory.
+fn hash(path: &Path) -> io::Result<(String, u64)> {
+    let mut file = open(path)?;
     let (mut hasher, mut bytes, mut buffer) = (Sha256::new(), 0, vec![0; 1 << 18]);
     loop {
         let read = file.read(&mut buffer)?;
@@ -100,11 +108,15 @@ fn read_note(package: &Path) -> Result<Option<PackageNote>, String> {
     let mut name = package.as_os_str().to_owned();
     name.push(".toml");
     let path = PathBuf::from(name);
-    let text = match std::fs::read_to_string(&path) {
-        Ok(text) => text,
+    let mut text = String::new();
+    match open(&path).and_then(|file| file.take(MAX_NOTE + 1).read_to_string(&mut text)) {
+        Ok(bytes) if bytes as u64 > MAX_NOTE => {
+            return Err(format!("package note {} is larger than {MAX_NOTE} bytes", path.display()));
+        }
+        Ok(_) => {}
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(format!("package note {}: {error}", path.display())),
-    };
+    }
     toml::from_str(&text).map(Some).map_err(|error| {
         let line = error.span().map_or(1, |span| text[..span.start.min(text.len())].matches('\n').count() + 1);
         format!("{}:{line}: {}", path.display(), error.message())
@@ -139,5 +151,17 @@ mod tests {
         let error = read(path).await.unwrap_err();
         assert!(error.contains("base.nss.toml:2: unknown field"), "{error}");
         assert!(read(folder.path().to_owned()).await.unwrap_err().contains("not a file"));
+    }
+
+    #[tokio::test]
+    async fn a_pipe_is_refused_and_not_waited_for_and_an_endless_note_is_not_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("base.nss");
+        rustix::fs::mkfifoat(rustix::fs::CWD, &path, rustix::fs::Mode::RUSR).unwrap();
+        assert!(read(path.clone()).await.unwrap_err().contains("not a file"));
+        std::fs::remove_file(&path).unwrap();
+        std::fs::write(&path, b"package").unwrap();
+        std::fs::write(folder.path().join("base.nss.toml"), vec![b'#'; MAX_NOTE as usize + 1]).unwrap();
+        assert!(read(path).await.unwrap_err().contains("larger than"));
     }
 }

@@ -160,7 +160,8 @@ fn data_since(run: &Run) -> Timestamp {
         (None, Some(adoption)) => adoption.since.unwrap_or(run.started_at - LONGEST_UNKNOWN),
         (None, None) => run.started_at,
     };
-    synced - SignedDuration::from_hours(1)
+    // A box or a person may name any time.
+    synced.saturating_sub(SignedDuration::from_hours(1)).unwrap_or(synced)
 }
 
 fn event_of(run: &Run, step: &Step, answer: ActAnswer, now: Timestamp) -> Event {

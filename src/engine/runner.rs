@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::domain::access::{self, Tries};
+use crate::domain::access::{Tries, is_due as is_right_due};
 use crate::domain::action::Kind;
 use crate::domain::checks;
 use crate::domain::decide::{Next, after_restart, decide, may_be_sent_again};
@@ -24,6 +24,7 @@ use crate::domain::world::World;
 use crate::ports::{ReadError, Recall, StoreError};
 
 use super::Around;
+use super::access;
 use super::api::{Problem, Snapshot, Word};
 use super::evidence::Memory;
 use super::look::{Busy, Seen};
@@ -153,7 +154,7 @@ impl Runner {
             if let Some(want) = due(self.run(), &self.world) {
                 Box::pin(self.look_at_settings(want)).await?;
             }
-            if access::is_due(self.run(), &self.world) {
+            if is_right_due(self.run(), &self.world) {
                 Box::pin(self.try_access()).await?;
             }
             match decide(self.run(), &self.world) {
@@ -169,7 +170,11 @@ impl Runner {
 
     /// Records what was decided and does what it asks for.
     async fn follow(&mut self, event: Event, why: String) -> Result<(), Stopped> {
+        let accounts = access::may_change(self.run(), &event);
         let commands = self.record(&event, &why, "daemon").await?;
+        if accounts {
+            access::told(&self.readers, false).await;
+        }
         self.carry_out(&commands).await
     }
 
@@ -237,6 +242,11 @@ impl Runner {
         let found = self.beside_words(work).await?;
         Arc::make_mut(&mut self.world).package = Some(found);
         Ok(())
+    }
+
+    /// A person lets the run go on: credentials that were refused may be tried once more.
+    pub async fn reopen_access(&self) {
+        access::told(&self.readers, true).await;
     }
 
     /// As [`Runner::look`], from within the taking of a word: nothing else is taken meanwhile.

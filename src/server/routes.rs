@@ -4,14 +4,17 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::State;
+use axum::http::header::CONTENT_TYPE;
 use axum::http::{Method, StatusCode, Uri};
 use axum::middleware::from_fn_with_state;
+use axum::response::IntoResponse as _;
 use axum::routing::{get, post};
 use serde_json::json;
 
 use crate::domain::exposure;
 use crate::domain::handover;
 use crate::domain::ids::RunId;
+use crate::domain::metrics;
 use crate::engine::api::{AdoptRequest, Fleet, Kind, PlanRequest, Problem, Replaced, Snapshot, Word};
 
 use super::answer::{Answer, Refused, json as answer, lines, ok};
@@ -74,6 +77,7 @@ pub fn router(fleet: Arc<dyn Fleet>, door: Door) -> Router {
         .nest("/api/v1", api)
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
+        .route("/metrics", get(numbers))
         .fallback(unknown_path)
         .method_not_allowed_fallback(wrong_method)
         .layer(from_fn_with_state(door, guard))
@@ -288,6 +292,11 @@ async fn healthz() -> Answer {
 async fn readyz(State(fleet): Shared) -> Answer {
     fleet.ready()?;
     ok(&json!({ "ok": true }))
+}
+
+/// In the text form that Prometheus reads.
+async fn numbers(State(fleet): Shared) -> Answer {
+    Ok(([(CONTENT_TYPE, metrics::CONTENT_TYPE)], metrics::text(&fleet.metrics())).into_response())
 }
 
 async fn unknown_path(uri: Uri) -> Refused {

@@ -31,6 +31,8 @@ pub enum Fault {
     StrayUser,
     HealthCached,
     LoginRefused,
+    AccountOverwritten,
+    TooManyCalls,
     BackupErrorText,
     BackupEmpty,
     ExtractError,
@@ -70,7 +72,7 @@ const fn row(fault: Fault, name: &'static str, reach: Reach, sentence: &'static 
 ///
 /// The sync faults strike syncs that were asked for (also the first after establish); one planned for ever strikes the automatic
 /// syncs too once it has struck, so that a link which looked good in preflight does not heal by itself.
-pub const TABLE: [FaultRow; 26] = [
+pub const TABLE: [FaultRow; 28] = [
     row(Fault::SyncFails, "sync-fails", Reach::World, "the sync ends with an error text and copies nothing"),
     row(Fault::SyncStuck, "sync-stuck", Reach::World, "the sync begins and never ends; later ones wait behind it"),
     row(
@@ -104,6 +106,13 @@ pub const TABLE: [FaultRow; 26] = [
     row(Fault::StrayUser, "stray-user", Reach::World, "the first user keeps working on a node that the name has left"),
     row(Fault::HealthCached, "health-cached", Reach::Https, "health answers are up to 60 s old (on by default)"),
     row(Fault::LoginRefused, "login-refused", Reach::Https, "the token endpoint refuses the client"),
+    row(
+        Fault::AccountOverwritten,
+        "account-overwritten",
+        Reach::Https,
+        "the next sync replaces the API account of the node that gets it: it is refused there until `restore-account`",
+    ),
+    row(Fault::TooManyCalls, "too-many-calls", Reach::Https, "calls are answered with 429 and `Retry-After`"),
     row(Fault::BackupErrorText, "backup-error-text", Reach::World, "the backup is an error text under a success status"),
     row(Fault::BackupEmpty, "backup-empty", Reach::World, "the backup is empty under a success status"),
     row(Fault::ExtractError, "extract-error", Reach::World, "the reporting of sessions answers an error"),

@@ -1,6 +1,7 @@
 //! One integration binary, a module per subject.
 
 mod abort;
+mod accounts;
 mod adopt;
 mod alerts;
 mod api;

@@ -41,7 +41,12 @@ const fn reading(name: &'static str, about: &'static str, remedy: &'static str) 
 
 /// The table, in the order in which results are shown.
 pub const TABLE: &[Row] = &[
-    reading("node_unreachable", "the node answers", "check the node's address, its credentials and the way to it"),
+    reading("node_unreachable", "the node answers", "check the node's address and the way to it"),
+    reading(
+        "access_refused",
+        "the node lets us read it; that it does not is no word on the node",
+        "check the API account at that node: there, enabled, not locked, with its permissions, and its secret in the file that is configured",
+    ),
     reading(
         "wrong_box",
         "the box at the node's address is the right one",

@@ -67,9 +67,8 @@ fn expired(run: &Run, asked: &Asked, policy: &GatePolicy, world: &World) -> Next
     let way = || way_home::of_run(run, world).ways.into_iter().next();
     if policy.on_expiry == Expiry::Home
         && way_home::may_be_ordered(run, world)
-        && let Some(way) = way()
+        && let Some(event) = way().and_then(|way| way_home::order_by_itself(run, world, &way, Cause::GateExpired, None))
     {
-        let event = way_home::order(run, world, &way, Cause::GateExpired, None);
         return record(event, format!("the gate `{gate}` expired, and its policy leads home then"));
     }
     let limit = policy.expires_after.map(format_duration).unwrap_or_default();

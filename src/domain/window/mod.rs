@@ -21,6 +21,10 @@ use serde::{Deserialize, Serialize};
 
 pub use duration::{MAX_DURATION, NotADuration, format_duration, parse_duration};
 
+/// A window that begins farther from now is a slip of the year. No pair is updated so far ahead, and sums of times with any
+/// duration of the config ([`MAX_DURATION`]) stay far from the ends of the calendar.
+const FARTHEST: SignedDuration = SignedDuration::from_hours(10 * 366 * 24);
+
 /// When disruptive acts may begin: from `from`, and before `to`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "WindowDocument")]
@@ -53,6 +57,9 @@ impl Window {
             start => parse_start(start)?,
         };
         let to = from.checked_add(length).map_err(|_| malformed())?;
+        if from.duration_since(now).abs() > FARTHEST {
+            return Err(NotAWindow::Far(text.to_owned()));
+        }
         Ok(Self { from, to, zone })
     }
 
@@ -104,6 +111,8 @@ pub enum NotAWindow {
     Shape(String),
     #[error("the window's length is not usable: {0}")]
     Length(NotADuration),
+    #[error("`{0}` begins more than ten years from now; look at the year")]
+    Far(String),
     #[error(
         "`{0}` is not a start; expected a time with offset (`2026-11-22T02:00:00+01:00`), or a civil time with its zone in \
          brackets (`2026-11-22T02:00[Europe/Berlin]`), or `now`"
@@ -277,6 +286,8 @@ mod tests {
             "2026-11-22T02:00 +01:00 +4h",
             "2026-11-22T02:00Z/PT4H",
             "9999-12-30T22:00:00Z +1w",
+            "2926-11-22T02:00Z +4h",
+            "-009999-01-03T00:00Z +4h",
             "+4h",
             "\u{2003}+4h",
         ];

@@ -19,6 +19,7 @@ use crate::domain::event::Event;
 use crate::domain::ids::RunId;
 use crate::domain::journal::{Entry, Record};
 use crate::domain::machine;
+use crate::domain::metrics::Family;
 use crate::domain::people::People;
 use crate::domain::plan::Plan;
 use crate::domain::procedure::Procedure;
@@ -34,6 +35,7 @@ use super::api::{
     self, AdoptPreview, AdoptRequest, Kind, PlanPreview, PlanRequest, Problem, Replaced, Snapshot, WaysFound, WindowsFound, Word,
 };
 use super::booking;
+use super::metrics;
 use super::package;
 use super::planning::{self, Draft};
 use super::runner::{Message, Order, Runner};
@@ -454,6 +456,12 @@ impl api::Fleet for Fleet {
             .journal
             .ready()
             .map_err(|error| Problem::new(Kind::Store, "store_failed", "the journal can't be written").because(error.to_string()))
+    }
+
+    fn metrics(&self) -> Vec<Family> {
+        let sites = self.sites.keys().map(String::as_str);
+        let own = metrics::families(sites, &api::Fleet::runs(self), api::Fleet::ready(self).is_ok(), self.around.clock.now());
+        own.into_iter().chain(self.around.meters.iter().flat_map(|meter| meter.families())).collect()
     }
 
     fn test_alerts(&self) -> BoxFuture<'_, Vec<(String, Result<(), String>)>> {

@@ -26,6 +26,9 @@ pub async fn here(runner: &mut Runner, window: Option<String>) -> Result<(Event,
 
 /// What was done by hand meanwhile is seen before the run goes on, not believed.
 pub async fn with(runner: &mut Runner, rebooking: Rebooking) -> Result<(Event, String), Problem> {
+    if may_resume(runner.run(), &rebooking).is_ok() {
+        runner.reopen_access().await;
+    }
     runner.look_now().await;
     let event = resumed(runner.run(), &runner.world, &rebooking)?;
     Ok((event, differing("a person lets the run go on".to_owned(), runner)))

@@ -7,6 +7,7 @@
 
 use std::sync::Arc;
 
+use hyper::header::{HeaderValue, RETRY_AFTER};
 use hyper::{Method, StatusCode};
 use jiff::SignedDuration;
 
@@ -15,12 +16,15 @@ use super::configuration;
 use super::form::Form;
 use super::listen::{Answer, Answerer, Call, json, text, typed};
 use super::reporting;
+use super::tokens::{self, Moment};
 use super::xml::{self, Api, Member, Rep};
 use crate::domain::ids::NodeId;
 use crate::simulator::faults::Fault;
 use crate::simulator::files;
 use crate::simulator::world::{Facts, Refusal, SwapRole, World};
 
+/// What the fault `too-many-calls` asks callers to wait.
+const TOO_MANY: SignedDuration = SignedDuration::from_secs(5);
 /// A health answer may be this old, run time.
 const HEALTH_AGE: SignedDuration = SignedDuration::from_secs(60);
 type Response = hyper::Response<http_body_util::Full<bytes::Bytes>>;
@@ -49,7 +53,7 @@ impl Answerer for NodeDoor {
         }
         self.shared.counts.count(&call);
         let mut room = Room { shared: &self.shared, world: &mut world, node };
-        room.route(&call)
+        room.within_rate(&call)
     }
 }
 
@@ -61,6 +65,34 @@ struct Room<'a> {
 }
 
 impl Room<'_> {
+    /// Calls with an account count towards its limits, and are told how much of them is left.
+    fn within_rate(&mut self, call: &Call) -> Answer {
+        let Some(account) = self.account(call) else { return self.route(call) };
+        let (limits, now) = (self.shared.limits, self.world.now());
+        let counted = self.shared.rates().count(&account, limits, now);
+        let refused = self.world.faults.take(Fault::TooManyCalls, self.node, "call");
+        let mut answer = match counted {
+            Ok(()) if !refused => self.route(call)?,
+            counted => too_many(counted.err().unwrap_or(TOO_MANY)),
+        };
+        self.shared.rates().tell(&account, limits, answer.headers_mut());
+        Some(answer)
+    }
+
+    /// The account that a call is made with, if it is one of ours.
+    fn account(&self, call: &Call) -> Option<String> {
+        let header = call.authorization.as_deref();
+        match tokens::basic(header) {
+            Some((id, _)) => Some(id),
+            None => self.shared.tokens(self.node).accepts(header, self.moment()),
+        }
+    }
+
+    fn moment(&self) -> Moment {
+        let node = self.world.node(self.node);
+        Moment { now: self.world.now(), boots: node.boots, overwritten: node.account_overwritten }
+    }
+
     fn route(&mut self, call: &Call) -> Answer {
         let read = call.method == Method::GET || call.method == Method::POST;
         let answer = match call.path.as_str() {
@@ -83,9 +115,9 @@ impl Room<'_> {
             return json(StatusCode::BAD_REQUEST, &serde_json::json!({"error": "unsupported_grant_type"}));
         }
         let refused = self.world.faults.take(Fault::LoginRefused, self.node, "login");
-        let boots = self.world.node(self.node).boots;
+        let moment = self.moment();
         let mut tokens = self.shared.tokens(self.node);
-        let issued = if refused { None } else { tokens.issue(call.authorization.as_deref(), boots) };
+        let issued = if refused { None } else { tokens.issue(call.authorization.as_deref(), moment) };
         match issued {
             Some(token) => {
                 let life = tokens.lifetime_secs();
@@ -125,8 +157,7 @@ impl Room<'_> {
     }
 
     fn denied(&self, call: &Call) -> Option<Response> {
-        let boots = self.world.node(self.node).boots;
-        let accepted = self.shared.tokens(self.node).accepts(call.authorization.as_deref(), boots);
+        let accepted = self.shared.tokens(self.node).accepts(call.authorization.as_deref(), self.moment()).is_some();
         let body = serde_json::json!({"error": "access_denied", "message": "The resource owner or server denied the request."});
         (!accepted).then(|| json(StatusCode::UNAUTHORIZED, &body))
     }
@@ -237,6 +268,12 @@ impl Room<'_> {
             Err(failed) => error(&failed.to_string()),
         }
     }
+}
+
+fn too_many(again: SignedDuration) -> Response {
+    let mut answer = text(StatusCode::TOO_MANY_REQUESTS, "Too many requests.");
+    answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from(again.as_secs().max(1)));
+    answer
 }
 
 fn vendor_text(refusal: &Refusal) -> String {

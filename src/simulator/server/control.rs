@@ -3,11 +3,11 @@
 //! Not the vendor's. Plain HTTP on loopback, no credentials.
 //!
 //! ```text
-//! POST /sim/v1/{a,b}/{sync-now,break,establish,update,close,open,drain,end-sessions,change-settings}   202 | 409 refused | 503 silent
+//! POST /sim/v1/{a,b}/{sync-now,break,establish,update,close,open,drain,end-sessions,change-settings,restore-account}   202 | 409 refused | 503 silent
 //! POST /sim/v1/faults     {"fault":"sync-fails","node":"b","act":"update","times":1}      202
 //! POST /sim/v1/users      {"count":3}                                                     202
 //! POST /sim/v1/leads-to   {"node":"b"}    only where no zone tells where the name leads   202 | 409
-//! GET  /sim/v1/truth      GET /sim/v1/faults      GET /sim/v1/calls
+//! GET  /sim/v1/truth      GET /sim/v1/faults      GET /sim/v1/calls      GET /sim/v1/accounts
 //! POST /sim/v1/{a,b}/shared-ip {"address":"192.0.2.30","enabled":true}   where no zone tells, the name leads where it is enabled   202 | 503
 //! POST /sim/v1/{a,b}/settings  {"kind":"user","id":"7","name":"anna","value":"1"}; without a name it is removed   202
 //! GET  /sim/v1/truth      GET /sim/v1/faults
@@ -80,6 +80,10 @@ impl ControlDoor {
         match (&call.method, path.as_slice()) {
             (&Method::GET, ["sim", "v1", "truth"]) => self.truth(),
             (&Method::GET, ["sim", "v1", "calls"]) => Ok((StatusCode::OK, json!(self.shared.counts.all()))),
+            (&Method::GET, ["sim", "v1", "accounts"]) => {
+                let (rates, a, b) = (self.shared.rates().all(), self.shared.logins(NodeId::A), self.shared.logins(NodeId::B));
+                Ok((StatusCode::OK, json!({"rates": rates, "logins": {"a": a, "b": b}})))
+            }
             (&Method::GET, ["sim", "v1", "faults"]) => Ok((StatusCode::OK, json!({"known": TABLE.to_vec()}))),
             (&Method::POST, ["sim", "v1", "faults"]) => {
                 let planned: Planned = body(call)?;

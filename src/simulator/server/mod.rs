@@ -10,6 +10,7 @@ mod control;
 mod counts;
 mod form;
 mod listen;
+mod rates;
 mod reporting;
 mod serve;
 mod tokens;
@@ -35,7 +36,10 @@ use self::appliance::NodeDoor;
 use self::certificate::Certificate;
 use self::control::ControlDoor;
 use self::counts::Counts;
-use self::tokens::Tokens;
+use self::rates::Rates;
+pub use self::rates::{Busiest, Limits as RateLimits};
+use self::tokens::{Account, Tokens};
+pub use self::tokens::{LOCKED_AFTER, Logins};
 use super::faults::{Fault, Planned};
 use super::world::{World, WorldOptions, lock};
 pub use serve::{describe, serve};
@@ -60,6 +64,10 @@ pub struct SimulatorOptions {
     pub service: String,
     pub client_id: String,
     pub client_secret: SecretString,
+    /// A second API account at both nodes, by client id and secret.
+    pub second_client: Option<(String, SecretString)>,
+    /// What an account may call; beyond it the answer is 429.
+    pub rates: RateLimits,
     /// Life of the API's tokens, machine time.
     pub token_lifetime: Duration,
     /// Health answers are up to 60 s old, as the vendor says.
@@ -80,6 +88,8 @@ impl SimulatorOptions {
             service: "support.example.com".to_owned(),
             client_id: "changeover".to_owned(),
             client_secret,
+            second_client: None,
+            rates: RateLimits::default(),
             token_lifetime: tokens::LIFETIME,
             health_cached: true,
             world: WorldOptions::new(clock.now(), from, to),
@@ -114,6 +124,8 @@ pub(super) struct Shared {
     service: String,
     company: String,
     counts: Counts,
+    rates: Mutex<Rates>,
+    limits: RateLimits,
 }
 
 impl Shared {
@@ -128,6 +140,15 @@ impl Shared {
             world.set_leads_to(leads_to);
         }
         world
+    }
+
+    fn rates(&self) -> MutexGuard<'_, Rates> {
+        self.rates.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What has become of each account at a node.
+    fn logins(&self, node: NodeId) -> BTreeMap<String, Logins> {
+        self.tokens(node).logins().into_iter().collect()
     }
 
     fn tokens(&self, node: NodeId) -> MutexGuard<'_, Tokens> {
@@ -202,6 +223,21 @@ impl Simulator {
         self.shared.counts.all()
     }
 
+    /// How often each API account called, over both nodes.
+    pub fn rates(&self) -> BTreeMap<String, Busiest> {
+        self.shared.rates().all()
+    }
+
+    /// The logins of each API account at a node.
+    pub fn logins(&self, node: NodeId) -> BTreeMap<String, Logins> {
+        self.shared.logins(node)
+    }
+
+    /// Ends every token of a node, as a change of the account's secret does.
+    pub fn revoke_tokens(&self, node: NodeId) {
+        self.shared.tokens(node).revoke();
+    }
+
     /// To be called, with no lock of the zone held, whenever the service's name has moved: dates the move exactly, where
     /// waiting for the next look at the name would date it up to 50 ms of machine time late.
     pub fn name_watcher(&self) -> Arc<dyn Fn() + Send + Sync> {
@@ -253,7 +289,7 @@ fn share(options: &SimulatorOptions, hosts: PerNode<String>) -> Shared {
     }
     let tokens = |node: NodeId| {
         let seed = options.world.seed.wrapping_mul(2).wrapping_add(u64::from(node == NodeId::B));
-        Mutex::new(Tokens::new(options.client_id.clone(), options.client_secret.clone(), options.token_lifetime, seed))
+        Mutex::new(Tokens::new(accounts(options), options.token_lifetime, seed))
     };
     Shared {
         world: Arc::new(Mutex::new(world)),
@@ -264,7 +300,15 @@ fn share(options: &SimulatorOptions, hosts: PerNode<String>) -> Shared {
         service: options.service.clone(),
         company: "Example Company".to_owned(),
         counts: Counts::default(),
+        rates: Mutex::default(),
+        limits: options.rates,
     }
+}
+
+fn accounts(options: &SimulatorOptions) -> Vec<Account> {
+    let first = Account { client_id: options.client_id.clone(), secret: options.client_secret.clone() };
+    let second = options.second_client.clone().map(|(client_id, secret)| Account { client_id, secret });
+    std::iter::once(first).chain(second).collect()
 }
 
 async fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {

@@ -57,6 +57,10 @@ impl World {
             "end_sessions" | "end-sessions" => self.end_sessions(node),
             "quiesce" | "close" => self.close(node),
             "reopen" | "open" => self.open(node),
+            "restore-account" => {
+                self.nodes[node].account_overwritten = false;
+                Ok(())
+            }
             "change-settings" => self.change_settings(node),
             _ => Err(Refusal::UnknownAct(verb.to_owned())),
         }

@@ -109,6 +109,8 @@ pub struct SimNode {
     /// A drain was announced: users finish and stay away.
     pub drained: bool,
     pub settings: Settings,
+    /// A sync has overwritten its API account: nobody knows the secret.
+    pub account_overwritten: bool,
     pub last_sync: Option<LastSync>,
     /// What a driver is told of their ends; tests set them.
     pub certificate_until: Option<Timestamp>,
@@ -134,6 +136,7 @@ impl SimNode {
             closed: false,
             drained: false,
             settings,
+            account_overwritten: false,
             last_sync: None,
             certificate_until: None,
             licence_until: None,

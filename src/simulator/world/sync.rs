@@ -152,6 +152,10 @@ impl World {
             self.compare_versions();
             self.copy_settings(job);
             self.copy_records(job);
+            if self.faults.take(Fault::AccountOverwritten, job.to, "force_sync") {
+                self.nodes[job.to].account_overwritten = true;
+                self.note(Some(job.to), "account-overwritten", "its API account gave way to the primary's".to_owned());
+            }
         }
         let shown_on = if job.fault == Some(Fault::SyncWrongSide) { job.to } else { job.from };
         if job.fault != Some(Fault::SyncStale) {

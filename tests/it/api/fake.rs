@@ -11,6 +11,7 @@ use changeover::domain::gate::Gate;
 use changeover::domain::ids::{NodeId, PerNode, RunId};
 use changeover::domain::journal::{Entry, Record};
 use changeover::domain::machine;
+use changeover::domain::metrics::{Family, Sample};
 use changeover::domain::people::{People, Who};
 use changeover::domain::plan::{Adoption, Order, Package, Plan, Refusal, Windows};
 use changeover::domain::procedure::Procedure;
@@ -519,6 +520,10 @@ impl Fleet for Fake {
 
     fn ready(&self) -> Result<(), Problem> {
         if self.faults().store_is_down { Err(store_failed()) } else { Ok(()) }
+    }
+
+    fn metrics(&self) -> Vec<Family> {
+        vec![Family::gauge("changeover_up", "It runs.", vec![Sample::new([], 1.0)])]
     }
 
     fn test_alerts(&self) -> BoxFuture<'_, Vec<(String, Result<(), String>)>> {

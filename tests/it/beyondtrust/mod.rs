@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use changeover::domain::ids::NodeId;
-use changeover::drivers::appliance::beyondtrust::{BeyondTrust, Limits, Peer, Settings};
+use changeover::drivers::appliance::beyondtrust::{Accounts, BeyondTrust, Credentials, Limits, Peer, Settings, Share};
 use changeover::drivers::tls::TlsTrust;
 use changeover::ports::{Clock, Intent};
 use futures_util::future::BoxFuture;
@@ -47,8 +47,9 @@ fn settings(server: &FakeBox) -> Settings {
         address: server.address.ip(),
         service: SERVICE.to_owned(),
         identity: A.to_owned(),
-        client_id: "changeover-id".to_owned(),
-        client_secret: "s3cret-of-the-account".into(),
+        credentials: Credentials::client("changeover-id", "s3cret-of-the-account".into()),
+        second: None,
+        accounts: Arc::new(Accounts::new(Share::default(), Arc::new(TestClock { limits_pass: false }))),
         tls: TlsTrust::Ca(server.ca_pem.clone().into_bytes()),
         peer: Peer { url: "https://b.example.com/".parse().unwrap(), identity: B.to_owned() },
         limits: Limits::default(),

@@ -77,8 +77,9 @@ impl Night {
         let missed = run.hold().is_some_and(|hold| hold.code == "window_missed");
         let window = missed.then(|| "now +20h".to_owned());
         let unbooked = run.hold().is_some_and(|hold| hold.code == "no_second_window");
-        // Long after any soak, and long enough for every way.
-        let second = Some("2026-12-20T01:00:00Z +40h".to_owned());
+        // After window one and the soak, and long enough for every way. Not later than that: a run that waits looks all the time.
+        let begin = self.now() + self.stage.setting.policy.min_soak + SignedDuration::from_hours(60);
+        let second = Some(format!("{begin} +40h"));
         let booked = Word::Rebook(Rebooking { second, ..Rebooking::default() });
         let answer = self.say(if unbooked { booked } else { Word::Resume { window } }).await;
         if let Some(Err(problem)) = answer {

@@ -4,22 +4,22 @@
 //! the certificate anew. An answer is judged by its body as well as by its status: this product sends errors with HTTP 200.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONNECTION, HeaderMap, HeaderName, HeaderValue};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Method, Response, StatusCode};
 use rustls::ClientConfig;
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::ExposeSecret as _;
 use serde_json::Value;
 use url::Url;
 
-use crate::ports::Clock;
-
+use super::access::Access;
+use super::budget::Need;
+use super::credentials::Account;
+use super::credentials::Credentials;
 use super::health::{AnswerError, shown};
-use super::pace::Pace;
-use super::token::{Token, Tokens};
+use super::token::Token;
 use super::xml::Node;
 
 /// Bounds on one call, by the machine's clock.
@@ -54,6 +54,10 @@ impl Default for Limits {
 
 /// A command answer has a few hundred bytes, one logged-in user about 500: this is room for 16,000 users.
 const MAX_ANSWER: usize = 8 << 20;
+/// So many further tokens are tried for one call at most: a renewed one and the second set's.
+const MOST_TOKENS: usize = 3;
+/// So often a call is made that the box answers with 429.
+const MOST_LIMITED: usize = 3;
 /// Token answers, and what is read of an answer that is only shown.
 const MAX_SMALL: usize = 64 << 10;
 
@@ -66,6 +70,9 @@ pub enum CallError {
     /// It was reached and can't answer now.
     #[error("{0}")]
     Unavailable(String),
+    /// It was reached and did nothing: too many calls (429).
+    #[error("{0}")]
+    Limited(String),
     /// Access was refused.
     #[error("{0}")]
     Denied(String),
@@ -93,10 +100,7 @@ impl From<AnswerError> for CallError {
 pub struct Api {
     http: Client,
     base: Url,
-    client_id: String,
-    client_secret: SecretString,
-    tokens: Tokens,
-    pace: Pace,
+    pub access: Access,
     pub limits: Limits,
 }
 
@@ -111,15 +115,8 @@ pub struct Call<'a> {
 impl Api {
     /// # Errors
     /// Only if the HTTP client can't be built.
-    pub fn new(
-        base: Url,
-        client_id: String,
-        client_secret: SecretString,
-        tls: ClientConfig,
-        limits: Limits,
-        clock: Arc<dyn Clock>,
-    ) -> Result<Self, reqwest::Error> {
-        Self::at(base, None, (client_id, client_secret), tls, limits, clock)
+    pub fn new(base: Url, access: Access, tls: ClientConfig, limits: Limits) -> Result<Self, reqwest::Error> {
+        Self::at(base, None, access, tls, limits)
     }
 
     /// As [`Api::new`], with a fixed address behind the base's name: `resolve`.
@@ -129,16 +126,16 @@ impl Api {
     pub fn at(
         base: Url,
         resolve: Option<(&str, SocketAddr)>,
-        (client_id, client_secret): (String, SecretString),
+        access: Access,
         tls: ClientConfig,
         limits: Limits,
-        clock: Arc<dyn Clock>,
     ) -> Result<Self, reqwest::Error> {
         let http = http_client(tls, &limits, resolve)?;
-        Ok(Self { http, base, client_id, client_secret, tokens: Tokens::default(), pace: Pace::new(clock), limits })
+        Ok(Self { http, base, access, limits })
     }
 
-    /// Makes a call with a token, once more with a new one where the first was refused.
+    /// Makes a call that can wait (a report, a list, a backup) with a token, once more with a new one where the first was refused.
+    /// It takes its turn within the account's budget first, however long that takes: the caller bounds it.
     ///
     /// # Repeat
     /// The call may be made twice: it must be a reading, or do no harm the second time.
@@ -146,22 +143,58 @@ impl Api {
     where
         F: Future<Output = Result<T, CallError>>,
     {
-        let token = self.token(None).await?;
-        match call(token.clone()).await {
-            Err(CallError::Denied(_)) => call(self.token(Some(&token)).await?).await,
-            other => other,
-        }
+        self.with_access(Need::Bulk, call).await
     }
 
-    /// A command's XML, with a renewed token if need be.
+    /// A command's XML, with a renewed token, or with the node's second credentials, if need be.
     pub async fn command(&self, action: &str) -> Result<Vec<u8>, CallError> {
-        self.authorised(|token| self.command_with(token, action)).await
+        self.with_access(Need::Reading, |token| self.command_with(token, action)).await
     }
 
     /// A command's XML with the token that has just served for another call: were it refused, the account would lack a
     /// right, and new tokens would only push out those of others (30 for an account).
     pub async fn command_again(&self, action: &str) -> Result<Vec<u8>, CallError> {
-        self.command_with(self.token(None).await?, action).await
+        let token = self.token().await?;
+        let answer = self.in_turn(&token, Need::Reading, &|token| self.command_with(token, action)).await;
+        if answer.is_ok() {
+            self.access.served(&token, Need::Reading).await;
+        }
+        answer
+    }
+
+    async fn with_access<T, F>(&self, need: Need, call: impl Fn(Token) -> F) -> Result<T, CallError>
+    where
+        F: Future<Output = Result<T, CallError>>,
+    {
+        let mut token = self.token().await?;
+        let mut answer = self.in_turn(&token, need, &call).await;
+        for _ in 0..MOST_TOKENS {
+            let Err(denied @ CallError::Denied(_)) = &answer else { break };
+            let fetch = |credentials| self.new_token(credentials);
+            let Some(next) = self.access.after_refusal(&token, need, denied, fetch).await? else { break };
+            token = next;
+            answer = self.in_turn(&token, need, &call).await;
+        }
+        if answer.is_ok() {
+            self.access.served(&token, need).await;
+        }
+        answer
+    }
+
+    /// Makes a call when it is this account's turn; again after a pause where the box answers 429, which did nothing.
+    async fn in_turn<T, F>(&self, token: &Token, need: Need, call: &impl Fn(Token) -> F) -> Result<T, CallError>
+    where
+        F: Future<Output = Result<T, CallError>>,
+    {
+        let mut said = String::new();
+        for _ in 0..MOST_LIMITED {
+            self.access.turn(token.set, need).await?;
+            match call(token.clone()).await {
+                Err(CallError::Limited(text)) => said = text,
+                other => return other,
+            }
+        }
+        Err(CallError::Unavailable(format!("{said}, {MOST_LIMITED} times with pauses")))
     }
 
     async fn command_with(&self, token: Token, action: &str) -> Result<Vec<u8>, CallError> {
@@ -187,33 +220,33 @@ impl Api {
 
     /// As [`Api::send`], with one header more.
     pub async fn send_as(&self, token: &Token, call: &Call<'_>, header: (HeaderName, &str)) -> Result<Response, CallError> {
-        self.pace.turn().await;
         let url = self.url(call.path)?;
         let request = self.http.request(call.method.clone(), url).header(AUTHORIZATION, token.header()?);
-        request.header(header.0, header.1).query(&call.query).send().await.map_err(lost)
+        let response = request.header(header.0, header.1).query(&call.query).send().await.map_err(lost)?;
+        self.access.note(token.set, response.status(), response.headers());
+        Ok(response)
     }
 
-    /// The token to use; a new one if there is none, if it is near its end, or if it is `refused`.
-    async fn token(&self, refused: Option<&Token>) -> Result<Token, CallError> {
-        self.tokens.get(refused, || self.new_token()).await
+    /// The token to use; a new one if there is none, or if it is near its end.
+    async fn token(&self) -> Result<Token, CallError> {
+        self.access.token(|credentials| self.new_token(credentials)).await
     }
 
-    async fn new_token(&self) -> Result<Token, CallError> {
+    /// Asks for a token, once: a refusal is a failed login, and the box counts those.
+    async fn new_token(&self, Credentials { client: Account { name, secret } }: Credentials) -> Result<Token, CallError> {
         let read = async {
             let url = self.url("/oauth2/token")?;
-            let request = self.http.post(url).basic_auth(&self.client_id, Some(self.client_secret.expose_secret()));
+            let request = self.http.post(url).basic_auth(&name, Some(secret.expose_secret()));
             let response = request.form(&[("grant_type", "client_credentials")]).send().await.map_err(lost)?;
             let status = response.status();
             let body = read_all(response, MAX_SMALL).await?;
+            refuse_client(&body)?;
             check_status(status, &body)?;
             Token::parse(&body)
         };
         let result = within(self.limits.call, "no token", read).await;
         result.map_err(|error| match error {
-            CallError::Denied(what) => CallError::Denied(format!(
-                "client id `{}` was refused ({what}); check `client_id` and its secret",
-                self.client_id
-            )),
+            CallError::Denied(what) => CallError::Denied(format!("client id `{name}` was refused ({what})")),
             other => other,
         })
     }
@@ -280,10 +313,10 @@ pub fn check_status(status: StatusCode, body: &[u8]) -> Result<(), CallError> {
     match status {
         status if status.is_success() => Ok(()),
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Err(CallError::Denied(said)),
-        StatusCode::TOO_MANY_REQUESTS
-        | StatusCode::BAD_GATEWAY
-        | StatusCode::SERVICE_UNAVAILABLE
-        | StatusCode::GATEWAY_TIMEOUT => Err(CallError::Unavailable(said)),
+        StatusCode::TOO_MANY_REQUESTS => Err(CallError::Limited(said)),
+        StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT => {
+            Err(CallError::Unavailable(said))
+        }
         status if status.is_redirection() => {
             Err(CallError::Unusable(format!("{said}; redirects are not followed, `url` must be the box's own address")))
         }
@@ -303,6 +336,17 @@ pub fn refuse_denial(body: &[u8]) -> Result<(), CallError> {
         return Err(CallError::Denied(format!("the box answered `{}`", shown(&text))));
     }
     Ok(())
+}
+
+/// The refusals of a token endpoint (RFC 6749 §5.2), which come with 401 or 400.
+fn refuse_client(body: &[u8]) -> Result<(), CallError> {
+    let json = serde_json::from_slice::<Value>(body).ok();
+    match json.as_ref().and_then(|json| json.get("error")).and_then(Value::as_str) {
+        Some(error @ ("invalid_client" | "unauthorized_client" | "invalid_grant")) => {
+            Err(CallError::Denied(format!("the box answered `{error}`")))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// True for an `<error>` text that speaks of access; the vendor documents no list.

@@ -1,7 +1,8 @@
 //! Who answers where the service's clients arrive: the box's GUID, asked for by the service's name at a given address.
 //!
 //! TLS comes before any credential: whoever can't show a certificate that the site trusts and that covers the service's name gets
-//! none. The tokens are of its own, since another box may answer here after a switch.
+//! none. The tokens are of its own, since another box may answer here after a switch, and tokens are never carried to another
+//! box. While the node itself refuses access nothing is asked here either: each refusal counts towards a lock-out.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -12,6 +13,7 @@ use rustls::ClientConfig;
 use url::Url;
 
 use super::Settings;
+use super::access::Access;
 use super::client::{Api, CallError, within};
 use super::health;
 use super::reader::{Reading, Reads};
@@ -25,13 +27,20 @@ pub struct Front {
     settings: Arc<Settings>,
     tls: ClientConfig,
     clock: Arc<dyn Clock>,
+    /// The node's own.
+    api: Arc<Api>,
     doors: Mutex<BTreeMap<IpAddr, Arc<Reads>>>,
 }
 
 impl Front {
     /// `tls` must check that the certificate covers the name, whatever the trust. Calls nobody.
-    pub fn new(settings: Arc<Settings>, tls: ClientConfig, clock: Arc<dyn Clock>) -> Self {
-        Self { settings, tls, clock, doors: Mutex::default() }
+    pub fn new(settings: Arc<Settings>, tls: ClientConfig, clock: Arc<dyn Clock>, api: Arc<Api>) -> Self {
+        Self { settings, tls, clock, api, doors: Mutex::default() }
+    }
+
+    /// The credentials may have changed: what was refused and what was given here counts no more.
+    pub fn forget(&self) {
+        self.doors.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
     /// The GUID of the box that answers; `None` where nobody does, or not with one: what that means the nodes' own readings say.
@@ -42,6 +51,9 @@ impl Front {
     }
 
     async fn ask(&self, at: IpAddr) -> Result<String, CallError> {
+        if !self.api.access.is_open().await {
+            return Err(CallError::Denied("the node itself refuses access".to_owned()));
+        }
         let document = self.door(at)?.first(Reading::Health).await?;
         let found = health::health(&document)?.identity;
         // Written as the site file has it, so that identities compare as texts.
@@ -61,12 +73,18 @@ impl Front {
     }
 
     fn open(&self, at: IpAddr) -> Result<Api, CallError> {
-        let Settings { service, client_id, client_secret, limits, url, .. } = &*self.settings;
+        let Settings { service, limits, url, .. } = &*self.settings;
         let port = url.port_or_known_default().unwrap_or(443);
         let local = |error: &dyn std::fmt::Display| CallError::Local(format!("the client for `{service}` can't be made: {error}"));
         let base = Url::parse(&format!("https://{service}:{port}/")).map_err(|error| local(&error))?;
-        let account = (client_id.clone(), client_secret.clone());
         let resolve = Some((service.as_str(), (at, port).into()));
-        Api::at(base, resolve, account, self.tls.clone(), limits.clone(), self.clock.clone()).map_err(|error| local(&error))
+        Api::at(base, resolve, self.access(), self.tls.clone(), limits.clone()).map_err(|error| local(&error))
+    }
+
+    /// The node's accounts with their budgets, counted apart.
+    fn access(&self) -> Access {
+        let Settings { site, node, credentials, second, accounts, .. } = &*self.settings;
+        let sets = (credentials.clone(), second.clone());
+        Access::new((site, &format!("service-{node}")), sets, accounts, self.clock.clone())
     }
 }

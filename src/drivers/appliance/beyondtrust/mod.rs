@@ -6,14 +6,18 @@
 //! Each answer is tied to its box by the GUID in it; before an act over an interface without one, it is read anew.
 //! Imports: ports and domain only.
 
+mod access;
+mod accounts;
 mod backup;
+mod budget;
+mod changes;
 mod client;
 mod configuration;
+mod credentials;
 mod download;
 mod front;
 mod health;
 mod instructions;
-mod pace;
 mod probe;
 mod reader;
 mod reporting;
@@ -31,9 +35,9 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use jiff::{SignedDuration, Timestamp};
-use secrecy::SecretString;
 use url::Url;
 
+use self::access::Access;
 use self::client::{Api, CallError};
 use self::front::Front;
 use self::probe::Probe;
@@ -45,11 +49,17 @@ use crate::domain::site::{Hands, Observation};
 use crate::drivers::tls::{self, Names, TlsError, TlsTrust};
 use crate::ports::{ActAnswer, Appliance, Clock, Intent, NodeAct, ReadError, Reader, Recall};
 
+pub use self::accounts::Accounts;
+pub use self::budget::Share;
 pub use self::client::Limits;
+pub use self::credentials::{Account, Credentials};
 
 /// The vendor documents that an answer may be this old when asked for more than once a minute (for the v2 edition; assumed
 /// for the XML edition too).
 const CACHE_TIME: SignedDuration = SignedDuration::from_secs(60);
+
+/// For a list of all settings, some hundred short calls.
+const LISTING_TIME: SignedDuration = SignedDuration::from_mins(10);
 
 /// One node and how it is reached.
 #[derive(Clone, Debug)]
@@ -64,8 +74,11 @@ pub struct Settings {
     pub service: String,
     /// The box's GUID, 32 hex digits.
     pub identity: String,
-    pub client_id: String,
-    pub client_secret: SecretString,
+    pub credentials: Credentials,
+    /// Tried once where the first set is refused.
+    pub second: Option<Credentials>,
+    /// Shared by all drivers of the process.
+    pub accounts: Arc<Accounts>,
     pub tls: TlsTrust,
     pub peer: Peer,
     pub limits: Limits,
@@ -111,14 +124,13 @@ impl BeyondTrust {
         check_identity(node, &settings.identity)?;
         let tls = |names| tls::client_config(&settings.tls, names).map_err(|source| SetupError::Tls { node, source });
         let http = |source| SetupError::Http { node, source };
-        let (id, secret) = (settings.client_id.clone(), settings.client_secret.clone());
-        let api = Api::new(settings.url.clone(), id, secret, tls(Names::ByTrust)?, settings.limits.clone(), clock.clone())
-            .map_err(http)?;
+        let api = Api::new(settings.url.clone(), access(&settings, &clock), tls(Names::ByTrust)?, settings.limits.clone());
+        let api = api.map_err(http)?;
         let port = settings.url.port_or_known_default().unwrap_or(443);
         let probe = Probe::new(&settings.service, (settings.address, port).into(), tls(Names::Always)?, &settings.limits);
         let front_tls = tls(Names::Always)?;
         let (api, settings) = (Arc::new(api), Arc::new(settings));
-        let front = Front::new(settings.clone(), front_tls, clock.clone());
+        let front = Front::new(settings.clone(), front_tls, clock.clone(), api.clone());
         let reader = BoxReader::new(settings.clone(), Reads::new(api.clone()), probe.map_err(http)?, clock.clone());
         Ok(Self { reader, front, api, clock, settings })
     }
@@ -190,7 +202,16 @@ impl BeyondTrust {
     /// The settings over the configuration API. Its answers carry no identity, so that is read first, at the same address.
     async fn list(&self) -> Result<Told, CallError> {
         self.check_box().await?;
-        match self.reader.listing().await {
+        // A list can wait for its turn, but the look that asks for it must end.
+        let end = self.clock.now().checked_add(LISTING_TIME).unwrap_or(Timestamp::MAX);
+        let listing = tokio::select! {
+            listing = self.reader.listing() => listing,
+            () = self.clock.sleep_until(end) => {
+                let limit = format!("the list was not there within {LISTING_TIME:#}, waits for the account's budget included");
+                Err(CallError::Unavailable(limit))
+            }
+        };
+        match listing {
             // No right, another product, another form: it will not be told later either.
             Err(error @ (CallError::Denied(_) | CallError::Unusable(_))) => Ok(Told::Nothing { why: error.to_string() }),
             other => other.map(Told::Listing),
@@ -248,6 +269,16 @@ impl Reader for BeyondTrust {
         })
     }
 
+    fn access_may_have_changed(&self, by_person: bool) -> BoxFuture<'_, ()> {
+        Box::pin(async move {
+            match by_person {
+                true => self.api.access.reopen().await,
+                false => self.api.access.retest().await,
+            }
+            self.front.forget();
+        })
+    }
+
     fn hands(&self) -> Hands {
         Hands::Console { url: self.settings.url.to_string() }
     }
@@ -266,7 +297,7 @@ impl Appliance for BeyondTrust {
             };
             let message = format!("{}: {}", act.verb(), self.named(&error));
             match error {
-                CallError::NotReached(_) | CallError::Unavailable(_) => ActAnswer::Transient { message },
+                CallError::NotReached(_) | CallError::Unavailable(_) | CallError::Limited(_) => ActAnswer::Transient { message },
                 CallError::Lost(_) => ActAnswer::Ambiguous { message },
                 CallError::Denied(_) | CallError::Unusable(_) | CallError::Local(_) => ActAnswer::Refused { message },
             }
@@ -279,6 +310,11 @@ impl Appliance for BeyondTrust {
         let recall = if matches!(action, "backup" | "extract_data") { Recall::MayBeSent } else { Recall::NeverSent };
         Box::pin(std::future::ready(recall))
     }
+}
+
+fn access(settings: &Settings, clock: &Arc<dyn Clock>) -> Access {
+    let sets = (settings.credentials.clone(), settings.second.clone());
+    Access::new((&settings.site, settings.node.as_str()), sets, &settings.accounts, clock.clone())
 }
 
 fn check_url(node: NodeId, url: &Url) -> Result<(), SetupError> {

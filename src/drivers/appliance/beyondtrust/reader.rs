@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::changes::Changes;
 use super::client::{Api, CallError};
 use super::configuration;
 use super::health::{self, Health, People};
@@ -63,16 +64,21 @@ pub struct BoxReader {
     reads: Reads,
     probe: Probe,
     clock: Arc<dyn Clock>,
+    changes: Changes,
 }
 
 impl BoxReader {
     pub fn new(settings: Arc<Settings>, reads: Reads, probe: Probe, clock: Arc<dyn Clock>) -> Self {
-        Self { settings, reads, probe, clock }
+        Self { settings, reads, probe, clock, changes: Changes::default() }
     }
 
     pub async fn read(&self) -> Result<Observation, CallError> {
         let begun = self.clock.now();
         let health = self.health().await?;
+        if self.changes.seen(&health, begun) {
+            // A sync may have overwritten the accounts, and tokens may outlive that: the next reading begins with a new one.
+            self.reads.api.access.retest().await;
+        }
         // Only a box whose health was read is asked further, and what fails then is absent, not the whole reading wrong.
         let (people, clock_skew, probed) = tokio::join!(self.people(), self.clock_skew(), self.probe.ask());
         let at = self.clock.now();

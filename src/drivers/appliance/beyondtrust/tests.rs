@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use proptest::prelude::*;
 
 use super::client::CallError;
-use super::health::{self, AnswerError, Health, People};
+use super::health::{self, AnswerError, Health};
 use super::sessions::session_ids;
 use super::xml::{Node, XmlError};
 use crate::domain::site::{AtWork, Role, SyncFact};

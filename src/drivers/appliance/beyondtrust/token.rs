@@ -1,14 +1,13 @@
 //! The OAuth2 token of one API account at one box: used again until shortly before its end.
 //!
 //! A box keeps at most 30 valid tokens for an account and silently drops the oldest, so a token is fetched only when needed,
-//! and by one caller at a time.
+//! and by one caller at a time (see [`super::access`]).
 
 use std::time::Duration;
 
 use reqwest::header::HeaderValue;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
-use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use super::client::CallError;
@@ -24,10 +23,12 @@ const MAX_LIFE: u64 = 86_400;
 /// A token and when to stop using it (the machine's clock).
 #[derive(Clone)]
 pub struct Token {
-    secret: SecretString,
-    renew_at: Instant,
+    pub(super) secret: SecretString,
+    pub renew_at: Instant,
     /// Tells tokens apart without comparing secrets.
-    serial: u64,
+    pub serial: u64,
+    /// Which of the node's sets of credentials it was given to.
+    pub set: usize,
 }
 
 #[derive(Deserialize)]
@@ -47,7 +48,7 @@ impl Token {
             return Err(unusable("its `token_type` is not `Bearer`"));
         }
         let life = Duration::from_secs(answer.expires_in.unwrap_or(UNSTATED_LIFE).min(MAX_LIFE));
-        let token = Self { secret: answer.access_token, renew_at: Instant::now() + usable_for(life), serial: 0 };
+        let token = Self { secret: answer.access_token, renew_at: Instant::now() + usable_for(life), serial: 0, set: 0 };
         token.header()?;
         Ok(token)
     }
@@ -66,39 +67,6 @@ fn usable_for(life: Duration) -> Duration {
     life.saturating_sub(MARGIN).max(life / 2)
 }
 
-/// Keeps the present token.
-#[derive(Default)]
-pub struct Tokens(Mutex<Kept>);
-
-#[derive(Default)]
-struct Kept {
-    token: Option<Token>,
-    fetched: u64,
-}
-
-impl Tokens {
-    /// The present token, or a new one: if there is none, if it is near its end, or if it is the `refused` one. Callers wait
-    /// for one fetch; a token that another caller renewed meanwhile is taken.
-    pub async fn get<F>(&self, refused: Option<&Token>, fetch: impl FnOnce() -> F) -> Result<Token, CallError>
-    where
-        F: Future<Output = Result<Token, CallError>>,
-    {
-        let mut kept = self.0.lock().await;
-        let refused = refused.map(|token| token.serial);
-        if let Some(token) = &kept.token
-            && Some(token.serial) != refused
-            && Instant::now() < token.renew_at
-        {
-            return Ok(token.clone());
-        }
-        kept.token = None;
-        kept.fetched += 1;
-        let token = Token { serial: kept.fetched, ..fetch().await? };
-        kept.token = Some(token.clone());
-        Ok(token)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -108,22 +76,6 @@ mod tests {
         for (life, usable) in [(3600, 3540), (120, 60), (100, 50), (60, 30), (1, 0), (0, 0)] {
             assert_eq!(usable_for(Duration::from_secs(life)).as_secs(), usable, "{life}");
         }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_token_is_fetched_when_there_is_none_when_it_ends_and_when_it_was_refused() {
-        let tokens = Tokens::default();
-        let fetch = || async { Token::parse(br#"{"access_token":"x","token_type":"Bearer","expires_in":3600}"#) };
-        let none = || async { Err(CallError::Unusable("fetched again".to_owned())) };
-        let first = tokens.get(None, fetch).await.unwrap();
-        tokio::time::advance(Duration::from_secs(3539)).await;
-        assert_eq!(tokens.get(None, none).await.unwrap().serial, first.serial);
-        tokio::time::advance(Duration::from_secs(1)).await;
-        let second = tokens.get(None, fetch).await.unwrap();
-        assert_ne!(second.serial, first.serial);
-        assert_eq!(tokens.get(Some(&first), none).await.unwrap().serial, second.serial, "renewed meanwhile by another");
-        assert!(tokens.get(Some(&second), none).await.is_err());
-        assert!(tokens.get(None, none).await.is_err(), "a refused token is not used again");
     }
 
     #[test]

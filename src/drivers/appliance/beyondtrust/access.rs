@@ -1,0 +1,351 @@
+//! Access to one box: which set of credentials is used, its token, and what follows when it is refused.
+//!
+//! A box counts failed logins and locks an account after some. So a set that is refused is tried once, then the node's second
+//! set, if there is one, once; after that nothing is sent any more until an hour has passed (once), or a person says so. Readings
+//! fail meanwhile with access refused, which tells nothing of the box. Callers wait for each other, so that a token is fetched,
+//! and a login fails, once for all of them. Tokens belong to one box and are never carried to another one.
+
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use reqwest::StatusCode;
+use reqwest::header::HeaderMap;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+
+use super::accounts::{Accounts, Use};
+use super::budget::{Budget, Need};
+use super::client::CallError;
+use super::credentials::Credentials;
+use super::token::Token;
+use crate::ports::Clock;
+
+/// After both sets were refused, one more attempt is made by itself, this much later: an account that was locked or disabled
+/// for a moment. No third one: that is a person's.
+const PAUSE: SignedDuration = SignedDuration::from_hours(1);
+/// A call that was refused with a fresh token lacks a right; for so long it is given no further one. Six tokens an hour at most,
+/// of the 30 that the box keeps for an account.
+const FUTILE: SignedDuration = SignedDuration::from_mins(10);
+/// A token that was refused and is older has died with a restart of the box, say: it is no word on the account.
+const FRESH: SignedDuration = SignedDuration::from_secs(30);
+/// A reading waits so long for its turn at most: a look must end.
+const PATIENCE: SignedDuration = SignedDuration::from_secs(30);
+
+/// One set with what is counted of it.
+struct Set {
+    credentials: Credentials,
+    budget: Arc<Budget>,
+    counts: Arc<Use>,
+}
+
+/// The sets of one box, and the token in use.
+pub struct Access {
+    sets: Vec<Set>,
+    clock: Arc<dyn Clock>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// The set in use.
+    set: usize,
+    token: Option<Token>,
+    /// The token in use has been taken by the box.
+    served: bool,
+    fetched: u64,
+    fetched_at: Option<Timestamp>,
+    /// Sets refused since a call last went well.
+    refused: Vec<usize>,
+    shut: Option<Shut>,
+    /// Until then a refused call that is no reading gets no new token.
+    futile_until: Option<Timestamp>,
+}
+
+/// Every set was refused.
+#[derive(Clone)]
+struct Shut {
+    since: Timestamp,
+    /// When one more attempt is made; `None`: by a person's word only.
+    again: Option<Timestamp>,
+    why: String,
+}
+
+impl Access {
+    pub fn new(
+        of: (&str, &str),
+        (first, second): (Credentials, Option<Credentials>),
+        accounts: &Accounts,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        let set = |credentials: Credentials| {
+            let name = &credentials.client.name;
+            Set { budget: accounts.budget(name), counts: accounts.counts(of.0, of.1, name), credentials }
+        };
+        Self { sets: std::iter::once(first).chain(second).map(set).collect(), clock, state: Mutex::default() }
+    }
+
+    /// The present token, or a new one by `fetch` if there is none or it is near its end.
+    ///
+    /// # Errors
+    /// `Denied` if every set is refused, now or before; else what `fetch` says.
+    pub async fn token<F>(&self, fetch: impl Fn(Credentials) -> F) -> Result<Token, CallError>
+    where
+        F: Future<Output = Result<Token, CallError>>,
+    {
+        let mut state = self.state.lock().await;
+        self.check_open(&mut state)?;
+        match &state.token {
+            Some(token) if Instant::now() < token.renew_at => Ok(token.clone()),
+            _ => self.renew(&mut state, &fetch).await,
+        }
+    }
+
+    /// What to call with after a call with `token` was refused: a token that another caller has renewed, a new one, one of the
+    /// other set; `None` if a further token would not help.
+    ///
+    /// # Errors
+    /// As [`Access::token`].
+    pub async fn after_refusal<F>(
+        &self,
+        token: &Token,
+        need: Need,
+        why: &CallError,
+        fetch: impl Fn(Credentials) -> F,
+    ) -> Result<Option<Token>, CallError>
+    where
+        F: Future<Output = Result<Token, CallError>>,
+    {
+        let mut state = self.state.lock().await;
+        self.sets.get(token.set).into_iter().for_each(|set| Use::add(&set.counts.refusals));
+        self.check_open(&mut state)?;
+        if let Some(newer) = state.token.clone().filter(|newer| newer.serial != token.serial) {
+            return Ok(Some(newer));
+        }
+        let old = state.fetched_at.is_none_or(|at| self.clock.now().duration_since(at) > FRESH);
+        if (state.served || old) && !(need == Need::Bulk && state.futile_until.is_some_and(|until| self.clock.now() < until)) {
+            return self.renew(&mut state, &fetch).await.map(Some);
+        }
+        if need == Need::Bulk {
+            let until = self.clock.now().saturating_add(FUTILE).unwrap_or(Timestamp::MAX);
+            state.futile_until = state.futile_until.max(Some(until));
+            return Ok(None);
+        }
+        let set = token.set;
+        self.refuse(&mut state, set);
+        self.next_set(&mut state, &fetch, why.to_string()).await.map(Some)
+    }
+
+    /// False while every set is refused, and nothing is sent.
+    pub async fn is_open(&self) -> bool {
+        self.state.lock().await.shut.is_none()
+    }
+
+    /// A call with this token went well.
+    pub async fn served(&self, token: &Token, need: Need) {
+        let mut state = self.state.lock().await;
+        if state.token.as_ref().is_none_or(|present| present.serial != token.serial) {
+            return;
+        }
+        state.served = true;
+        state.refused.clear();
+        state.shut = None;
+        if need == Need::Bulk {
+            state.futile_until = None;
+        }
+        self.set_shut(false);
+    }
+
+    /// Accounts may have been changed: the next call begins with a new token. What is shut stays so.
+    pub async fn retest(&self) {
+        self.state.lock().await.token = None;
+    }
+
+    /// A person has looked at the accounts: each set may be tried once more.
+    pub async fn reopen(&self) {
+        let mut state = self.state.lock().await;
+        (state.token, state.shut, state.futile_until) = (None, None, None);
+        state.refused.clear();
+        self.set_shut(false);
+    }
+
+    /// Waits for a turn of the account of this set.
+    pub async fn turn(&self, set: usize, need: Need) -> Result<(), CallError> {
+        let Some(set) = self.sets.get(set) else { return Ok(()) };
+        let patience = (need == Need::Reading).then_some(PATIENCE);
+        let waited = set.budget.turn(need, patience).await.map_err(|until| {
+            let name = &set.credentials.client.name;
+            CallError::Unavailable(format!(
+                "nothing was asked: account `{name}` may not be used before {until:.0}, by its share of calls or by a pause that the box asked for"
+            ))
+        })?;
+        set.counts.waited(waited);
+        Use::add(&set.counts.calls);
+        Ok(())
+    }
+
+    /// Takes from an answer's head what it says of the account's rate.
+    pub fn note(&self, set: usize, status: StatusCode, headers: &HeaderMap) {
+        let Some(set) = self.sets.get(set) else { return };
+        if status == StatusCode::TOO_MANY_REQUESTS {
+            Use::add(&set.counts.limited);
+            set.budget.limited(retry_after(headers, self.clock.now()));
+        } else {
+            set.budget.answered(number(headers, "x-ratelimit-limit"), number(headers, "x-ratelimit-remaining"));
+        }
+    }
+
+    /// Refuses while access is shut; after the pause each set may be tried once more.
+    fn check_open(&self, state: &mut State) -> Result<(), CallError> {
+        let Some(shut) = &state.shut else { return Ok(()) };
+        if shut.again.is_none_or(|again| self.clock.now() < again) {
+            return Err(CallError::Denied(self.told(shut)));
+        }
+        state.refused.clear();
+        Ok(())
+    }
+
+    /// A new token with the present set, else with the other.
+    async fn renew<F>(&self, state: &mut State, fetch: &impl Fn(Credentials) -> F) -> Result<Token, CallError>
+    where
+        F: Future<Output = Result<Token, CallError>>,
+    {
+        let set = state.set;
+        match self.fetch(state, set, fetch).await {
+            Err(CallError::Denied(why)) => {
+                self.refuse(state, set);
+                self.next_set(state, fetch, why).await
+            }
+            other => other,
+        }
+    }
+
+    fn refuse(&self, state: &mut State, set: usize) {
+        state.token = None;
+        if !state.refused.contains(&set) {
+            state.refused.push(set);
+        }
+    }
+
+    /// One attempt with each set that was not refused; then access is shut.
+    async fn next_set<F>(&self, state: &mut State, fetch: &impl Fn(Credentials) -> F, mut why: String) -> Result<Token, CallError>
+    where
+        F: Future<Output = Result<Token, CallError>>,
+    {
+        while let Some(set) = (0..self.sets.len()).find(|set| !state.refused.contains(set)) {
+            match self.fetch(state, set, fetch).await {
+                Err(CallError::Denied(also)) => {
+                    self.refuse(state, set);
+                    why = format!("{why}; {also}");
+                }
+                Ok(token) => {
+                    let name = &self.sets[set].credentials.client.name;
+                    tracing::warn!(account = %name, why, "another set of credentials is used now");
+                    state.set = set;
+                    return Ok(token);
+                }
+                Err(other) => return Err(other),
+            }
+        }
+        Err(CallError::Denied(self.told(&self.shut(state, why))))
+    }
+
+    /// The same words as long as it lasts: an alert is not raised again for a second attempt.
+    fn shut(&self, state: &mut State, why: String) -> Shut {
+        let now = self.clock.now();
+        let shut = match &state.shut {
+            Some(before) => Shut { again: None, why, since: before.since },
+            None => Shut { again: Some(now.saturating_add(PAUSE).unwrap_or(Timestamp::MAX)), why, since: now },
+        };
+        self.set_shut(true);
+        state.shut.insert(shut).clone()
+    }
+
+    async fn fetch<F>(&self, state: &mut State, set: usize, fetch: &impl Fn(Credentials) -> F) -> Result<Token, CallError>
+    where
+        F: Future<Output = Result<Token, CallError>>,
+    {
+        state.token = None;
+        state.served = false;
+        let of = &self.sets[set];
+        self.turn(set, Need::Reading).await?;
+        Use::add(&of.counts.token_requests);
+        state.fetched += 1;
+        state.fetched_at = Some(self.clock.now());
+        let token = fetch(of.credentials.clone()).await.inspect_err(|error| {
+            if matches!(error, CallError::Denied(_)) {
+                Use::add(&of.counts.failed_logins);
+            }
+        })?;
+        let token = Token { serial: state.fetched, set, ..token };
+        state.token = Some(token.clone());
+        Ok(token)
+    }
+
+    fn set_shut(&self, shut: bool) {
+        self.sets.iter().for_each(|set| set.counts.set_shut(shut));
+    }
+
+    /// What a person must know and do.
+    fn told(&self, shut: &Shut) -> String {
+        let accounts: Vec<String> = self
+            .sets
+            .iter()
+            .map(|set| {
+                let (name, failed) = (&set.credentials.client.name, set.counts.failed_logins());
+                format!("`{name}` ({failed} failed logins of ours since the daemon's start)")
+            })
+            .collect();
+        let next = match shut.again {
+            Some(again) => format!("nothing is sent before {again:.0}, then one more attempt is made"),
+            None => "nothing more is sent by itself".to_owned(),
+        };
+        format!(
+            "access is refused since {:.0} for account {}: {}; {next}, so that the box locks no account. Check at /login > Management > \
+             API Configuration of this box that the account is there, enabled, not locked, has its permissions, and that its secret is \
+             the one in `client_secret_file`; then resume the run, or start the daemon again",
+            shut.since,
+            accounts.join(" and account "),
+            shut.why
+        )
+    }
+}
+
+/// `Retry-After`: seconds, or a date.
+fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<SignedDuration> {
+    let text = headers.get("retry-after")?.to_str().ok()?.trim();
+    if let Ok(seconds) = text.parse::<u32>() {
+        return Some(SignedDuration::from_secs(seconds.into()));
+    }
+    let date = jiff::fmt::rfc2822::parse(text).ok()?.timestamp();
+    Some(date.duration_since(now))
+}
+
+fn number(headers: &HeaderMap, name: &str) -> Option<u64> {
+    headers.get(name)?.to_str().ok()?.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use reqwest::header::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn a_pause_is_told_in_seconds_or_as_a_date() {
+        let now: Timestamp = "2026-11-22T02:00:00Z".parse().unwrap();
+        for (text, pause) in [
+            ("30", Some(30)),
+            (" 0 ", Some(0)),
+            ("Sun, 22 Nov 2026 02:01:30 GMT", Some(90)),
+            ("Sun, 22 Nov 2026 01:59:00 GMT", Some(-60)),
+            ("soon", None),
+            ("-5", None),
+            ("99999999999999999999", None),
+            ("", None),
+        ] {
+            let headers = HeaderMap::from_iter([("retry-after".parse().unwrap(), HeaderValue::from_static(text))]);
+            assert_eq!(retry_after(&headers, now), pause.map(SignedDuration::from_secs), "{text}");
+        }
+        assert_eq!(retry_after(&HeaderMap::new(), now), None);
+    }
+}

@@ -1,0 +1,25 @@
+//! Whom a box is told that we are. A node may have a second set: a sync can overwrite the API accounts of the box that gets it.
+
+use secrecy::SecretString;
+
+/// One set of credentials of one box.
+#[derive(Clone, Debug)]
+pub struct Credentials {
+    /// The API account: its client id and secret.
+    pub client: Account,
+}
+
+/// A name and its secret.
+#[derive(Clone, Debug)]
+pub struct Account {
+    /// The client id, or the user's name. No secret: it stands in messages and metrics.
+    pub name: String,
+    pub secret: SecretString,
+}
+
+impl Credentials {
+    /// A set with an API account.
+    pub fn client(id: impl Into<String>, secret: SecretString) -> Self {
+        Self { client: Account { name: id.into(), secret } }
+    }
+}
