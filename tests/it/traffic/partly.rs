@@ -18,8 +18,11 @@ async fn half_switched(stage: &Stage) -> changeover::domain::ids::RunId {
     let id = stage.start("role-swap").await;
     let doubted = stage.answered(&id, |run| matches!(run.phase, Phase::InDoubt { .. })).await;
     assert_eq!(doubted.step().unwrap().id, "window-1.switch_traffic.b", "{}", stage.story(&id));
-    stage.pass(jiff::SignedDuration::from_mins(5)).await;
     id
+}
+
+async fn settled(stage: &Stage) {
+    stage.pass(jiff::SignedDuration::from_mins(5)).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -27,6 +30,7 @@ async fn a_half_done_switch_is_named_with_both_continuations() {
     let (stage, refuses) = with_view();
     refuses.store(true, Ordering::SeqCst);
     let id = half_switched(&stage).await;
+    settled(&stage).await;
     let snapshot = stage.fleet.run(&id).unwrap();
     assert!(matches!(snapshot.run.phase, Phase::InDoubt { .. }), "a person decides\n{}", stage.story(&id));
     let partly = agreement::partly(&snapshot.world.traffic).expect("partly switched");
@@ -53,6 +57,7 @@ async fn a_half_done_switch_is_finished_forward() {
     let (stage, refuses) = with_view();
     refuses.store(true, Ordering::SeqCst);
     let id = half_switched(&stage).await;
+    settled(&stage).await;
     stage.resume(&id).await.unwrap();
     stage.answered(&id, |run| run.at().is_some_and(|at| at.attempts == 2) && matches!(run.phase, Phase::InDoubt { .. })).await;
     refuses.store(false, Ordering::SeqCst);
@@ -71,7 +76,11 @@ async fn a_half_done_switch_is_taken_back() {
     let before = stage.run(&id);
     assert!(before.may_be_half_switched() && before.leads_back_to() == NodeId::A);
     refuses.store(false, Ordering::SeqCst);
-    stage.word(&id, Word::SwitchBack { note: "the outside view can't be moved tonight".to_owned() }).await.unwrap();
+    let back = || Word::SwitchBack { note: "the outside view can't be moved tonight".to_owned() };
+    // What was sent may have its effect yet.
+    assert_eq!(stage.word(&id, back()).await.unwrap_err().code, "act_under_way");
+    settled(&stage).await;
+    stage.word(&id, back()).await.unwrap();
     let rest = stage.to_rest(&id).await;
     assert_eq!(rest.end, "switched_back", "{}", stage.story(&id));
     let (truth, run) = (stage.truth(), stage.run(&id));
