@@ -4,6 +4,7 @@
 //! *transient*, *ambiguous*, *by operator*; accepted is never done: done is what a later reading proves.
 //! Imports: domain only.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
@@ -215,15 +216,46 @@ pub trait TrafficReader: Send + Sync {
     }
 }
 
+/// Which way a TTL goes: the verb of exec programs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TtlWay {
+    Lower,
+    Restore,
+}
+
+/// For how long answers may be remembered from now on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TtlChange {
+    pub way: TtlWay,
+    /// Seconds by name, as the entry's own [`TrafficAnswer::name`](crate::domain::site::TrafficAnswer) spells it. A name that is not
+    /// among them keeps what it has.
+    pub names: BTreeMap<String, u32>,
+}
+
+impl TtlChange {
+    /// The action's name.
+    pub fn verb(&self) -> &'static str {
+        match self.way {
+            TtlWay::Lower => "lower_ttl",
+            TtlWay::Restore => "restore_ttl",
+        }
+    }
+
+    /// For what knows one time for all its names: the longest.
+    pub fn longest(&self) -> u32 {
+        self.names.values().copied().max().unwrap_or_default()
+    }
+}
+
 /// One way in which traffic reaches the serving node: a zone, a view, a balancer.
 pub trait Traffic: TrafficReader {
     /// Moves traffic from one node to the other, only if it is still at `from`.
     fn switch<'a>(&'a self, intent: &'a Intent, from: NodeId, to: NodeId) -> BoxFuture<'a, ActAnswer>;
 
-    /// Sets how long, in seconds, answers may be remembered, and leaves where they lead. What has no such time (a shared
-    /// address, a NAT rule) has nothing to do.
-    fn set_ttl<'a>(&'a self, intent: &'a Intent, ttl: u32) -> BoxFuture<'a, ActAnswer> {
-        let _ = (intent, ttl);
+    /// Sets for how long answers may be remembered, and leaves where they lead. Names that have that time already are left; what
+    /// has no such time (a shared address, a NAT rule) has nothing to do. Repeating it does no harm.
+    fn set_ttl<'a>(&'a self, intent: &'a Intent, change: &'a TtlChange) -> BoxFuture<'a, ActAnswer> {
+        let _ = (intent, change);
         Box::pin(std::future::ready(ActAnswer::accepted()))
     }
 

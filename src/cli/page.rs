@@ -101,6 +101,7 @@ fn pair(status: &Status) -> Vec<(&'static str, String)> {
     facts.push(("failover", failover(status)));
     facts.extend(ledger(status));
     facts.extend(status.soak.iter().flat_map(soak));
+    facts.extend(status.may_be_cached.iter().map(|reading| ("reading", reading.to_string())));
     facts.push(("node a", node(&status.nodes[NodeId::A])));
     facts.push(("node b", node(&status.nodes[NodeId::B])));
     facts

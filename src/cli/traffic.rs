@@ -42,9 +42,9 @@ pub struct Look {
 pub struct Test {
     /// The site to test
     site: String,
-    /// The TTL to which the record would be lowered before a switch
-    #[arg(long, value_name = "DURATION", default_value = "30s")]
-    ttl: String,
+    /// The TTL to which the record would be lowered before a switch; the site's `policy.switch_ttl` unless given
+    #[arg(long, value_name = "DURATION")]
+    ttl: Option<String>,
     #[command(flatten)]
     daemon: Daemon,
     #[command(flatten)]
@@ -70,7 +70,8 @@ impl Run for Look {
 
 impl Run for Test {
     fn run(&self) -> Result<Exit, Failure> {
-        let ttl = parse_duration(&self.ttl).map_err(|error| Failure::new("bad_input", error.to_string()))?.as_secs();
+        let ttl = self.ttl.as_deref().map(parse_duration).transpose();
+        let ttl = ttl.map_err(|error| Failure::new("bad_input", error.to_string()))?.map(|ttl| ttl.as_secs());
         let reply = Client::new(&self.daemon)?.post(&["sites", &self.site, "traffic", "test"], &json!({ "ttl": ttl }))?;
         let test: TrafficTest = reply.read()?;
         if self.format.json {

@@ -2,6 +2,7 @@
 //!
 //! Secrets are read here, from their files, and handed on in types that cannot be printed.
 
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,8 +11,8 @@ use secrecy::SecretString;
 use url::Url;
 
 use crate::config::{
-    Accounts, Hook, HookTarget, NodeDriver, SecondSet, Settings, SiteSettings, TlsTrust, TrafficDriver, TsigAlgorithm,
-    WindowTexts,
+    Accounts, CredentialSet, Editions, Hook, HookTarget, Leads, Login, NodeDriver, Settings, SiteSettings, TlsTrust,
+    TrafficDriver, TsigAlgorithm, WindowTexts,
 };
 use crate::domain::ids::{NodeId, PerNode};
 use crate::domain::procedure::{BUILT_IN, Procedure};
@@ -74,7 +75,7 @@ pub fn site(settings: &SiteSettings, shared: &Shared) -> Result<SiteEntry, Wirin
 fn appliance(settings: &SiteSettings, node: NodeId, shared: &Shared) -> Result<Arc<dyn Appliance>, WiringError> {
     match &settings.nodes[node] {
         NodeDriver::Exec { program } => Ok(Arc::new(exec_node(settings, node, program, shared))),
-        NodeDriver::BeyondTrust { url, client_id, client_secret_file, second, hands: _, tls } => {
+        NodeDriver::BeyondTrust { url, first, second, editions, hands: _, tls } => {
             let of = format!("site `{}`, node `{node}`", settings.site.name);
             let facts = &settings.site.nodes[node];
             let driver = beyondtrust::Settings {
@@ -84,8 +85,9 @@ fn appliance(settings: &SiteSettings, node: NodeId, shared: &Shared) -> Result<A
                 address: facts.address,
                 service: settings.site.service.clone(),
                 identity: facts.identity.clone(),
-                credentials: credentials(client_id, client_secret_file).map_err(|error| fail(&of, error))?,
-                second: second.as_ref().map(second_set).transpose().map_err(|error| fail(&of, error))?,
+                editions: asked(*editions),
+                credentials: credentials(first).map_err(|error| fail(&of, error))?,
+                second: second.as_ref().map(credentials).transpose().map_err(|error| fail(&of, error))?,
                 accounts: shared.accounts.clone(),
                 tls: trust(tls).map_err(|error| fail(&of, error))?,
                 peer: peer(settings, node.other()).map_err(|error| fail(&of, error))?,
@@ -97,12 +99,20 @@ fn appliance(settings: &SiteSettings, node: NodeId, shared: &Shared) -> Result<A
     }
 }
 
-fn credentials(client_id: &str, secret_file: &Path) -> Result<beyondtrust::Credentials, String> {
-    Ok(beyondtrust::Credentials::client(client_id, secret(secret_file)?))
+fn credentials(set: &CredentialSet) -> Result<beyondtrust::Credentials, String> {
+    let (name, secret) = (set.name.as_str(), secret(&set.secret_file)?);
+    Ok(match set.login {
+        Login::Client => beyondtrust::Credentials::client(name, secret),
+        Login::User => beyondtrust::Credentials::user(name, secret),
+    })
 }
 
-fn second_set(set: &SecondSet) -> Result<beyondtrust::Credentials, String> {
-    credentials(&set.client_id, &set.client_secret_file)
+fn asked(editions: Editions) -> beyondtrust::Editions {
+    match editions {
+        Editions::Auto => beyondtrust::Editions::Auto,
+        Editions::Xml => beyondtrust::Editions::Xml,
+        Editions::V2 => beyondtrust::Editions::V2,
+    }
 }
 
 fn exec_node(settings: &SiteSettings, node: NodeId, program: &[String], shared: &Shared) -> exec::Exec {
@@ -165,18 +175,37 @@ fn traffic(
             let readers = nodes.as_ref().map(|node| node.clone() as Arc<dyn Reader>);
             Ok(Arc::new(shared_ip::SharedIp::new(driver, readers, shared.clock.clone())))
         }
-        TrafficDriver::Manual { servers, record } => {
-            let driver = manual::Settings { site, record: record.clone(), servers: servers.clone(), addresses };
+        TrafficDriver::Manual { servers, resolvers, records, leads } => {
+            let (servers, resolvers) = (servers.clone(), resolvers.clone());
+            let driver = manual::Settings {
+                site,
+                records: records.clone(),
+                servers,
+                resolvers,
+                leads: leads_of(leads.as_ref(), addresses),
+            };
             Ok(Arc::new(manual::Manual::new(driver, shared.clock.clone()).map_err(|error| fail(of, error))?))
         }
-        TrafficDriver::Rfc2136 { primary, servers, zone, record, ttl, tsig_name, tsig_algorithm, tsig_secret_file } => {
+        TrafficDriver::Rfc2136 {
+            primary,
+            servers,
+            resolvers,
+            zone,
+            records,
+            leads,
+            ttl,
+            tsig_name,
+            tsig_algorithm,
+            tsig_secret_file,
+        } => {
             let driver = rfc2136::Settings {
                 site,
                 primary: *primary,
                 servers: servers.clone(),
+                resolvers: resolvers.clone(),
                 zone: zone.clone(),
-                record: record.clone(),
-                addresses,
+                records: records.clone(),
+                leads: leads_of(leads.as_ref(), addresses),
                 ttl: ttl.unwrap_or(DEFAULT_TTL_SECS),
                 tsig_name: tsig_name.clone(),
                 tsig_algorithm: algorithm(*tsig_algorithm).to_owned(),
@@ -184,6 +213,15 @@ fn traffic(
             };
             Ok(Arc::new(rfc2136::Rfc2136::new(driver, shared.clock.clone()).map_err(|error| fail(of, error))?))
         }
+    }
+}
+
+/// What the entry says, else the nodes' own addresses.
+fn leads_of(leads: Option<&Leads>, addresses: PerNode<IpAddr>) -> rfc2136::Leads {
+    match leads {
+        Some(Leads::Addresses(addresses)) => rfc2136::Leads::Addresses(addresses.clone()),
+        Some(Leads::Names(names)) => rfc2136::Leads::Names(names.clone()),
+        None => rfc2136::Leads::Addresses(addresses.map(|address| vec![address])),
     }
 }
 

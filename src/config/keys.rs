@@ -41,6 +41,10 @@ pub enum Kind {
     /// Hours and minutes, or `off`.
     TimeOfDay,
     Trust,
+    /// Addresses by node.
+    NodeAddresses,
+    /// A host name by node.
+    NodeNames,
     /// A whole number from 1.
     Count,
     Flag,
@@ -75,6 +79,11 @@ impl Kind {
             Self::Days => "a list of days such as [\"sunday\"], [\"first sunday\"] or [\"15\"]".into(),
             Self::TimeOfDay => "a time of day such as \"03:00\", or \"off\"".into(),
             Self::Moment => "a day or time such as \"2026-12-20\" or \"2026-12-20T18:00\"".into(),
+            Self::NodeAddresses => {
+                "addresses of both nodes such as { a = [\"192.0.2.10\", \"2001:db8::10\"], b = [\"192.0.2.20\", \"2001:db8::20\"] }"
+                    .into()
+            }
+            Self::NodeNames => "names of both nodes such as { a = \"a.example.com\", b = \"b.example.com\" }".into(),
             Self::Trust => "\"system\", { ca_file = \"…\" } or { pins = [\"sha256/…\"] }".into(),
         }
     }
@@ -118,6 +127,7 @@ pub struct Table {
 pub const NODE_DRIVERS: &[&str] = &["exec", "beyondtrust"];
 pub const TRAFFIC_DRIVERS: &[&str] = &["rfc2136", "exec", "manual", "shared-ip"];
 pub const LOG_FORMATS: &[&str] = &["human", "json"];
+pub const EDITIONS: &[&str] = &["auto", "xml", "v2"];
 pub const HANDS: &[&str] = &["operator"];
 pub const WHEN_WINDOW_ENDS: &[&str] = &["hold", "home"];
 pub const ON_SOAK_FAILURE: &[&str] = &["restart", "alert"];
@@ -232,19 +242,28 @@ pub const KEYS: &[Key] = &[
     node(&[], "address", Kind::Address, Required, "The node's own address: where the service's name points while this node serves."),
     node(&["exec"], "program", Kind::Program, Required, "The program and its arguments; the verb is appended. A bare name is looked up in `PATH`."),
     node(&["beyondtrust"], "url", Kind::Url, Required, "`https://` and the node's own name or address, never the service's."),
-    node(&["beyondtrust"], "client_id", Kind::Text, Required, "The API account's client id."),
-    node(&["beyondtrust"], "client_secret_file", Kind::SecretFile, Required, "File with the API account's client secret."),
+    node(&["beyondtrust"], "client_id", Kind::Text, Optional, "The API account's client id; required unless `username` is given."),
+    node(&["beyondtrust"], "client_secret_file", Kind::SecretFile, Optional, "File with the API account's client secret; required with `client_id`."),
+    node(&["beyondtrust"], "username", Kind::Text, Optional, "In the place of `client_id`, for releases before 16.1 and for sites that log in so since then: a user who may use the command and reporting API. See [the appliance](../concepts/appliance.md)."),
+    node(&["beyondtrust"], "password_file", Kind::SecretFile, Optional, "File with that user's password; required with `username`."),
+    node(&["beyondtrust"], "api", Kind::Word(EDITIONS), Default("auto"), "Which editions of the command API are asked: XML and, where the box offers it, JSON v2, which must agree (`auto`); or only one of them. See [the appliance](../concepts/appliance.md)."),
     node(&["beyondtrust"], "hands", Kind::Word(HANDS), Default("operator"), "Who performs what the appliance has no interface for: a person, told exactly what to do."),
     node(&["beyondtrust"], "tls", Kind::Trust, Required, "Whose certificates are believed: the system's roots, your own CA, or pins `sha256/<base64 of the SPKI hash>`."),
 
-    key("site.node.second", "client_id", Kind::Text, Required, "The second API account's client id; another one than the first."),
-    key("site.node.second", "client_secret_file", Kind::SecretFile, Required, "File with the second API account's client secret."),
+    key("site.node.second", "client_id", Kind::Text, Optional, "The second API account's client id; another one than the first. Required unless `username` is given."),
+    key("site.node.second", "client_secret_file", Kind::SecretFile, Optional, "File with the second API account's client secret."),
+    key("site.node.second", "username", Kind::Text, Optional, "In its place a user's name, as in `[nodes.a]`."),
+    key("site.node.second", "password_file", Kind::SecretFile, Optional, "File with that user's password."),
 
     traffic(&[], "driver", Kind::Word(TRAFFIC_DRIVERS), Required, "How traffic is moved: signed DNS updates, a program, a person who changes the record, or one who enables a shared address on the other box."),
     traffic(&["rfc2136"], "primary", Kind::Server, Required, "The server that takes updates, over TCP; port 53 unless given."),
-    traffic(&["rfc2136", "manual"], "servers", Kind::Servers, Required, "All authoritative servers; each is read back. Port 53 unless given."),
+    traffic(&["rfc2136", "manual"], "servers", Kind::Servers, Optional, "All authoritative servers; each is read back. Port 53 unless given. `rfc2136` without it: `primary` and every server that the zone's NS records at `primary` name, asked at the port of `primary`. `manual` needs it."),
+    traffic(&["rfc2136", "manual"], "resolvers", Kind::Servers, Optional, "Recursive resolvers that are asked too: a switch waits until each has the new value, or its cache explains the old one. Port 53 unless given."),
     traffic(&["rfc2136"], "zone", Kind::HostName, Required, "The zone that holds the record."),
     traffic(&["rfc2136", "manual"], "record", Kind::HostName, Optional, "The record that is moved, A or AAAA by the nodes' addresses; the service's name unless given."),
+    traffic(&["rfc2136", "manual"], "records", Kind::Texts, Optional, "More names that are moved with it, in the same change; all lead to the same place."),
+    traffic(&["rfc2136", "manual"], "addresses", Kind::NodeAddresses, Optional, "Where the records lead while a node serves, if not to its `address`: for both nodes one IPv4 address, one IPv6 address, or one of each (A and AAAA move together)."),
+    traffic(&["rfc2136", "manual"], "targets", Kind::NodeNames, Optional, "The records are aliases (CNAME) of these names of the nodes, and the alias is moved."),
     traffic(&["rfc2136"], "ttl", Kind::Duration, Optional, "The TTL that the record is expected to have, in whole seconds; a switch keeps the record's own."),
     traffic(&["rfc2136"], "tsig_name", Kind::Text, Required, "The TSIG key's name."),
     traffic(&["rfc2136"], "tsig_algorithm", Kind::Word(TSIG_ALGORITHMS), Default("hmac-sha256"), "The TSIG key's algorithm."),
@@ -267,6 +286,7 @@ pub const KEYS: &[Key] = &[
     key("site.policy", "max_silence", Kind::Duration, Default("5min"), "A node silent for this long outside its update raises `node_unreachable`; the serving node that takes no client for this long `not_serving`."),
     key("site.policy", "closing_notice", Kind::Duration, Default("30min"), "How long before the latest safe start of the next step `window_closing` goes out."),
     key("site.policy", "when_window_ends", Kind::Word(WHEN_WINDOW_ENDS), Default("hold"), "What the run does while failover is broken and what is left of its window is too short for the next step: it holds, or goes home by itself where the way there needs no update."),
+    key("site.policy", "switch_ttl", Kind::Duration, Default("60s"), "What `lower_ttl` lowers the TTL of the service's name to, in whole seconds, before a switch; a name that has less is left. `restore_ttl` brings the old one back."),
     key("site.policy", "settings_look", Kind::Duration, Default("15min"), "How often settings are compared with those at the break while failover is broken, where the driver tells them."),
 
     key("site.policy.gate", "roles", Kind::Texts, Optional, "One of these roles may answer; everybody who may speak unless given."),

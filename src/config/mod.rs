@@ -13,6 +13,7 @@ mod freezes;
 mod gates;
 mod hooks;
 pub mod keys;
+mod leads;
 mod load;
 mod main_file;
 mod nodes;
@@ -36,8 +37,8 @@ pub use load::load;
 pub use problem::{ConfigErrors, Problem};
 pub use reference::reference;
 pub use settings::{
-    ANY_EVENT, Accounts, Api, Effective, Hands, Hook, HookTarget, Log, LogFormat, NodeDriver, SecondSet, Settings, SiteSettings,
-    TlsTrust, TrafficDriver, TsigAlgorithm, WindowTexts,
+    ANY_EVENT, Accounts, Api, CredentialSet, Editions, Effective, Hands, Hook, HookTarget, Leads, Log, LogFormat, Login,
+    NodeDriver, Settings, SiteSettings, TlsTrust, TrafficDriver, TsigAlgorithm, WindowTexts,
 };
 pub use show::show;
 pub use wiring::{check_files, no_site, unknown_procedures, warnings};

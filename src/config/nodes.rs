@@ -7,7 +7,7 @@ use url::Url;
 
 use super::keys::{self, Kind};
 use super::reader::{At, Reader, Section, plain, quoted, type_name};
-use super::settings::{Hands, NodeDriver, SecondSet, TlsTrust};
+use super::settings::{CredentialSet, Editions, Hands, Login, NodeDriver, TlsTrust};
 use super::suggest;
 use super::values;
 use crate::domain::ids::{NodeId, PerNode};
@@ -98,27 +98,56 @@ fn node(reader: &mut Reader, section: &mut Section) -> NodeInput {
 }
 
 fn beyondtrust(reader: &mut Reader, section: &Section, url: Option<&At<Url>>) -> Option<NodeDriver> {
-    let client_id = reader.value(section, "client_id", |text| Ok(text.to_owned()));
-    let secret = reader.path(section, "client_secret_file");
-    let second = second(reader, section, client_id.as_ref());
-    let (hands, tls) = (hands(reader, section), trust(reader, section));
-    let (url, client_id) = (url?.value.clone(), client_id?.value);
-    Some(NodeDriver::BeyondTrust { url, client_id, client_secret_file: secret?.value, second, hands: hands?, tls: tls? })
+    let first = credentials(reader, section);
+    let second = second(reader, section, first.as_ref());
+    let (editions, hands, tls) = (editions(reader, section), hands(reader, section), trust(reader, section));
+    let url = url?.value.clone();
+    Some(NodeDriver::BeyondTrust { url, first: first?.value, second, editions: editions?, hands: hands?, tls: tls? })
+}
+
+/// An API account, or name and password of a user: exactly one of the two.
+fn credentials(reader: &mut Reader, section: &Section) -> Option<At<CredentialSet>> {
+    let given = |names: [&'static str; 2]| names.into_iter().find_map(|name| Some((name, section.item(reader.source, name)?.1)));
+    let (client, user) = (["client_id", "client_secret_file"], ["username", "password_file"]);
+    let (login, names) = match (given(client), given(user)) {
+        (Some((one, _)), Some((other, line))) => {
+            let place = section.place();
+            let message =
+                format!("`{other}` {place} stands beside `{one}`; expected an API account, or a user's name and password");
+            reader.problem(line, message);
+            return None;
+        }
+        (None, Some(_)) => (Login::User, user),
+        (_, None) => (Login::Client, client),
+    };
+    names.into_iter().for_each(|name| reader.need(section, name));
+    let name = reader.value(section, names[0], |text| Ok(text.to_owned()));
+    let secret = reader.path(section, names[1]);
+    let (At { value: name, line }, secret) = (name?, secret?);
+    Some(At { value: CredentialSet { login, name, secret_file: secret.value }, line })
 }
 
 /// The second set; the first one once more would only be a second failed login.
-fn second(reader: &mut Reader, section: &Section, first: Option<&At<String>>) -> Option<SecondSet> {
+fn second(reader: &mut Reader, section: &Section, first: Option<&At<CredentialSet>>) -> Option<CredentialSet> {
     let section = reader.child(section, "second", "site.node.second").filter(|section| section.items.is_some())?;
     reader.refuse_strangers(&section);
-    let client_id = reader.value(&section, "client_id", |text| Ok(text.to_owned()));
-    let secret = reader.path(&section, "client_secret_file");
-    let (client_id, secret) = (client_id?, secret?);
-    if first.is_some_and(|first| first.value == client_id.value) {
+    let second = credentials(reader, &section)?;
+    let is_same = |first: &&At<CredentialSet>| (first.value.login, &first.value.name) == (second.value.login, &second.value.name);
+    if first.filter(is_same).is_some() {
+        let key = if second.value.login == Login::Client { "client_id" } else { "username" };
         let message =
-            format!("the second `client_id` {} is the first one again; give another account or leave it out", section.place());
-        reader.problem(client_id.line, message);
+            format!("the second `{key}` {} is the first one again; give another account or leave it out", section.place());
+        reader.problem(second.line, message);
     }
-    Some(SecondSet { client_id: client_id.value, client_secret_file: secret.value })
+    Some(second.value)
+}
+
+fn editions(reader: &mut Reader, section: &Section) -> Option<Editions> {
+    Some(match reader.word(section, "api")?.value {
+        "xml" => Editions::Xml,
+        "v2" => Editions::V2,
+        _ => Editions::Auto,
+    })
 }
 
 fn hands(reader: &mut Reader, section: &Section) -> Option<Hands> {

@@ -30,6 +30,7 @@ pub(super) fn read(reader: &mut Reader, root: &Section, actions: &[&str]) -> Opt
     let max_silence = duration("max_silence");
     let closing_notice = duration("closing_notice");
     let settings_look = duration("settings_look");
+    let switch_ttl = reader.value(&section, "switch_ttl", values::lowest_ttl).map(|ttl| ttl.value);
     let on_soak_failure = reader.word(&section, "on_soak_failure");
     let nightly_check = reader.value(&section, "nightly_check", values::time_of_day);
     let after_drain_limit = reader.word(&section, "after_drain_limit");
@@ -59,6 +60,7 @@ pub(super) fn read(reader: &mut Reader, root: &Section, actions: &[&str]) -> Opt
         max_silence: max_silence?,
         closing_notice: closing_notice?,
         settings_look: settings_look?,
+        switch_ttl: switch_ttl?,
         expected: without_lines(expected),
         limits: without_lines(limits),
         when_window_ends: if when_window_ends?.value == "home" { WhenWindowEnds::Home } else { WhenWindowEnds::Hold },

@@ -233,12 +233,21 @@ impl<'s> Reader<'s> {
         match key.need {
             Need::Default(text) => return Some(text),
             Need::Optional => {}
-            Need::Required => {
-                let message = format!("missing key `{}` {}: {}", key.name, section.place(), key.kind.expected());
-                self.problem(section.line, message);
-            }
+            Need::Required => self.missing(section, key),
         }
         None
+    }
+
+    /// Makes a key that may be left out one that may not, because of what else the table holds.
+    pub(super) fn need(&mut self, section: &Section, name: &str) {
+        if let (None, Some(key)) = (section.item(self.source, name), keys::find(section.table.name, name)) {
+            self.missing(section, key);
+        }
+    }
+
+    fn missing(&mut self, section: &Section, key: &Key) {
+        let message = format!("missing key `{}` {}: {}", key.name, section.place(), key.kind.expected());
+        self.problem(section.line, message);
     }
 
     fn text(&mut self, section: &Section, key: &Key, value: &DeValue, line: usize) -> Option<String> {

@@ -54,6 +54,8 @@ fn holds(kind: Kind) -> String {
         Kind::Days => "list of days".into(),
         Kind::Moment => "day or time".into(),
         Kind::TimeOfDay => "time of day".into(),
+        Kind::NodeAddresses => "`{ a = [\"…\"], b = [\"…\"] }`, addresses".into(),
+        Kind::NodeNames => "`{ a = \"…\", b = \"…\" }`, host names".into(),
         Kind::Trust => "`\"system\"`, `{ ca_file = \"…\" }`, `{ pins = [\"…\"] }`".into(),
     }
 }

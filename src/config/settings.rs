@@ -125,20 +125,39 @@ pub enum NodeDriver {
     BeyondTrust {
         /// `https://host` or `https://host:port`, without path.
         url: Url,
-        client_id: String,
-        client_secret_file: PathBuf,
+        first: CredentialSet,
         /// Tried once where the first set is refused.
-        second: Option<SecondSet>,
+        second: Option<CredentialSet>,
+        editions: Editions,
         hands: Hands,
         tls: TlsTrust,
     },
 }
 
-/// `[nodes.a.second]`: a further set of credentials of the node.
+/// One set of credentials of a node.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SecondSet {
-    pub client_id: String,
-    pub client_secret_file: PathBuf,
+pub struct CredentialSet {
+    pub login: Login,
+    /// The client id, or the user's name.
+    pub name: String,
+    pub secret_file: PathBuf,
+}
+
+/// How a node is told who calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Login {
+    /// `client_id` and `client_secret_file`: an API account.
+    Client,
+    /// `username` and `password_file`: releases before 16.1.
+    User,
+}
+
+/// Which editions of the appliance's command API are asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Editions {
+    Auto,
+    Xml,
+    V2,
 }
 
 /// Who performs what the appliance has no interface for.
@@ -163,10 +182,15 @@ pub enum TrafficDriver {
     Rfc2136 {
         /// Updates go here, over TCP.
         primary: SocketAddr,
-        /// All authoritative servers, read back.
+        /// All authoritative servers, read back; none: they are found by the zone's NS records.
         servers: Vec<SocketAddr>,
+        /// Recursive resolvers, asked beside them.
+        resolvers: Vec<SocketAddr>,
         zone: String,
-        record: String,
+        /// At least one.
+        records: Vec<String>,
+        /// `None`: the nodes' own addresses.
+        leads: Option<Leads>,
         /// Seconds; what the record is expected to have.
         ttl: Option<u32>,
         tsig_name: String,
@@ -178,12 +202,23 @@ pub enum TrafficDriver {
     },
     Manual {
         servers: Vec<SocketAddr>,
-        record: String,
+        resolvers: Vec<SocketAddr>,
+        records: Vec<String>,
+        leads: Option<Leads>,
     },
     /// An address that both boxes have and the serving one has enabled.
     SharedIp {
         address: IpAddr,
     },
+}
+
+/// What the records of an entry hold while a node serves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Leads {
+    /// One IPv4 address, one IPv6 address or one of each, for both nodes alike.
+    Addresses(PerNode<Vec<IpAddr>>),
+    /// The names that the records are aliases of.
+    Names(PerNode<String>),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -229,6 +264,9 @@ impl SiteSettings {
                 return Err(format!("site `{site}`: the URL of node `{node}` does not lead to a loopback address"));
             }
         }
+        if self.traffic.iter().any(TrafficDriver::finds_servers) {
+            return Err(format!("site `{site}`: a `[[traffic]]` entry without `servers` finds servers of any address"));
+        }
         match self.traffic.iter().flat_map(TrafficDriver::name_servers).find(|server| !server.ip().is_loopback()) {
             Some(server) => Err(format!("site `{site}`: DNS server {server} has no loopback address")),
             None => Ok(()),
@@ -237,11 +275,18 @@ impl SiteSettings {
 }
 
 impl TrafficDriver {
+    /// Whether the servers to be read are found by the zone's NS records.
+    fn finds_servers(&self) -> bool {
+        matches!(self, Self::Rfc2136 { servers, .. } if servers.is_empty())
+    }
+
     /// Every DNS server that this entry names.
     pub fn name_servers(&self) -> Vec<SocketAddr> {
         match self {
-            Self::Rfc2136 { primary, servers, .. } => [*primary].into_iter().chain(servers.iter().copied()).collect(),
-            Self::Manual { servers, .. } => servers.clone(),
+            Self::Rfc2136 { primary, servers, resolvers, .. } => {
+                [*primary].into_iter().chain(servers.iter().chain(resolvers).copied()).collect()
+            }
+            Self::Manual { servers, resolvers, .. } => servers.iter().chain(resolvers).copied().collect(),
             Self::Exec { .. } | Self::SharedIp { .. } => Vec::new(),
         }
     }

@@ -27,6 +27,14 @@ pub(super) fn ttl(text: &str) -> Result<u32, String> {
     if duration.subsec_nanos() == 0 { Ok(secs) } else { Err(format!("`{text}` is not a whole number of seconds")) }
 }
 
+/// A TTL to which others are lowered: at least a second, since an answer that nobody may keep is asked for at every connection.
+pub(super) fn lowest_ttl(text: &str) -> Result<SignedDuration, String> {
+    match ttl(text)? {
+        0 => Err(format!("`{text}` lets nobody keep an answer, expected at least 1s")),
+        secs => Ok(SignedDuration::from_secs(i64::from(secs))),
+    }
+}
+
 /// `off` is no time.
 pub(super) fn time_of_day(text: &str) -> Result<Option<jiff::civil::Time>, String> {
     if text == "off" {

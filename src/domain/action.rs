@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 pub enum Kind {
     Preflight,
     Backup,
+    LowerTtl,
     CheckSync,
     ForceSync,
     BreakFailover,
@@ -30,6 +31,7 @@ pub enum Kind {
     Soak,
     CompareSettings,
     EstablishFailover,
+    RestoreTtl,
     FinalCheck,
 }
 
@@ -126,6 +128,13 @@ pub const TABLE: &[Row] = &[
         limit_minutes: 60,
         ..row(Kind::Backup, "backup", "Save the settings of {node} and check the file", NODE)
     },
+    Row {
+        repeat: Repeat::Safe,
+        // Secondaries follow by notification within seconds, without it when they next ask, which may take an hour.
+        limit_minutes: 120,
+        undone_by: Some(Kind::RestoreTtl),
+        ..row(Kind::LowerTtl, "lower_ttl", "Lower the TTL of the service's name, and remember what it was", Parameter::None)
+    },
     row(Kind::CheckSync, "check_sync", "Check that the pair is linked and its last sync was good", Parameter::None),
     Row {
         impact: Impact::Load,
@@ -210,6 +219,12 @@ pub const TABLE: &[Row] = &[
             Parameter::Node("primary"),
         )
     },
+    Row {
+        repeat: Repeat::Safe,
+        limit_minutes: 120,
+        undone_by: Some(Kind::LowerTtl),
+        ..row(Kind::RestoreTtl, "restore_ttl", "Give the service's name the TTL back that it had before", Parameter::None)
+    },
     row(Kind::FinalCheck, "final_check", "Check that the pair is linked, equal, healthy and serving", Parameter::None),
 ];
 
@@ -235,6 +250,11 @@ impl Kind {
     /// True if the action asks something of a node or of the traffic.
     pub fn acts(self) -> bool {
         self.row().repeat != Repeat::Look
+    }
+
+    /// True if the traffic entries are asked, and no node is.
+    pub fn is_of_traffic(self) -> bool {
+        matches!(self, Self::SwitchTraffic | Self::LowerTtl | Self::RestoreTtl)
     }
 
     pub fn default_expected(self) -> SignedDuration {

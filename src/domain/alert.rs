@@ -16,6 +16,7 @@ use super::doubt;
 use super::event::{Baseline, Cause, Event, Evidence, Verdict, WaitingOn};
 use super::ids::{NodeId, RunId};
 use super::journal::Record;
+use super::resolvers;
 use super::rules::Rule;
 use super::run::Run;
 use super::sheet;
@@ -216,9 +217,11 @@ fn sayings(before: &Run, run: &Run, record: &Record, event: &Event) -> Vec<Sayin
         Event::StepDone { evidence: Evidence::Drained { left, found }, .. } if left.is_anybody() => {
             preflight::drain_limit(before, *left, found)
         }
-        Event::StepDone { .. } if before.step().is_some_and(|step| step.kind == Kind::SwitchTraffic) => {
-            let summary = format!("`{}` leads to node `{}` on every server", run.plan.service, run.survivor);
-            vec![say("traffic_switched", Severity::Info, summary, "watch the service; clients follow as their caches expire")]
+        Event::StepDone { evidence, .. } if before.step().is_some_and(|step| step.kind == Kind::SwitchTraffic) => {
+            let found = if let Evidence::Seen { found, .. } = evidence { format!(": {found}") } else { String::new() };
+            let severity = if resolvers::names_unexplained(&found) { Severity::Warning } else { Severity::Info };
+            let summary = format!("`{}` leads to node `{}` on every server{found}", run.plan.service, run.survivor);
+            vec![say("traffic_switched", severity, summary, "watch the service; clients follow as their caches expire")]
         }
         Event::Noticed { notice, raised: false, message, .. } => notices::over(*notice, message),
         Event::Finished { .. } => {

@@ -3,10 +3,6 @@
 
 use super::world::TrafficReading;
 
-/// The TTL to which one lowers a record before a change, where nobody names another: short beside the minutes that a person
-/// waits, and long enough for a server of a busy name.
-pub const LOWERED_TTL: u32 = 30;
-
 /// All in seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Caches {
@@ -71,7 +67,7 @@ mod tests {
             };
             let mut traffic = TrafficReading::default();
             traffic.take(vec![Ok(look)]);
-            assert_eq!(of(&traffic, LOWERED_TTL), Caches { now, negative, lowered, wait }, "{ttls:?} {left:?} {negative:?}");
+            assert_eq!(of(&traffic, 30), Caches { now, negative, lowered, wait }, "{ttls:?} {left:?} {negative:?}");
         }
     }
 }

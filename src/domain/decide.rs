@@ -21,6 +21,7 @@ use super::proof::{self, Failure, Proof};
 use super::rules::{self, Cure, Rule, Violation};
 use super::run::{Phase, Run};
 use super::step::Step;
+use super::ttl;
 use super::watch;
 use super::world::World;
 use closed::watch_closed;
@@ -141,6 +142,7 @@ fn begin(run: &Run, world: &World) -> Next {
         Kind::CheckSync | Kind::Verify | Kind::RecordSettings | Kind::CompareSettings | Kind::FinalCheck => {
             look(run, step, world)
         }
+        Kind::LowerTtl | Kind::RestoreTtl => set_ttl(run, step, world),
         _ => act(run, step, world),
     }
 }
@@ -179,6 +181,8 @@ fn already(run: &Run, step: &Step, evidence: Evidence, violations: Vec<Violation
         Rule::R9 => compares(violation.cure) && run.settings.settled_at.is_some() && run.settings.open().next().is_none(),
         Rule::R4 => step.kind == Kind::Update && step.node.is_some_and(|node| run.nodes[node].was_backed_up()),
         Rule::R1 => run.is_ordered(),
+        // What caches remember spoke of the moment before the name moved.
+        Rule::R7 => matches!(violation.cure, Cure::Time | Cure::Renew(Kind::LowerTtl, _)),
         _ => false,
     };
     match violations.into_iter().find(|violation| !past(violation)) {
@@ -206,6 +210,7 @@ fn end(run: &Run) -> Next {
 /// A rule stands against the step: wait for what time or a reading cures, renew what lapsed, else hold.
 fn hindered(run: &Run, step: &Step, violation: Violation, world: &World) -> Next {
     match violation.cure {
+        Cure::Time if violation.rule == Rule::R7 => wait_for_caches(run, step, &violation),
         Cure::Time => wait_for_time(run, step),
         Cure::Reading => wait_for_reading(run, step, &violation, world),
         Cure::Renew(kind, node) => renew(run, &violation, kind, node),
@@ -232,6 +237,28 @@ fn wait_for_time(run: &Run, step: &Step) -> Next {
         _ => (WaitingOn::Soak, run.soak_from.map(|from| from + run.plan.shortest_soak())),
     };
     wait(run, on, until, format!("`{}` waits for its time", step.id))
+}
+
+/// R7: until caches have forgotten the old TTL.
+fn wait_for_caches(run: &Run, step: &Step, violation: &Violation) -> Next {
+    wait(run, WaitingOn::Traffic, ttl::free_from(run, step), format!("{}: {}", violation.rule, violation.found))
+}
+
+/// A TTL that is as it should be is left alone. It is set only once every server tells what it is: that is what is remembered.
+fn set_ttl(run: &Run, step: &Step, world: &World) -> Next {
+    let proof = if step.kind == Kind::LowerTtl { ttl::is_lowered(run, world) } else { ttl::is_restored(run, world) };
+    match proof {
+        Proof::Done(evidence) => done(step, evidence, true),
+        Proof::NotYet(what) if ttl::untold(&world.traffic).is_some() => match &run.phase {
+            Phase::Waiting { on: WaitingOn::Traffic, since, .. }
+                if world.now.duration_since(*since) > run.plan.limit(step.kind).min(LONGEST_UNREAD) =>
+            {
+                held(Failure::new("check_failed", what, "not so within the limit"), true)
+            }
+            _ => wait(run, WaitingOn::Traffic, None, format!("awaits {what}")),
+        },
+        _ => act(run, step, world),
+    }
 }
 
 /// Waits on something, recording it once.
@@ -298,7 +325,7 @@ fn soak(run: &Run, step: &Step, world: &World) -> Next {
 
 fn done(step: &Step, evidence: Evidence, already: bool) -> Next {
     let found = match &evidence {
-        Evidence::Seen { found, .. } | Evidence::Settings { found, .. } => found.clone(),
+        Evidence::Seen { found, .. } | Evidence::Settings { found, .. } | Evidence::Ttl { found, .. } => found.clone(),
         Evidence::Sync { sync, .. } => format!("sync of {}, {}", sync.at, sync.status.as_deref().unwrap_or("good")),
         Evidence::Version { version, build } => {
             format!("version {version}{}", build.as_ref().map(|build| format!(", build {build}")).unwrap_or_default())
@@ -357,6 +384,7 @@ fn begun(run: &Run, step: &Step, world: &World, baseline: Option<Baseline>) -> E
         denied: step.kind == Kind::Reopen && step.node.is_some_and(|node| world.denies(node)),
         people: drains.then(|| world.people(step.node.unwrap_or(run.plan.primary))),
         ending: drains && run.at().is_some_and(|progress| progress.ending),
+        ttl: ttl::replaced(run, step, world),
     };
     Event::StepBegun { attempt: run.at().map_or(0, |progress| progress.attempts) + 1, baseline: baseline.unwrap_or_else(before) }
 }

@@ -70,6 +70,7 @@ fn reads(run: &Run, step: &Step) -> String {
         Kind::Quiesce => format!("whether node `{node}` takes clients, and its sessions"),
         Kind::Reopen => format!("whether node `{node}` takes clients"),
         Kind::SwitchTraffic => format!("where every server leads `{}`", run.plan.service),
+        Kind::LowerTtl | Kind::RestoreTtl => format!("with which TTL every server gives out `{}`", run.plan.service),
         _ => "nothing: only its files would show it, and they were not handed over".to_owned(),
     }
 }
@@ -111,6 +112,8 @@ fn done(run: &Run, step: &Step, act: &Act) -> String {
         Kind::Quiesce => format!("node `{node}` takes no client and has no session"),
         Kind::Reopen => format!("node `{node}` takes clients"),
         Kind::SwitchTraffic => format!("every server leads to node `{node}`"),
+        Kind::LowerTtl => format!("every server gives out a TTL of at most {:#}", run.plan.policy.switch_ttl),
+        Kind::RestoreTtl => "every server gives out the old TTL, or one that somebody has set since".to_owned(),
         _ => "that can't be seen".to_owned(),
     }
 }
@@ -149,6 +152,9 @@ fn not_done(run: &Run, step: &Step, from: Option<Timestamp>) -> String {
         }
         Kind::ForceSync => again("another one is asked for if the pair is still linked and shows no new sync"),
         Kind::SwitchTraffic => again("it is ordered again if every server still leads to where it did"),
+        Kind::LowerTtl | Kind::RestoreTtl => {
+            again("it is ordered again if some name still has its TTL of before on all its servers")
+        }
         Kind::Backup | Kind::ExtractData => again("it is asked for again, into a folder of its own"),
         _ => again("it is ordered again if a reading younger than the doubt does not show it"),
     }

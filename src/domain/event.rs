@@ -15,6 +15,7 @@ use super::rules::Rule;
 use super::shown::Shown;
 use super::site::SyncFact;
 use super::step::Step;
+use super::ttl::NameTtl;
 use super::window::Window;
 
 /// An event, past tense; its fields are the record's `data`.
@@ -213,6 +214,9 @@ pub struct Baseline {
     /// BG-02: the drain's limit has passed, and sessions are ended.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub ending: bool,
+    /// R7: the TTLs that `lower_ttl` replaces, as they were; those that `restore_ttl` brings back.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ttl: Vec<NameTtl>,
 }
 
 /// Users and sessions of a node, as far as it tells them.
@@ -263,6 +267,14 @@ pub enum Evidence {
     /// BG-02: who was left on a node when its drain was over, and why that is enough.
     Drained {
         left: Counts,
+        found: String,
+    },
+    /// R7: the TTLs that every server gives out, and for how long a resolver may remember that a type of record is missing, where
+    /// the switch adds one.
+    Ttl {
+        names: Vec<NameTtl>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        negative: Option<u32>,
         found: String,
     },
     /// The listings of both nodes' settings at the break.

@@ -10,6 +10,7 @@ use super::ids::{NodeId, PerNode};
 use super::rules::Rule;
 use super::site::Role;
 use super::step::Step;
+use super::ttl::TtlFact;
 use super::version::Version;
 
 /// How the two nodes stand to each other.
@@ -144,6 +145,10 @@ pub struct Facts {
     pub waived: Vec<Rule>,
     /// R9: the settings that a link would overwrite.
     pub settings: SettingsFact,
+    /// R7: for how long caches may keep the service's name.
+    pub ttl: TtlFact,
+    /// This run has lowered a TTL and not restored it.
+    pub lowered: bool,
 }
 
 /// What is known of the settings that the next sync overwrites.
@@ -211,6 +216,8 @@ impl Facts {
             unrehearsed: None,
             waived: Vec::new(),
             settings: SettingsFact::Untold,
+            ttl: TtlFact::AsItIs,
+            lowered: false,
         }
     }
 
@@ -329,6 +336,8 @@ impl Facts {
             Kind::RecordSettings => self.settings = SettingsFact::Open,
             Kind::CompareSettings => self.settings = self.settings.settled(),
             Kind::Soak => self.soaked = true,
+            Kind::LowerTtl => (self.ttl, self.lowered) = (TtlFact::Low, true),
+            Kind::RestoreTtl => (self.ttl, self.lowered) = (TtlFact::Restored, false),
             Kind::EstablishFailover => {
                 self.set_link(Link::Linked { primary: node });
                 self.touched_both();

@@ -83,7 +83,7 @@ impl Fit {
 }
 
 /// Actions of ways back that a plan may not have.
-const WAY_BACK: [Kind; 2] = [Kind::Reopen, Kind::FinalCheck];
+const WAY_BACK: [Kind; 3] = [Kind::Reopen, Kind::RestoreTtl, Kind::FinalCheck];
 
 fn reserves(plan: &Plan, movable: bool) -> BTreeMap<String, Reserve> {
     let ideal = Facts::ideal(plan.primary, plan.from.version.clone(), plan.to.version.clone());

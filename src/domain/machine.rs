@@ -129,6 +129,7 @@ pub fn begin(id: RunId, plan: Box<Plan>, actor: &str, at: Timestamp) -> Run {
         access: None,
         accepted: Vec::new(),
         settings: Frozen::default(),
+        ttl: None,
         plan,
     };
     match run.plan.adopted.clone() {

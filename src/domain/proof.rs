@@ -7,10 +7,12 @@ use super::agreement;
 use super::event::{Baseline, Counts, Evidence};
 use super::facts::Link;
 use super::ids::NodeId;
+use super::resolvers;
 use super::run::{Act, Phase, Run};
 use super::settings;
 use super::site::{Observation, Role, SyncFact};
 use super::step::Step;
+use super::ttl;
 use super::world::World;
 
 /// What the readings say about a step.
@@ -62,6 +64,8 @@ pub fn of_act(run: &Run, step: &Step, act: &Act, world: &World) -> Proof {
         Kind::Quiesce => closed(node, act, world),
         Kind::Reopen => opened(node, act, world),
         Kind::SwitchTraffic => switched(run, node, world),
+        Kind::LowerTtl => ttl::is_lowered(run, world),
+        Kind::RestoreTtl => ttl::is_restored(run, world),
         Kind::Backup | Kind::ExtractData => not_yet("its files"),
         Kind::Preflight
         | Kind::CheckSync
@@ -349,17 +353,45 @@ fn opened(node: NodeId, act: &Act, world: &World) -> Proof {
     }
 }
 
-/// Every entry's every server names the node, and the box behind the name is it.
+/// Every entry's every server names the node, the box behind the name is it, and caches explain what resolvers say.
 fn switched(run: &Run, to: NodeId, world: &World) -> Proof {
     if world.traffic.target() != Some(to) {
         let half = agreement::partly(&world.traffic).map(|partly| format!("{}; ", partly.describe(to))).unwrap_or_default();
         let now = world.traffic.describe();
         return not_yet(format!("`{}` to lead to node `{to}` everywhere; {half}now: {now}", run.plan.service));
     }
-    match world.traffic.other_identity(&run.plan.nodes[to].identity) {
-        Some(identity) => not_yet(format!("node `{to}` to answer at `{}`; box {identity} does", run.plan.service)),
-        None => Proof::Done(Evidence::seen(world.traffic.describe())),
+    if let Some(identity) = world.traffic.other_identity(&run.plan.nodes[to].identity) {
+        return not_yet(format!("node `{to}` to answer at `{}`; box {identity} does", run.plan.service));
     }
+    let lag = resolvers::lag(&world.traffic, to);
+    if !lag.unexplained.is_empty() {
+        let lagging = lag.unexplained.join(", ");
+        return not_yet(format!("every resolver to lead to node `{to}`, as every server does; now: {lagging}"));
+    }
+    Proof::Done(Evidence::seen(with(led(run, world), &lag.explained)))
+}
+
+/// The switch is proven by every authoritative server, and only resolvers lag that nothing explains: they are named, and do not
+/// keep the run for ever. Nothing that a run does makes them forget sooner.
+pub fn switched_but(run: &Run, step: &Step, world: &World) -> Option<Evidence> {
+    let to = step.node.filter(|to| step.kind == Kind::SwitchTraffic && world.traffic.target() == Some(*to))?;
+    if world.traffic.other_identity(&run.plan.nodes[to].identity).is_some() {
+        return None;
+    }
+    let lag = resolvers::lag(&world.traffic, to);
+    let named = [lag.unexplained, lag.explained].concat();
+    (!named.is_empty()).then(|| Evidence::seen(with(world.traffic.describe(), &named)))
+}
+
+fn with(found: String, more: &[String]) -> String {
+    std::iter::once(found).chain(more.iter().cloned()).collect::<Vec<_>>().join("; ")
+}
+
+/// What the servers say, and for how long caches may say otherwise.
+fn led(run: &Run, world: &World) -> String {
+    let since = run.act.as_ref().map_or(world.now, |act| act.since);
+    let caches = ttl::afterwards(run, since, world).map(|caches| format!("; {caches}")).unwrap_or_default();
+    format!("{}{caches}", world.traffic.describe())
 }
 
 /// BG-20: linked as planned, equal, and the last sync was good.
@@ -463,7 +495,7 @@ pub fn latest_effect(run: &Run, step: &Step, act: &Act, world: &World) -> Option
     match step.kind {
         Kind::Update => None,
         Kind::ForceSync | Kind::BreakFailover | Kind::EstablishFailover => Some(act.since + run.plan.may_take(step.kind)),
-        Kind::SwitchTraffic => Some(act.since + world.settling),
+        Kind::SwitchTraffic | Kind::LowerTtl | Kind::RestoreTtl => Some(act.since + world.settling),
         Kind::Drain | Kind::Quiesce | Kind::Reopen => {
             let node = step.node.unwrap_or(run.plan.primary);
             Some(doubted + world.readings[node].current.as_ref().map(|current| current.may_be_old).unwrap_or_default())
@@ -491,6 +523,7 @@ pub fn had_no_effect(run: &Run, step: &Step, act: &Act, world: &World) -> bool {
         Kind::SwitchTraffic => {
             waited >= world.settling && world.traffic.target() == act.baseline.traffic && world.traffic.steady_count >= 2
         }
+        Kind::LowerTtl | Kind::RestoreTtl => waited >= world.settling && ttl::is_untouched(run, step, world),
         Kind::ForceSync | Kind::BreakFailover | Kind::EstablishFailover => {
             let before =
                 if step.kind == Kind::EstablishFailover { Link::Broken } else { Link::Linked { primary: run.plan.primary } };

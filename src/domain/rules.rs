@@ -12,6 +12,7 @@ use super::facts::{Facts, Known, Link, SettingsFact, WindowFact};
 use super::gate::Gate;
 use super::ids::NodeId;
 use super::step::Step;
+use super::ttl::TtlFact;
 
 /// A promise's id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
@@ -112,6 +113,7 @@ const RULES: &[fn(&Step, &Facts) -> Verdict] = &[
     no_gap,
     equal_versions,
     serves_first,
+    caches_forgot,
 ];
 
 /// Every rule that `step` would break if it began with these facts, the weightiest first.
@@ -254,6 +256,33 @@ fn serves_first(step: &Step, facts: &Facts) -> Verdict {
     let found =
         node.version.as_ref().map_or_else(|| "an unread version".to_owned(), |version| format!("version {version}, {lacks}"));
     broken(Rule::R7, format!("node `{to}` on {} or, verified, on {}", facts.start, facts.target), found, Cure::Person)
+}
+
+/// R7: traffic moves only once every cache has forgotten the TTL that was lowered for it; and no earlier does anybody have to leave
+/// the node that serves, is it closed, or a sync forced for the break that leads there (which is asked before the sync, since a
+/// sync that waits proves nothing any more). Once that node is closed, waiting gives nobody the service back; and what a person
+/// orders to restore it does not wait.
+fn caches_forgot(step: &Step, facts: &Facts) -> Verdict {
+    let hangs_on_it = matches!(step.kind, Kind::ForceSync | Kind::Drain | Kind::Quiesce | Kind::SwitchTraffic);
+    let closed = facts.serving.is_some_and(|node| facts.nodes[node].closed);
+    if !hangs_on_it || facts.ordered || closed {
+        return Ok(());
+    }
+    match facts.ttl {
+        TtlFact::Remembered { until } => broken(
+            Rule::R7,
+            "the TTL from before `lower_ttl` run out in every cache when the name moves",
+            format!("caches may keep it until {until}, so that `{}` waits", step.kind),
+            Cure::Time,
+        ),
+        TtlFact::Raised => broken(
+            Rule::R7,
+            "the TTL of the service's name as low as `lower_ttl` has proved it",
+            "a server gives out a longer one",
+            Cure::Renew(Kind::LowerTtl, None),
+        ),
+        TtlFact::AsItIs | TtlFact::Low | TtlFact::Restored => Ok(()),
+    }
 }
 
 /// R8: through us no sync runs towards the survivor.

@@ -14,6 +14,7 @@ use super::rehearsal::Release;
 use super::settings::Frozen;
 use super::site::{OnSoakFailure, SyncFact};
 use super::step::Step;
+use super::ttl::Lowered;
 use super::version::{Target, Version};
 use super::waiver::Waiver;
 
@@ -189,6 +190,8 @@ pub struct Run {
     pub accepted: Vec<AcceptedWarning>,
     /// R9: the settings at the break, and what was changed since.
     pub settings: Frozen,
+    /// R7: the TTL that this run has lowered, or set out to lower.
+    pub ttl: Option<Lowered>,
 }
 
 /// What the preflight found, and when.

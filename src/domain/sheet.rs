@@ -48,6 +48,7 @@ pub fn may(run: &Run) -> Vec<String> {
     let target = &run.plan.to;
     if run.unprotected_since().is_none() {
         let mut lines = vec![format!("use the pair as usual: node `{kept}` is primary")];
+        lines.extend(restore(run));
         if run.nodes[left].closed_at.is_some() {
             lines.push(format!(
                 "open node `{left}` to clients again: it was closed for the update, and must be able to take over"
@@ -55,7 +56,7 @@ pub fn may(run: &Run) -> Vec<String> {
         }
         return lines;
     }
-    let mut lines: Vec<String> = unclosed(run).into_iter().collect();
+    let mut lines: Vec<String> = unclosed(run).into_iter().chain(restore(run)).collect();
     lines.extend(match run.nodes[kept].closed_at {
         Some(_) => {
             vec![format!("open node `{kept}` to clients again: nobody serves while it is closed and the name leads to it")]
@@ -83,6 +84,14 @@ fn unclosed(run: &Run) -> Option<String> {
     let record = &run.nodes[left];
     let open = record.served_until.is_some() && record.closed_at.is_none() && !run.is_to_serve(left);
     open.then(|| format!("close node `{left}` to clients before anything else is done with it: traffic was taken from it, and old DNS answers may still lead there; then extract its session data"))
+}
+
+/// Once no step of the run restores the TTL any more, a person may.
+fn restore(run: &Run) -> Option<String> {
+    let lowered = run.ttl.as_ref()?.describe(&run.plan)?;
+    let rest = run.position().map(|here| &run.plan.steps[here..]).unwrap_or_default();
+    let comes = !run.is_finished() && rest.iter().any(|step| step.kind == Kind::RestoreTtl);
+    (!comes).then(|| format!("set the TTL of the service's name back once the name need not move any more: it is {lowered}"))
 }
 
 /// What was written on one node alone and is in no file yet, from the journal alone.
@@ -172,6 +181,9 @@ fn head(sheet: &mut String, run: &Run, world: Option<&World>) {
     for (hop, package) in (0..).zip(run.plan.packages()) {
         let leads = if run.plan.hops.is_empty() { String::new() } else { format!(" to {}", run.plan.target_of(hop).version) };
         let _ = writeln!(sheet, "Package{leads}: {} (SHA-256 {})", package.path.display(), package.sha256);
+    }
+    if let Some(lowered) = run.ttl.as_ref().and_then(|known| known.describe(&run.plan)) {
+        let _ = writeln!(sheet, "TTL of `{}`: {lowered}", run.plan.service);
     }
     let next = run.step().map_or_else(|| "none".to_owned(), |step| format!("{}: {}", step.id, run.plan.sentence(step)));
     let _ = writeln!(sheet, "Next step of the plan: {next}");

@@ -118,6 +118,9 @@ pub struct Policy {
     pub max_silence: SignedDuration,
     /// How long before a window's end `window_closing` goes out.
     pub closing_notice: SignedDuration,
+    /// R7: what `lower_ttl` lowers TTLs to; a name that has less is left.
+    #[serde(default = "switch_ttl")]
+    pub switch_ttl: SignedDuration,
     /// R9: how often settings are compared with those at the break while failover is broken.
     #[serde(default = "settings_look")]
     pub settings_look: SignedDuration,
@@ -215,6 +218,11 @@ fn settings_look() -> SignedDuration {
     SignedDuration::from_mins(15)
 }
 
+/// A minute, within which clients follow a switch: short beside the closing of a node, and no load for a name server.
+fn switch_ttl() -> SignedDuration {
+    SignedDuration::from_secs(60)
+}
+
 impl Default for Policy {
     fn default() -> Self {
         Self {
@@ -232,6 +240,7 @@ impl Default for Policy {
             max_unprotected: SignedDuration::from_hours(14 * 24),
             max_silence: SignedDuration::from_mins(5),
             closing_notice: SignedDuration::from_mins(30),
+            switch_ttl: switch_ttl(),
             settings_look: settings_look(),
             expected: BTreeMap::new(),
             limits: BTreeMap::new(),

@@ -70,7 +70,7 @@ fn search(start: Facts, when: When) -> Found {
     for (cost, facts, steps) in Search::new(start.clone(), when) {
         let Some(goal) = goal(&facts) else { continue };
         let steps = [steps, opened_at(goal, &facts, when)].concat();
-        let way = Way { goal, cost, leaves_behind: left_behind(&start, &facts), steps: named(goal, steps, when) };
+        let way = Way { goal, cost, leaves_behind: left_behind(&start, &facts), steps: named(goal, steps, &facts, when) };
         let new = !ways.iter().any(|known| known.goal == way.goal);
         if new {
             ways.push(way);
@@ -171,9 +171,13 @@ fn opened_at(goal: Goal, facts: &Facts, when: When) -> Vec<Step> {
 }
 
 /// The steps with their ids; a way that updates keeps to window two, and home is proven by the final check.
-fn named(goal: Goal, mut steps: Vec<Step>, when: When) -> Vec<Step> {
+fn named(goal: Goal, mut steps: Vec<Step>, facts: &Facts, when: When) -> Vec<Step> {
     let prefix = if goal == Goal::Home { "home" } else { "harbour" };
     if goal == Goal::Home {
+        // At harbour the name may have to move once more: there the TTL stays as low as it is.
+        if facts.lowered {
+            steps.push(step(Kind::RestoreTtl, None, when));
+        }
         steps.push(step(Kind::FinalCheck, None, when));
     }
     let updates = steps.iter().any(|step| step.kind == Kind::Update);

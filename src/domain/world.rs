@@ -19,6 +19,7 @@ use super::run::Run;
 use super::settings;
 use super::site::{Observation, Role, SharedOn, SyncFact, TrafficLook};
 use super::step::Step;
+use super::ttl;
 use super::waiver;
 use super::window::calendar::Calendar;
 
@@ -209,6 +210,8 @@ pub struct TrafficReading {
     pub looks: Vec<Result<TrafficLook, String>>,
     /// Looks without a break that named the same node.
     pub steady_count: u32,
+    /// The first of the looks without a break that named the same node.
+    target_since: Option<Timestamp>,
     /// Since when some look has failed at every try.
     unread_since: Option<Timestamp>,
 }
@@ -217,7 +220,15 @@ impl TrafficReading {
     pub fn take(&mut self, looks: Vec<Result<TrafficLook, String>>) {
         let before = self.target();
         self.looks = looks;
-        self.steady_count = if self.target() == before { self.steady_count.saturating_add(1) } else { 1 };
+        let same = self.target() == before;
+        self.steady_count = if same { self.steady_count.saturating_add(1) } else { 1 };
+        let latest = self.looks.iter().flatten().map(|look| look.at).max();
+        self.target_since = self.target_since.filter(|_| same).or(latest).filter(|_| self.target().is_some());
+    }
+
+    /// Since when every answer is seen to name the same node.
+    pub fn target_since(&self) -> Option<Timestamp> {
+        self.target_since
     }
 
     /// Says when the last looks were taken.
@@ -354,6 +365,8 @@ impl World {
             unrehearsed: rehearsal::stands_against(&run.plan, &self.released, self.now),
             waived: waiver::in_force(run, step, self),
             settings: self.settings_fact(run),
+            ttl: ttl::fact(run, step, self),
+            lowered: run.ttl.as_ref().is_some_and(ttl::Lowered::is_left),
         }
     }
 

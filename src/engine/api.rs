@@ -330,11 +330,11 @@ pub trait Fleet: Send + Sync + 'static {
     fn traffic<'a>(&'a self, site: &'a str) -> BoxFuture<'a, Result<TrafficFound, Problem>>;
 
     /// Asks every traffic entry whether it would take our change, by one that alters nothing; `ttl` in seconds, to which a record
-    /// would be lowered.
+    /// would be lowered: the site's `policy.switch_ttl` unless given.
     ///
     /// # Errors
     /// As [`Fleet::traffic`]; `Conflict` while a run of the site moves traffic.
-    fn try_traffic<'a>(&'a self, site: &'a str, ttl: u32, actor: &'a str) -> BoxFuture<'a, Result<TrafficTried, Problem>>;
+    fn try_traffic<'a>(&'a self, site: &'a str, ttl: Option<u32>, actor: &'a str) -> BoxFuture<'a, Result<TrafficTried, Problem>>;
 
     /// The next windows of a site that are so long.
     fn windows(&self, site: &str, length: Option<SignedDuration>) -> Result<WindowsFound, Problem>;

@@ -11,8 +11,9 @@ use crate::domain::event::{Event, Evidence, FileEvidence};
 use crate::domain::ids::NodeId;
 use crate::domain::run::Run;
 use crate::domain::step::Step;
+use crate::domain::ttl::{self, NameTtl};
 use crate::domain::watch;
-use crate::ports::{ActAnswer, Intent, NodeAct, ProducedFile, Recall, Traffic};
+use crate::ports::{ActAnswer, Intent, NodeAct, ProducedFile, Recall, Traffic, TtlChange, TtlWay};
 
 use super::Around;
 use super::package;
@@ -34,6 +35,7 @@ impl Performer {
         };
         let answer = match step.kind {
             Kind::SwitchTraffic => self.switch(&run, step, &intent).await,
+            Kind::LowerTtl | Kind::RestoreTtl => self.set_ttl(&run, step, &intent).await,
             _ => self.act_on_node(&run, step, &intent).await,
         };
         event_of(&run, step, answer, self.around.clock.now())
@@ -42,7 +44,7 @@ impl Performer {
     /// After a restart: what became of the act whose answer was not recorded.
     pub async fn recall(&self, run: Arc<Run>) -> Recall {
         let (Some(step), Some(intent)) = (run.step(), intent(&run)) else { return Recall::NeverSent };
-        if step.kind != Kind::SwitchTraffic {
+        if !step.kind.is_of_traffic() {
             return self.ports.nodes[step.node.unwrap_or(run.plan.primary)].recall(&intent).await;
         }
         let mut recall = Recall::NeverSent;
@@ -101,39 +103,80 @@ impl Performer {
         self.around.state.join(kind).join(run.id.to_string()).join(format!("{}.{attempt}", step.id))
     }
 
-    /// Every entry in turn. An entry that is there already says so; one that fails after another was moved leaves a doubt.
+    /// Every entry in turn. An entry that is there already says so.
     async fn switch(&self, run: &Run, step: &Step, intent: &Intent) -> ActAnswer {
         let to = step.node.unwrap_or(run.plan.primary);
-        let mut moved: Vec<String> = Vec::new();
-        let mut instructions = Vec::new();
+        let mut changed = Changed::default();
         for entry in &self.ports.traffic {
             if self.is_there(&**entry, to).await {
-                moved.push(entry.name());
+                changed.done.push(entry.name());
                 continue;
             }
-            match entry.switch(intent, to.other(), to).await {
-                ActAnswer::Accepted { .. } => moved.push(entry.name()),
-                ActAnswer::ByOperator { instructions: lines } => instructions.extend(lines),
-                ActAnswer::Refused { message } | ActAnswer::Transient { message } if !moved.is_empty() => {
-                    return ActAnswer::Ambiguous { message: half_moved(to, &moved, &entry.name(), &message) };
-                }
-                other => return other,
+            if let Some(end) = changed.take(&**entry, entry.switch(intent, to.other(), to).await) {
+                return end;
             }
         }
-        if instructions.is_empty() { ActAnswer::accepted() } else { ActAnswer::ByOperator { instructions } }
+        changed.answer()
     }
-}
 
-/// A switch that ended between two entries, with both continuations.
-fn half_moved(to: NodeId, moved: &[String], failed: &str, why: &str) -> String {
-    format!("partly switched to node `{to}`: moved: {}; not moved: {failed}: {why}", moved.join(", "))
-}
-
-impl Performer {
     /// Among several entries: this one was moved before another failed. A program might take being asked again for an error.
     async fn is_there(&self, entry: &dyn Traffic, to: NodeId) -> bool {
         self.ports.traffic.len() > 1 && entry.look().await.is_ok_and(|look| look.target() == Some(to))
     }
+
+    /// Every entry with names whose TTL the intent has, in turn.
+    async fn set_ttl(&self, run: &Run, step: &Step, intent: &Intent) -> ActAnswer {
+        let names = run.act.as_ref().map(|act| act.baseline.ttl.as_slice()).unwrap_or_default();
+        let mut changed = Changed::default();
+        for (place, entry) in self.ports.traffic.iter().enumerate() {
+            let change = ttl_change(run, step, names.iter().filter(|name| name.entry == place));
+            if change.names.is_empty() {
+                continue;
+            }
+            if let Some(end) = changed.take(&**entry, entry.set_ttl(intent, &change).await) {
+                return end;
+            }
+        }
+        changed.answer()
+    }
+}
+
+/// What the traffic entries answered so far.
+#[derive(Default)]
+struct Changed {
+    /// The entries that took it, or were there already.
+    done: Vec<String>,
+    instructions: Vec<String>,
+}
+
+impl Changed {
+    /// Takes in an entry's answer. One that fails after another was changed leaves a doubt; any that fails is the end.
+    fn take(&mut self, entry: &dyn Traffic, answer: ActAnswer) -> Option<ActAnswer> {
+        match answer {
+            ActAnswer::Accepted { .. } => self.done.push(entry.name()),
+            ActAnswer::ByOperator { instructions } => self.instructions.extend(instructions),
+            ActAnswer::Refused { message } | ActAnswer::Transient { message } if !self.done.is_empty() => {
+                let (done, name) = (self.done.join(", "), entry.name());
+                let message = format!("partly changed: done: {done}; not done: {name}: {message}");
+                return Some(ActAnswer::Ambiguous { message });
+            }
+            other => return Some(other),
+        }
+        None
+    }
+
+    fn answer(self) -> ActAnswer {
+        let Self { instructions, .. } = self;
+        if instructions.is_empty() { ActAnswer::accepted() } else { ActAnswer::ByOperator { instructions } }
+    }
+}
+
+/// What the step asks of an entry with these names.
+fn ttl_change<'n>(run: &Run, step: &Step, names: impl Iterator<Item = &'n NameTtl>) -> TtlChange {
+    let way = if step.kind == Kind::LowerTtl { TtlWay::Lower } else { TtlWay::Restore };
+    let low = ttl::low(&run.plan);
+    let wanted = |name: &NameTtl| if way == TtlWay::Lower { low } else { name.ttl };
+    TtlChange { way, names: names.map(|name| (name.name.clone(), wanted(name))).collect() }
 }
 
 /// The intent of the act under way, the same after a restart.

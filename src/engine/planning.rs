@@ -16,6 +16,7 @@ use crate::domain::plan::{Order, Package, PackageNote, Plan, Refusal, Windows};
 use crate::domain::procedure::Procedure;
 use crate::domain::run::Run;
 use crate::domain::site::{Observation, Site};
+use crate::domain::ttl;
 use crate::domain::version::Target;
 use crate::domain::window::choose::Wanted;
 use crate::domain::world::World;
@@ -158,6 +159,7 @@ pub fn draft(
     plan.windows.second = booking::book(site, &plan, When::Window2, parsed.second, now)?;
     let mut refusals = plan.refusals(site, &notes, now, world.has_traffic);
     refusals.extend(unequal(world));
+    refusals.extend(ttl::refusal(&plan, &world.traffic, now));
     Ok(Draft { plan, refusals })
 }
 

@@ -343,7 +343,7 @@ impl Runner {
     /// What the act of the current step is busy with.
     fn busy(&self) -> Option<Busy> {
         let step = self.run().step()?;
-        if step.kind == Kind::SwitchTraffic { Some(Busy::Traffic) } else { step.node.map(Busy::Node) }
+        if step.kind.is_of_traffic() { Some(Busy::Traffic) } else { step.node.map(Busy::Node) }
     }
 
     /// Nothing to do: until the next look is useful, or a person speaks.
@@ -380,6 +380,8 @@ impl Runner {
         let cap = match &self.run().phase {
             Phase::Waiting { on: WaitingOn::Soak, .. } | Phase::Finished(_) => minute * 5,
             Phase::Waiting { on: WaitingOn::Gate | WaitingOn::Window, .. } | Phase::Held(_) => minute,
+            // Caches forget in their own time: nothing is to be seen of it.
+            Phase::Waiting { on: WaitingOn::Traffic, until: Some(_), .. } => minute,
             _ => SignedDuration::from_secs(10).max(self.readers.cache_time() / 4),
         };
         let millis = FIRST_MILLIS * 1.5_f64.powi(i32::try_from(self.idle_looks.min(64)).unwrap_or(64));

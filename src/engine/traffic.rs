@@ -58,7 +58,7 @@ pub fn must_have_entries(site: &Site, has_traffic: bool) -> Result<(), Problem> 
 
 /// While a run moves traffic nobody else sends its servers anything.
 pub fn must_be_free(run: &Run) -> Result<(), Problem> {
-    if !run.is_at(Act::SwitchTraffic) {
+    if ![Act::SwitchTraffic, Act::LowerTtl, Act::RestoreTtl].into_iter().any(|kind| run.is_at(kind)) {
         return Ok(());
     }
     let step = run.step().map_or("the step", |step| step.id.as_str());

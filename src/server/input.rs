@@ -9,7 +9,6 @@ use nix::unistd::{Uid, User};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use crate::domain::caches::LOWERED_TTL;
 use crate::domain::event::Verdict;
 use crate::domain::gate::Gate;
 use crate::domain::ids::{NodeId, NotANode, RunId};
@@ -141,12 +140,11 @@ pub struct TestTrafficBody {
 }
 
 impl TestTrafficBody {
-    /// The TTL to which a record would be lowered, in seconds.
-    pub fn ttl(&self) -> Result<u32, Refused> {
+    /// The TTL to which a record would be lowered, in seconds, where one is given.
+    pub fn ttl(&self) -> Result<Option<u32>, Refused> {
         match self.ttl {
-            None => Ok(LOWERED_TTL),
-            Some(ttl) if (1..=MOST_TTL).contains(&ttl) => Ok(ttl),
-            Some(ttl) => Err(Refused::bad_input(format!("`ttl` is {ttl}, expected 1 to {MOST_TTL} seconds"))),
+            Some(ttl) if !(1..=MOST_TTL).contains(&ttl) => Err(Refused::bad_input(format!("`ttl` is {ttl}, expected 1 to {MOST_TTL} seconds"))),
+            ttl => Ok(ttl),
         }
     }
 }

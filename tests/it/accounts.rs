@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use changeover::domain::ids::NodeId;
 use changeover::domain::metrics;
-use changeover::drivers::appliance::beyondtrust::{Accounts, BeyondTrust, Credentials, Limits, Peer, Settings, Share};
+use changeover::drivers::appliance::beyondtrust::{Accounts, BeyondTrust, Credentials, Editions, Limits, Peer, Settings, Share};
 use changeover::drivers::clock::ScaledClock;
 use changeover::drivers::tls::TlsTrust;
 use changeover::ports::{Clock, Meter as _, ReadError, Reader as _};
@@ -99,6 +99,7 @@ impl Pair {
                 identity: self.simulator.identities[node.other()].clone(),
             },
             limits: Limits::default(),
+            editions: Editions::Auto,
         };
         BeyondTrust::new(settings, self.clock.clone()).unwrap()
     }

@@ -4,9 +4,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use changeover::config::{
-    ConfigErrors, Hands, HookTarget, LogFormat, NodeDriver, Settings, TlsTrust, TrafficDriver, TsigAlgorithm, keys, load,
+    ConfigErrors, Hands, HookTarget, Leads, LogFormat, NodeDriver, Settings, TlsTrust, TrafficDriver, TsigAlgorithm, keys, load,
     reference, show,
 };
+use changeover::domain::ids::PerNode;
 use changeover::domain::site::Policy;
 use jiff::SignedDuration;
 use proptest::prelude::*;
@@ -71,8 +72,10 @@ fn a_site_is_read_key_by_key() {
     let expected = TrafficDriver::Rfc2136 {
         primary: "192.0.2.53:53".parse().unwrap(),
         servers: vec!["192.0.2.53:53".parse().unwrap(), "[2001:db8::54]:5353".parse().unwrap()],
+        resolvers: Vec::new(),
         zone: "example.com".into(),
-        record: "support.example.com".into(),
+        records: vec!["support.example.com".into()],
+        leads: None,
         ttl: Some(60),
         tsig_name: "changeover".into(),
         tsig_algorithm: TsigAlgorithm::HmacSha256,
@@ -88,6 +91,41 @@ fn a_site_is_read_key_by_key() {
     };
     assert_eq!((url.as_str(), tls), ("https://127.0.1.1:8443/", &TlsTrust::Pins(vec![[0; 32]])));
     assert_eq!(vienna.site.policy, Policy::default());
+}
+
+/// BG-40: an entry may move several names, both families or an alias, and have its servers found.
+#[test]
+fn traffic_has_more_forms_than_one_address() {
+    let traffic = |from: &str, to: &str| {
+        let files = [("changeover.toml", ""), ("sites.d/vienna.toml", &*changed(BEYONDTRUST, from, to))];
+        load_files(&files).map(|settings| settings.sites[0].traffic[0].clone()).unwrap()
+    };
+    let more = "servers = [\"127.0.1.53\"]\nresolvers = [\"127.0.0.1\"]\nrecords = [\"WWW.vienna.example.com.\"]\n";
+    let TrafficDriver::Manual { servers, resolvers, records, leads } = traffic("servers = [\"127.0.1.53\"]", more) else {
+        panic!()
+    };
+    assert_eq!((servers, resolvers), (vec!["127.0.1.53:53".parse().unwrap()], vec!["127.0.0.1:53".parse().unwrap()]));
+    assert_eq!((records[1].as_str(), leads), ("www.vienna.example.com", None));
+    let both = "addresses = { a = [\"127.0.0.1\", \"::1\"], b = [\"127.0.0.2\", \"::2\"] }\nservers";
+    let TrafficDriver::Manual { leads, .. } = traffic("servers", both) else { panic!() };
+    let [a, b] = [["127.0.0.1", "::1"], ["127.0.0.2", "::2"]].map(|node| node.map(|text| text.parse().unwrap()).to_vec());
+    assert_eq!(leads, Some(Leads::Addresses(PerNode { a, b })));
+    let alias = "targets = { a = \"a.example.com\", b = \"B.example.com\" }\nservers";
+    let TrafficDriver::Manual { leads, .. } = traffic("servers", alias) else { panic!() };
+    assert_eq!(leads, Some(Leads::Names(PerNode { a: "a.example.com".into(), b: "b.example.com".into() })));
+}
+
+/// BG-40: without `servers` they are found; which they are is then not known before.
+#[test]
+fn servers_may_be_left_out_but_not_with_another_clock() {
+    let entry =
+        "driver = \"rfc2136\"\nprimary = \"127.0.1.53\"\nzone = \"example.net\"\ntsig_name = \"k\"\ntsig_secret_file = \"x\"";
+    let text = changed(&changed(BEYONDTRUST, "servers = [\"127.0.1.53\"]\n", ""), "driver = \"manual\"", entry);
+    let settings = load_files(&[("changeover.toml", ""), ("sites.d/vienna.toml", &text)]).unwrap();
+    let TrafficDriver::Rfc2136 { servers, .. } = &settings.sites[0].traffic[0] else { panic!() };
+    assert!(servers.is_empty());
+    let refused = settings.sites[0].all_loopback().unwrap_err();
+    assert_eq!(refused, "site `vienna`: a `[[traffic]]` entry without `servers` finds servers of any address");
 }
 
 #[test]
@@ -247,6 +285,66 @@ const BAD_SITES: &[(&str, &str, &str)] = &[
         "\"192.0.2.53:53\",",
         "\"192.0.2.53:99999\",",
         "sites.d/support.toml:17: `servers` in `[traffic]`: `192.0.2.53:99999` is not an IP address with an optional port, as in `192.0.2.53:53` or `[2001:db8::53]:53`",
+    ),
+    (
+        "ttl =",
+        "records = [\"www.example.com\", \"Support.example.com\"]\nttl =",
+        "sites.d/support.toml:19: `records` in `[traffic]` names `support.example.com`, which is moved already",
+    ),
+    (
+        "ttl =",
+        "records = [\"www.example.net\"]\nttl =",
+        "sites.d/support.toml:19: record `www.example.net` is not in zone `example.com` (line 18)",
+    ),
+    (
+        "ttl =",
+        "addresses = { a = [\"192.0.2.10\", \"2001:db8::10\"], b = \"192.0.2.20\" }\nttl =",
+        "sites.d/support.toml:19: `addresses` in `[traffic]`: expected for both nodes one IPv4 address, one IPv6 address, or one of each",
+    ),
+    (
+        "ttl =",
+        "addresses = { a = \"192.0.2.10\", b = \"192.0.2.10\" }\nttl =",
+        "sites.d/support.toml:19: `addresses` in `[traffic]`: both nodes have 192.0.2.10",
+    ),
+    (
+        "ttl =",
+        "addresses = { a = \"192.0.2.10\", b = \"b.example.com\" }\nttl =",
+        "sites.d/support.toml:19: `addresses` in `[traffic]`: `b.example.com` is not an IP address; a name could lead to the other node",
+    ),
+    (
+        "ttl =",
+        "addresses = { a = \"192.0.2.10\", c = \"192.0.2.20\" }\nttl =",
+        "sites.d/support.toml:19: `addresses` in `[traffic]` is not what was expected: addresses of both nodes such as { a = [\"192.0.2.10\", \"2001:db8::10\"], b = [\"192.0.2.20\", \"2001:db8::20\"] }",
+    ),
+    (
+        "ttl =",
+        "targets = \"a.example.com\"\nttl =",
+        "sites.d/support.toml:19: `targets` in `[traffic]` is a text; expected names of both nodes such as { a = \"a.example.com\", b = \"b.example.com\" }",
+    ),
+    (
+        "ttl =",
+        "targets = { a = \"a.example.com\" }\nttl =",
+        "sites.d/support.toml:19: `targets` in `[traffic]`: expected one name for each node, and not the same",
+    ),
+    (
+        "ttl =",
+        "targets = { a = \"a.example.com\", b = \"support.example.com\" }\nttl =",
+        "sites.d/support.toml:14: record `support.example.com` can't be an alias: it is the zone's own name or a node's",
+    ),
+    (
+        "ttl =",
+        "targets = { a = \"a.example.com\", b = \"b.example.com\" }\naddresses = { a = \"192.0.2.10\", b = \"192.0.2.20\" }\nttl =",
+        "sites.d/support.toml:19: `addresses` and `targets` in `[traffic]` exclude each other: a name has addresses, or is an alias",
+    ),
+    (
+        "ttl =",
+        "resolvers = [\"192.0.2.1\", \"192.0.2.1:53\"]\nttl =",
+        "sites.d/support.toml:19: `resolvers` in `[traffic]` names 192.0.2.1:53 twice",
+    ),
+    (
+        "driver = \"exec\"\nprogram = [\"nat\"]",
+        "driver = \"manual\"",
+        "sites.d/support.toml:22: missing key `servers` in `[traffic]`: a list of IP addresses with optional ports such as [\"192.0.2.53:53\"]",
     ),
     ("\"[2001:db8::54]:5353\"", "\"192.0.2.53\"", "sites.d/support.toml:17: `servers` in `[traffic]` names 192.0.2.53:53 twice"),
     (

@@ -167,7 +167,7 @@ fn observation(run: &Run, node: NodeId, at: Timestamp, done: bool) -> Observatio
 }
 
 /// What was read at these moments, the last of which is now.
-fn world(run: &Run, at: &[Timestamp], done: bool) -> World {
+pub fn world(run: &Run, at: &[Timestamp], done: bool) -> World {
     let mut world = World::new(*at.last().unwrap(), true, secs(300));
     let moving = run.step().unwrap().kind == Kind::SwitchTraffic;
     let target = if moving && done { NodeId::B } else { run.serving() };

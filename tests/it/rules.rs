@@ -7,6 +7,7 @@ use changeover::domain::ids::NodeId;
 use changeover::domain::rules::{self, Rule};
 use changeover::domain::site::Role;
 use changeover::domain::step::Step;
+use changeover::domain::ttl::TtlFact;
 
 const A: NodeId = NodeId::A;
 const B: NodeId = NodeId::B;
@@ -88,6 +89,8 @@ use Kind::{
 use Moment::{Broken, Equal, Linked, Ready, Second};
 use When::{Finish, Prepare, Window1 as W1, Window2 as W2};
 
+const REMEMBERED: TtlFact = TtlFact::Remembered { until: jiff::Timestamp::MAX };
+
 fn same(_: &mut Facts) {}
 
 fn unread(facts: &mut Facts, node: NodeId) {
@@ -160,6 +163,19 @@ const CASES: &[Case] = &[
     refused(Rule::R7, Ready, W1, SwitchTraffic, Some(B), |f| f.nodes.b.version = Some("24.2.2".parse().unwrap())),
     refused(Rule::R7, Ready, W1, SwitchTraffic, Some(B), |f| f.nodes.b.role = Some(Role::Standby)),
     refused(Rule::R7, Second, W2, SwitchTraffic, Some(A), same),
+    // R7: what caches remember.
+    refused(Rule::R7, Linked, W1, ForceSync, Some(B), |f| f.ttl = REMEMBERED),
+    refused(Rule::R7, Ready, W1, Drain, Some(A), |f| f.ttl = REMEMBERED),
+    refused(Rule::R7, Ready, W1, Quiesce, Some(A), |f| f.ttl = REMEMBERED),
+    refused(Rule::R7, Ready, W1, SwitchTraffic, Some(B), |f| f.ttl = REMEMBERED),
+    refused(Rule::R7, Ready, W1, SwitchTraffic, Some(B), |f| f.ttl = TtlFact::Raised),
+    refused(Rule::R7, Linked, W1, ForceSync, Some(B), |f| f.ttl = TtlFact::Raised),
+    passes(Ready, W1, SwitchTraffic, Some(B), |f| f.ttl = TtlFact::Low),
+    passes(Ready, W1, SwitchTraffic, Some(B), |f| (f.ttl, f.ordered) = (REMEMBERED, true)),
+    passes(Ready, W1, SwitchTraffic, Some(B), |f| (f.ttl, f.ordered) = (TtlFact::Raised, true)),
+    passes(Ready, W1, SwitchTraffic, Some(B), |f| (f.ttl, f.nodes.a.closed) = (REMEMBERED, true)),
+    passes(Broken, W1, Update, Some(B), |f| f.ttl = REMEMBERED),
+    passes(Linked, W1, BreakFailover, Some(A), |f| f.ttl = REMEMBERED),
     // R8
     refused(Rule::R8, Equal, W2, EstablishFailover, Some(A), same),
     refused(Rule::R8, Linked, W1, ForceSync, Some(B), |f| f.link = Link::Linked { primary: B }),

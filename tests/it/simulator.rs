@@ -8,6 +8,7 @@ use changeover::domain::site::Role;
 use changeover::ports::Clock;
 use changeover::simulator::faults::{Fault, Planned};
 use changeover::simulator::operator::{Hands, HandsError};
+use changeover::simulator::server::generation::{Generation, Login};
 use changeover::simulator::{Simulator, SimulatorOptions};
 use futures_util::future::BoxFuture;
 use jiff::{SignedDuration, Timestamp};
@@ -105,6 +106,22 @@ impl Bed {
 
     async fn health(&self, node: NodeId) -> String {
         self.call(node, "/api/command?action=check_health").await.1
+    }
+
+    /// With the password or with a token, as the box's release has it.
+    async fn health_of_any_age(&self, node: NodeId) -> String {
+        let version = self.simulator.current().node(node).version.clone();
+        match Generation::of(&version).login() {
+            Login::Password => self.old(node, "/api/command.ns", "check_health", SECRET).await.1,
+            Login::Token => self.health(node).await,
+        }
+    }
+
+    /// A call of the old kind: user name and password beside the action.
+    async fn old(&self, node: NodeId, path: &str, action: &str, password: &str) -> (StatusCode, String) {
+        let form = [("action", action), ("username", "changeover"), ("password", password)];
+        let answer = self.client.post(self.url(node, path)).form(&form).send().await.unwrap();
+        (answer.status(), answer.text().await.unwrap())
     }
 
     async fn plain(&self, node: NodeId, path: &str) -> (StatusCode, String) {
@@ -215,10 +232,12 @@ async fn bg_52_the_namespace_follows_the_version() {
     let cases = [
         ("10.5", "<health_check><appliance"),
         ("10.6", "<health_check xmlns=\"http://www.bomgar.com/namespaces/API/command\">"),
+        ("16.1", "<health_check xmlns=\"http://www.bomgar.com/namespaces/API/command\">"),
         ("20.1", "<health_check xmlns=\"https://www.beyondtrust.com/namespaces/API/command\">"),
+        ("26.1", "<health_check xmlns=\"http://www.beyondtrust.com/sra/namespaces/API/command\">"),
     ];
     for (version, expected) in cases {
-        has(&Bed::with(version, |_| {}).await.health(NodeId::A).await, &[expected]);
+        has(&Bed::with(version, |_| {}).await.health_of_any_age(NodeId::A).await, &[expected]);
     }
 }
 

@@ -26,7 +26,7 @@ use changeover::engine::site::SiteEntry;
 use changeover::engine::site::SitePorts;
 use changeover::ports::{Clock, Journal, Traffic};
 use changeover::simulator::faults::{Fault, Planned};
-use changeover::simulator::inprocess::{InProcessOptions, SimSite, VirtualClock};
+use changeover::simulator::inprocess::{InProcessOptions, SimSite, VirtualClock, Zone};
 use changeover::simulator::world::{self, SettingChanged, Truth, World, WorldOptions};
 use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
@@ -61,6 +61,12 @@ pub struct Setting {
     pub lab: Option<Policy>,
     /// The versions of a package chain before the target; each package is installed only on the version before it.
     pub chain: Vec<&'static str>,
+    /// The zone of the service's name.
+    pub zone: Zone,
+    /// Another view of it, where there is one.
+    pub view: Option<Zone>,
+    /// The nodes' addresses are of two kinds.
+    pub two_kinds: bool,
     /// The traffic entries, where they are not the simulated name behind its line.
     pub traffic: Option<Entries>,
 }
@@ -73,8 +79,8 @@ impl Default for Setting {
         let (first, second) = ("now +4h".to_owned(), "2026-11-23T07:00:00Z +4h".to_owned());
         let (options, policy, calendar) = (InProcessOptions::default(), Policy::default(), Calendar::default());
         let (own, people, lab, chain, begin) = (Vec::new(), People::default(), None, Vec::new(), START.parse().unwrap());
-        let traffic = None;
-        Self { options, policy, first, second, seed: 1, own, calendar, people, lab, chain, begin, traffic }
+        let (zone, view, two_kinds) = (Zone::default(), None, false);
+        Self { options, policy, first, second, seed: 1, own, calendar, people, lab, chain, begin, zone, view, two_kinds, traffic: None }
     }
 }
 
@@ -87,6 +93,8 @@ impl Setting {
 pub struct Stage {
     pub site: SimSite,
     lab: SimSite,
+    /// The other view of the zone, where there is one.
+    pub view: Option<Arc<Mutex<Zone>>>,
     pub clock: Arc<VirtualClock>,
     pub journal: Arc<MemoryJournal>,
     pub fleet: Arc<Fleet>,
@@ -125,6 +133,8 @@ impl Stage {
         let options = WorldOptions { seed: setting.seed, ..WorldOptions::new(start, FROM.parse().unwrap(), TO.parse().unwrap()) };
         let options = WorldOptions { needs: needs(&setting), ..options };
         let site = SimSite::new(World::new(options.clone()), clock.clone(), setting.options);
+        *site.zone() = setting.zone.clone();
+        let view = setting.view.clone().map(|zone| Arc::new(Mutex::new(zone)));
         let lab = SimSite::new(World::new(options), clock.clone(), setting.options);
         let folder = tempfile::tempdir().unwrap();
         lay_packages(folder.path(), &setting);
@@ -132,12 +142,13 @@ impl Stage {
         let (deaf, mad) = (Arc::<AtomicBool>::default(), Arc::<AtomicBool>::default());
         let line = Telephone { inner: site.traffic(), deaf: deaf.clone(), mad: mad.clone() };
         let file = (&setting, PerNode::new(world::identity_of));
-        let fleet = fleet((&site, &lab), &clock, &journal, file, (folder.path().to_owned(), line));
+        let fleet = fleet((&site, &lab), &clock, &journal, file, (folder.path().to_owned(), lines(&site, line, &view)));
         Self {
             deaf,
             mad,
             site,
             lab,
+            view,
             clock,
             journal,
             fleet,
@@ -160,7 +171,7 @@ impl Stage {
     pub fn stop(&mut self) {
         self.journal.live_again();
         let line = Telephone { inner: self.site.traffic(), deaf: self.deaf.clone(), mad: self.mad.clone() };
-        let place = (self.folder.path().to_owned(), line);
+        let place = (self.folder.path().to_owned(), lines(&self.site, line, &self.view));
         let file = (&self.setting, self.identities.lock().unwrap().clone());
         self.fleet = fleet((&self.site, &self.lab), &self.clock, &self.journal, file, place);
     }
@@ -460,6 +471,14 @@ impl Stage {
 
     /// Does what an instruction says. False if the box does not take it.
     pub fn carry_out(&self, id: &RunId, number: u32, step: &Step, node: NodeId) -> bool {
+        if matches!(step.kind, Kind::LowerTtl | Kind::RestoreTtl) {
+            let run = self.run(id);
+            let before = run.act.as_ref().and_then(|act| act.baseline.ttl.iter().map(|name| name.ttl).max());
+            let ttl = if step.kind == Kind::LowerTtl { run.plan.policy.switch_ttl.as_secs() as u32 } else { before.unwrap() };
+            self.site.zone().set(ttl);
+            self.carried_out.lock().unwrap().insert((id.number, number));
+            return true;
+        }
         let target = (step.kind == Kind::Update).then(|| self.run(id).plan.target_of(step.hop).clone());
         let done = self.site.current().perform(step.kind.name(), node, target).is_ok();
         if done {
@@ -552,12 +571,13 @@ fn fleet(
     clock: &Arc<VirtualClock>,
     journal: &Arc<MemoryJournal>,
     file: (&Setting, PerNode<String>),
-    place: (PathBuf, Telephone),
+    place: (PathBuf, Vec<Arc<dyn Traffic>>),
 ) -> Arc<Fleet> {
-    let ((state, line), (setting, identities)) = (place, file);
-    let addresses = ["127.0.1.1".parse().unwrap(), "127.0.1.2".parse().unwrap()];
+    let ((state, lines), (setting, identities)) = (place, file);
+    let second = if setting.two_kinds { "::1" } else { "127.0.1.2" };
+    let addresses = ["127.0.1.1".parse().unwrap(), second.parse().unwrap()];
     let node = |node: NodeId| Node { identity: identities[node].clone(), address: addresses[node.index()] };
-    let mut ports = ports_of(site, Arc::new(line));
+    let mut ports = ports_of(site, lines);
     if let Some(entries) = &setting.traffic {
         ports.traffic = entries(site);
     }
@@ -578,14 +598,20 @@ fn fleet(
     let mut entries = vec![SiteEntry { site: site.clone(), ports, first: None, second: None, responsible: None }];
     entries.extend(setting.lab.clone().map(|policy| {
         let site = Site { name: LAB.to_owned(), service: "lab.example.com".to_owned(), policy, ..site };
-        SiteEntry { site, ports: ports_of(lab, Arc::new(lab.traffic())), first: None, second: None, responsible: None }
+        SiteEntry { site, ports: ports_of(lab, vec![Arc::new(lab.traffic())]), first: None, second: None, responsible: None }
     }));
     Fleet::new(around, entries, procedures, Vec::new())
 }
 
-fn ports_of(site: &SimSite, line: Arc<dyn Traffic>) -> SitePorts {
+/// The traffic entries: the zone, and its other view.
+fn lines(site: &SimSite, line: Telephone, view: &Option<Arc<Mutex<Zone>>>) -> Vec<Arc<dyn Traffic>> {
+    let view = view.clone().map(|zone| Arc::new(site.view(zone)) as Arc<dyn Traffic>);
+    std::iter::once(Arc::new(line) as Arc<dyn Traffic>).chain(view).collect()
+}
+
+fn ports_of(site: &SimSite, traffic: Vec<Arc<dyn Traffic>>) -> SitePorts {
     let nodes = PerNode { a: Arc::new(site.appliance(NodeId::A)) as _, b: Arc::new(site.appliance(NodeId::B)) as _ };
-    SitePorts { nodes, traffic: vec![line] }
+    SitePorts { nodes, traffic }
 }
 
 /// The events of a run in order, for messages.

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use changeover::domain::ids::NodeId;
 use changeover::domain::site::TrafficLook;
-use changeover::ports::{ActAnswer, Intent, ReadError, Recall, Traffic, TrafficReader};
+use changeover::ports::{ActAnswer, Intent, ReadError, Recall, Traffic, TrafficReader, TtlChange};
 use changeover::simulator::inprocess::SimTraffic;
 use futures_util::future::BoxFuture;
 use jiff::SignedDuration;
@@ -47,6 +47,13 @@ impl Traffic for Telephone {
             return Box::pin(async { ActAnswer::Transient { message: "no server answers".to_owned() } });
         }
         self.inner.switch(intent, from, to)
+    }
+
+    fn set_ttl<'a>(&'a self, intent: &'a Intent, change: &'a TtlChange) -> BoxFuture<'a, ActAnswer> {
+        if self.is_deaf() {
+            return Box::pin(async { ActAnswer::Transient { message: "no server answers".to_owned() } });
+        }
+        self.inner.set_ttl(intent, change)
     }
 
     fn recall<'a>(&'a self, intent: &'a Intent) -> BoxFuture<'a, Recall> {

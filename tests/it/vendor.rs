@@ -147,7 +147,13 @@ async fn dns(bind: bool) -> Dns {
     let addresses = [NodeId::A, NodeId::B].map(|node| format!("127.0.1.{}", node.index() + 1).parse().unwrap());
     if bind {
         let records = vec![(SERVICE, addresses[0], 60)];
-        let options = named::Options { zone: "example.com", records, updatable: SERVICE, secondary_follows: true };
+        let options = named::Options {
+            zone: "example.com",
+            records,
+            aliases: Vec::new(),
+            updatable: vec![SERVICE],
+            secondary_follows: true,
+        };
         return Dns::Named(tokio::task::spawn_blocking(move || named::Pair::start(&options)).await.unwrap());
     }
     let key = ZoneKey { name: named::KEY.to_owned(), algorithm: "hmac-sha256".to_owned(), secret: named::SECRET.into() };

@@ -207,7 +207,7 @@ fn waits(on: WaitingOn, until: Option<String>, reason: &str) -> String {
 
 fn seen(evidence: &Evidence) -> String {
     match evidence {
-        Evidence::Seen { found, .. } | Evidence::Settings { found, .. } => found.clone(),
+        Evidence::Seen { found, .. } | Evidence::Settings { found, .. } | Evidence::Ttl { found, .. } => found.clone(),
         Evidence::Sync { sync, .. } => format!("a sync of {}, status `{}`", sync.at, sync.status.as_deref().unwrap_or("good")),
         Evidence::Version { version, .. } => format!("it runs {version}, healthy in two readings"),
         Evidence::Checks { results } => format!("{} checks, none speaks against the start", results.len()),

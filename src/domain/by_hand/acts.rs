@@ -12,12 +12,14 @@ use crate::domain::ids::{NodeId, PerNode};
 use crate::domain::run::Run;
 use crate::domain::site::Hands;
 use crate::domain::step::Step;
+use crate::domain::ttl;
+use crate::domain::window::format_duration;
 use crate::domain::world::World;
 
 /// What to do, what not, and what to check.
 pub fn text(run: &Run, world: &World, step: &Step) -> Text {
     let node = step.node.unwrap_or(run.plan.primary);
-    let text = of_pair(run, step).or_else(|| match &run.plan.hands[node] {
+    let text = of_pair(run, world, step).or_else(|| match &run.plan.hands[node] {
         Hands::Console { .. } => at_console(run, world, step, node),
         Hands::Program { program } if step.kind != Kind::Confirm => Some(with_program(run, step, node, program)),
         Hands::Program { .. } | Hands::Unknown => None,
@@ -44,9 +46,11 @@ fn lines(steps: &[&dyn Display], never: &[&dyn Display], seen: impl Into<String>
 }
 
 /// What is the same whatever stands behind the nodes: the name, a person's decisions, time, and looks at both.
-fn of_pair(run: &Run, step: &Step) -> Option<Text> {
+fn of_pair(run: &Run, world: &World, step: &Step) -> Option<Text> {
     Some(match (step.kind, step.gate) {
         (Kind::SwitchTraffic, _) => switch_traffic(run, step.node?),
+        (Kind::LowerTtl, _) => lower_ttl(run, world),
+        (Kind::RestoreTtl, _) => restore_ttl(run),
         (Kind::Confirm, Some(Gate::Production)) => production(run),
         (Kind::RecordSettings, _) => {
             lines(&[&"Note for both nodes which users, groups and Jump items there are."], &[], "both lists are kept.")
@@ -97,6 +101,31 @@ fn switch_traffic(run: &Run, to: NodeId) -> Text {
             run.plan.nodes[to].identity
         ),
     )
+}
+
+fn lower_ttl(run: &Run, world: &World) -> Text {
+    let (service, low) = (&run.plan.service, format_duration(run.plan.policy.switch_ttl));
+    let now = ttl::longest(&world.traffic).map(|now| format!(", {now} s when it was last read,")).unwrap_or_default();
+    lines(
+        &[
+            &format!(
+                "Where the name `{service}` is kept (each zone and view of it), note the TTL of its record{now} and set it to {low}."
+            ),
+            &"A record that has less already is left as it is.",
+        ],
+        &[&"move the name before the TTL that was noted has passed: until then caches keep the old answer for as long"],
+        format!("each authoritative server gives `{service}` out with a TTL of at most {low}; note the time."),
+    )
+}
+
+fn restore_ttl(run: &Run) -> Text {
+    let service = &run.plan.service;
+    let before = run.ttl.iter().flat_map(|lowered| &lowered.before);
+    let mut steps: Vec<String> = before.map(|name| format!("Set the TTL of `{}` back to {} s.", name.name, name.ttl)).collect();
+    if steps.is_empty() {
+        steps.push(format!("If the TTL of `{service}` was lowered, set it back to what was noted then."));
+    }
+    Text { steps, never: Vec::new(), seen: format!("each authoritative server gives `{service}` out with its old TTL.") }
 }
 
 fn production(run: &Run) -> Text {
@@ -253,6 +282,8 @@ fn seen(run: &Run, step: &Step, node: NodeId) -> String {
         | Kind::CheckSync
         | Kind::RecordSettings
         | Kind::SwitchTraffic
+        | Kind::LowerTtl
+        | Kind::RestoreTtl
         | Kind::Soak
         | Kind::CompareSettings
         | Kind::FinalCheck => "it is so.".to_owned(),

@@ -105,6 +105,10 @@ fn unsettled(run: &Run, step: &Step, act: &Act, world: &World, what: String) -> 
     let kept = run.at().is_some_and(|progress| progress.tries == 0);
     if doubted || kept {
         let repeatable = step.kind.row().repeat == Repeat::Safe && proof::had_no_effect(run, step, act, world);
+        if repeatable && is_over(run, step, act, world) {
+            let found = format!("it was ordered at {}, and nothing has moved: {}", act.since, world.traffic.describe());
+            return held(Failure::new("step_failed", what, found), true);
+        }
         if repeatable {
             return match pause_until(run).filter(|until| world.now < *until) {
                 Some(until) => rest(Some(until)),
@@ -112,7 +116,7 @@ fn unsettled(run: &Run, step: &Step, act: &Act, world: &World, what: String) -> 
             };
         }
     }
-    if doubted && !is_linked_by(step, world) {
+    if doubted && !is_linked_by(step, world) && proof::switched_but(run, step, world).is_none() {
         return rest(None);
     }
     let since = match run.phase {
@@ -123,6 +127,12 @@ fn unsettled(run: &Run, step: &Step, act: &Act, world: &World, what: String) -> 
         return rest(Some(since + run.plan.limit(step.kind)));
     }
     past_limit(run, step, act, what, world)
+}
+
+/// A switch is bounded: one that was accepted and has moved nothing within its limit is not ordered again by itself.
+fn is_over(run: &Run, step: &Step, act: &Act, world: &World) -> bool {
+    let passed = world.now.duration_since(act.since) > run.plan.limit(step.kind);
+    step.kind == Kind::SwitchTraffic && act.accepted && passed
 }
 
 /// Establishing has had its effect, and only the first sync is missing.
@@ -194,6 +204,9 @@ fn is_read_soon(run: &Run, step: &Step, act: &Act, world: &World) -> bool {
 /// The limit has passed without proof.
 fn past_limit(run: &Run, step: &Step, act: &Act, what: String, world: &World) -> Next {
     let limit = format!("not seen within the limit of `{}`", step.kind);
+    if let Some(evidence) = proof::switched_but(run, step, world) {
+        return done(step, evidence, false);
+    }
     match step.kind {
         Kind::ForceSync => held(Failure::new("sync_failed", what, limit), true),
         Kind::EstablishFailover if is_linked_by(step, world) => held(Failure::new("sync_failed", what, limit), false),

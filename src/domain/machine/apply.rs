@@ -27,6 +27,9 @@ pub fn apply(run: &mut Run, event: &Event, at: Timestamp) -> Vec<Command> {
         Event::Recovered {} => recovered(run, at),
         Event::StepBegun { attempt, baseline } => {
             gates::begun(run);
+            if run.step().is_some_and(|step| step.kind == Kind::LowerTtl) {
+                run.ttl.get_or_insert_default().begun(&baseline.ttl);
+            }
             if let Some(index) = run.position() {
                 run.progress[index].attempts = *attempt;
                 run.progress[index].tries += 1;
@@ -77,6 +80,9 @@ pub fn apply(run: &mut Run, event: &Event, at: Timestamp) -> Vec<Command> {
             if let Some(index) = run.plan.steps.iter().position(|known| known.id == *step) {
                 let progress = &mut run.progress[index];
                 (progress.done_at, progress.begun_at, progress.disturbed) = (None, None, false);
+                if let Some(lowered) = run.ttl.as_mut().filter(|_| run.plan.steps[index].kind == Kind::LowerTtl) {
+                    lowered.proven_at = None;
+                }
                 gates::void(run, index, rule, at);
             }
             run.phase = Phase::Ready;
@@ -177,7 +183,7 @@ pub fn doubt_update(run: &mut Run, at: Timestamp) {
 pub fn awaited_of(run: &Run) -> WaitingOn {
     match run.step().map(|step| step.kind) {
         _ if run.act.as_ref().is_some_and(|act| act.instruction.is_some()) => WaitingOn::Operator,
-        Some(Kind::SwitchTraffic) => WaitingOn::Traffic,
+        Some(Kind::SwitchTraffic | Kind::LowerTtl | Kind::RestoreTtl) => WaitingOn::Traffic,
         _ => WaitingOn::Appliance,
     }
 }
@@ -292,6 +298,16 @@ fn effect(run: &mut Run, step: &Step, evidence: &Evidence, at: Timestamp) -> Vec
             return vec![Command::Export];
         }
         Kind::Soak => run.soaked = true,
+        Kind::LowerTtl => {
+            if let Evidence::Ttl { names, negative, .. } = evidence {
+                run.ttl.get_or_insert_default().proven(names, *negative, at);
+            }
+        }
+        Kind::RestoreTtl => {
+            if let Some(lowered) = &mut run.ttl {
+                lowered.restored = true;
+            }
+        }
         Kind::EstablishFailover => {
             run.protected_at = Some(at);
             run.notices.retain(|(notice, _)| !notice.is_of_the_exposure());

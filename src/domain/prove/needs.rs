@@ -9,6 +9,7 @@ use crate::domain::ids::NodeId;
 use crate::domain::rules::Rule;
 use crate::domain::site::Role;
 use crate::domain::step::Step;
+use crate::domain::ttl::TtlFact;
 use crate::domain::way_home;
 
 /// Something that a step needs and does not have.
@@ -25,9 +26,47 @@ fn need(rule: Option<Rule>, expected: impl Into<String>, found: impl Into<String
 
 /// Everything that the step lacks with these facts.
 pub fn of(step: &Step, facts: &Facts) -> Vec<Need> {
-    let asked: [fn(&Step, &Facts) -> Option<Need>; 9] =
-        [accepted_first, in_production, soaks_between, asked_gate, moves_on, moves_at_all, no_standby, comparable, as_planned];
+    let asked: [fn(&Step, &Facts) -> Option<Need>; 12] = [
+        lowered_in_time,
+        lowered_before,
+        switched_low,
+        accepted_first,
+        in_production,
+        soaks_between,
+        asked_gate,
+        moves_on,
+        moves_at_all,
+        no_standby,
+        comparable,
+        as_planned,
+    ];
     asked.iter().filter_map(|lacks| lacks(step, facts)).collect()
+}
+
+/// R7: the switch waits until the old TTL has run out; within a window that would use it up, and after the switch it is too late.
+fn lowered_in_time(step: &Step, facts: &Facts) -> Option<Need> {
+    let lowers = step.kind == Kind::LowerTtl;
+    if lowers && facts.survivor != facts.first_primary {
+        let expected = "the TTL lowered before the service's name moves: afterwards it shortens nothing";
+        return Some(need(Some(Rule::R7), expected, format!("the name moved to node `{}` already", facts.survivor)));
+    }
+    let late = lowers && step.when != When::Prepare;
+    let expected = "`when = \"prepare\"`, so that the old TTL has run out when the window begins: the switch waits for that";
+    late.then(|| need(Some(Rule::R7), expected, format!("`when = \"{}\"`", step.when.as_str())))
+}
+
+/// What no step has lowered can't be restored: nobody would know what it was.
+fn lowered_before(step: &Step, facts: &Facts) -> Option<Need> {
+    let lacks = step.kind == Kind::RestoreTtl && !facts.lowered;
+    lacks.then(|| need(None, "an earlier `lower_ttl`, which remembers what the TTL was", "none"))
+}
+
+/// R7: restored before the switch, it was lowered in vain.
+fn switched_low(step: &Step, facts: &Facts) -> Option<Need> {
+    let lacks = step.kind == Kind::SwitchTraffic && facts.ttl == TtlFact::Restored && facts.survivor == facts.first_primary;
+    lacks.then(|| {
+        need(Some(Rule::R7), "the TTL low when the name moves, `restore_ttl` after the switch", "it is restored already")
+    })
 }
 
 /// R10: no document takes the second node after the first before the new version is accepted. At run time this is asked only of
@@ -118,6 +157,9 @@ pub fn not_home(facts: &Facts) -> Option<String> {
     let serving = facts.serving.filter(|&node| facts.able_to_serve(node));
     let unequal = facts.nodes.a.version != facts.nodes.b.version;
     match way_home::goal(facts) {
+        Some(Goal::Home) if facts.lowered => {
+            Some("with the TTL of the service's name lowered; its last part needs `restore_ttl`".to_owned())
+        }
         Some(Goal::Home) => None,
         _ if !matches!(facts.link, Link::Linked { .. }) => {
             Some("without failover; its last part needs `establish_failover`".to_owned())

@@ -65,12 +65,14 @@ pub fn of(step: &Step, facts: &Facts) -> Vec<Outcome> {
         (
             Kind::Preflight
             | Kind::Backup
+            | Kind::LowerTtl
             | Kind::CheckSync
             | Kind::RecordSettings
             | Kind::Drain
             | Kind::ExtractData
             | Kind::Confirm
             | Kind::CompareSettings
+            | Kind::RestoreTtl
             | Kind::FinalCheck,
             _,
         ) => (End::Refused, Vec::new()),
@@ -86,7 +88,7 @@ pub fn of(step: &Step, facts: &Facts) -> Vec<Outcome> {
 /// What may lapse while a run waits for a person, a window or a reading (decision 0005).
 pub fn lapsed(facts: &Facts) -> Facts {
     let settings = facts.settings.lapsed();
-    let mut facts = Facts { fresh_sync: false, autopilot_off: false, settings, ..facts.clone() };
+    let mut facts = Facts { fresh_sync: false, autopilot_off: false, settings, ttl: facts.ttl.lapsed(), ..facts.clone() };
     facts.nodes.a.backed_up = false;
     facts.nodes.b.backed_up = false;
     facts

@@ -1,4 +1,4 @@
-//! Traffic behind a program: `look` and `switch`.
+//! Traffic behind a program: `look`, `switch`, `lower_ttl` and `restore_ttl`.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::domain::ids::{NodeId, PerNode};
 use crate::domain::site::{TrafficAnswer, TrafficLook};
 use crate::drivers::program::answer::{Nothing, Reply};
 use crate::drivers::program::{Call, Programs};
-use crate::ports::{Access, ActAnswer, Clock, Intent, ReadError, Recall, Traffic, TrafficReader};
+use crate::ports::{Access, ActAnswer, Clock, Intent, ReadError, Recall, Traffic, TrafficReader, TtlChange, TtlWay};
 
 /// More servers than any zone has.
 const MOST_ANSWERS: usize = 64;
@@ -48,6 +48,12 @@ pub struct ExecTraffic {
 struct Look {
     answers: Vec<Answer>,
     serving_identity: Option<String>,
+}
+
+/// What `lower_ttl` answers. The run remembers what `look` showed before, which it has recorded; this only must be a number.
+#[derive(Debug, Deserialize)]
+struct Before {
+    before: u32,
 }
 
 #[derive(Debug, Deserialize)]
@@ -89,13 +95,47 @@ impl ExecTraffic {
     }
 
     async fn perform(&self, intent: &Intent, from: NodeId, to: NodeId) -> ActAnswer {
-        let input = json!({
-            "site": self.settings.site, "run": intent.run, "step": intent.step, "attempt": intent.attempt, "intent": intent.key,
-            "from": from, "to": to,
-        });
+        let input = self.input(intent, json!({ "from": from, "to": to }));
         let result = self.programs.act(self.call("switch", &input), intent).await;
         let reply: Reply<Nothing> = Reply::of(&self.who("switch"), result);
         reply.into_answer(|Nothing {}| ActAnswer::accepted(), || self.instructions(from, to))
+    }
+
+    async fn change_ttl(&self, intent: &Intent, change: &TtlChange) -> ActAnswer {
+        let verb = change.verb();
+        let input = self.input(intent, json!({ "ttl": change.longest(), "names": change.names }));
+        let result = self.programs.act(self.call(verb, &input), intent).await;
+        let who = self.who(verb);
+        let by_hand = || self.ttl_instructions(change);
+        match change.way {
+            TtlWay::Lower => Reply::of(&who, result).into_answer(
+                |Before { before }| {
+                    tracing::info!(before, "{who}: the TTL that it replaced");
+                    ActAnswer::accepted()
+                },
+                by_hand,
+            ),
+            TtlWay::Restore => Reply::of(&who, result).into_answer(|Nothing {}| ActAnswer::accepted(), by_hand),
+        }
+    }
+
+    /// What every verb that acts gets, with what this one gets beside.
+    fn input(&self, intent: &Intent, more: Value) -> Value {
+        let mut input = json!({
+            "site": self.settings.site, "run": intent.run, "step": intent.step, "attempt": intent.attempt, "intent": intent.key,
+        });
+        if let (Some(input), Value::Object(more)) = (input.as_object_mut(), more) {
+            input.extend(more);
+        }
+        input
+    }
+
+    fn ttl_instructions(&self, change: &TtlChange) -> Vec<String> {
+        let site = &self.settings.site;
+        let each = change.names.iter().map(|(name, ttl)| format!("Set the TTL of `{name}` to {ttl} s; leave where it leads."));
+        let head = format!("Site `{site}`: at {}, which has no `{}`:", self.name(), change.verb());
+        let last = "Nothing need be reported: the run goes on by itself once `look` shows it for every server.".to_owned();
+        std::iter::once(head).chain(each).chain([last]).collect()
     }
 
     fn instructions(&self, from: NodeId, to: NodeId) -> Vec<String> {
@@ -146,6 +186,10 @@ impl TrafficReader for ExecTraffic {
 impl Traffic for ExecTraffic {
     fn switch<'a>(&'a self, intent: &'a Intent, from: NodeId, to: NodeId) -> BoxFuture<'a, ActAnswer> {
         self.perform(intent, from, to).boxed()
+    }
+
+    fn set_ttl<'a>(&'a self, intent: &'a Intent, change: &'a TtlChange) -> BoxFuture<'a, ActAnswer> {
+        self.change_ttl(intent, change).boxed()
     }
 
     /// Programs have no verb for it.

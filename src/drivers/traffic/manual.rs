@@ -2,36 +2,40 @@
 //!
 //! Imports: ports and domain only, and the reading of `rfc2136`.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
-use futures_util::future::{BoxFuture, join_all};
+use futures_util::future::{BoxFuture, join, join_all};
 use jiff::SignedDuration;
 
-use crate::domain::ids::{NodeId, PerNode};
+use crate::domain::ids::NodeId;
 use crate::domain::site::TrafficLook;
-use crate::ports::{Access, ActAnswer, Clock, Intent, ReadError, Recall, Traffic, TrafficReader};
+use crate::ports::{Access, ActAnswer, Clock, Intent, ReadError, Recall, Traffic, TrafficReader, TtlChange};
 
 use super::rfc2136::ask::{Reading, Server};
-use super::rfc2136::judge::Entry;
-use super::rfc2136::{SettingsError, entry, servers};
+use super::rfc2136::judge::{Entry, text};
+use super::rfc2136::{Leads, SettingsError, entry, read_resolvers, resolvers, servers};
 
 /// One `[[traffic]]` entry with `driver = "manual"`.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// The site's name, for the log.
     pub site: String,
-    /// The name whose address is moved.
-    pub record: String,
+    /// The names that are moved, together.
+    pub records: Vec<String>,
     /// All authoritative servers.
     pub servers: Vec<SocketAddr>,
-    pub addresses: PerNode<IpAddr>,
+    /// Recursive resolvers that are asked beside them.
+    pub resolvers: Vec<SocketAddr>,
+    /// What each record leads to.
+    pub leads: Leads,
 }
 
-/// A name that only a person can move.
+/// Names that only a person can move.
 pub struct Manual {
     entry: Entry,
     servers: Vec<Server>,
+    resolvers: Vec<Server>,
     clock: Arc<dyn Clock>,
 }
 
@@ -41,30 +45,69 @@ impl Manual {
     /// # Errors
     /// See [`SettingsError`].
     pub fn new(settings: Settings, clock: Arc<dyn Clock>) -> Result<Self, SettingsError> {
-        let entry = entry(settings.site, &settings.record, settings.addresses)?;
-        Ok(Self { entry, servers: servers(&settings.servers)?, clock })
+        let entry = entry(settings.site, &settings.records, &settings.leads)?;
+        Ok(Self { entry, servers: servers(&settings.servers)?, resolvers: resolvers(&settings.resolvers)?, clock })
     }
 
     /// Without a primary there is no serial to compare: that every server gives the new address with authority is the proof.
     async fn look_now(&self) -> TrafficLook {
-        let values = join_all(self.servers.iter().map(|server| server.value(&self.entry.record, self.entry.kind))).await;
-        let readings = values.into_iter().map(|value| Reading { serial: None, value });
-        let answers =
-            self.servers.iter().zip(readings).map(|(server, reading)| self.entry.answer(server.address, &reading, None));
-        TrafficLook::new(self.clock.now(), answers.collect())
+        let asked = self.servers.iter().map(|server| async { (server.address, server.values(&self.entry.sets).await) });
+        let (told, resolvers) = join(join_all(asked), read_resolvers(&self.entry, &self.resolvers)).await;
+        let answers = told.into_iter().flat_map(|(server, values)| {
+            let reading = Reading { serial: None, values };
+            self.entry.answers(server, &reading, None)
+        });
+        TrafficLook { resolvers, ..TrafficLook::new(self.clock.now(), answers.collect()) }
     }
 
     fn instructions(&self, from: NodeId, to: NodeId) -> Vec<String> {
-        let (record, kind) = (self.entry.shown(), self.entry.kind);
-        let (old, new) = (self.entry.addresses[from], self.entry.addresses[to]);
-        let mut lines = vec![
-            format!("Change the {kind} record of `{record}` from {old} (node `{from}`) to {new} (node `{to}`)."),
-            format!("{new} must then be its only {kind} value; keep the record's TTL."),
-            format!("If the record does not hold exactly {old} now, change nothing and put the run on hold."),
-            format!("The run goes on by itself once each of these servers answers {new} with authority:"),
-        ];
+        let mut lines: Vec<String> = self
+            .entry
+            .sets
+            .iter()
+            .map(|moved| {
+                let (old, new) = (text(&moved.values[from]), text(&moved.values[to]));
+                format!(
+                    "Change the {} record of `{}` from {old} (node `{from}`) to {new} (node `{to}`).",
+                    moved.kind,
+                    moved.shown()
+                )
+            })
+            .collect();
+        let several =
+            if lines.len() > 1 { "Make all of these changes at once, as one change if the server allows it. " } else { "" };
+        lines.push(format!("{several}The new value must then be the only one of its record; keep the record's TTL."));
+        lines.push(format!(
+            "If it is not exactly {} that stands there now, change nothing and put the run on hold.",
+            self.entry.values_of(from)
+        ));
+        lines.push(format!(
+            "The run goes on by itself once each of these servers answers {} with authority:",
+            self.entry.values_of(to)
+        ));
         lines.extend(self.servers.iter().map(|server| format!("  {}", server.address)));
         lines
+    }
+
+    /// What a person does so that answers are remembered shorter or longer.
+    fn ttl_instructions(&self, change: &TtlChange) -> Vec<String> {
+        let lines = self.entry.sets.iter().filter_map(|moved| {
+            let ttl = change.names.get(&moved.shown())?;
+            Some(format!("Set the TTL of the {} record of `{}` to {ttl} s; leave its value as it is.", moved.kind, moved.shown()))
+        });
+        let mut lines: Vec<String> = lines.collect();
+        lines.push("The run goes on by itself once each of these servers answers with that TTL and authority:".to_owned());
+        lines.extend(self.servers.iter().map(|server| format!("  {}", server.address)));
+        lines
+    }
+
+    /// True if every server tells these TTLs already.
+    async fn has_ttl(&self, change: &TtlChange) -> bool {
+        let look = self.look_now().await;
+        let wanted = |name: &str| change.names.get(name).copied();
+        look.answers
+            .iter()
+            .all(|answer| answer.target.is_some() && wanted(&answer.name).is_none_or(|ttl| answer.ttl == Some(ttl)))
     }
 }
 
@@ -90,6 +133,17 @@ impl Traffic for Manual {
     /// None: always `ByOperator`.
     fn switch<'a>(&'a self, _intent: &'a Intent, from: NodeId, to: NodeId) -> BoxFuture<'a, ActAnswer> {
         Box::pin(async move { ActAnswer::ByOperator { instructions: self.instructions(from, to) } })
+    }
+
+    /// # Effect
+    /// None: `ByOperator`, or accepted where every server tells the wanted times already.
+    fn set_ttl<'a>(&'a self, _intent: &'a Intent, change: &'a TtlChange) -> BoxFuture<'a, ActAnswer> {
+        Box::pin(async move {
+            if self.has_ttl(change).await {
+                return ActAnswer::accepted();
+            }
+            ActAnswer::ByOperator { instructions: self.ttl_instructions(change) }
+        })
     }
 
     fn prove_access(&self) -> BoxFuture<'_, Access> {

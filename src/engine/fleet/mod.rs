@@ -25,6 +25,7 @@ use crate::domain::plan::Plan;
 use crate::domain::procedure::Procedure;
 use crate::domain::run::Run;
 use crate::domain::site::Site;
+use crate::domain::ttl;
 use crate::domain::waiver;
 use crate::domain::world::World;
 use crate::ports::{Notifier, StoreError};
@@ -364,7 +365,7 @@ impl api::Fleet for Fleet {
         Box::pin(self.look_at_traffic(site))
     }
 
-    fn try_traffic<'a>(&'a self, site: &'a str, ttl: u32, actor: &'a str) -> BoxFuture<'a, Result<TrafficTried, Problem>> {
+    fn try_traffic<'a>(&'a self, site: &'a str, ttl: Option<u32>, actor: &'a str) -> BoxFuture<'a, Result<TrafficTried, Problem>> {
         Box::pin(self.ask_traffic(site, ttl, actor))
     }
 
@@ -382,7 +383,8 @@ impl api::Fleet for Fleet {
                 booking::must_be_known(&self.people, responsible)?;
             }
             let times = draft.plan.times(self.around.clock.now());
-            let flags = booking::flags(&draft.plan, &self.site(&request.site)?.site.calendar);
+            let mut flags = booking::flags(&draft.plan, &self.site(&request.site)?.site.calendar);
+            flags.extend(ttl::flags(&draft.plan, &world.traffic, self.around.clock.now()));
             let Draft { plan, refusals } = draft;
             Ok(PlanPreview { site: request.site, plan, times, refusals, flags, movable: world.has_traffic })
         })

@@ -1,5 +1,6 @@
 //! `traffic look` and `traffic test`: of a site, with or without a run.
 
+use crate::domain::site::Site;
 use crate::domain::world::World;
 use crate::engine::api::Problem;
 use crate::engine::site::SiteEntry;
@@ -13,7 +14,7 @@ impl Fleet {
         Ok(traffic::found(&entry.site, self.look_once(entry).await))
     }
 
-    pub(super) async fn ask_traffic(&self, site: &str, ttl: u32, actor: &str) -> Result<TrafficTried, Problem> {
+    pub(super) async fn ask_traffic(&self, site: &str, ttl: Option<u32>, actor: &str) -> Result<TrafficTried, Problem> {
         self.may_speak(actor, "traffic test")?;
         let entry = self.with_traffic(site)?;
         if let Some(open) = self.open_run(site) {
@@ -21,7 +22,7 @@ impl Fleet {
         }
         tracing::info!(site, "traffic is tested for {actor}: updates that alter nothing are sent");
         let entries = entry.ports.try_access().await;
-        Ok(traffic::tried(&entry.site, self.look_once(entry).await, entries, ttl))
+        Ok(traffic::tried(&entry.site, self.look_once(entry).await, entries, ttl.unwrap_or_else(|| usual_ttl(&entry.site))))
     }
 
     fn with_traffic(&self, site: &str) -> Result<&SiteEntry, Problem> {
@@ -35,4 +36,9 @@ impl Fleet {
         entry.ports.readers().look().await.into_world(&mut world, self.around.clock.now());
         world
     }
+}
+
+/// What a run of the site lowers TTLs to.
+fn usual_ttl(site: &Site) -> u32 {
+    u32::try_from(site.policy.switch_ttl.as_secs()).unwrap_or(u32::MAX)
 }

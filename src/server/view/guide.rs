@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::domain::action::Kind;
 use crate::domain::event::WaitingOn;
 use crate::domain::gate::Gate;
 use crate::domain::run::{Phase, Run};
@@ -129,11 +130,22 @@ fn waiting(run: &Run, step: &str, on: WaitingOn, until: Option<Timestamp>) -> Ex
             "appliance",
             "the run looks again and goes on by itself".to_owned(),
         ),
-        WaitingOn::Traffic => (
-            format!("{step} awaits every server to answer with the new node"),
-            "appliance",
-            "the run looks again and goes on by itself".to_owned(),
+        WaitingOn::Traffic if run.act.is_none() && until.is_some() => (
+            format!("{step} waits until caches have forgotten the TTL from before `lower_ttl`"),
+            "time",
+            format!("the run goes on by itself{at}"),
         ),
+        WaitingOn::Traffic => {
+            let what = match run.step().map(|step| step.kind) {
+                Some(Kind::SwitchTraffic) => "with the new node",
+                _ => "with the TTL that was asked for",
+            };
+            (
+                format!("{step} awaits every server to answer {what}"),
+                "appliance",
+                "the run looks again and goes on by itself".to_owned(),
+            )
+        }
         WaitingOn::Retry => {
             (format!("the last attempt at {step} did not arrive"), "daemon", format!("the run tries again by itself{at}"))
         }

@@ -5,6 +5,7 @@
 
 mod adopt;
 mod by_hand;
+mod cached;
 mod gate;
 mod guide;
 mod ledger;
@@ -27,6 +28,7 @@ use crate::domain::site::Site;
 
 pub use adopt::{Adoption, Listing};
 pub use by_hand::ByHand;
+pub use cached::MayBeCached;
 pub use gate::{AnswerView, GateState, People, WaiverView};
 pub use guide::{Doubt, Guide};
 pub use ledger::{Ledger, Line as LedgerLine, Word as LedgerWord};

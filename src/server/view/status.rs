@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::action::Kind;
+use crate::domain::cached;
 use crate::domain::event::{Counts, Notice, Outcome, WaitingOn};
 use crate::domain::gate::Gate;
 use crate::domain::ids::{NodeId, PerNode, RunId};
@@ -19,7 +20,9 @@ use crate::domain::watch::soak;
 use crate::domain::world::World;
 use crate::engine::api::Snapshot;
 
-use super::{AgreementView, GateState, Guide, LeftView, NotDriven, ReverseView, StepTime, StopHere, WaiverView};
+use super::{
+    AgreementView, GateState, Guide, LeftView, MayBeCached, NotDriven, ReverseView, StepTime, StopHere, WaiverView,
+};
 
 /// How many lines the ledger has, and how many of them wait to be acknowledged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -111,6 +114,10 @@ pub struct Status {
     /// Names of the users that this status mentions, as the daemon's file has them now.
     #[serde(default)]
     pub people: BTreeMap<String, String>,
+    /// Readings that the act under way waits for and that may be kept answers, from before it; only in the status of one run,
+    /// empty in lists.
+    #[serde(default)]
+    pub may_be_cached: Vec<MayBeCached>,
     /// Why it stands there and what may be done; only in the status of one run, `null` in lists.
     pub guide: Option<Guide>,
     /// If it stops here, from what is observed; only in the status of one run that is not finished, else `null`.
@@ -270,6 +277,7 @@ impl Status {
             guide: Some(Guide::of(&snapshot.run, &snapshot.world)),
             way: StopHere::of_run(snapshot),
             times: StepTime::of(&snapshot.run),
+            may_be_cached: cached::of(&snapshot.run, &snapshot.world).into_iter().map(MayBeCached::from).collect(),
             ..Self::brief(snapshot, now)
         }
     }
@@ -334,6 +342,7 @@ impl Status {
             gate_state: None,
             waivers: run.waivers.iter().map(WaiverView::from).collect(),
             people: BTreeMap::new(),
+            may_be_cached: Vec::new(),
             guide: None,
             way: None,
         }

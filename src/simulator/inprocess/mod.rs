@@ -21,7 +21,7 @@ use super::faults::Fault;
 use super::world::{World, lock};
 pub use appliance::SimAppliance;
 pub use clock::VirtualClock;
-pub use traffic::SimTraffic;
+pub use traffic::{SimTraffic, Zone};
 
 /// The answer of a `slow` act comes this much later.
 pub const SLOW: SignedDuration = SignedDuration::from_mins(5);
@@ -83,11 +83,19 @@ pub struct SimSite {
     pub options: InProcessOptions,
     /// The keys of the intents that were asked.
     asked: Arc<Mutex<BTreeSet<String>>>,
+    zone: Arc<Mutex<Zone>>,
 }
 
 impl SimSite {
     pub fn new(world: World, clock: Arc<dyn Clock>, options: InProcessOptions) -> Self {
-        Self { world: Arc::new(Mutex::new(world)), clock, calls: Arc::default(), options, asked: Arc::default() }
+        Self {
+            world: Arc::new(Mutex::new(world)),
+            clock,
+            calls: Arc::default(),
+            options,
+            asked: Arc::default(),
+            zone: Arc::default(),
+        }
     }
 
     pub fn appliance(&self, node: NodeId) -> SimAppliance {
@@ -96,6 +104,16 @@ impl SimSite {
 
     pub fn traffic(&self) -> SimTraffic {
         SimTraffic::new(self.clone())
+    }
+
+    /// Another view of the service's name, with TTLs of its own.
+    pub fn view(&self, zone: Arc<Mutex<Zone>>) -> SimTraffic {
+        SimTraffic::view(self.clone(), zone)
+    }
+
+    /// The zone in which the service's name stands, for tests that change it by hand.
+    pub fn zone(&self) -> MutexGuard<'_, Zone> {
+        self.zone.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The world, brought up to now.

@@ -17,6 +17,7 @@ use super::form::Form;
 use super::listen::{Answer, Answerer, Call, json, text, typed};
 use super::reporting;
 use super::tokens::{self, Moment};
+use super::v2;
 use super::xml::{self, Api, Member, Rep};
 use crate::domain::ids::NodeId;
 use crate::simulator::faults::Fault;
@@ -27,7 +28,7 @@ use crate::simulator::world::{Facts, Refusal, SwapRole, World};
 const TOO_MANY: SignedDuration = SignedDuration::from_secs(5);
 /// A health answer may be this old, run time.
 const HEALTH_AGE: SignedDuration = SignedDuration::from_secs(60);
-type Response = hyper::Response<http_body_util::Full<bytes::Bytes>>;
+pub(super) type Response = hyper::Response<http_body_util::Full<bytes::Bytes>>;
 
 const XML: &str = "text/xml; charset=UTF-8";
 const NO_SESSIONS: &str = "No sessions found for the given search criteria.";
@@ -58,10 +59,10 @@ impl Answerer for NodeDoor {
 }
 
 /// One call at one box, with the world held still.
-struct Room<'a> {
-    shared: &'a Shared,
-    world: &'a mut World,
-    node: NodeId,
+pub(super) struct Room<'a> {
+    pub(super) shared: &'a Shared,
+    pub(super) world: &'a mut World,
+    pub(super) node: NodeId,
 }
 
 impl Room<'_> {
@@ -88,18 +89,19 @@ impl Room<'_> {
         }
     }
 
-    fn moment(&self) -> Moment {
+    pub(super) fn moment(&self) -> Moment {
         let node = self.world.node(self.node);
         Moment { now: self.world.now(), boots: node.boots, overwritten: node.account_overwritten }
     }
 
     fn route(&mut self, call: &Call) -> Answer {
         let read = call.method == Method::GET || call.method == Method::POST;
-        let answer = match call.path.as_str() {
+        let answer = match self.known_path(&call.path).unwrap_or_default() {
             "/oauth2/token" if call.method == Method::POST => self.token(call),
             "/check_health" if call.method == Method::GET => return self.probe(),
             "/" if call.method == Method::GET => self.site_page(),
-            "/api/command" | "/api/backup" | "/api/reporting" if read => return self.api(call),
+            path @ ("/api/command" | "/api/backup" | "/api/reporting") if read => return self.api(path, call),
+            path if path.starts_with(v2::BASE) && self.generation().has_v2() => return self.v2(call),
             path if path.starts_with(configuration::BASE) => self.configuration(call),
             "/oauth2/token" | "/check_health" | "/" | "/api/command" | "/api/backup" | "/api/reporting" => {
                 text(StatusCode::METHOD_NOT_ALLOWED, "method not allowed")
@@ -109,7 +111,7 @@ impl Room<'_> {
         Some(answer)
     }
 
-    fn token(&mut self, call: &Call) -> hyper::Response<http_body_util::Full<bytes::Bytes>> {
+    fn token(&mut self, call: &Call) -> Response {
         let form = Form::read("", &call.body);
         if form.value("grant_type") != Some("client_credentials") {
             return json(StatusCode::BAD_REQUEST, &serde_json::json!({"error": "unsupported_grant_type"}));
@@ -132,14 +134,14 @@ impl Room<'_> {
 
     /// The probe without credentials.
     fn probe(&mut self) -> Answer {
-        let facts = self.health("probe")?;
+        let facts = self.health("probe", false)?;
         Some(match facts.healthy {
             true => text(StatusCode::OK, "1"),
             false => text(StatusCode::INTERNAL_SERVER_ERROR, "0"),
         })
     }
 
-    fn site_page(&self) -> hyper::Response<http_body_util::Full<bytes::Bytes>> {
+    fn site_page(&self) -> Response {
         if !self.world.takes_clients(self.node) {
             return text(StatusCode::SERVICE_UNAVAILABLE, "This site is not available here.");
         }
@@ -149,26 +151,19 @@ impl Room<'_> {
         typed(StatusCode::OK, "text/html; charset=UTF-8", page)
     }
 
-    fn configuration(&self, call: &Call) -> Response {
+    fn configuration(&mut self, call: &Call) -> Response {
         match self.denied(call) {
             Some(denied) => denied,
             None => configuration::answer(&self.world.node(self.node).settings, call, self.world.now()),
         }
     }
 
-    fn denied(&self, call: &Call) -> Option<Response> {
-        let accepted = self.shared.tokens(self.node).accepts(call.authorization.as_deref(), self.moment()).is_some();
-        let body = serde_json::json!({"error": "access_denied", "message": "The resource owner or server denied the request."});
-        (!accepted).then(|| json(StatusCode::UNAUTHORIZED, &body))
-    }
-
-    fn api(&mut self, call: &Call) -> Answer {
+    fn api(&mut self, path: &str, call: &Call) -> Answer {
         if let Some(denied) = self.denied(call) {
             return Some(denied);
         }
-        let body_is_form = call.content_type.starts_with("application/x-www-form-urlencoded");
-        let form = Form::read(&call.query, if body_is_form { &call.body } else { &[] });
-        match call.path.as_str() {
+        let form = Form::of(call);
+        match path {
             "/api/backup" => {
                 let body = files::backup(self.world, self.node);
                 Some(typed(StatusCode::OK, "application/octet-stream", body))
@@ -178,8 +173,9 @@ impl Room<'_> {
         }
     }
 
-    fn health(&mut self, door: &'static str) -> Option<Facts> {
-        let cached = self.world.faults.active(Fault::HealthCached, self.node);
+    /// What a door tells; it may be up to a minute old where that door or the whole box keeps its answers.
+    pub(super) fn health(&mut self, door: &'static str, keeps: bool) -> Option<Facts> {
+        let cached = keeps || self.world.faults.active(Fault::HealthCached, self.node);
         let age = if cached { HEALTH_AGE } else { SignedDuration::ZERO };
         self.world.facts_at(self.node, door, age)
     }
@@ -201,7 +197,7 @@ impl Room<'_> {
     }
 
     fn check_health(&mut self) -> Answer {
-        let facts = self.health("check_health")?;
+        let facts = self.health("check_health", false)?;
         let status = if facts.healthy { StatusCode::OK } else { StatusCode::INTERNAL_SERVER_ERROR };
         Some(typed(status, XML, xml::health(&facts, &self.shared.hosts[self.node])))
     }

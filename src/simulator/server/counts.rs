@@ -7,6 +7,7 @@ use hyper::Method;
 
 use super::form::Form;
 use super::listen::Call;
+use super::v2;
 
 /// The commands of the vendor's interface that change nothing.
 const READING: [&str; 5] = ["check_health", "get_api_info", "get_appliances", "get_logged_in_reps", "get_connected_client_list"];
@@ -26,15 +27,16 @@ impl Counts {
 }
 
 fn kind(call: &Call) -> &'static str {
-    match call.path.as_str() {
+    match call.path.strip_suffix(".ns").unwrap_or(&call.path) {
         "/oauth2/token" => "token",
         "/" | "/check_health" if call.method == Method::GET => "page",
         "/api/reporting" => "report",
         "/api/backup" => "backup",
         "/api/command" => {
-            let form = Form::read(&call.query, &call.body);
+            let form = Form::of(call);
             if READING.contains(&form.value("action").unwrap_or_default()) { "read" } else { "write" }
         }
+        path if path.starts_with(v2::BASE) && [Method::GET, Method::HEAD].contains(&call.method) => "read",
         _ => "write",
     }
 }

@@ -2,6 +2,8 @@
 
 use url::form_urlencoded;
 
+use super::listen::Call;
+
 /// More parameters than any call has are not read.
 const MOST: usize = 64;
 
@@ -15,6 +17,12 @@ impl Form {
     pub fn read(query: &str, body: &[u8]) -> Self {
         let pairs = form_urlencoded::parse(query.as_bytes()).chain(form_urlencoded::parse(body));
         Self { pairs: pairs.take(MOST).map(|(name, value)| (name.into_owned(), value.into_owned())).collect() }
+    }
+
+    /// The parameters of a call; a body that is no form has none.
+    pub fn of(call: &Call) -> Self {
+        let is_form = call.content_type.starts_with("application/x-www-form-urlencoded");
+        Self::read(&call.query, if is_form { &call.body } else { &[] })
     }
 
     /// The first value of this name.

@@ -3,17 +3,20 @@
 //! Both nodes listen on one common port at addresses of their own and carry the same certificate. Everything is bound to
 //! loopback only. The world moves in run time: a task waits for its next event, and each call first brings it up to now.
 
+mod access;
 mod appliance;
 mod certificate;
 mod configuration;
 mod control;
 mod counts;
 mod form;
+pub mod generation;
 mod listen;
 mod rates;
 mod reporting;
 mod serve;
 mod tokens;
+mod v2;
 mod xml;
 
 use std::collections::BTreeMap;
@@ -32,10 +35,12 @@ use crate::domain::ids::{NodeId, PerNode};
 use crate::domain::version::Version;
 use crate::ports::Clock;
 
+use self::access::OldUser;
 use self::appliance::NodeDoor;
 use self::certificate::Certificate;
 use self::control::ControlDoor;
 use self::counts::Counts;
+use self::generation::{Generation, Login};
 use self::rates::Rates;
 pub use self::rates::{Busiest, Limits as RateLimits};
 use self::tokens::{Account, Tokens};
@@ -62,6 +67,7 @@ pub struct SimulatorOptions {
     pub control: SocketAddr,
     /// The name that users and clients use.
     pub service: String,
+    /// Of the API account; releases before 16.1 take it as a user's name, and its secret as the password.
     pub client_id: String,
     pub client_secret: SecretString,
     /// A second API account at both nodes, by client id and secret.
@@ -126,6 +132,7 @@ pub(super) struct Shared {
     counts: Counts,
     rates: Mutex<Rates>,
     limits: RateLimits,
+    old_user: OldUser,
 }
 
 impl Shared {
@@ -302,6 +309,7 @@ fn share(options: &SimulatorOptions, hosts: PerNode<String>) -> Shared {
         counts: Counts::default(),
         rates: Mutex::default(),
         limits: options.rates,
+        old_user: old_user(options),
     }
 }
 
@@ -309,6 +317,12 @@ fn accounts(options: &SimulatorOptions) -> Vec<Account> {
     let first = Account { client_id: options.client_id.clone(), secret: options.client_secret.clone() };
     let second = options.second_client.clone().map(|(client_id, secret)| Account { client_id, secret });
     std::iter::once(first).chain(second).collect()
+}
+
+/// One account for both logins: the client id is the user's name, the secret its password.
+fn old_user(options: &SimulatorOptions) -> OldUser {
+    let was_used = Generation::of(&options.world.from.version).login() == Login::Password;
+    OldUser { name: options.client_id.clone(), password: options.client_secret.clone(), was_used }
 }
 
 async fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {

@@ -1,37 +1,23 @@
 //! The documents of the vendor's command and reporting interface, as text.
 //!
 //! # Source
-//! `spec/beyondtrust.md` sections 2 and 4: element names, attributes and fixed texts. Before 10.6 there is no namespace
-//! (BG-52); which of the two later ones belongs to which version is not published, the border at 20.1 is the simulator's choice.
+//! `spec/beyondtrust.md` sections 2 and 4: element names, attributes and fixed texts. The namespace is the generation's (BG-52).
 
 use std::fmt::Write as _;
 
 use jiff::Timestamp;
 use quick_xml::escape::escape;
 
+pub use super::generation::Api;
+use super::generation::Generation;
 use crate::domain::site::Role;
 use crate::domain::version::Version;
 use crate::simulator::files::SessionFile;
-use crate::simulator::world::{Facts, major_minor, merges_sessions, version_text};
-
-/// The two interfaces with a namespace of their own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Api {
-    Command,
-    Reporting,
-}
+use crate::simulator::world::{Facts, version_text};
 
 /// The attribute that names the namespace, with a leading blank; empty before 10.6.
 pub fn namespace(version: &Version, api: Api) -> String {
-    let api = match api {
-        Api::Command => "command",
-        Api::Reporting => "reporting",
-    };
-    match () {
-        () if !merges_sessions(version) => String::new(),
-        () if major_minor(version) < (20, 1) => format!(r#" xmlns="http://www.bomgar.com/namespaces/API/{api}""#),
-        () => format!(r#" xmlns="https://www.beyondtrust.com/namespaces/API/{api}""#),
-    }
+    Generation::of(version).namespace(api).map(|name| format!(r#" xmlns="{name}""#)).unwrap_or_default()
 }
 
 /// A whole document with this root.

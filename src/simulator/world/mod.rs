@@ -30,6 +30,7 @@ pub use settings::{SettingChanged, Settings, Stored};
 use sync::SyncJob;
 use truth::Diary;
 pub use truth::{Gap, Happened, NodeTruth, RecordTruth, SessionsTruth, Truth};
+pub use users::LoggedIn;
 use users::User;
 
 /// How a world begins.

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use hickory_proto::op::{Query, ResponseCode};
-use hickory_proto::rr::rdata::{NS, SOA};
+use hickory_proto::rr::rdata::{CNAME, NS, SOA};
 use hickory_proto::rr::{DNSClass, Name, RData, Record, RecordType};
 
-use super::{ZoneError, ZoneOptions, ZoneRecord, parse_name};
+use super::{ZoneAlias, ZoneError, ZoneOptions, ZoneRecord, parse_name};
 
 /// All RRsets but the SOA, which is made from the serial.
 pub(super) type Sets = BTreeMap<(Name, RecordType), RrSet>;
@@ -45,18 +45,36 @@ impl Data {
         let server = format!("ns1.{origin}");
         let updatable = options.updatable.iter().map(|name| parse_name(name)).collect::<Result<_, _>>()?;
         let mut data = Self { server: parse_name(&server)?, origin, serial: options.serial, updatable, sets: Sets::new() };
-        let ns = RrSet { ttl: ZONE_TTL, values: vec![RData::NS(NS(data.server.clone()))] };
-        data.sets.insert((data.origin.clone(), RecordType::NS), ns);
-        data.insert(&ZoneRecord { name: server, address, ttl: ZONE_TTL })?;
+        data.name_server(&server, address)?;
+        options.secondaries.iter().enumerate().try_for_each(|(at, address)| {
+            let name = format!("ns{}.{}", at + 2, data.origin);
+            data.name_server(&name, *address)
+        })?;
         options.records.iter().try_for_each(|record| data.insert(record))?;
+        options.aliases.iter().try_for_each(|alias| data.alias(alias))?;
         Ok(data)
+    }
+
+    fn name_server(&mut self, name: &str, address: IpAddr) -> Result<(), ZoneError> {
+        let ns = RData::NS(NS(parse_name(name)?));
+        add_value(&mut self.sets, (self.origin.clone(), RecordType::NS), ZONE_TTL, ns);
+        self.insert(&ZoneRecord { name: name.to_owned(), address, ttl: ZONE_TTL })
+    }
+
+    fn alias(&mut self, alias: &ZoneAlias) -> Result<(), ZoneError> {
+        let (name, target) = (parse_name(&alias.name)?, parse_name(&alias.target)?);
+        self.inside(&name, &alias.name)?;
+        add_value(&mut self.sets, (name, RecordType::CNAME), alias.ttl, RData::CNAME(CNAME(target)));
+        Ok(())
     }
 
     pub fn serial(&self) -> u32 {
         self.serial
     }
 
+    /// The addresses of a name, or of the name in this zone that it is an alias of.
     pub fn addresses_of(&self, name: &Name) -> Vec<IpAddr> {
+        let name = self.alias_of(name).unwrap_or(name);
         let of = |kind| self.sets.get(&(name.clone(), kind)).map(|set| set.values.clone()).unwrap_or_default();
         [of(RecordType::A), of(RecordType::AAAA)].concat().iter().filter_map(RData::ip_addr).collect()
     }
@@ -88,11 +106,17 @@ impl Data {
         }
     }
 
-    /// Whether an update may change this RRset: addresses only, at the names that were named.
+    /// What a name is an alias of.
+    pub fn alias_of(&self, name: &Name) -> Option<&Name> {
+        let set = self.sets.get(&(name.clone(), RecordType::CNAME))?;
+        set.values.iter().find_map(|value| if let RData::CNAME(target) = value { Some(&target.0) } else { None })
+    }
+
+    /// Whether an update may change this RRset: addresses and aliases only, at the names that were named.
     pub fn may_update(&self, name: &Name, kind: RecordType) -> bool {
-        let address = matches!(kind, RecordType::A | RecordType::AAAA | RecordType::ANY);
+        let leads = matches!(kind, RecordType::A | RecordType::AAAA | RecordType::CNAME | RecordType::ANY);
         let named = if self.updatable.is_empty() { *name != self.origin } else { self.updatable.contains(name) };
-        address && named
+        leads && named
     }
 
     /// Whether anything stands at this name.
@@ -109,10 +133,18 @@ impl Data {
         if refused || !self.origin.zone_of(query.name()) {
             return Answer { code: ResponseCode::Refused, authoritative: false, answers: Vec::new(), authorities: Vec::new() };
         }
-        let answers = self.records(query.name(), query.query_type());
+        let answers = self.answers(query.name(), query.query_type());
         let authorities = if answers.is_empty() { vec![self.soa()] } else { Vec::new() };
         let code = if answers.is_empty() && !self.exists(query.name()) { ResponseCode::NXDomain } else { ResponseCode::NoError };
         Answer { code, authoritative: true, answers, authorities }
+    }
+
+    /// The records of a name; for an alias the alias, and what it leads to as far as that lies in this zone.
+    fn answers(&self, name: &Name, kind: RecordType) -> Vec<Record> {
+        match self.alias_of(name).filter(|_| !matches!(kind, RecordType::CNAME | RecordType::ANY)) {
+            Some(target) => [self.records(name, RecordType::CNAME), self.records(target, kind)].concat(),
+            None => self.records(name, kind),
+        }
     }
 
     fn records(&self, name: &Name, kind: RecordType) -> Vec<Record> {
@@ -142,12 +174,29 @@ impl Data {
 
     fn place(&self, record: &ZoneRecord) -> Result<((Name, RecordType), RData), ZoneError> {
         let name = parse_name(&record.name)?;
-        if !self.origin.zone_of(&name) {
-            return Err(ZoneError::OutOfZone { name: record.name.clone(), origin: self.origin.to_string() });
-        }
+        self.inside(&name, &record.name)?;
         let value = RData::from(record.address);
         Ok(((name, value.record_type()), value))
     }
+
+    fn inside(&self, name: &Name, text: &str) -> Result<(), ZoneError> {
+        if self.origin.zone_of(name) {
+            return Ok(());
+        }
+        Err(ZoneError::OutOfZone { name: text.to_owned(), origin: self.origin.to_string() })
+    }
+}
+
+/// Adds one value as an update does: an alias takes the place of another one, and neither joins the other kind (RFC 2136 section 3.4.2.2).
+pub(super) fn update_value(sets: &mut Sets, key: (Name, RecordType), ttl: u32, value: RData) {
+    let alias = key.1 == RecordType::CNAME;
+    if sets.keys().any(|(owner, kind)| *owner == key.0 && (*kind == RecordType::CNAME) != alias) {
+        return;
+    }
+    if alias && sets.get(&key).is_some_and(|set| !set.values.contains(&value)) {
+        sets.remove(&key);
+    }
+    add_value(sets, key, ttl, value);
 }
 
 /// Adds one value; a value already there only takes the TTL, which is one for the whole set (RFC 2181 section 5.2).

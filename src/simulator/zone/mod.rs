@@ -1,4 +1,4 @@
-//! One small authoritative zone, served over UDP and TCP: A, AAAA, SOA and NS, and RFC 2136 updates under one TSIG key.
+//! One small authoritative zone, served over UDP and TCP: A, AAAA, CNAME, SOA and NS, and RFC 2136 updates under one TSIG key.
 //!
 //! The zone lives in memory and is the truth that tests and the demo compare with: [`ZoneHandle::addresses_of`] says what
 //! stands there without asking over the wire. Imports: nothing of ours.
@@ -32,7 +32,10 @@ pub struct ZoneOptions {
     pub origin: String,
     pub serial: u32,
     pub records: Vec<ZoneRecord>,
-    /// The names whose addresses an update may change; empty: every name but the zone's own.
+    pub aliases: Vec<ZoneAlias>,
+    /// Where the zone's NS records say that it is served too: as `ns2`, `ns3` and so on. Nothing is sent there.
+    pub secondaries: Vec<IpAddr>,
+    /// The names whose addresses or alias an update may change; empty: every name but the zone's own.
     pub updatable: Vec<String>,
     pub key: ZoneKey,
 }
@@ -42,6 +45,14 @@ pub struct ZoneOptions {
 pub struct ZoneRecord {
     pub name: String,
     pub address: IpAddr,
+    pub ttl: u32,
+}
+
+/// One name that stands for another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ZoneAlias {
+    pub name: String,
+    pub target: String,
     pub ttl: u32,
 }
 
@@ -63,6 +74,8 @@ impl ZoneOptions {
             origin: origin.to_owned(),
             serial: 1,
             records: Vec::new(),
+            aliases: Vec::new(),
+            secondaries: Vec::new(),
             updatable: Vec::new(),
             key,
         }

@@ -3,7 +3,7 @@
 use hickory_proto::op::{Message, ResponseCode};
 use hickory_proto::rr::{DNSClass, Name, RData, Record, RecordType};
 
-use super::data::{Data, Sets, add_value};
+use super::data::{Data, Sets, add_value, update_value};
 
 /// Checks and applies an authenticated update.
 ///
@@ -94,7 +94,7 @@ fn check_place(data: &Data, record: &Record) -> Result<(), ResponseCode> {
 /// Section 3.4.2, for a change that was found well formed.
 fn change(sets: &mut Sets, record: &Record) {
     match record.dns_class {
-        DNSClass::IN => add_value(sets, key(record), record.ttl, record.data.clone()),
+        DNSClass::IN => update_value(sets, key(record), record.ttl, record.data.clone()),
         DNSClass::NONE => {
             if let Some(set) = sets.get_mut(&key(record)) {
                 set.values.retain(|value| *value != record.data);

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use changeover::domain::ids::NodeId;
-use changeover::drivers::appliance::beyondtrust::{Accounts, BeyondTrust, Credentials, Limits, Peer, Settings, Share};
+use changeover::drivers::appliance::beyondtrust::{Accounts, BeyondTrust, Credentials, Editions, Limits, Peer, Settings, Share};
 use changeover::drivers::tls::TlsTrust;
 use changeover::ports::{Clock, Intent};
 use futures_util::future::BoxFuture;
@@ -47,6 +47,7 @@ fn settings(server: &FakeBox) -> Settings {
         address: server.address.ip(),
         service: SERVICE.to_owned(),
         identity: A.to_owned(),
+        editions: Editions::Auto,
         credentials: Credentials::client("changeover-id", "s3cret-of-the-account".into()),
         second: None,
         accounts: Arc::new(Accounts::new(Share::default(), Arc::new(TestClock { limits_pass: false }))),

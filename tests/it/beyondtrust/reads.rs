@@ -24,8 +24,9 @@ async fn a_reading_has_every_fact_and_one_connection_a_call() {
     assert!(read.as_of.is_none() && read.may_be_old >= SignedDuration::from_secs(60));
 
     let asked = server.asked();
-    assert_eq!(asked.len(), 5, "{asked:?}");
-    assert_eq!(server.connections(), 5);
+    // A token, the health twice, users, info, whether there is a JSON edition, the site page.
+    assert_eq!(asked.len(), 7, "{asked:?}");
+    assert_eq!(server.connections(), 7);
     assert!(asked.iter().all(|asked| asked.head.contains("connection: close")));
     assert_eq!(asked[0].body, "grant_type=client_credentials");
     assert!(asked[0].head.contains("authorization: Basic "), "{}", asked[0].head);

@@ -1,4 +1,4 @@
-//! One name server with somebody else at work on it: ours or BIND's.
+//! One name server with somebody else at work on it: ours, BIND's, Knot's or PowerDNS's.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -6,24 +6,31 @@ use std::time::{Duration, Instant};
 
 use changeover::domain::ids::{NodeId, PerNode, RunId};
 use changeover::domain::site::TrafficLook;
-use changeover::drivers::traffic::rfc2136::{Rfc2136, Settings};
-use changeover::ports::{ActAnswer, Clock, Intent, Traffic};
-use changeover::simulator::zone::{Zone, ZoneHandle, ZoneKey, ZoneOptions};
+use changeover::drivers::traffic::rfc2136::{Leads, Rfc2136, Settings};
+use changeover::ports::{Access, ActAnswer, Clock, Intent, Traffic, TtlChange, TtlWay};
+use changeover::simulator::zone::{Zone, ZoneAlias, ZoneHandle, ZoneKey, ZoneOptions};
 use futures_util::future::BoxFuture;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::named::{self, KEY, SECRET};
+use crate::name_servers::{self, KEY, Options, SECRET};
+use crate::{knot, named, powerdns};
 
 pub const ZONE: &str = "example.com";
 pub const RECORD: &str = "support.example.com";
 /// A name beside it that the key may not change.
 pub const OTHER: &str = "other.example.com";
+/// A second name, which moves with the first.
+pub const WWW: &str = "www.example.com";
+/// An alias of a node's own name.
+pub const DESK: &str = "desk.example.com";
 pub const TTL: u32 = 123;
 
 /// A server for [`ZONE`], in which [`RECORD`] leads to node `a`.
 pub enum Lab {
     Ours { primary: Box<ZoneHandle>, secondary: Box<ZoneHandle> },
     Bind(Box<named::Pair>),
+    Knot(Box<knot::Pair>),
+    Powerdns(Box<powerdns::Primary>),
 }
 
 pub fn ip(text: &str) -> IpAddr {
@@ -38,16 +45,41 @@ pub fn six() -> PerNode<IpAddr> {
     PerNode { a: ip("2001:db8::10"), b: ip("2001:db8::20") }
 }
 
+/// Where records lead that hold one address of these.
+pub fn addresses(addresses: PerNode<IpAddr>) -> Leads {
+    Leads::Addresses(addresses.map(|address| vec![address]))
+}
+
+/// Both families at once.
+pub fn both_families() -> Leads {
+    Leads::Addresses(PerNode { a: vec![four().a, six().a], b: vec![four().b, six().b] })
+}
+
+/// The nodes' own names.
+pub fn own_names() -> Leads {
+    Leads::Names(PerNode { a: "a.example.com".into(), b: "b.example.com".into() })
+}
+
 pub fn records() -> Vec<(&'static str, IpAddr, u32)> {
-    vec![(RECORD, four().a, TTL), (RECORD, six().a, TTL), (OTHER, four().a, TTL)]
+    let nodes = [("a.example.com", four().a, TTL), ("b.example.com", four().b, TTL)];
+    let names =
+        [(RECORD, four().a, TTL), (RECORD, six().a, TTL), (OTHER, four().a, TTL), (WWW, four().a, TTL), (WWW, six().a, 50)];
+    names.into_iter().chain(nodes).collect()
+}
+
+fn options(secondary_follows: bool) -> Options {
+    let aliases = vec![(DESK, "a.example.com", TTL)];
+    Options { zone: ZONE, records: records(), aliases, updatable: vec![RECORD, WWW, DESK], secondary_follows }
 }
 
 pub fn zone_options(serial: u32) -> ZoneOptions {
     let key = ZoneKey { name: KEY.into(), algorithm: "hmac-sha256".into(), secret: SECRET.to_owned().into() };
-    let mut options = ZoneOptions { serial, updatable: vec![RECORD.into()], ..ZoneOptions::new(ZONE, key) };
+    let updatable = [RECORD, WWW, DESK].map(str::to_owned).to_vec();
+    let mut options = ZoneOptions { serial, updatable, ..ZoneOptions::new(ZONE, key) };
     for (name, address, ttl) in records() {
         options = options.with(name, address, ttl);
     }
+    options.aliases = vec![ZoneAlias { name: DESK.into(), target: "a.example.com".into(), ttl: TTL }];
     options
 }
 
@@ -60,63 +92,81 @@ impl Lab {
 
     /// BIND, primary and secondary.
     pub fn bind(secondary_follows: bool) -> Self {
-        let options = named::Options { zone: ZONE, records: records(), updatable: RECORD, secondary_follows };
-        Self::Bind(Box::new(named::Pair::start(&options)))
+        Self::Bind(Box::new(named::Pair::start(&options(secondary_follows))))
+    }
+
+    /// Knot DNS, primary and secondary.
+    pub fn knot() -> Self {
+        Self::Knot(Box::new(knot::Pair::start(&options(true))))
+    }
+
+    /// PowerDNS, a primary.
+    pub fn powerdns() -> Self {
+        Self::Powerdns(Box::new(powerdns::Primary::start(&options(true))))
     }
 
     pub fn primary(&self) -> SocketAddr {
         match self {
             Self::Ours { primary, .. } => primary.address,
             Self::Bind(pair) => pair.primary,
+            Self::Knot(pair) => pair.primary,
+            Self::Powerdns(server) => server.address,
         }
     }
 
+    /// The second server; PowerDNS is alone.
     pub fn secondary(&self) -> SocketAddr {
         match self {
             Self::Ours { secondary, .. } => secondary.address,
             Self::Bind(pair) => pair.secondary,
+            Self::Knot(pair) => pair.secondary,
+            Self::Powerdns(server) => server.address,
         }
     }
 
     /// The servers that follow a change of the primary.
     pub fn followers(&self) -> Vec<SocketAddr> {
         match self {
-            Self::Ours { primary, .. } => vec![primary.address],
-            Self::Bind(pair) => vec![pair.primary, pair.secondary],
+            Self::Ours { .. } | Self::Powerdns(_) => vec![self.primary()],
+            Self::Bind(_) | Self::Knot(_) => vec![self.primary(), self.secondary()],
         }
     }
 
     pub fn serial(&self) -> u32 {
-        match self {
-            Self::Ours { primary, .. } => primary.serial(),
-            Self::Bind(pair) => pair.serial(),
-        }
+        name_servers::soa_serial(self.primary(), ZONE).expect("the primary's SOA")
     }
 
     /// Somebody else makes these the only values of their family at a name.
     pub fn set(&self, name: &str, addresses: &[IpAddr], ttl: u32) {
-        match self {
-            Self::Ours { primary, .. } => {
-                primary.set(name, addresses[0], ttl).unwrap();
-                addresses[1..].iter().for_each(|address| primary.add(name, *address, ttl).unwrap());
-            }
-            Self::Bind(pair) => {
-                let kind = if addresses[0].is_ipv4() { "A" } else { "AAAA" };
-                let add = |address: &IpAddr| format!("\nupdate add {name} {ttl} {kind} {address}");
-                let adds: String = addresses.iter().map(add).collect();
-                pair.change(&format!("update delete {name} {kind}{adds}"));
-            }
+        if let Self::Ours { primary, .. } = self {
+            primary.set(name, addresses[0], ttl).unwrap();
+            return addresses[1..].iter().for_each(|address| primary.add(name, *address, ttl).unwrap());
         }
+        let kind = if addresses[0].is_ipv4() { "A" } else { "AAAA" };
+        let add = |address: &IpAddr| format!("\nupdate add {name} {ttl} {kind} {address}");
+        let adds: String = addresses.iter().map(add).collect();
+        self.change(&format!("update delete {name} {kind}{adds}"));
+    }
+
+    /// Somebody else changes the zone of a real server.
+    pub fn change(&self, lines: &str) {
+        name_servers::change(self.primary(), ZONE, lines);
     }
 
     /// What the primary holds, read with `dig`: the addresses of that family and the TTL.
     pub fn holds(&self, name: &str, six: bool) -> (Vec<IpAddr>, Option<u32>) {
-        let kind = if six { "AAAA" } else { "A" };
-        let said = named::dig(self.primary(), &["+noall", "+answer", "+norecurse", name, kind]);
-        let rows: Vec<Vec<&str>> = said.lines().map(|line| line.split_whitespace().collect()).collect();
-        let mut addresses: Vec<IpAddr> = rows.iter().filter_map(|row| row.get(4)?.parse().ok()).collect();
+        let (values, ttl) = self.says(name, if six { "AAAA" } else { "A" });
+        let mut addresses: Vec<IpAddr> = values.iter().filter_map(|value| value.parse().ok()).collect();
         addresses.sort_unstable();
-        (addresses, rows.first().and_then(|row| row.get(1)?.parse().ok()))
+        (addresses, ttl)
+    }
+
+    /// What the primary holds, read with `dig`: the values of that type and the TTL.
+    pub fn says(&self, name: &str, kind: &str) -> (Vec<String>, Option<u32>) {
+        let said = name_servers::dig(self.primary(), &["+noall", "+answer", "+norecurse", name, kind]);
+        let rows: Vec<Vec<&str>> = said.lines().map(|line| line.split_whitespace().collect()).collect();
+        let values = rows.iter().filter_map(|row| Some((*row.get(4)?).to_owned())).collect();
+        (values, rows.first().and_then(|row| row.get(1)?.parse().ok()))
     }
 
     /// The settings of a driver for [`RECORD`].
@@ -125,9 +175,10 @@ impl Lab {
             site: "support".into(),
             primary: self.primary(),
             servers: self.followers(),
+            resolvers: Vec::new(),
             zone: ZONE.into(),
-            record: RECORD.into(),
-            addresses: four(),
+            records: vec![RECORD.into()],
+            leads: addresses(four()),
             ttl: 60,
             tsig_name: KEY.into(),
             tsig_algorithm: "hmac-sha256".into(),
@@ -170,6 +221,22 @@ pub async fn settled(traffic: &dyn Traffic, node: NodeId) -> TrafficLook {
         }
         assert!(Instant::now() < deadline, "not all servers name `{node}`; the last look: {look:?}");
         tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// Sets TTLs by name.
+pub async fn set_ttl(traffic: &dyn Traffic, names: &[(&str, u32)]) -> ActAnswer {
+    let names = names.iter().map(|(name, ttl)| ((*name).to_owned(), *ttl)).collect();
+    traffic.set_ttl(&intent(), &TtlChange { way: TtlWay::Lower, names }).await
+}
+
+/// The kind of what was found out about access, and its text.
+pub async fn access(traffic: &dyn Traffic) -> (&'static str, String) {
+    match traffic.prove_access().await {
+        Access::Proven { how } => ("proven", how),
+        Access::Refused { message } => ("refused", message),
+        Access::Unknown { message } => ("unknown", message),
+        Access::Untold { why } => ("untold", why),
     }
 }
 

@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::time::timeout;
 
-use crate::named::{KEY, SECRET, dig, nsupdate};
+use crate::name_servers::{KEY, SECRET, dig, nsupdate};
 
 use super::lab::{OTHER, RECORD, TTL, ZONE, four, ip, six, zone_options};
 

@@ -88,6 +88,9 @@ fn under_way(kind: Kind) -> &'static str {
         Kind::Quiesce => "the node may take some clients still, or none",
         Kind::Reopen => "the node may take clients already, or none yet",
         Kind::SwitchTraffic => "some servers may answer with the old node, some with the new: ask every one of them",
+        Kind::LowerTtl | Kind::RestoreTtl => {
+            "some servers may give out the old TTL, some the new; where the name leads is untouched"
+        }
         Kind::EstablishFailover => {
             "the link may be there, and the first sync running: the data of the other node are being overwritten; count on failover only after that sync was good"
         }

@@ -35,7 +35,7 @@ async fn a_half_done_switch_is_named_with_both_continuations() {
     assert!(matches!(snapshot.run.phase, Phase::InDoubt { .. }), "a person decides\n{}", stage.story(&id));
     let partly = agreement::partly(&snapshot.world.traffic).expect("partly switched");
     assert_eq!((partly.at.a.len(), partly.at.b.len()), (1, 1), "{partly:?}");
-    assert!(stage.alert_says("in_doubt", "partly switched to node `b`: moved: simulated support.example.com; not moved: the view from outside: the key may not change this view"));
+    assert!(stage.alert_says("in_doubt", "partly changed: done: simulated support.example.com; not done: the view from outside: the key may not change this view"));
     let status = Status::full(&snapshot, stage.fleet.now());
     let guide = status.guide.unwrap();
     let if_not = guide.doubt.unwrap().if_not;

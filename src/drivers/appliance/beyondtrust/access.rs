@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use super::accounts::{Accounts, Use};
 use super::budget::{Budget, Need};
 use super::client::CallError;
-use super::credentials::Credentials;
+use super::credentials::{Credentials, Login};
 use super::token::Token;
 use crate::ports::Clock;
 
@@ -122,7 +122,12 @@ impl Access {
             return Ok(Some(newer));
         }
         let old = state.fetched_at.is_none_or(|at| self.clock.now().duration_since(at) > FRESH);
-        if (state.served || old) && !(need == Need::Bulk && state.futile_until.is_some_and(|until| self.clock.now() < until)) {
+        // A password doesn't grow old: the same one once more would only be a second failed login.
+        if token.user.is_some() {
+            self.sets.get(token.set).into_iter().for_each(|set| Use::add(&set.counts.failed_logins));
+        } else if (state.served || old)
+            && !(need == Need::Bulk && state.futile_until.is_some_and(|until| self.clock.now() < until))
+        {
             return self.renew(&mut state, &fetch).await.map(Some);
         }
         if need == Need::Bulk {
@@ -267,8 +272,10 @@ impl Access {
         state.token = None;
         state.served = false;
         let of = &self.sets[set];
-        self.turn(set, Need::Reading).await?;
-        Use::add(&of.counts.token_requests);
+        if of.credentials.login == Login::Token {
+            self.turn(set, Need::Reading).await?;
+            Use::add(&of.counts.token_requests);
+        }
         state.fetched += 1;
         state.fetched_at = Some(self.clock.now());
         let token = fetch(of.credentials.clone()).await.inspect_err(|error| {

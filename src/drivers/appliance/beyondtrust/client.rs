@@ -16,9 +16,9 @@ use url::Url;
 
 use super::access::Access;
 use super::budget::Need;
-use super::credentials::Account;
-use super::credentials::Credentials;
+use super::credentials::{Account, Credentials, Login};
 use super::health::{AnswerError, shown};
+use super::old_login;
 use super::token::Token;
 use super::xml::Node;
 
@@ -154,8 +154,24 @@ impl Api {
     /// A command's XML with the token that has just served for another call: were it refused, the account would lack a
     /// right, and new tokens would only push out those of others (30 for an account).
     pub async fn command_again(&self, action: &str) -> Result<Vec<u8>, CallError> {
+        self.with_present_token(|token| self.command_with(token, action)).await
+    }
+
+    /// Makes a short reading call, with a renewed token or with the node's second credentials, if need be.
+    pub async fn reading<T, F>(&self, call: impl Fn(Token) -> F) -> Result<T, CallError>
+    where
+        F: Future<Output = Result<T, CallError>>,
+    {
+        self.with_access(Need::Reading, call).await
+    }
+
+    /// Makes a reading call with the token that has just served; see [`Api::command_again`].
+    pub async fn with_present_token<T, F>(&self, call: impl Fn(Token) -> F) -> Result<T, CallError>
+    where
+        F: Future<Output = Result<T, CallError>>,
+    {
         let token = self.token().await?;
-        let answer = self.in_turn(&token, Need::Reading, &|token| self.command_with(token, action)).await;
+        let answer = self.in_turn(&token, Need::Reading, &call).await;
         if answer.is_ok() {
             self.access.served(&token, Need::Reading).await;
         }
@@ -220,11 +236,31 @@ impl Api {
 
     /// As [`Api::send`], with one header more.
     pub async fn send_as(&self, token: &Token, call: &Call<'_>, header: (HeaderName, &str)) -> Result<Response, CallError> {
-        let url = self.url(call.path)?;
-        let request = self.http.request(call.method.clone(), url).header(AUTHORIZATION, token.header()?);
-        let response = request.header(header.0, header.1).query(&call.query).send().await.map_err(lost)?;
+        let response = match &token.user {
+            Some(user) => self.send_with_password(user, call, header).await?,
+            None => {
+                let request = self.http.request(call.method.clone(), self.url(call.path)?).header(AUTHORIZATION, token.header()?);
+                request.header(header.0, header.1).query(&call.query).send().await.map_err(lost)?
+            }
+        };
         self.access.note(token.set, response.status(), response.headers());
         Ok(response)
+    }
+
+    async fn send_with_password(
+        &self,
+        user: &Account,
+        call: &Call<'_>,
+        header: (HeaderName, &str),
+    ) -> Result<Response, CallError> {
+        let [old, later] = old_login::paths(call, user)?;
+        let send = |path: String| async move {
+            old_login::request(&self.http, self.url(&path)?, call, user, &header).send().await.map_err(lost)
+        };
+        match send.clone()(old).await? {
+            response if response.status() == StatusCode::NOT_FOUND => send(later).await,
+            response => Ok(response),
+        }
     }
 
     /// The token to use; a new one if there is none, or if it is near its end.
@@ -233,7 +269,11 @@ impl Api {
     }
 
     /// Asks for a token, once: a refusal is a failed login, and the box counts those.
-    async fn new_token(&self, Credentials { client: Account { name, secret } }: Credentials) -> Result<Token, CallError> {
+    async fn new_token(&self, Credentials { client, login }: Credentials) -> Result<Token, CallError> {
+        if login == Login::Password {
+            return Ok(Token::of_user(client));
+        }
+        let Account { name, secret } = client;
         let read = async {
             let url = self.url("/oauth2/token")?;
             let request = self.http.post(url).basic_auth(&name, Some(secret.expose_secret()));

@@ -5,8 +5,18 @@ use secrecy::SecretString;
 /// One set of credentials of one box.
 #[derive(Clone, Debug)]
 pub struct Credentials {
-    /// The API account: its client id and secret.
+    /// The API account: its client id and secret; or, by `login`, a user's name and password.
     pub client: Account,
+    pub login: Login,
+}
+
+/// How a box is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Login {
+    /// By a token for an API account.
+    Token,
+    /// By name and password in each call: releases before 16.1.
+    Password,
 }
 
 /// A name and its secret.
@@ -20,6 +30,11 @@ pub struct Account {
 impl Credentials {
     /// A set with an API account.
     pub fn client(id: impl Into<String>, secret: SecretString) -> Self {
-        Self { client: Account { name: id.into(), secret } }
+        Self { client: Account { name: id.into(), secret }, login: Login::Token }
+    }
+
+    /// A user of a release before 16.1.
+    pub fn user(name: impl Into<String>, password: SecretString) -> Self {
+        Self { client: Account { name: name.into(), secret: password }, login: Login::Password }
     }
 }

@@ -16,7 +16,9 @@ use super::Settings;
 use super::access::Access;
 use super::client::{Api, CallError, within};
 use super::health;
-use super::reader::{Reading, Reads};
+use super::edition::Editions;
+use super::reader::{Reading, Reads, offered};
+use super::v2::{self, Page};
 use crate::ports::Clock;
 
 /// Every look waits for it: an address that a firewall keeps from this machine must not cost it the whole limit of a call.
@@ -54,8 +56,11 @@ impl Front {
         if !self.api.access.is_open().await {
             return Err(CallError::Denied("the node itself refuses access".to_owned()));
         }
-        let document = self.door(at)?.first(Reading::Health).await?;
-        let found = health::health(&document)?.identity;
+        let door = self.door(at)?;
+        let found = match self.settings.editions {
+            Editions::V2 => v2::health(&offered(door.page(Page::Health).await?)?)?.identity,
+            Editions::Auto | Editions::Xml => health::health(&door.first(Reading::Health).await?)?.identity,
+        };
         // Written as the site file has it, so that identities compare as texts.
         let known = [&self.settings.identity, &self.settings.peer.identity];
         Ok(known.into_iter().find(|known| known.eq_ignore_ascii_case(&found)).unwrap_or(&found).clone())

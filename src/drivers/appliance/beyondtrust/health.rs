@@ -1,4 +1,5 @@
-//! What the command API's reading calls say: health, logged-in users, the box's clock.
+//! What the command API's reading calls say in the XML edition: health, logged-in users, the box's clock. The JSON edition's
+//! are in [`super::v2`]; what both say is the same here.
 //!
 //! Elements that we don't know are skipped; absent, empty and `null` are the same. Sync facts come from the primary only
 //! (documented for the v2 edition), so their absence says nothing.
@@ -16,17 +17,19 @@ use crate::domain::version::Version;
 const MAX_BUILD: usize = 200;
 
 /// More shared addresses than a box has interfaces for.
-const MAX_SHARED: usize = 64;
+pub const MAX_SHARED: usize = 64;
 
 /// An answer that can't be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AnswerError {
     #[error(transparent)]
     Xml(#[from] XmlError),
+    #[error("it is no JSON ({0})")]
+    Json(String),
     /// The box answered an `<error>`; its text.
     #[error("the box answered the error `{0}`")]
     Error(String),
-    #[error("expected a `<{expected}>` answer, found `{found}`")]
+    #[error("expected a `{expected}` answer, found `{found}`")]
     Unexpected { expected: &'static str, found: String },
 }
 
@@ -121,7 +124,7 @@ fn at_work(user: &Node) -> AtWork {
 pub fn clock(document: &[u8]) -> Result<Timestamp, AnswerError> {
     let root = no_error(document)?;
     let text = root.text_of("timestamp").unwrap_or("");
-    unix_seconds(text).ok_or_else(|| AnswerError::Unexpected { expected: "timestamp", found: shown(text) })
+    moment(text).ok_or_else(|| AnswerError::Unexpected { expected: "timestamp", found: shown(text) })
 }
 
 /// The root of an answer that is no error and has the expected name.
@@ -139,16 +142,24 @@ fn no_error(document: &[u8]) -> Result<Node, AnswerError> {
 }
 
 fn identity(root: &Node) -> Result<String, AnswerError> {
-    let id = root.child("appliance").and_then(|appliance| appliance.attribute("id")).unwrap_or("").trim();
+    guid(root.child("appliance").and_then(|appliance| appliance.attribute("id")).unwrap_or(""))
+}
+
+/// A GUID as boxes write it, 32 hex digits.
+pub fn guid(text: &str) -> Result<String, AnswerError> {
+    let id = text.trim();
     if id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return Ok(id.to_owned());
     }
     Err(AnswerError::Unexpected { expected: "appliance id", found: shown(id) })
 }
 
-/// Splits `19.1.8 (37380-…)`: the build is what stands in the parentheses.
 fn version(root: &Node) -> Result<(Version, Option<String>), AnswerError> {
-    let text = root.text_of("version").unwrap_or("");
+    version_of(root.text_of("version").unwrap_or(""))
+}
+
+/// Splits `19.1.8 (37380-…)`: the build is what stands in the parentheses.
+pub fn version_of(text: &str) -> Result<(Version, Option<String>), AnswerError> {
     let (number, rest) = text.split_once(['(', ' ']).map_or((text, ""), |(number, _)| (number, &text[number.len()..]));
     let unexpected = |_| AnswerError::Unexpected { expected: "version", found: shown(text) };
     let version = number.parse::<Version>().map_err(unexpected)?;
@@ -157,7 +168,12 @@ fn version(root: &Node) -> Result<(Version, Option<String>), AnswerError> {
 }
 
 fn role(root: &Node) -> Result<Role, AnswerError> {
-    match root.text_of("failover_role").unwrap_or("") {
+    role_of(root.text_of("failover_role").unwrap_or(""))
+}
+
+/// The vendor's word for a role.
+pub fn role_of(word: &str) -> Result<Role, AnswerError> {
+    match word {
         "none" => Ok(Role::Standalone),
         "primary" => Ok(Role::Primary),
         "backup" => Ok(Role::Standby),
@@ -168,13 +184,18 @@ fn role(root: &Node) -> Result<Role, AnswerError> {
 /// The time in `ts` goes before the text, whose form varies with the release.
 fn last_sync(root: &Node) -> Option<SyncFact> {
     let time = root.child("last_data_sync_time")?;
-    let at = time.attribute("ts").and_then(unix_seconds).or_else(|| iso_time(time.text()?))?;
+    let at = time.attribute("ts").and_then(unix_seconds).or_else(|| moment(time.text()?))?;
     Some(SyncFact { at, ok: None, status: root.text_of("last_data_sync_status").map(shown) })
 }
 
 /// Zero is no time: it stands for "never".
 fn unix_seconds(text: &str) -> Option<Timestamp> {
     text.trim().parse::<i64>().ok().filter(|seconds| *seconds > 0).and_then(|seconds| Timestamp::from_second(seconds).ok())
+}
+
+/// A time in any of the forms seen: unix seconds, or a text with an offset.
+pub fn moment(text: &str) -> Option<Timestamp> {
+    unix_seconds(text).or_else(|| iso_time(text.trim()))
 }
 
 /// Reads `2019-10-07T00:32:50.877+0000`, and the same with `+00:00` or `Z`.

@@ -2,7 +2,8 @@
 //!
 //! What the vendor's interfaces can do is done over them: reading (command API), backup, extraction (reporting API). The rest
 //! has no interface: the answer to such an act is [`ActAnswer::ByOperator`] with exact instructions, and its effect is then
-//! seen in the readings. The XML edition is used throughout, because it exists on both boxes also when only one is updated.
+//! seen in the readings. The XML edition is the base, because it exists on both boxes also when only one is updated; where a
+//! box has the JSON edition too, both are asked and must agree.
 //! Each answer is tied to its box by the GUID in it; before an act over an interface without one, it is read anew.
 //! Imports: ports and domain only.
 
@@ -15,15 +16,18 @@ mod client;
 mod configuration;
 mod credentials;
 mod download;
+mod edition;
 mod front;
 mod health;
 mod instructions;
+mod old_login;
 mod probe;
 mod reader;
 mod reporting;
 mod sessions;
 mod terminate;
 mod token;
+mod v2;
 mod xml;
 
 #[cfg(test)]
@@ -40,6 +44,7 @@ use url::Url;
 use self::access::Access;
 use self::client::{Api, CallError};
 use self::front::Front;
+use self::health::Health;
 use self::probe::Probe;
 use self::reader::{BoxReader, Reads};
 use crate::domain::console;
@@ -53,9 +58,10 @@ pub use self::accounts::Accounts;
 pub use self::budget::Share;
 pub use self::client::Limits;
 pub use self::credentials::{Account, Credentials};
+pub use self::edition::Editions;
 
 /// The vendor documents that an answer may be this old when asked for more than once a minute (for the v2 edition; assumed
-/// for the XML edition too).
+/// for the XML edition too). Where both are asked either may be, so a reading is never taken for younger.
 const CACHE_TIME: SignedDuration = SignedDuration::from_secs(60);
 
 /// For a list of all settings, some hundred short calls.
@@ -74,6 +80,8 @@ pub struct Settings {
     pub service: String,
     /// The box's GUID, 32 hex digits.
     pub identity: String,
+    /// Which editions of the command API are asked.
+    pub editions: Editions,
     pub credentials: Credentials,
     /// Tried once where the first set is refused.
     pub second: Option<Credentials>,
@@ -178,8 +186,9 @@ impl BeyondTrust {
     }
 
     async fn end_sessions(&self) -> Result<ActAnswer, CallError> {
-        self.check_box().await?;
-        let ended = terminate::end_sessions(&self.api, self.clock.now()).await?;
+        let health = self.check_box().await?;
+        let by_v2 = self.reader.ends_sessions_by_v2(&health).await?;
+        let ended = terminate::end_sessions(&self.api, self.clock.now(), by_v2).await?;
         tracing::info!(site = %self.settings.site, node = %self.settings.node, ended, "sessions were ended");
         Ok(ActAnswer::accepted())
     }
@@ -190,11 +199,11 @@ impl BeyondTrust {
     }
 
     /// R13: neither backup nor report shows which box gave it, so the GUID is read at the same address directly before.
-    async fn check_box(&self) -> Result<(), CallError> {
-        let found = self.reader.health().await?.identity;
-        let expected = &self.settings.identity;
-        if found == *expected {
-            return Ok(());
+    async fn check_box(&self) -> Result<Health, CallError> {
+        let health = self.reader.health().await?;
+        let (found, expected) = (&health.identity, &self.settings.identity);
+        if found == expected {
+            return Ok(health);
         }
         Err(CallError::Unusable(format!("expected the box with GUID {expected}, found {found}; nothing was asked of it (R13)")))
     }

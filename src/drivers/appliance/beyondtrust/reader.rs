@@ -7,8 +7,10 @@ use jiff::{SignedDuration, Timestamp};
 use super::changes::Changes;
 use super::client::{Api, CallError};
 use super::configuration;
-use super::health::{self, Health, People};
+use super::edition::{Disagreement, Editions, Quarrel, Remembered};
+use super::health::{self, Health, People, shown};
 use super::probe::Probe;
+use super::v2::{self, Page, Told};
 use super::{CACHE_TIME, Settings};
 use crate::domain::settings::Listing;
 use crate::domain::site::Observation;
@@ -56,6 +58,16 @@ impl Reads {
     async fn again(&self, reading: Reading) -> Result<Vec<u8>, CallError> {
         self.api.command_again(reading.action()).await
     }
+
+    /// A page of the JSON edition, as [`Api::reading`].
+    pub async fn page(&self, page: Page) -> Result<Option<Told>, CallError> {
+        self.api.reading(|token| v2::get(&self.api, token, page)).await
+    }
+
+    /// The same with the token that has just served for another call.
+    async fn page_again(&self, page: Page) -> Result<Option<Told>, CallError> {
+        self.api.with_present_token(|token| v2::get(&self.api, token, page)).await
+    }
 }
 
 /// The readings of one box.
@@ -64,23 +76,30 @@ pub struct BoxReader {
     reads: Reads,
     probe: Probe,
     clock: Arc<dyn Clock>,
+    v2: Remembered,
+    quarrel: Quarrel,
     changes: Changes,
 }
 
 impl BoxReader {
     pub fn new(settings: Arc<Settings>, reads: Reads, probe: Probe, clock: Arc<dyn Clock>) -> Self {
-        Self { settings, reads, probe, clock, changes: Changes::default() }
+        let changes = Changes::default();
+        Self { settings, reads, probe, clock, v2: Remembered::default(), quarrel: Quarrel::default(), changes }
     }
 
     pub async fn read(&self) -> Result<Observation, CallError> {
         let begun = self.clock.now();
-        let health = self.health().await?;
-        if self.changes.seen(&health, begun) {
+        let first = self.health().await?;
+        if self.changes.seen(&first, begun) {
             // A sync may have overwritten the accounts, and tokens may outlive that: the next reading begins with a new one.
             self.reads.api.access.retest().await;
         }
         // Only a box whose health was read is asked further, and what fails then is absent, not the whole reading wrong.
-        let (people, clock_skew, probed) = tokio::join!(self.people(), self.clock_skew(), self.probe.ask());
+        let (people, clock_skew, probed, second) =
+            tokio::join!(self.people(), self.clock_skew(), self.probe.ask(), self.second_opinion(&first));
+        // Most of these answers carry no GUID: they are this box's only if the same box answers before and after them (R13).
+        let last = same_box(&first, self.health_again().await?)?;
+        let health = self.agreed(&first, last, second?).await?;
         let at = self.clock.now();
         Ok(Observation {
             at,
@@ -105,20 +124,124 @@ impl BoxReader {
         })
     }
 
+    /// The box's health by the edition that is asked first; with new credentials if need be.
     pub async fn health(&self) -> Result<Health, CallError> {
-        let document = self.reads.first(Reading::Health).await?;
-        let mut health = health::health(&document)?;
-        if health.identity.eq_ignore_ascii_case(&self.settings.identity) {
-            // Written as the site file has it, so that identities compare as texts.
-            health.identity.clone_from(&self.settings.identity);
+        match self.settings.editions {
+            Editions::V2 => self.json_health(self.reads.page(Page::Health).await?),
+            Editions::Auto | Editions::Xml => self.xml_health(&self.reads.first(Reading::Health).await?),
+        }
+    }
+
+    async fn health_again(&self) -> Result<Health, CallError> {
+        match self.settings.editions {
+            Editions::V2 => self.json_health(self.reads.page_again(Page::Health).await?),
+            Editions::Auto | Editions::Xml => self.xml_health(&self.reads.again(Reading::Health).await?),
+        }
+    }
+
+    fn xml_health(&self, document: &[u8]) -> Result<Health, CallError> {
+        Ok(self.known(health::health(document)?))
+    }
+
+    fn json_health(&self, told: Option<Told>) -> Result<Health, CallError> {
+        Ok(self.known(v2::health(&offered(told)?)?))
+    }
+
+    /// Writes the GUID as the site file has it, so that identities compare as texts; logs what the box complains of.
+    fn known(&self, mut health: Health) -> Health {
+        let Settings { site, node, identity, .. } = &*self.settings;
+        if health.identity.eq_ignore_ascii_case(identity) {
+            health.identity.clone_from(identity);
         }
         if let Some(message) = &health.message {
-            tracing::warn!(site = %self.settings.site, node = %self.settings.node, message = %health::shown(message), "the box reports a problem");
+            tracing::warn!(%site, %node, message = %shown(message), "the box reports a problem");
         }
-        Ok(health)
+        health
+    }
+
+    /// What the JSON edition says beside the XML edition; `None` where it is not there, not asked, or silent now.
+    async fn second_opinion(&self, first: &Health) -> Result<Option<Health>, CallError> {
+        if !self.has_v2(first).await? {
+            return Ok(None);
+        }
+        match self.reads.page_again(Page::Health).await {
+            Ok(Some(told)) => Ok(self.told("v2/health", self.json_health(Some(told)))),
+            Ok(None) => {
+                // Gone without a new version: looked for again at the next reading.
+                self.v2.forget();
+                Ok(None)
+            }
+            Err(error) => Ok(self.told("v2/health", Err(error))),
+        }
+    }
+
+    /// Whether the JSON edition is asked beside the XML edition: looked for at each version and build, by `/info`, and by
+    /// `/appliance`, in which the box itself must stand.
+    async fn has_v2(&self, health: &Health) -> Result<bool, CallError> {
+        if self.settings.editions != Editions::Auto {
+            return Ok(false);
+        }
+        if let Some(offered) = self.v2.offered(health) {
+            return Ok(offered);
+        }
+        let Some(offered) = self.look_for_v2(health).await? else { return Ok(false) };
+        let Settings { site, node, .. } = &*self.settings;
+        tracing::info!(%site, %node, version = %health.version, offered, "looked for the JSON edition of the command API");
+        self.v2.keep(health, offered);
+        Ok(offered)
+    }
+
+    /// `None` where it can't be told now.
+    async fn look_for_v2(&self, health: &Health) -> Result<Option<bool>, CallError> {
+        match self.reads.page_again(Page::Info).await {
+            Ok(Some(_)) => {}
+            Ok(None) => return Ok(Some(false)),
+            // No right to it: that a person gives it at this version is found by the next daemon.
+            Err(CallError::Denied(_)) => return Ok(Some(false)),
+            Err(error) => return Ok(self.told("v2/info", Err(error))),
+        }
+        let told = self.reads.page_again(Page::Appliances).await;
+        let members = told.and_then(|told| Ok(v2::members(&offered(told)?.body)?));
+        let Some(members) = self.told("v2/appliance", members) else { return Ok(None) };
+        if members.iter().any(|member| member.eq_ignore_ascii_case(&health.identity)) {
+            return Ok(Some(true));
+        }
+        Err(CallError::Unusable(format!(
+            "expected the box {} among the appliances that it lists by JSON v2, found {}; nothing of it is used (R13)",
+            health.identity,
+            members.join(", ")
+        )))
+    }
+
+    /// The facts of both editions, if they agree. A change between two calls is no disagreement: then one of them agrees with
+    /// the JSON edition, or both do when they are asked again.
+    async fn agreed(&self, first: &Health, last: Health, second: Option<Health>) -> Result<Health, CallError> {
+        let Some(second) = second else { return Ok(last) };
+        if Disagreement::between(&last, &second).is_none() || Disagreement::between(first, &second).is_none() {
+            self.quarrel.ended();
+            return Ok(together(last, &second));
+        }
+        let Some(second) = self.second_opinion(&last).await? else { return Ok(last) };
+        let last = same_box(first, self.health_again().await?)?;
+        match Disagreement::between(&last, &second) {
+            None => {
+                self.quarrel.ended();
+                Ok(together(last, &second))
+            }
+            Some(what) => Err(CallError::Unusable(self.quarrel.told(&what, self.clock.now(), CACHE_TIME))),
+        }
+    }
+
+    /// True if sessions are ended over the JSON edition.
+    pub async fn ends_sessions_by_v2(&self, health: &Health) -> Result<bool, CallError> {
+        Ok(self.settings.editions == Editions::V2 || self.has_v2(health).await?)
     }
 
     pub async fn people(&self) -> Option<People> {
+        if self.settings.editions == Editions::V2 {
+            let answer = self.reads.page_again(Page::Users).await;
+            return self.told("v2/user", answer.and_then(|told| Ok(v2::people(&offered(told)?.body)?)));
+        }
         let answer = self.reads.again(Reading::LoggedIn).await;
         self.told("get_logged_in_reps", answer.and_then(|document| Ok(health::people(&document)?)))
     }
@@ -130,10 +253,18 @@ impl BoxReader {
     /// The box's clock minus ours, taken at the middle of the call.
     async fn clock_skew(&self) -> Option<SignedDuration> {
         let before = self.clock.now();
-        let answer = self.reads.again(Reading::ApiInfo).await;
+        let time = self.box_time().await;
         let after = self.clock.now();
-        let time: Timestamp = self.told("get_api_info", answer.and_then(|document| Ok(health::clock(&document)?)))?;
-        Some(time.duration_since(before) - after.duration_since(before) / 2)
+        Some(time?.duration_since(before) - after.duration_since(before) / 2)
+    }
+
+    async fn box_time(&self) -> Option<Timestamp> {
+        if self.settings.editions == Editions::V2 {
+            let answer = self.reads.page_again(Page::Info).await;
+            return self.told("v2/info", answer.and_then(|told| Ok(v2::clock(&offered(told)?.body)?)));
+        }
+        let answer = self.reads.again(Reading::ApiInfo).await;
+        self.told("get_api_info", answer.and_then(|document| Ok(health::clock(&document)?)))
     }
 
     /// A secondary call's result; its failure goes to the log only.
@@ -145,4 +276,26 @@ impl BoxReader {
             })
             .ok()
     }
+}
+
+/// The last answer, if the first one was the same box's.
+fn same_box(first: &Health, last: Health) -> Result<Health, CallError> {
+    if first.identity.eq_ignore_ascii_case(&last.identity) {
+        return Ok(last);
+    }
+    Err(CallError::Unusable(format!(
+        "expected one box at this address, found GUID {} and then {} within one reading; nothing of it is used (R13)",
+        first.identity, last.identity
+    )))
+}
+
+/// What both editions say; a sync is taken from the JSON edition only where the XML edition tells none.
+fn together(xml: Health, json: &Health) -> Health {
+    Health { healthy: xml.healthy && json.healthy, last_sync: xml.last_sync.clone().or_else(|| json.last_sync.clone()), ..xml }
+}
+
+pub fn offered(told: Option<Told>) -> Result<Told, CallError> {
+    told.ok_or_else(|| {
+        CallError::Unusable("the box has no JSON edition (v2) of the command API; `api = \"auto\"` reads it by XML".to_owned())
+    })
 }

@@ -1,4 +1,5 @@
-//! Ending the sessions that are under way on one box (BG-02): `terminate_session` for each.
+//! Ending the sessions that are under way on one box (BG-02): `terminate_session` for each, or `DELETE /session/{lsid}` where
+//! the box has the JSON edition.
 
 use jiff::{SignedDuration, Timestamp};
 use reqwest::Method;
@@ -7,6 +8,7 @@ use super::client::{Api, Call, CallError, check_status, read_all, says_denied, w
 use super::health::{AnswerError, shown};
 use super::sessions::open_sessions;
 use super::token::Token;
+use super::v2;
 use super::xml::Node;
 
 /// A session that began earlier is not looked for: as in an extraction.
@@ -30,14 +32,16 @@ const MAX_LISTING: usize = 32 << 20;
 /// Vendor documentation of the command and reporting APIs. That the listing has the end of each session is only true of records
 /// seen of the product's session reports; where it has none, every session of a week is asked to end, and those that are over
 /// answer with an error.
-pub async fn end_sessions(api: &Api, now: Timestamp) -> Result<u64, CallError> {
+pub async fn end_sessions(api: &Api, now: Timestamp, by_v2: bool) -> Result<u64, CallError> {
     let from = now.checked_sub(BEGAN_WITHIN).unwrap_or(Timestamp::UNIX_EPOCH);
     let listing = api.authorised(|token| listing(api, token, from)).await?;
     let mut ended = 0;
     for lsid in open_sessions(&listing)? {
-        if api.authorised(|token| terminate(api, token, &lsid)).await? {
-            ended += 1;
-        }
+        let has_ended = match by_v2 {
+            true => api.authorised(|token| v2::end_session(api, token, &lsid)).await?,
+            false => api.authorised(|token| terminate(api, token, &lsid)).await?,
+        };
+        ended += u64::from(has_ended);
     }
     Ok(ended)
 }

@@ -11,6 +11,7 @@ use serde::Deserialize;
 use tokio::time::Instant;
 
 use super::client::CallError;
+use super::credentials::Account;
 
 /// A token is renewed this long before its end, or at half its life if that is later: a call begun with it takes at most
 /// half a minute.
@@ -29,6 +30,8 @@ pub struct Token {
     pub serial: u64,
     /// Which of the node's sets of credentials it was given to.
     pub set: usize,
+    /// There is no token: this user's name and password go with each call.
+    pub user: Option<Account>,
 }
 
 #[derive(Deserialize)]
@@ -48,9 +51,16 @@ impl Token {
             return Err(unusable("its `token_type` is not `Bearer`"));
         }
         let life = Duration::from_secs(answer.expires_in.unwrap_or(UNSTATED_LIFE).min(MAX_LIFE));
-        let token = Self { secret: answer.access_token, renew_at: Instant::now() + usable_for(life), serial: 0, set: 0 };
+        let token =
+            Self { secret: answer.access_token, renew_at: Instant::now() + usable_for(life), serial: 0, set: 0, user: None };
         token.header()?;
         Ok(token)
+    }
+
+    /// Stands for a token where name and password are given in each call.
+    pub fn of_user(user: Account) -> Self {
+        let renew_at = Instant::now() + Duration::from_secs(MAX_LIFE);
+        Self { secret: SecretString::from(""), renew_at, serial: 0, set: 0, user: Some(user) }
     }
 
     /// The `Authorization` header, marked as not to be shown.

@@ -1,8 +1,9 @@
-//! Reads one authoritative server: the record with hickory-resolver, authority and serial with hickory-net's plain client.
+//! Reads one server: values with hickory-resolver, authority and serial with hickory-net's plain client.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use hickory_net::client::Client;
 use hickory_net::runtime::TokioRuntimeProvider;
 use hickory_net::udp::UdpClientStream;
@@ -15,8 +16,9 @@ use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolveHosts,
 use tokio::time::timeout;
 
 use super::SettingsError;
+use super::judge::{Moved, shown, text};
 
-/// One authoritative server.
+/// One server.
 pub(in crate::drivers::traffic) struct Server {
     pub address: SocketAddr,
     resolver: TokioResolver,
@@ -25,8 +27,8 @@ pub(in crate::drivers::traffic) struct Server {
 /// What stands at a name, by one server's word.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::drivers::traffic) struct RrSet {
-    /// Sorted.
-    pub addresses: Vec<IpAddr>,
+    /// Sorted by their texts, each once.
+    pub values: Vec<RData>,
     pub ttl: u32,
     pub authoritative: bool,
 }
@@ -34,14 +36,33 @@ pub(in crate::drivers::traffic) struct RrSet {
 /// One reading of a server; the errors are words for `found`.
 #[derive(Clone, Debug)]
 pub(in crate::drivers::traffic) struct Reading {
-    /// The serial of an authoritative SOA; `None` where none was asked for. Read before the value, which is therefore at least as new.
+    /// The serial of an authoritative SOA; `None` where none was asked for. Read before the values, which are therefore at least as new.
     pub serial: Option<u32>,
-    pub value: Result<RrSet, String>,
+    /// One for each set that was asked for, in that order.
+    pub values: Vec<Result<RrSet, String>>,
+}
+
+/// What the start of a zone says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::drivers::traffic) struct Soa {
+    pub serial: u32,
+    /// Seconds for which a resolver may remember that something is not there.
+    pub negative_ttl: u32,
 }
 
 impl Server {
-    /// A resolver that asks this server alone and remembers nothing.
+    /// An authoritative server: asked without recursion.
     pub fn new(address: SocketAddr) -> Result<Self, SettingsError> {
+        Self::with(address, false)
+    }
+
+    /// A recursive resolver: asked to find out, or to say what it remembers.
+    pub fn recursive(address: SocketAddr) -> Result<Self, SettingsError> {
+        Self::with(address, true)
+    }
+
+    /// A client that asks this server alone and remembers nothing.
+    fn with(address: SocketAddr, recursion: bool) -> Result<Self, SettingsError> {
         let connections = [ConnectionConfig::udp(), ConnectionConfig::tcp()].map(|mut connection| {
             connection.port = address.port();
             connection
@@ -49,37 +70,45 @@ impl Server {
         let server = NameServerConfig::new(address.ip(), true, connections.to_vec());
         let config = ResolverConfig::from_parts(None, Vec::new(), vec![server]);
         let mut builder = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default());
-        *builder.options_mut() = options();
+        *builder.options_mut() = options(recursion);
         let failed = |error: NetError| SettingsError::Resolver { server: address, reason: error.to_string() };
         Ok(Self { address, resolver: builder.build().map_err(failed)? })
     }
 
-    /// Serial and value. A server without a serial is not asked for the value: it is silent, or has no such zone.
-    pub async fn read(&self, record: &Name, kind: RecordType, zone: &Name) -> Reading {
-        match self.serial(zone).await {
-            Err(error) => Reading { serial: None, value: Err(error) },
-            Ok(serial) => Reading { serial: Some(serial), value: self.value(record, kind).await },
+    /// Serial and values. A server without a serial is not asked for values: it is silent, or has no such zone.
+    pub async fn read(&self, sets: &[Moved], zone: &Name) -> Reading {
+        match self.soa(zone).await {
+            Err(error) => Reading { serial: None, values: vec![Err(error); sets.len()] },
+            Ok(soa) => Reading { serial: Some(soa.serial), values: self.values(sets).await },
         }
     }
 
-    /// The addresses of `kind` that stand at exactly this name; an alias is an error, as no update of ours could move it.
-    pub async fn value(&self, record: &Name, kind: RecordType) -> Result<RrSet, String> {
-        let lookup = timeout(READ_LIMIT, self.resolver.lookup(record.clone(), kind)).await;
-        let lookup = lookup.map_err(|_| "no answer".to_owned())?.map_err(|error| words(&error, kind))?;
-        rr_set(lookup.answers(), record, kind, lookup.message().authoritative)
+    /// What stands in each of these sets, asked for at once.
+    pub async fn values(&self, sets: &[Moved]) -> Vec<Result<RrSet, String>> {
+        join_all(sets.iter().map(|moved| self.value(&moved.name, moved.kind))).await
     }
 
-    /// The zone's serial, by an authoritative answer.
-    pub async fn serial(&self, zone: &Name) -> Result<u32, String> {
+    /// The values of `kind` that stand at exactly this name; an alias in the way is an error, as no update of ours could move it.
+    pub async fn value(&self, name: &Name, kind: RecordType) -> Result<RrSet, String> {
+        let lookup = timeout(READ_LIMIT, self.resolver.lookup(name.clone(), kind)).await;
+        let lookup = lookup.map_err(|_| "no answer".to_owned())?.map_err(|error| words(&error, kind))?;
+        rr_set(lookup.answers(), name, kind, lookup.message().authoritative)
+    }
+
+    /// The zone's start, by an authoritative answer.
+    pub async fn soa(&self, zone: &Name) -> Result<Soa, String> {
         let response =
             self.ask(Query::query(zone.clone(), RecordType::SOA)).await.map_err(|error| words(&error, RecordType::SOA))?;
-        let serial = response.answers.iter().find_map(|record| match &record.data {
-            RData::SOA(soa) if record.name == *zone => Some(soa.serial),
+        let soa = response.answers.iter().find_map(|record| match &record.data {
+            RData::SOA(soa) if record.name == *zone => {
+                // RFC 2308 section 5: the smaller of the SOA's own TTL and its last field.
+                Some(Soa { serial: soa.serial, negative_ttl: soa.minimum.min(record.ttl) })
+            }
             _ => None,
         });
-        match serial {
+        match soa {
             Some(_) if !response.authoritative => Err("not authoritative".to_owned()),
-            Some(serial) => Ok(serial),
+            Some(soa) => Ok(soa),
             None => Err(format!("no SOA record of zone {zone} ({})", rcode(response.response_code))),
         }
     }
@@ -104,11 +133,11 @@ impl Server {
     }
 }
 
-fn options() -> ResolverOpts {
+fn options(recursion: bool) -> ResolverOpts {
     let mut options = ResolverOpts::default();
     options.cache_size = 0;
     options.use_hosts_file = ResolveHosts::Never;
-    options.recursion_desired = false;
+    options.recursion_desired = recursion;
     options.attempts = ATTEMPTS;
     options.timeout = TRY_LIMIT;
     // Aliases are to be seen, and a TTL above the default limit of a day is to be read as it stands.
@@ -119,16 +148,18 @@ fn options() -> ResolverOpts {
 
 fn rr_set(answers: &[Record], name: &Name, kind: RecordType, authoritative: bool) -> Result<RrSet, String> {
     let alias = answers.iter().find_map(|record| match &record.data {
-        RData::CNAME(target) if record.name == *name => Some(format!("an alias of {}", target.0)),
+        RData::CNAME(target) if record.name == *name && kind != RecordType::CNAME => {
+            Some(format!("an alias of {}", shown(&target.0)))
+        }
         _ => None,
     });
     let own: Vec<_> = answers.iter().filter(|record| record.name == *name && record.record_type() == kind).collect();
-    let mut addresses: Vec<_> = own.iter().filter_map(|record| record.data.ip_addr()).collect();
-    addresses.sort_unstable();
-    addresses.dedup();
+    let mut values: Vec<_> = own.iter().map(|record| record.data.clone()).collect();
+    values.sort_by_cached_key(text);
+    values.dedup();
     match (alias, own.iter().map(|record| record.ttl).min()) {
         (Some(alias), _) => Err(alias),
-        (None, Some(ttl)) => Ok(RrSet { addresses, ttl, authoritative }),
+        (None, Some(ttl)) => Ok(RrSet { values, ttl, authoritative }),
         (None, None) => Err(format!("no {kind} record")),
     }
 }
@@ -155,4 +186,4 @@ const ATTEMPTS: usize = 2;
 const TRY_LIMIT: Duration = Duration::from_secs(2);
 
 /// The whole of a resolver's reading, its own repeats and the change to TCP included.
-const READ_LIMIT: Duration = Duration::from_secs(6);
+pub(super) const READ_LIMIT: Duration = Duration::from_secs(6);

@@ -2,62 +2,155 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use hickory_proto::rr::{Name, RecordType};
+use hickory_proto::rr::{Name, RData, RecordType};
 
 use crate::domain::ids::{NodeId, PerNode};
-use crate::domain::site::TrafficAnswer;
+use crate::domain::site::{ResolverAnswer, TrafficAnswer};
 
 use super::ask::{Reading, RrSet};
 
-/// The record that is moved, and the two addresses it may hold.
+/// One RRset that is moved, and the only value that it has while a node serves.
+pub(in crate::drivers::traffic) struct Moved {
+    pub name: Name,
+    pub kind: RecordType,
+    pub values: PerNode<RData>,
+}
+
+/// Everything that one entry moves at once; at least one RRset.
 pub(in crate::drivers::traffic) struct Entry {
     pub site: String,
-    pub record: Name,
-    pub kind: RecordType,
-    pub addresses: PerNode<IpAddr>,
+    pub sets: Vec<Moved>,
+}
+
+/// Where all the RRsets of an entry stand, together.
+#[derive(Debug, PartialEq, Eq)]
+pub(in crate::drivers::traffic) enum Standing {
+    At(NodeId),
+    /// Some stand at one node and some at the other: the sentence says which.
+    Partly(String),
+    /// Some hold what belongs to neither node.
+    Neither,
+}
+
+impl Moved {
+    /// The name as people write it, without the last dot.
+    pub fn shown(&self) -> String {
+        shown(&self.name)
+    }
+
+    /// The node whose value is the only one of the set.
+    fn node_of(&self, set: &RrSet) -> Option<NodeId> {
+        NodeId::BOTH.into_iter().find(|&node| set.values == [self.values[node].clone()])
+    }
 }
 
 impl Entry {
-    pub fn new(site: String, record: Name, addresses: PerNode<IpAddr>) -> Self {
-        let kind = if addresses.a.is_ipv4() { RecordType::A } else { RecordType::AAAA };
-        Self { site, record, kind, addresses }
-    }
-
-    /// The record's name as people write it, without the last dot.
-    pub fn shown(&self) -> String {
-        self.record.to_ascii().trim_end_matches('.').to_owned()
-    }
-
-    /// The node whose address is the only one of the set.
-    pub fn node_of(&self, set: &RrSet) -> Option<NodeId> {
-        NodeId::BOTH.into_iter().find(|&node| set.addresses == [self.addresses[node]])
-    }
-
-    /// One server's answer: a target only for exactly one node's address, told with authority, not behind `floor`.
-    pub fn answer(&self, server: SocketAddr, reading: &Reading, floor: Option<u32>) -> TrafficAnswer {
-        let (target, ttl, found) = match &reading.value {
-            Err(found) => (None, None, found.clone()),
-            Ok(set) => match self.verdict(set, reading.serial, floor) {
-                Ok(node) => (node, Some(set.ttl), addresses(set)),
-                Err(trouble) => (None, Some(set.ttl), addresses(set) + &trouble),
-            },
-        };
-        TrafficAnswer { server: server.to_string(), name: self.shown(), target, ttl, found }
-    }
-
-    fn verdict(&self, set: &RrSet, serial: Option<u32>, floor: Option<u32>) -> Result<Option<NodeId>, String> {
-        match (serial, floor) {
-            _ if !set.authoritative => Err(", not authoritative".to_owned()),
-            (Some(_), None) => Err(", but the primary's serial is not known".to_owned()),
-            (Some(serial), Some(floor)) if is_behind(serial, floor) => Err(format!(", serial {serial} behind {floor}")),
-            _ => Ok(self.node_of(set)),
+    /// The names that are moved, each once.
+    pub fn names(&self) -> Vec<String> {
+        let mut names: Vec<String> = Vec::new();
+        for name in self.sets.iter().map(Moved::shown) {
+            if !names.contains(&name) {
+                names.push(name);
+            }
         }
+        names
+    }
+
+    /// The names, for messages.
+    pub fn shown(&self) -> String {
+        self.names().join(", ")
+    }
+
+    /// What an entry of one RRset need not say of each value: which one is meant.
+    pub fn label(&self, moved: &Moved) -> String {
+        if self.sets.len() == 1 { String::new() } else { format!("{} {} ", moved.shown(), moved.kind) }
+    }
+
+    /// Where they stand, by one reading of each set, in the entry's order.
+    pub fn standing(&self, present: &[RrSet]) -> Standing {
+        let nodes: Vec<Option<NodeId>> = self.sets.iter().zip(present).map(|(moved, set)| moved.node_of(set)).collect();
+        match nodes.first() {
+            Some(&Some(node)) if nodes.iter().all(|other| *other == Some(node)) => Standing::At(node),
+            _ if nodes.contains(&None) || nodes.is_empty() => Standing::Neither,
+            _ => Standing::Partly(self.held(present)),
+        }
+    }
+
+    /// What the sets hold, for a message.
+    pub fn held(&self, present: &[RrSet]) -> String {
+        let each = self.sets.iter().zip(present).map(|(moved, set)| self.label(moved) + &texts(set));
+        each.collect::<Vec<_>>().join(", ")
+    }
+
+    /// What they should hold while `node` serves, for a message.
+    pub fn values_of(&self, node: NodeId) -> String {
+        let each = self.sets.iter().map(|moved| self.label(moved) + &text(&moved.values[node]));
+        each.collect::<Vec<_>>().join(", ")
+    }
+
+    /// One server's answers, one for each set: a target only for exactly one node's value, told with authority, not behind `floor`.
+    pub fn answers(&self, server: SocketAddr, reading: &Reading, floor: Option<u32>) -> Vec<TrafficAnswer> {
+        let each = self.sets.iter().zip(&reading.values);
+        each.map(|(moved, value)| {
+            let (target, ttl, found) = match value {
+                Err(found) => (None, None, found.clone()),
+                Ok(set) => match verdict(moved, set, reading.serial, floor) {
+                    Ok(node) => (node, Some(set.ttl), texts(set)),
+                    Err(trouble) => (None, Some(set.ttl), texts(set) + &trouble),
+                },
+            };
+            let found = self.label(moved) + &found;
+            TrafficAnswer { server: server.to_string(), name: moved.shown(), target, ttl, found }
+        })
+        .collect()
+    }
+
+    /// One recursive resolver's answers; they need no authority, and their TTL is what is left of it.
+    pub fn resolver_answers(&self, server: SocketAddr, values: &[Result<RrSet, String>]) -> Vec<ResolverAnswer> {
+        let each = self.sets.iter().zip(values);
+        each.map(|(moved, value)| {
+            let (target, ttl_left, found) = match value {
+                Err(found) => (None, None, found.clone()),
+                Ok(set) => (moved.node_of(set), Some(set.ttl), texts(set)),
+            };
+            let found = self.label(moved) + &found;
+            ResolverAnswer { server: server.to_string(), name: moved.shown(), target, ttl_left, found }
+        })
+        .collect()
+    }
+
+    /// The answers of a server of which nothing can be read.
+    pub fn unread(&self, server: &str, found: &str) -> Vec<TrafficAnswer> {
+        let answer = |name| TrafficAnswer { server: server.to_owned(), name, target: None, ttl: None, found: found.to_owned() };
+        self.names().into_iter().map(answer).collect()
     }
 }
 
-/// The addresses of a set, for a message.
-pub(super) fn addresses(set: &RrSet) -> String {
-    set.addresses.iter().map(IpAddr::to_string).collect::<Vec<_>>().join(" and ")
+fn verdict(moved: &Moved, set: &RrSet, serial: Option<u32>, floor: Option<u32>) -> Result<Option<NodeId>, String> {
+    match (serial, floor) {
+        _ if !set.authoritative => Err(", not authoritative".to_owned()),
+        (Some(_), None) => Err(", but the primary's serial is not known".to_owned()),
+        (Some(serial), Some(floor)) if is_behind(serial, floor) => Err(format!(", serial {serial} behind {floor}")),
+        _ => Ok(moved.node_of(set)),
+    }
+}
+
+/// A name as people write it, without the last dot.
+pub(super) fn shown(name: &Name) -> String {
+    name.to_ascii().trim_end_matches('.').to_owned()
+}
+
+/// A value as people write it.
+pub(in crate::drivers::traffic) fn text(value: &RData) -> String {
+    match value {
+        RData::CNAME(target) => shown(&target.0),
+        other => other.ip_addr().as_ref().map(IpAddr::to_string).unwrap_or_else(|| other.to_string()),
+    }
+}
+
+/// The values of a set, for a message.
+fn texts(set: &RrSet) -> String {
+    set.values.iter().map(text).collect::<Vec<_>>().join(" and ")
 }
 
 /// Whether serial `a` comes before `b`; serials wrap around.
@@ -71,36 +164,69 @@ pub(super) fn is_behind(a: u32, b: u32) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use hickory_proto::rr::rdata::CNAME;
 
-    fn entry() -> Entry {
-        let addresses = PerNode { a: "192.0.2.10".parse().unwrap(), b: "192.0.2.20".parse().unwrap() };
-        Entry::new("support".into(), "support.example.com.".parse().unwrap(), addresses)
+    fn moved(name: &str, a: &str, b: &str) -> Moved {
+        let values = PerNode { a: value(a), b: value(b) };
+        Moved { name: name.parse().unwrap(), kind: values.a.record_type(), values }
     }
 
-    fn set(addresses: &[&str], authoritative: bool) -> Result<RrSet, String> {
-        Ok(RrSet { addresses: addresses.iter().map(|text| text.parse().unwrap()).collect(), ttl: 60, authoritative })
+    fn value(text: &str) -> RData {
+        text.parse::<IpAddr>().map_or_else(|_| RData::CNAME(CNAME(text.parse().unwrap())), RData::from)
+    }
+
+    fn entry(sets: Vec<Moved>) -> Entry {
+        Entry { site: "support".into(), sets }
+    }
+
+    fn four() -> Moved {
+        moved("support.example.com.", "192.0.2.10", "192.0.2.20")
+    }
+
+    fn set(values: &[&str], authoritative: bool) -> RrSet {
+        RrSet { values: values.iter().map(|text| value(text)).collect(), ttl: 60, authoritative }
     }
 
     #[test]
-    fn only_one_known_address_told_with_authority_and_new_enough_names_a_node() {
+    fn only_one_known_value_told_with_authority_and_new_enough_names_a_node() {
         let (a, b) = (Some(NodeId::A), Some(NodeId::B));
         let cases = [
-            (set(&["192.0.2.10"], true), Some(9), Some(9), a, "192.0.2.10"),
-            (set(&["192.0.2.20"], true), Some(10), Some(9), b, "192.0.2.20"),
-            (set(&["192.0.2.20"], true), Some(3), Some(u32::MAX), b, "192.0.2.20"),
-            (set(&["192.0.2.20"], true), None, None, b, "192.0.2.20"),
-            (set(&["192.0.2.20"], true), Some(7), Some(9), None, "192.0.2.20, serial 7 behind 9"),
-            (set(&["192.0.2.20"], true), Some(u32::MAX), Some(3), None, "192.0.2.20, serial 4294967295 behind 3"),
-            (set(&["192.0.2.20"], true), Some(7), None, None, "192.0.2.20, but the primary's serial is not known"),
-            (set(&["192.0.2.20"], false), Some(9), Some(9), None, "192.0.2.20, not authoritative"),
-            (set(&["192.0.2.99"], true), Some(9), Some(9), None, "192.0.2.99"),
-            (set(&["192.0.2.10", "192.0.2.20"], true), Some(9), Some(9), None, "192.0.2.10 and 192.0.2.20"),
-            (Err("no answer".into()), None, Some(9), None, "no answer"),
+            (Ok(set(&["192.0.2.10"], true)), Some(9), Some(9), a, "192.0.2.10"),
+            (Ok(set(&["192.0.2.20"], true)), Some(10), Some(9), b, "192.0.2.20"),
+            (Ok(set(&["192.0.2.20"], true)), Some(3), Some(u32::MAX), b, "192.0.2.20"),
+            (Ok(set(&["192.0.2.20"], true)), None, None, b, "192.0.2.20"),
+            (Ok(set(&["192.0.2.20"], true)), Some(7), Some(9), None, "192.0.2.20, serial 7 behind 9"),
+            (Ok(set(&["192.0.2.20"], true)), Some(u32::MAX), Some(3), None, "192.0.2.20, serial 4294967295 behind 3"),
+            (Ok(set(&["192.0.2.20"], true)), Some(7), None, None, "192.0.2.20, but the primary's serial is not known"),
+            (Ok(set(&["192.0.2.20"], false)), Some(9), Some(9), None, "192.0.2.20, not authoritative"),
+            (Ok(set(&["192.0.2.99"], true)), Some(9), Some(9), None, "192.0.2.99"),
+            (Ok(set(&["192.0.2.10", "192.0.2.20"], true)), Some(9), Some(9), None, "192.0.2.10 and 192.0.2.20"),
+            (Err("no answer".to_owned()), None, Some(9), None, "no answer"),
         ];
         for (value, serial, floor, target, found) in cases {
-            let reading = Reading { serial, value };
-            let answer = entry().answer("192.0.2.53:53".parse().unwrap(), &reading, floor);
+            let reading = Reading { serial, values: vec![value] };
+            let answers = entry(vec![four()]).answers("192.0.2.53:53".parse().unwrap(), &reading, floor);
+            let [answer] = answers.as_slice() else { panic!("{answers:?}") };
             assert_eq!((answer.target, answer.found.as_str()), (target, found), "{reading:?} {floor:?}");
         }
+    }
+
+    #[test]
+    fn an_entry_stands_at_a_node_only_with_every_set() {
+        let entry = entry(vec![
+            four(),
+            moved("support.example.com.", "2001:db8::10", "2001:db8::20"),
+            moved("www.example.com.", "a.example.com.", "b.example.com."),
+        ]);
+        let stands = |values: [&str; 3]| entry.standing(&values.map(|value| set(&[value], true)));
+        assert_eq!(stands(["192.0.2.10", "2001:db8::10", "a.example.com."]), Standing::At(NodeId::A));
+        assert_eq!(stands(["192.0.2.20", "2001:db8::20", "B.Example.com."]), Standing::At(NodeId::B));
+        assert_eq!(stands(["192.0.2.20", "2001:db8::99", "b.example.com."]), Standing::Neither);
+        let Standing::Partly(text) = stands(["192.0.2.20", "2001:db8::10", "b.example.com."]) else { panic!() };
+        let expected =
+            "support.example.com A 192.0.2.20, support.example.com AAAA 2001:db8::10, www.example.com CNAME b.example.com";
+        assert_eq!(text, expected);
+        assert_eq!(entry.standing(&[]), Standing::Neither);
+        assert_eq!(entry.names(), ["support.example.com", "www.example.com"]);
     }
 }

@@ -1,40 +1,47 @@
-//! Traffic driver `rfc2136`: moves one address record by a signed DNS update, and reads every authoritative server back.
+//! Traffic driver `rfc2136`: moves a service's records by one signed DNS update, and reads every authoritative server back.
 //!
-//! The one thing to know: the update carries the value it expects to replace, so the server itself does the
-//! compare-and-swap, and sending the same update twice does no harm. `ask` reads, `judge` says what a reading means,
-//! `update` makes and checks the messages of a change, `exchange` carries them, `switch` puts them together; the driver `manual` shares the reading.
+//! The one thing to know: the update carries the values it expects to replace, so the server itself does the
+//! compare-and-swap, of all records or none, and sending the same update twice does no harm. `ask` reads, `authorities` finds
+//! whom to ask, `judge` says what a reading means, `update` makes and checks the messages of a change, `exchange` carries them,
+//! `switch` puts them together, `access` tries the permission; the driver `manual` shares the reading.
 //! Imports: ports and domain only.
 
+mod access;
 pub(super) mod ask;
+mod authorities;
 mod exchange;
 pub(super) mod judge;
 mod settings;
 mod switch;
 mod update;
 
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use futures_util::future::{BoxFuture, join, join_all};
+use futures_util::future::{BoxFuture, join_all, join3};
 use hickory_proto::rr::rdata::tsig::TsigAlgorithm;
 use hickory_proto::rr::{Name, TSigner};
 use jiff::SignedDuration;
 use secrecy::{ExposeSecret, SecretBox};
 
 use crate::domain::ids::NodeId;
-use crate::domain::site::TrafficLook;
-use crate::ports::{ActAnswer, Clock, Intent, ReadError, Recall, Traffic, TrafficReader};
+use crate::domain::site::{ResolverAnswer, TrafficAnswer, TrafficLook};
+use crate::ports::{Access, ActAnswer, Clock, Intent, ReadError, Recall, Traffic, TrafficReader, TtlChange};
 
 use ask::{Reading, Server};
+use authorities::{Authorities, Found};
 use judge::{Entry, is_behind};
-pub use settings::{Settings, SettingsError};
-pub(super) use settings::{entry, servers};
+pub use settings::{Leads, Settings, SettingsError};
+pub(super) use settings::{entry, resolvers, servers};
+use switch::Goal;
 
-/// One address record of one zone.
+/// The records that one entry moves, all of one zone.
 pub struct Rfc2136 {
     entry: Entry,
     zone: Name,
     primary: Server,
-    servers: Vec<Server>,
+    authorities: Authorities,
+    resolvers: Vec<Server>,
     ttl: u32,
     key: Key,
     clock: Arc<dyn Clock>,
@@ -67,12 +74,40 @@ impl Rfc2136 {
     }
 
     async fn look_now(&self) -> TrafficLook {
-        let asked = self.servers.iter().map(|server| server.read(&self.entry.record, self.entry.kind, &self.zone));
-        let (primary, readings) = join(self.primary.serial(&self.zone), join_all(asked)).await;
-        let floor = self.floor_of(primary.ok());
-        let answer = |(server, reading): (&Server, Reading)| self.entry.answer(server.address, &reading, floor);
-        let answers = self.servers.iter().zip(readings).map(answer).collect();
-        TrafficLook::new(self.clock.now(), answers)
+        let (soa, readings, resolvers) =
+            join3(self.primary.soa(&self.zone), self.read_servers(), read_resolvers(&self.entry, &self.resolvers)).await;
+        let soa = soa.ok();
+        let floor = self.floor_of(soa.map(|soa| soa.serial));
+        let answers = readings.into_iter().flat_map(|told| self.answers(told, floor)).collect();
+        TrafficLook { resolvers, negative_ttl: soa.map(|soa| soa.negative_ttl), ..TrafficLook::new(self.clock.now(), answers) }
+    }
+
+    async fn read_servers(&self) -> Vec<Told> {
+        match &self.authorities {
+            Authorities::Listed(servers) => join_all(servers.iter().map(|server| self.read(server))).await,
+            Authorities::ByNs => match authorities::by_ns(&self.primary, &self.zone).await {
+                Err(why) => vec![Told::Nothing { server: self.primary.address.to_string(), why }],
+                Ok(found) => join_all(found.iter().map(|found| self.read_found(found))).await,
+            },
+        }
+    }
+
+    async fn read_found(&self, found: &Found) -> Told {
+        match found {
+            Found::Server(server) => self.read(server).await,
+            Found::Lost { name, why } => Told::Nothing { server: name.clone(), why: format!("its address was not found: {why}") },
+        }
+    }
+
+    async fn read(&self, server: &Server) -> Told {
+        Told::Read(server.address, server.read(&self.entry.sets, &self.zone).await)
+    }
+
+    fn answers(&self, told: Told, floor: Option<u32>) -> Vec<TrafficAnswer> {
+        match told {
+            Told::Read(server, reading) => self.entry.answers(server, &reading, floor),
+            Told::Nothing { server, why } => self.entry.unread(&server, &why),
+        }
     }
 
     /// What this look's servers must have reached: the highest serial that the primary had shown *before* this look (after a
@@ -94,9 +129,22 @@ impl Rfc2136 {
     }
 }
 
+/// What one authoritative server told.
+enum Told {
+    Read(SocketAddr, Reading),
+    Nothing { server: String, why: String },
+}
+
+/// What the recursive resolvers tell, all asked at once.
+pub(super) async fn read_resolvers(entry: &Entry, resolvers: &[Server]) -> Vec<ResolverAnswer> {
+    let asked = resolvers.iter().map(|server| async { (server.address, server.values(&entry.sets).await) });
+    join_all(asked).await.iter().flat_map(|(server, values)| entry.resolver_answers(*server, values)).collect()
+}
+
 impl TrafficReader for Rfc2136 {
     /// # Repeat
-    /// Safe; only queries are sent. Takes at most 10 s, when a server is silent.
+    /// Safe; only queries are sent. Takes at most 10 s, when a server is silent; up to 40 s where the servers are found by NS and
+    /// the primary or the system's resolver is silent too.
     ///
     /// # Errors
     /// None: a server that doesn't answer is an answer without a target.
@@ -117,11 +165,19 @@ impl TrafficReader for Rfc2136 {
 
 impl Traffic for Rfc2136 {
     fn switch<'a>(&'a self, intent: &'a Intent, from: NodeId, to: NodeId) -> BoxFuture<'a, ActAnswer> {
-        Box::pin(self.switch_now(intent, from, to))
+        Box::pin(self.change_now(intent, Goal::Lead { from, to }))
+    }
+
+    fn set_ttl<'a>(&'a self, intent: &'a Intent, change: &'a TtlChange) -> BoxFuture<'a, ActAnswer> {
+        Box::pin(self.change_now(intent, Goal::Ttl(change)))
+    }
+
+    fn prove_access(&self) -> BoxFuture<'_, Access> {
+        Box::pin(self.prove_access_now())
     }
 
     /// Always [`Recall::MayBeSent`]: nothing of an update outlives this process on our side, and as each update names the
-    /// value it replaces, a repeat changes nothing that the first one did.
+    /// values it replaces, a repeat changes nothing that the first one did.
     fn recall<'a>(&'a self, _intent: &'a Intent) -> BoxFuture<'a, Recall> {
         Box::pin(async { Recall::MayBeSent })
     }
