@@ -264,7 +264,10 @@ fn left_side(left: &LeftView) -> String {
         (_, None) => format!("drained once nobody was there for {quiet}"),
     };
     let started = left.started;
-    format!("node {}, since {}: {users}, {sessions}, begun there since then {started}{newest}{named}; {end}", left.node, left.since)
+    format!(
+        "node {}, since {}: {users}, {sessions}, begun there since then {started}{newest}{named}; {end}",
+        left.node, left.since
+    )
 }
 
 /// The change that leads traffic back.

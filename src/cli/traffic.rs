@@ -93,7 +93,14 @@ fn look_page(view: &TrafficView) -> String {
         let [a, b] = [&partly.at.a, &partly.at.b].map(|places| places.join(", "));
         format!("partly switched; to node a: {a}; to node b: {b}\n")
     });
-    format!("{}\n{}site `{}`, `{}`: {}", output::table(&rows), partly.unwrap_or_default(), view.site, view.service, view.agreement.line)
+    format!(
+        "{}\n{}site `{}`, `{}`: {}",
+        output::table(&rows),
+        partly.unwrap_or_default(),
+        view.site,
+        view.service,
+        view.agreement.line
+    )
 }
 
 fn entry_rows(entry: &EntryView) -> Vec<Vec<String>> {

@@ -35,7 +35,8 @@ fn check_shared(reader: &mut Reader, section: &Section, driver: &TrafficDriver, 
     let TrafficDriver::SharedIp { address } = driver else { return };
     let own = |node: &NodeId| nodes[*node].address.as_ref().is_some_and(|own| own.value == *address);
     if let Some(node) = NodeId::BOTH.into_iter().find(own) {
-        let message = format!("the shared address {address} is the own address of node `{node}`; give the one that both boxes have");
+        let message =
+            format!("the shared address {address} is the own address of node `{node}`; give the one that both boxes have");
         reader.problem(section.line, message);
     }
 }

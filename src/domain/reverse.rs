@@ -51,9 +51,8 @@ impl Reverse {
     /// Each change in a line.
     pub fn lines(&self) -> Vec<String> {
         let Self { from, to, addresses, .. } = self;
-        let change = |entry: &str| {
-            format!("{entry}: from node `{from}` ({}) to node `{to}` ({})", addresses[*from], addresses[*to])
-        };
+        let change =
+            |entry: &str| format!("{entry}: from node `{from}` ({}) to node `{to}` ({})", addresses[*from], addresses[*to]);
         if self.entries.is_empty() {
             return vec![change("wherever the name is kept")];
         }

@@ -201,7 +201,9 @@ fn traffic(sheet: &mut String, run: &Run, world: &World) {
     if let Some(partly) = agreement::partly(&world.traffic) {
         let to = run.step().filter(|step| step.kind == Kind::SwitchTraffic).and_then(|step| step.node).unwrap_or(run.survivor);
         let address = |node: NodeId| run.plan.nodes[node].address;
-        let lead = |node: NodeId, what: &str| format!("{what}: lead everything that leads elsewhere to node `{node}`, {}", address(node));
+        let lead = |node: NodeId, what: &str| {
+            format!("{what}: lead everything that leads elsewhere to node `{node}`, {}", address(node))
+        };
         let lines = [partly.describe(to), lead(to, "to finish it"), lead(to.other(), "or to take it back")];
         section(sheet, "Traffic is partly switched", &lines);
     }

@@ -122,7 +122,7 @@ impl Reading {
     pub fn started_after(&self, moment: Timestamp) -> (u32, Option<Timestamp>) {
         let after = self.started.iter().filter(|(at, _)| *at > moment);
         let count = after.clone().fold(0_u32, |sum, (_, more)| sum.saturating_add(*more));
-        (count, after.last().map(|(at, _)| *at))
+        (count, after.map(|(at, _)| *at).next_back())
     }
 
     /// Since when nobody was on the node, counted from `moment` or from the first reading of this process at the earliest; `None`

@@ -334,7 +334,8 @@ pub trait Fleet: Send + Sync + 'static {
     ///
     /// # Errors
     /// As [`Fleet::traffic`]; `Conflict` while a run of the site moves traffic.
-    fn try_traffic<'a>(&'a self, site: &'a str, ttl: Option<u32>, actor: &'a str) -> BoxFuture<'a, Result<TrafficTried, Problem>>;
+    fn try_traffic<'a>(&'a self, site: &'a str, ttl: Option<u32>, actor: &'a str)
+    -> BoxFuture<'a, Result<TrafficTried, Problem>>;
 
     /// The next windows of a site that are so long.
     fn windows(&self, site: &str, length: Option<SignedDuration>) -> Result<WindowsFound, Problem>;

@@ -61,7 +61,7 @@ impl SiteReaders {
 
     /// Asks which box answers where an entry leads, where the entry itself does not tell. Entries that lead to one place ask once.
     async fn identify(&self, looks: &mut [Result<TrafficLook, String>], busy: Option<Busy>) {
-        let mut asked: Vec<((NodeId, Option<IpAddr>), Option<String>)> = Vec::new();
+        let mut asked: Vec<(Place, Option<String>)> = Vec::new();
         for (entry, look) in self.traffic.iter().zip(looks) {
             let Ok(look) = look else { continue };
             let Some(node) = look.target().filter(|node| busy != Some(Busy::Node(*node))) else { continue };
@@ -84,6 +84,9 @@ impl SiteReaders {
         self.nodes.a.cache_time().max(self.nodes.b.cache_time())
     }
 }
+
+/// Where somebody is to answer: at a node's own address, or at a shared one.
+type Place = (NodeId, Option<IpAddr>);
 
 /// One entry's look, under its name.
 async fn read_entry(entry: &Arc<dyn TrafficReader>) -> Result<TrafficLook, String> {

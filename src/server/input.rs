@@ -143,7 +143,9 @@ impl TestTrafficBody {
     /// The TTL to which a record would be lowered, in seconds, where one is given.
     pub fn ttl(&self) -> Result<Option<u32>, Refused> {
         match self.ttl {
-            Some(ttl) if !(1..=MOST_TTL).contains(&ttl) => Err(Refused::bad_input(format!("`ttl` is {ttl}, expected 1 to {MOST_TTL} seconds"))),
+            Some(ttl) if !(1..=MOST_TTL).contains(&ttl) => {
+                Err(Refused::bad_input(format!("`ttl` is {ttl}, expected 1 to {MOST_TTL} seconds")))
+            }
             ttl => Ok(ttl),
         }
     }

@@ -80,7 +80,23 @@ impl Default for Setting {
         let (options, policy, calendar) = (InProcessOptions::default(), Policy::default(), Calendar::default());
         let (own, people, lab, chain, begin) = (Vec::new(), People::default(), None, Vec::new(), START.parse().unwrap());
         let (zone, view, two_kinds) = (Zone::default(), None, false);
-        Self { options, policy, first, second, seed: 1, own, calendar, people, lab, chain, begin, zone, view, two_kinds, traffic: None }
+        Self {
+            options,
+            policy,
+            first,
+            second,
+            seed: 1,
+            own,
+            calendar,
+            people,
+            lab,
+            chain,
+            begin,
+            zone,
+            view,
+            two_kinds,
+            traffic: None,
+        }
     }
 }
 

@@ -94,7 +94,10 @@ impl SharedIp {
     fn disable(&self, from: NodeId, to: NodeId) -> Vec<String> {
         let Settings { address, identities, .. } = &self.settings;
         vec![
-            format!("Node `{from}`, box {}: at /appliance, in its network settings, disable the shared address {address}.", identities[from]),
+            format!(
+                "Node `{from}`, box {}: at /appliance, in its network settings, disable the shared address {address}.",
+                identities[from]
+            ),
             format!("Do not enable it on node `{to}` yet: nobody is reached meanwhile, and it must never be on both."),
             "Nothing need be reported: once the box itself shows that it is gone, the next instruction follows.".to_owned(),
         ]

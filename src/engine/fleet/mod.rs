@@ -365,7 +365,12 @@ impl api::Fleet for Fleet {
         Box::pin(self.look_at_traffic(site))
     }
 
-    fn try_traffic<'a>(&'a self, site: &'a str, ttl: Option<u32>, actor: &'a str) -> BoxFuture<'a, Result<TrafficTried, Problem>> {
+    fn try_traffic<'a>(
+        &'a self,
+        site: &'a str,
+        ttl: Option<u32>,
+        actor: &'a str,
+    ) -> BoxFuture<'a, Result<TrafficTried, Problem>> {
         Box::pin(self.ask_traffic(site, ttl, actor))
     }
 

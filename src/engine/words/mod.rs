@@ -119,8 +119,7 @@ fn switch_back(run: &Run, world: &World, note: String) -> Result<(Event, String)
         return Err(Problem::new(Kind::BadInput, "note_missing", "a switch back needs a note that says why"));
     }
     if !run.may_switch_back() {
-        let hint =
-            "traffic can be ordered back after it was switched, or partly, and before failover is established, while no update is under way";
+        let hint = "traffic can be ordered back after it was switched, or partly, and before failover is established, while no update is under way";
         return Err(Problem::new(Kind::Conflict, "no_switch_back", format!("run `{}` can't switch back now", run.id))
             .state(sheet::state(run))
             .hint(hint));

@@ -74,7 +74,8 @@ fn differs(run: &Run, world: &World) -> Vec<String> {
     if run.is_finished() {
         return Vec::new();
     }
-    let disagreed = AgreementView::of_run(run, world).filter(|view| matches!(view.verdict.as_str(), "disputed" | "partly_switched"));
+    let disagreed =
+        AgreementView::of_run(run, world).filter(|view| matches!(view.verdict.as_str(), "disputed" | "partly_switched"));
     watch::differences(run, world).into_iter().chain(disagreed.map(|view| view.line)).collect()
 }
 

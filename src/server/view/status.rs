@@ -20,9 +20,7 @@ use crate::domain::watch::soak;
 use crate::domain::world::World;
 use crate::engine::api::Snapshot;
 
-use super::{
-    AgreementView, GateState, Guide, LeftView, MayBeCached, NotDriven, ReverseView, StepTime, StopHere, WaiverView,
-};
+use super::{AgreementView, GateState, Guide, LeftView, MayBeCached, NotDriven, ReverseView, StepTime, StopHere, WaiverView};
 
 /// How many lines the ledger has, and how many of them wait to be acknowledged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

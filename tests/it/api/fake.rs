@@ -398,7 +398,12 @@ impl Fleet for Fake {
         async move { Ok(traffic::found(&self.site(name)?, world(self.faults().node_b_is_silent))) }.boxed()
     }
 
-    fn try_traffic<'a>(&'a self, name: &'a str, ttl: Option<u32>, _actor: &'a str) -> BoxFuture<'a, Result<TrafficTried, Problem>> {
+    fn try_traffic<'a>(
+        &'a self,
+        name: &'a str,
+        ttl: Option<u32>,
+        _actor: &'a str,
+    ) -> BoxFuture<'a, Result<TrafficTried, Problem>> {
         async move {
             let access = Access::Proven { how: "it took an update that alters nothing".to_owned() };
             let entries = vec![Tried { entry: "simulated support.example.com".to_owned(), access }];

@@ -15,7 +15,10 @@ fn json_is_one_object_on_the_last_line() {
     let cases: &[(&[&str], &[&str])] = &[
         (&["check", "support"], &["site", "ok", "checks"]),
         (&["traffic", "look", "support"], &["site", "service", "ok", "agreement", "entries"]),
-        (&["traffic", "test", "support"], &["site", "ok", "from", "entries", "caches_seconds", "lowered_seconds", "wait_seconds"]),
+        (
+            &["traffic", "test", "support"],
+            &["site", "ok", "from", "entries", "caches_seconds", "lowered_seconds", "wait_seconds"],
+        ),
         (&order, &["site", "procedure", "from", "to", "package", "windows", "refusals", "steps"]),
         (&["status"], &["runs"]),
         (&["runs"], &["runs"]),

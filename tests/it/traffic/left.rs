@@ -37,9 +37,8 @@ async fn r16_a_stubborn_client_is_counted_and_told() {
     let id = stage.start("role-swap").await;
     stage.answered(&id, |run| run.soak_from.is_some()).await;
     stage.hand("open", NodeId::A);
-    let stray = |run: &changeover::domain::run::Run| {
-        run.has_notice(changeover::domain::event::Notice::StraySession, Some(NodeId::A))
-    };
+    let stray =
+        |run: &changeover::domain::run::Run| run.has_notice(changeover::domain::event::Notice::StraySession, Some(NodeId::A));
     stage.within(&id, SignedDuration::from_hours(6), stray).await.unwrap_or_else(|_| panic!("{}", stage.story(&id)));
     let told = |stage: &Stage| {
         let snapshot = stage.fleet.run(&id).unwrap();

@@ -35,7 +35,10 @@ async fn a_half_done_switch_is_named_with_both_continuations() {
     assert!(matches!(snapshot.run.phase, Phase::InDoubt { .. }), "a person decides\n{}", stage.story(&id));
     let partly = agreement::partly(&snapshot.world.traffic).expect("partly switched");
     assert_eq!((partly.at.a.len(), partly.at.b.len()), (1, 1), "{partly:?}");
-    assert!(stage.alert_says("in_doubt", "partly changed: done: simulated support.example.com; not done: the view from outside: the key may not change this view"));
+    assert!(stage.alert_says(
+        "in_doubt",
+        "partly changed: done: simulated support.example.com; not done: the view from outside: the key may not change this view"
+    ));
     let status = Status::full(&snapshot, stage.fleet.now());
     let guide = status.guide.unwrap();
     let if_not = guide.doubt.unwrap().if_not;
@@ -112,7 +115,11 @@ async fn a_key_without_the_right_is_found_before_the_break() {
     let back = reverse::of(&snapshot.run, &snapshot.world).expect("the reverse");
     assert_eq!((back.from, back.to, back.entries.len()), (NodeId::B, NodeId::A, 2), "{back:?}");
     let text = sheet::text(&snapshot.run, Some(&snapshot.world));
-    for part in ["What leads traffic back", "the view from outside: from node `b` (127.0.1.2) to node `a` (127.0.1.1)", "took a change that alters nothing at"] {
+    for part in [
+        "What leads traffic back",
+        "the view from outside: from node `b` (127.0.1.2) to node `a` (127.0.1.1)",
+        "took a change that alters nothing at",
+    ] {
         assert!(text.contains(part), "{part}\n{text}");
     }
 }

@@ -69,7 +69,10 @@ async fn r16_it_is_enabled_only_once_it_was_seen_gone() {
     let stage = stage();
     let id = to_switch(&stage).await;
     let first = told(&stage.run(&id)).unwrap();
-    assert!(first.contains("disable the shared address 192.0.2.30") && first.contains("Do not enable it on node `b` yet"), "{first}");
+    assert!(
+        first.contains("disable the shared address 192.0.2.30") && first.contains("Do not enable it on node `b` yet"),
+        "{first}"
+    );
     stage.pass(SignedDuration::from_mins(10)).await;
     assert_eq!(told(&stage.run(&id)), Some(first), "nothing further before it is gone\n{}", stage.story(&id));
     put(&stage, NodeId::A, false);

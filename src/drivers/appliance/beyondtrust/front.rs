@@ -15,8 +15,8 @@ use url::Url;
 use super::Settings;
 use super::access::Access;
 use super::client::{Api, CallError, within};
-use super::health;
 use super::edition::Editions;
+use super::health;
 use super::reader::{Reading, Reads, offered};
 use super::v2::{self, Page};
 use crate::ports::Clock;
@@ -80,7 +80,8 @@ impl Front {
     fn open(&self, at: IpAddr) -> Result<Api, CallError> {
         let Settings { service, limits, url, .. } = &*self.settings;
         let port = url.port_or_known_default().unwrap_or(443);
-        let local = |error: &dyn std::fmt::Display| CallError::Local(format!("the client for `{service}` can't be made: {error}"));
+        let local =
+            |error: &dyn std::fmt::Display| CallError::Local(format!("the client for `{service}` can't be made: {error}"));
         let base = Url::parse(&format!("https://{service}:{port}/")).map_err(|error| local(&error))?;
         let resolve = Some((service.as_str(), (at, port).into()));
         Api::at(base, resolve, self.access(), self.tls.clone(), limits.clone()).map_err(|error| local(&error))
