@@ -5,11 +5,13 @@
 //! Imports: domain only.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use futures_util::future::BoxFuture;
 use jiff::{SignedDuration, Timestamp};
 
+pub use crate::domain::access::Access;
 use crate::domain::ids::{NodeId, RunId};
 use crate::domain::journal::Record;
 use crate::domain::metrics::Family;
@@ -156,6 +158,21 @@ pub trait Reader: Send + Sync {
         Box::pin(std::future::ready(Ok(Told::Nothing { why: "this driver lists no settings".to_owned() })))
     }
 
+    /// The identity of the box that answers for the service's name at this address, or where this node serves; `None` where the
+    /// driver can't tell, or nobody answers. Never changes anything; safe to repeat.
+    fn who_answers(&self, at: Option<IpAddr>) -> BoxFuture<'_, Option<String>> {
+        let _ = at;
+        Box::pin(std::future::ready(None))
+    }
+
+    /// The shared addresses that are enabled on this node, where the driver tells. Never changes anything; safe to repeat.
+    ///
+    /// # Errors
+    /// See [`ReadError`].
+    fn shared_ips(&self) -> BoxFuture<'_, Result<Option<Vec<IpAddr>>, ReadError>> {
+        Box::pin(async { Ok(self.observe().await?.shared_ips) })
+    }
+
     /// The credentials at this node may have changed: the next reading begins with a fresh look at them. `by_person`: somebody
     /// has looked after them, so that those which were refused may be tried once more.
     fn access_may_have_changed(&self, by_person: bool) -> BoxFuture<'_, ()> {
@@ -192,19 +209,11 @@ pub trait TrafficReader: Send + Sync {
 
     /// The entry's name in messages: `rfc2136 support.example.com at 192.0.2.53:53`.
     fn name(&self) -> String;
-}
 
-/// Whether an entry would take our change, found out without changing anything.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Access {
-    /// It took a change that alters nothing; how that was done.
-    Proven { how: String },
-    /// It would refuse; why.
-    Refused { message: String },
-    /// It could not be asked now.
-    Unknown { message: String },
-    /// There is nothing to be asked: a person makes the change, or the program has no word for it.
-    Untold { why: String },
+    /// The address behind which the serving node is found, where it is the same whichever serves; `None`: each node's own.
+    fn address(&self) -> Option<IpAddr> {
+        None
+    }
 }
 
 /// Which way a TTL goes: the verb of exec programs.

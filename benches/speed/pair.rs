@@ -140,6 +140,8 @@ impl Reader for Node {
             takes_clients: None,
             certificate_until: None,
             licence_until: None,
+            shared_ips: None,
+            at_work: Vec::new(),
         };
         Box::pin(ready(Ok(observation)))
     }

@@ -41,6 +41,7 @@ mod simulator;
 mod start;
 mod status;
 mod switch_back;
+mod traffic;
 mod verify;
 mod waive;
 mod watch;
@@ -74,6 +75,8 @@ enum Command {
     #[command(subcommand)]
     Simulator(simulator::Simulator),
     Check(check::Check),
+    #[command(subcommand)]
+    Traffic(traffic::Traffic),
     Windows(windows::Windows),
     Plan(plan::Plan),
     Start(start::Start),
@@ -115,6 +118,7 @@ impl Command {
             Self::Demo(command) => command,
             Self::Simulator(command) => command.as_run(),
             Self::Check(command) => command,
+            Self::Traffic(command) => command.as_run(),
             Self::Windows(command) => command,
             Self::Plan(command) => command,
             Self::Start(command) => command,

@@ -6,8 +6,10 @@ use crate::domain::event::{Outcome, WaitingOn};
 use crate::domain::gate::Expiry;
 use crate::domain::ids::NodeId;
 use crate::domain::shown::HASH_SHORT;
+use crate::domain::site::AtWork;
 use crate::server::view::{
-    Doubt, Draining, GateState, Guide, LeftUntouched, Node, Soak, Status, StepTime, StopHere, Untouched, WaiverView, WayStep,
+    Doubt, Draining, GateState, Guide, LeftUntouched, LeftView, Node, ReverseView, Soak, Status, StepTime, StopHere, Untouched,
+    WaiverView, WayStep,
 };
 
 use super::output;
@@ -93,6 +95,9 @@ fn pair(status: &Status) -> Vec<(&'static str, String)> {
     facts.extend(status.waivers.iter().map(|waiver| ("waived", waived(waiver))));
     facts.extend(status.draining.iter().map(|draining| ("draining", drains(draining))));
     facts.extend(status.serving.map(|node| ("serving", format!("node {node}"))));
+    facts.extend(status.agreement.iter().map(|agreement| ("agreement", agreement.line.clone())));
+    facts.extend(status.left.iter().map(|left| ("left side", left_side(left))));
+    facts.extend(status.reverse.iter().map(|back| ("way back", reverse(back))));
     facts.push(("failover", failover(status)));
     facts.extend(ledger(status));
     facts.extend(status.soak.iter().flat_map(soak));
@@ -243,6 +248,33 @@ fn failover(status: &Status) -> String {
         None if status.unprotected.seconds > 0 => format!("on again, was off for {lasted}"),
         None => "on".to_owned(),
     }
+}
+
+/// Who is on the node that traffic was taken from, and from when on it counts as drained.
+fn left_side(left: &LeftView) -> String {
+    let count = |what, count: Option<u32>| count.map_or_else(|| format!("{what} not told"), |count| format!("{what} {count}"));
+    let (users, sessions) = (count("users", left.users), count("sessions", left.sessions));
+    let newest = left.newest_at.map(|at| format!(", the newest seen at {at}")).unwrap_or_default();
+    let named: Vec<String> = left.at_work.iter().map(AtWork::describe).collect();
+    let named = if named.is_empty() { String::new() } else { format!("; at work there: {}", named.join(", ")) };
+    let quiet = output::seconds(left.quiet_for_seconds);
+    let end = match (left.drained, left.drained_at) {
+        (true, Some(at)) => format!("drained since {at}"),
+        (_, Some(at)) => format!("drained at {at} if nobody comes until then"),
+        (_, None) => format!("drained once nobody was there for {quiet}"),
+    };
+    let started = left.started;
+    format!(
+        "node {}, since {}: {users}, {sessions}, begun there since then {started}{newest}{named}; {end}",
+        left.node, left.since
+    )
+}
+
+/// The change that leads traffic back.
+fn reverse(reverse: &ReverseView) -> String {
+    let ReverseView { from, to, from_address, to_address, entries, permission, .. } = reverse;
+    let entries = if entries.is_empty() { "the name".to_owned() } else { entries.join(", ") };
+    format!("{entries} from node {from} ({from_address}) to node {to} ({to_address}); {permission}")
 }
 
 /// How far the soak is, and what does not hold.

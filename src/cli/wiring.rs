@@ -21,13 +21,13 @@ use crate::drivers::alert::webhook::{self, Webhook};
 use crate::drivers::appliance::{beyondtrust, exec};
 use crate::drivers::program::Programs;
 use crate::drivers::tls;
-use crate::drivers::traffic::{exec as exec_traffic, manual, rfc2136};
+use crate::drivers::traffic::{exec as exec_traffic, manual, rfc2136, shared_ip};
 use crate::engine::export::Exporter;
 use crate::engine::fleet::NamedHooks;
 use crate::engine::hooks::{Hooks, Route};
 use crate::engine::site::SiteEntry;
 use crate::engine::site::SitePorts;
-use crate::ports::{Appliance, Clock, Journal, Notifier, Traffic};
+use crate::ports::{Appliance, Clock, Journal, Notifier, Reader, Traffic};
 
 /// A setting that is well formed and still can't be put to work.
 #[derive(Debug, thiserror::Error)]
@@ -67,9 +67,10 @@ pub fn site(settings: &SiteSettings, shared: &Shared) -> Result<SiteEntry, Wirin
     let boxes = PerNode { a: beyondtrust_node(settings, NodeId::A, shared)?, b: beyondtrust_node(settings, NodeId::B, shared)? };
     let a = appliance(settings, NodeId::A, &boxes, shared)?;
     let b = appliance(settings, NodeId::B, &boxes, shared)?;
+    let nodes = PerNode { a, b };
     let entries = settings.traffic.iter().enumerate();
-    let traffic = entries.map(|(entry, driver)| traffic(settings, entry, driver, shared)).collect::<Result<_, _>>()?;
-    let ports = SitePorts { nodes: PerNode { a, b }, traffic };
+    let traffic = entries.map(|(entry, driver)| traffic(settings, entry, (driver, &nodes), shared)).collect::<Result<_, _>>()?;
+    let ports = SitePorts { nodes, traffic };
     let WindowTexts { first, second, responsible } = settings.windows.clone();
     Ok(SiteEntry { site: settings.site.clone(), ports, first, second, responsible })
 }
@@ -198,7 +199,7 @@ fn secret(path: &Path) -> Result<SecretString, String> {
 fn traffic(
     settings: &SiteSettings,
     entry: usize,
-    driver: &TrafficDriver,
+    (driver, nodes): (&TrafficDriver, &PerNode<Arc<dyn Appliance>>),
     shared: &Shared,
 ) -> Result<Arc<dyn Traffic>, WiringError> {
     let of = format!("site `{}`, traffic entry {}", settings.site.name, entry + 1);
@@ -209,6 +210,13 @@ fn traffic(
             let (program, service) = (program.clone(), settings.site.service.clone());
             let driver = exec_traffic::Settings { site, entry, program, service, addresses, read_limit: exec::READ_LIMIT };
             Ok(Arc::new(exec_traffic::ExecTraffic::new(driver, shared.programs.clone(), shared.clock.clone())))
+        }
+        TrafficDriver::SharedIp { address } => {
+            let identities = settings.site.nodes.as_ref().map(|node| node.identity.clone());
+            let (service, address) = (settings.site.service.clone(), *address);
+            let driver = shared_ip::Settings { site, service, address, identities };
+            let readers = nodes.as_ref().map(|node| node.clone() as Arc<dyn Reader>);
+            Ok(Arc::new(shared_ip::SharedIp::new(driver, readers, shared.clock.clone())))
         }
         TrafficDriver::Manual { servers, resolvers, records, leads } => {
             let (servers, resolvers) = (servers.clone(), resolvers.clone());

@@ -125,7 +125,7 @@ pub struct Table {
 }
 
 pub const NODE_DRIVERS: &[&str] = &["exec", "beyondtrust"];
-pub const TRAFFIC_DRIVERS: &[&str] = &["rfc2136", "exec", "manual"];
+pub const TRAFFIC_DRIVERS: &[&str] = &["rfc2136", "exec", "manual", "shared-ip"];
 pub const LOG_FORMATS: &[&str] = &["human", "json"];
 pub const EDITIONS: &[&str] = &["auto", "xml", "v2"];
 pub const HANDS: &[&str] = &["operator", "console"];
@@ -291,7 +291,7 @@ pub const KEYS: &[Key] = &[
     key(LABELS, "maintenance", Kind::Text, Optional, "Text of a page that says that the box is being maintained."),
     key(LABELS, "error", Kind::Text, Optional, "Text that says that something went wrong."),
 
-    traffic(&[], "driver", Kind::Word(TRAFFIC_DRIVERS), Required, "How traffic is moved: signed DNS updates, a program, or a person."),
+    traffic(&[], "driver", Kind::Word(TRAFFIC_DRIVERS), Required, "How traffic is moved: signed DNS updates, a program, a person who changes the record, or one who enables a shared address on the other box."),
     traffic(&["rfc2136"], "primary", Kind::Server, Required, "The server that takes updates, over TCP; port 53 unless given."),
     traffic(&["rfc2136", "manual"], "servers", Kind::Servers, Optional, "All authoritative servers; each is read back. Port 53 unless given. `rfc2136` without it: `primary` and every server that the zone's NS records at `primary` name, asked at the port of `primary`. `manual` needs it."),
     traffic(&["rfc2136", "manual"], "resolvers", Kind::Servers, Optional, "Recursive resolvers that are asked too: a switch waits until each has the new value, or its cache explains the old one. Port 53 unless given."),
@@ -305,6 +305,7 @@ pub const KEYS: &[Key] = &[
     traffic(&["rfc2136"], "tsig_algorithm", Kind::Word(TSIG_ALGORITHMS), Default("hmac-sha256"), "The TSIG key's algorithm."),
     traffic(&["rfc2136"], "tsig_secret_file", Kind::SecretFile, Required, "File with the TSIG key's secret in base64."),
     traffic(&["exec"], "program", Kind::Program, Required, "The program and its arguments; the verb is appended. A bare name is looked up in `PATH`."),
+    traffic(&["shared-ip"], "address", Kind::Address, Required, "The shared address: entered on both boxes, enabled on the one that serves. It is neither node's own."),
 
     key("site.policy", "max_sync_age", Kind::Duration, Default("10min"), "A data sync older than this proves nothing."),
     key("site.policy", "sync_ok_statuses", Kind::Texts, Default("success"), "The sync status texts that mean success; any other holds the run."),

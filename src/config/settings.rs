@@ -236,6 +236,10 @@ pub enum TrafficDriver {
         records: Vec<String>,
         leads: Option<Leads>,
     },
+    /// An address that both boxes have and the serving one has enabled.
+    SharedIp {
+        address: IpAddr,
+    },
 }
 
 /// What the records of an entry hold while a node serves.
@@ -313,7 +317,7 @@ impl TrafficDriver {
                 [*primary].into_iter().chain(servers.iter().chain(resolvers).copied()).collect()
             }
             Self::Manual { servers, resolvers, .. } => servers.iter().chain(resolvers).copied().collect(),
-            Self::Exec { .. } => Vec::new(),
+            Self::Exec { .. } | Self::SharedIp { .. } => Vec::new(),
         }
     }
 }

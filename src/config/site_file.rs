@@ -35,7 +35,7 @@ pub(super) fn read(reader: &mut Reader, root: &Section, actions: &[&str], shared
     if let Some(service) = &service {
         nodes::check(reader, &service.value, &nodes);
     }
-    let traffic = traffic::read(reader, root, service.as_ref().map(|service| service.value.as_str()));
+    let traffic = traffic::read(reader, root, service.as_ref().map(|service| service.value.as_str()), &nodes);
     let (policy, roles) = policy::read(reader, root, actions).unzip();
     let windows = windows::read(reader, root, zone.as_ref());
     let own = freezes::read(reader, root, "site.freezes");

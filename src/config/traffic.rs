@@ -4,9 +4,11 @@ use std::net::SocketAddr;
 
 use super::keys;
 use super::leads;
+use super::nodes::NodeInput;
 use super::reader::{At, Reader, Section};
 use super::settings::{Leads, TrafficDriver, TsigAlgorithm};
 use super::values;
+use crate::domain::ids::{NodeId, PerNode};
 
 /// The entries of a site.
 #[derive(Default)]
@@ -16,10 +18,11 @@ pub(super) struct TrafficInput {
     pub(super) moved: Vec<At<String>>,
 }
 
-pub(super) fn read(reader: &mut Reader, root: &Section, service: Option<&str>) -> TrafficInput {
+pub(super) fn read(reader: &mut Reader, root: &Section, service: Option<&str>, nodes: &PerNode<NodeInput>) -> TrafficInput {
     let mut input = TrafficInput::default();
     for mut section in reader.children(root, "traffic", "site.traffic") {
         if let Some(driver) = entry(reader, &mut section, service) {
+            check_shared(reader, &section, &driver, nodes);
             note_moved(reader, &section, &driver, &mut input.moved);
             input.drivers.push(driver);
         }
@@ -27,11 +30,27 @@ pub(super) fn read(reader: &mut Reader, root: &Section, service: Option<&str>) -
     input
 }
 
+/// Nobody moves a node's own address: both must be reached while neither or the other serves.
+fn check_shared(reader: &mut Reader, section: &Section, driver: &TrafficDriver, nodes: &PerNode<NodeInput>) {
+    let TrafficDriver::SharedIp { address } = driver else { return };
+    let own = |node: &NodeId| nodes[*node].address.as_ref().is_some_and(|own| own.value == *address);
+    if let Some(node) = NodeId::BOTH.into_iter().find(own) {
+        let message =
+            format!("the shared address {address} is the own address of node `{node}`; give the one that both boxes have");
+        reader.problem(section.line, message);
+    }
+}
+
 fn note_moved(reader: &mut Reader, section: &Section, driver: &TrafficDriver, moved: &mut Vec<At<String>>) {
     // Views of one server are told apart by their keys.
-    let TrafficDriver::Rfc2136 { primary, records, tsig_name, .. } = driver else { return };
-    for record in records {
-        let value = format!("record `{record}` at {primary} with key `{tsig_name}`");
+    let values: Vec<String> = match driver {
+        TrafficDriver::Rfc2136 { primary, records, tsig_name, .. } => {
+            records.iter().map(|record| format!("record `{record}` at {primary} with key `{tsig_name}`")).collect()
+        }
+        TrafficDriver::SharedIp { address } => vec![format!("shared address {address}")],
+        TrafficDriver::Exec { .. } | TrafficDriver::Manual { .. } => Vec::new(),
+    };
+    for value in values {
         if let Some(first) = moved.iter().find(|known| known.value == value) {
             reader.problem(section.line, format!("{value} is already moved by the entry in line {}", first.line));
         }
@@ -45,6 +64,7 @@ fn entry(reader: &mut Reader, section: &mut Section, service: Option<&str>) -> O
     reader.refuse_strangers(section);
     match driver? {
         "rfc2136" => rfc2136(reader, section, service),
+        "shared-ip" => Some(TrafficDriver::SharedIp { address: reader.value(section, "address", values::address)?.value }),
         "exec" => Some(TrafficDriver::Exec { program: reader.program(section)?.value }),
         _ => manual(reader, section, service),
     }

@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use super::action::Kind;
 use super::booking;
+use super::doubt;
 use super::event::{Baseline, Cause, Event, Evidence, Verdict, WaitingOn};
 use super::ids::{NodeId, RunId};
 use super::journal::Record;
@@ -201,7 +202,11 @@ fn sayings(before: &Run, run: &Run, record: &Record, event: &Event) -> Vec<Sayin
         Event::SettingsCompared { lines, .. } => settings::changed(before, run, lines),
         Event::Waited { on: WaitingOn::Gate, .. } => vec![gates::waiting(run)],
         Event::Doubted { message } => {
-            let hint = format!("the run keeps looking; after looking yourself, `changeover resume {id}` lets it act again");
+            let to = before.step().filter(|step| step.kind == Kind::SwitchTraffic).and_then(|step| step.node);
+            let hint = match to {
+                Some(to) => format!("the run keeps looking; {}", doubt::continuations(run, to)),
+                None => format!("the run keeps looking; after looking yourself, `changeover resume {id}` lets it act again"),
+            };
             vec![say("in_doubt", Severity::Critical, message.clone(), hint)]
         }
         Event::Noticed { notice, raised: true, message, .. } => notices::raised(run, *notice, message),
@@ -326,6 +331,10 @@ pub fn hint_of(code: &str, run: &Run) -> String {
                 "break the link on both nodes now (/login > Management > Failover), look at the data as docs/guides/both-primary.md says, {resume}"
             )
         }
+        "shared_address_twice" => format!(
+            "disable the shared address on node `{}` now (/appliance, network settings); some two minutes later, as health may be told late, {resume}",
+            run.survivor.other()
+        ),
         "both_standby" => format!(
             "nobody serves: make node `{}` primary at its own page (/login > Management > Failover > Become Primary), {resume}",
             run.survivor

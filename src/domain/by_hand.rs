@@ -152,6 +152,8 @@ fn observation(run: &Run, node: NodeId) -> Observation {
         takes_clients: None,
         certificate_until: None,
         licence_until: None,
+        shared_ips: None,
+        at_work: Vec::new(),
     }
 }
 

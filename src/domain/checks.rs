@@ -7,6 +7,7 @@ mod accept;
 mod expiry;
 mod nightly;
 mod table;
+mod traffic;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -108,7 +109,8 @@ pub fn of_run(run: &Run, world: &World) -> Vec<Check> {
         until: run.windows.second.as_ref().map(|window| window.to),
     };
     let mut checks = all(&subject, world);
-    checks.extend(package(run, world).map(|check| completed(check, subject.policy)));
+    let of_run = package(run, world).into_iter().chain(traffic::access(run, world));
+    checks.extend(of_run.map(|check| completed(check, subject.policy)));
     checks
 }
 
@@ -169,7 +171,8 @@ fn all(subject: &Subject<'_>, world: &World) -> Vec<Check> {
         None => checks.extend(equality(world)),
     }
     checks.extend(sync(subject, world));
-    checks.extend(traffic(subject, world));
+    checks.extend(traffic::leads(subject, world));
+    checks.extend(traffic::agreement(subject, world));
     let expected = "off on both nodes from the forced sync until the first sync after re-establishing";
     checks.push(check(world, "automatic_failover", Outcome::Person, expected, "no interface tells; the run asks at its gate"));
     checks.into_iter().map(|check| completed(check, subject.policy)).collect()
@@ -318,24 +321,4 @@ fn of_sync(subject: &Subject<'_>, sync: &SyncFact, expected: &str, world: &World
         _ => ("sync_too_old", pass_if(young)),
     };
     based(check(world, name, result, expected, format!("{} s old, {status}", age.as_secs())), status)
-}
-
-fn traffic(subject: &Subject<'_>, world: &World) -> Option<Check> {
-    if !world.has_traffic {
-        return None;
-    }
-    let serving = match (subject.serving, world.link()) {
-        (Some(serving), _) => serving,
-        (None, Link::Linked { primary }) => primary,
-        (None, _) => return None,
-    };
-    let address = subject.nodes[serving].address;
-    let expected = format!("`{}` leads to node `{serving}`, {address}, on every server", subject.service);
-    let result = match world.traffic.target() {
-        Some(target) => pass_if(target == serving),
-        None if world.traffic.looks.iter().all(Result::is_ok) => Outcome::Fail,
-        None => Outcome::Unknown,
-    };
-    let basis = world.traffic.target().map_or_else(|| "no one node".to_owned(), |target| format!("node `{target}`"));
-    Some(based(check(world, "traffic", result, &expected, world.traffic.describe()), basis))
 }

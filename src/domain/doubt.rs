@@ -5,6 +5,7 @@
 use jiff::Timestamp;
 
 use super::action::{Kind, Repeat};
+use super::agreement;
 use super::decide;
 use super::facts::Link;
 use super::ids::NodeId;
@@ -43,7 +44,7 @@ pub fn of(run: &Run, world: &World) -> Option<Doubt> {
         next_look: world.next_look,
         not_done_from,
         if_done: format!("{}; {}", done(run, step, act), next(run)),
-        if_not: not_done(run, step, not_done_from),
+        if_not: half_way(run, step, world).unwrap_or_else(|| not_done(run, step, not_done_from)),
     })
 }
 
@@ -73,6 +74,21 @@ fn reads(run: &Run, step: &Step) -> String {
         Kind::LowerTtl | Kind::RestoreTtl => format!("with which TTL every server gives out `{}`", run.plan.service),
         _ => "nothing: only its files would show it, and they were not handed over".to_owned(),
     }
+}
+
+/// A switch that has moved some entries or servers and others not: both continuations.
+fn half_way(run: &Run, step: &Step, world: &World) -> Option<String> {
+    let to = step.node.filter(|_| step.kind == Kind::SwitchTraffic)?;
+    let partly = agreement::partly(&world.traffic)?;
+    Some(format!("{}; {}", partly.describe(to), continuations(run, to)))
+}
+
+/// How a switch that is half done is finished or taken back.
+pub fn continuations(run: &Run, to: NodeId) -> String {
+    let (id, from) = (&run.id, to.other());
+    format!(
+        "to finish it: put right what refused, then `changeover resume {id}` orders it again, and what is at node `{to}` already is left alone; to take it back: `changeover switch-back {id} --note …` leads everything to node `{from}` again"
+    )
 }
 
 /// How it is seen that it took effect.

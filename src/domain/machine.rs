@@ -126,6 +126,7 @@ pub fn begin(id: RunId, plan: Box<Plan>, actor: &str, at: Timestamp) -> Run {
         notices: Vec::new(),
         released: None,
         checked: None,
+        access: None,
         accepted: Vec::new(),
         settings: Frozen::default(),
         ttl: None,

@@ -6,12 +6,15 @@
 //! Where to look first: [`action`] is the table of what can be done, [`rules`] what must stay true,
 //! [`decide`] what happens next and why, [`machine`] the only place where a run changes.
 
+pub mod access;
 pub mod action;
+pub mod agreement;
 pub mod alert;
 pub mod asked;
 pub mod booking;
 pub mod by_hand;
 pub mod cached;
+pub mod caches;
 pub mod chain;
 pub mod checks;
 pub mod console;
@@ -40,6 +43,7 @@ pub mod prove;
 pub mod refold;
 pub mod rehearsal;
 pub mod resolvers;
+pub mod reverse;
 pub mod rules;
 pub mod run;
 pub mod settings;

@@ -3,6 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::action::Kind;
+use super::agreement;
 use super::event::{Baseline, Counts, Evidence};
 use super::facts::Link;
 use super::ids::NodeId;
@@ -355,7 +356,9 @@ fn opened(node: NodeId, act: &Act, world: &World) -> Proof {
 /// Every entry's every server names the node, the box behind the name is it, and caches explain what resolvers say.
 fn switched(run: &Run, to: NodeId, world: &World) -> Proof {
     if world.traffic.target() != Some(to) {
-        return not_yet(format!("`{}` to lead to node `{to}` everywhere; now: {}", run.plan.service, world.traffic.describe()));
+        let half = agreement::partly(&world.traffic).map(|partly| format!("{}; ", partly.describe(to))).unwrap_or_default();
+        let now = world.traffic.describe();
+        return not_yet(format!("`{}` to lead to node `{to}` everywhere; {half}now: {now}", run.plan.service));
     }
     if let Some(identity) = world.traffic.other_identity(&run.plan.nodes[to].identity) {
         return not_yet(format!("node `{to}` to answer at `{}`; box {identity} does", run.plan.service));

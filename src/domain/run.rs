@@ -2,6 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::access::Recorded;
 use super::action::{Kind, When};
 use super::asked::{Asked, Bound};
 use super::checks::{AcceptedWarning, Finding};
@@ -183,6 +184,8 @@ pub struct Run {
     pub released: Option<Release>,
     /// The preflight's last results: of its step, or of the night.
     pub checked: Option<Checked>,
+    /// What the traffic entries answered at the last preflight step, when they were asked whether they would take our change.
+    pub access: Option<Recorded>,
     /// Warnings that people have accepted since the start.
     pub accepted: Vec<AcceptedWarning>,
     /// R9: the settings at the break, and what was changed since.
@@ -348,6 +351,12 @@ impl Run {
     pub fn is_to_serve(&self, node: NodeId) -> bool {
         let rest = self.position().map(|index| &self.plan.steps[index..]).unwrap_or_default();
         rest.iter().any(|step| step.node == Some(node) && matches!(step.kind, Kind::Reopen | Kind::SwitchTraffic))
+    }
+
+    /// A person ordered names put back that had moved before the others did: until that is done they need not agree.
+    pub fn is_put_back(&self) -> bool {
+        let rest = self.position().map(|index| &self.plan.steps[index..]).unwrap_or_default();
+        self.switched_back && rest.iter().any(|step| step.kind == Kind::SwitchTraffic && step.node == Some(self.survivor))
     }
 
     /// Whether a step of this kind is under way (its intent recorded, its proof not).

@@ -4,8 +4,10 @@
 use std::fmt::Write as _;
 
 use super::action::Kind;
+use super::agreement;
 use super::by_hand::{self, Course};
 use super::ids::NodeId;
+use super::reverse;
 use super::run::{Hold, Phase, Run};
 use super::window::format_duration;
 use super::world::World;
@@ -147,6 +149,7 @@ pub fn text(run: &Run, world: Option<&World>) -> String {
             &believed
         }
     };
+    traffic(&mut sheet, run, world);
     let courses = by_hand::courses(run, world);
     if !courses.is_empty() {
         section(&mut sheet, "Before anything is done by hand", &before(run));
@@ -190,6 +193,23 @@ fn head(sheet: &mut String, run: &Run, world: Option<&World>) {
     }
     if let Phase::Held(hold) = &run.phase {
         let _ = writeln!(sheet, "Held: {} ({})", hold.message, hold.code);
+    }
+}
+
+/// A switch that is half done, with both continuations, and the exact way back from one that is done.
+fn traffic(sheet: &mut String, run: &Run, world: &World) {
+    if let Some(partly) = agreement::partly(&world.traffic) {
+        let to = run.step().filter(|step| step.kind == Kind::SwitchTraffic).and_then(|step| step.node).unwrap_or(run.survivor);
+        let address = |node: NodeId| run.plan.nodes[node].address;
+        let lead = |node: NodeId, what: &str| {
+            format!("{what}: lead everything that leads elsewhere to node `{node}`, {}", address(node))
+        };
+        let lines = [partly.describe(to), lead(to, "to finish it"), lead(to.other(), "or to take it back")];
+        section(sheet, "Traffic is partly switched", &lines);
+    }
+    if let Some(reverse) = reverse::of(run, world) {
+        let lines: Vec<String> = reverse.lines().into_iter().chain([reverse.permission()]).collect();
+        section(sheet, "What leads traffic back, if it must go back", &lines);
     }
 }
 

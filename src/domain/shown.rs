@@ -23,9 +23,18 @@ pub struct Shown {
     pub hash: String,
 }
 
-/// Checks that time alone changes, and one that is a fact of its own here.
-const NOT_SHOWN: &[&str] =
-    &["sync_too_old", "sync_failed", "sync_status_unknown", "clock_skew", "unhealthy", "node_unreachable", "access_refused"];
+/// Checks that time alone changes, one that is a fact of its own here, and one that a single reading may turn: what it rests on is
+/// shown by itself.
+const NOT_SHOWN: &[&str] = &[
+    "sync_too_old",
+    "sync_failed",
+    "sync_status_unknown",
+    "clock_skew",
+    "unhealthy",
+    "node_unreachable",
+    "access_refused",
+    "agreement",
+];
 
 /// A fact that stands for nothing being there.
 const NONE: &str = "none";

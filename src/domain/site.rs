@@ -292,6 +292,36 @@ pub struct Observation {
     /// Until when its licence runs, where the driver tells.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub licence_until: Option<Timestamp>,
+    /// The shared addresses that are enabled on it, where the driver tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shared_ips: Option<Vec<IpAddr>>,
+    /// Who is logged in or at work on it, as far as the driver tells; at most [`MOST_AT_WORK`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub at_work: Vec<AtWork>,
+}
+
+/// More names than a person reads.
+pub const MOST_AT_WORK: usize = 20;
+
+/// Somebody who is on a node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AtWork {
+    pub who: String,
+    /// From where, where it is told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    /// Since when.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
+}
+
+impl AtWork {
+    /// `Anna from 192.0.2.7 since 02:00`.
+    pub fn describe(&self) -> String {
+        let from = self.from.as_ref().map(|from| format!(" from {from}")).unwrap_or_default();
+        let since = self.since.map(|since| format!(" since {since}")).unwrap_or_default();
+        format!("{}{from}{since}", self.who)
+    }
 }
 
 impl Observation {
@@ -326,6 +356,22 @@ pub struct TrafficLook {
     /// How long a resolver may remember, in seconds, that the name has no record of a type (RFC 2308 section 5).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub negative_ttl: Option<u32>,
+    /// The entry's name, as its port gives it; the engine fills it in.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub entry: String,
+    /// Of a shared address: that it is on no node or on both. `None`: it is on one, or this entry is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shared: Option<SharedOn>,
+}
+
+/// A shared address that is not on exactly one node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SharedOn {
+    /// Disabled on the old node and not enabled on the new one yet: nobody is reached.
+    Neither,
+    /// Enabled on both: never meant.
+    Both,
 }
 
 /// One recursive resolver's answer for the service's record.
@@ -344,7 +390,27 @@ pub struct ResolverAnswer {
 impl TrafficLook {
     /// What authoritative servers (or a program) answered, and nothing else.
     pub fn new(at: Timestamp, answers: Vec<TrafficAnswer>) -> Self {
-        Self { at, answers, serving_identity: None, resolvers: Vec::new(), negative_ttl: None }
+        Self {
+            at,
+            answers,
+            serving_identity: None,
+            resolvers: Vec::new(),
+            negative_ttl: None,
+            entry: String::new(),
+            shared: None,
+        }
+    }
+
+    /// The longest time, in seconds, for which an answer of now may be remembered somewhere.
+    pub fn longest_ttl(&self) -> Option<u32> {
+        let answers = self.answers.iter().filter_map(|answer| answer.ttl);
+        let resolvers = self.resolvers.iter().filter_map(|resolver| resolver.ttl_left);
+        answers.chain(resolvers).chain(self.negative_ttl).max()
+    }
+
+    /// True if every server gave some address, be it a wrong one.
+    pub fn is_answered(&self) -> bool {
+        self.answers.iter().all(|answer| answer.ttl.is_some() || answer.target.is_some())
     }
 
     /// The node that every answer names; `None` if one differs or there is no answer.

@@ -2,6 +2,7 @@
 
 mod access;
 mod exposure;
+pub mod left;
 mod service;
 pub mod silence;
 pub mod soak;
@@ -18,7 +19,7 @@ use super::proof::{self, Failure};
 use super::rules::Rule;
 use super::run::{Phase, Run};
 use super::settings;
-use super::site::Role;
+use super::site::{Role, SharedOn};
 use super::step::Step;
 use super::window::format_duration;
 use super::world::World;
@@ -31,7 +32,7 @@ pub fn surprise(run: &Run, world: &World) -> Option<Failure> {
 /// Everything that is not as the journal has it, whether a person has seen it or not.
 pub fn surprises(run: &Run, world: &World) -> Vec<Failure> {
     let [a, b] = NodeId::BOTH.map(|node| wrong_version(run, node, world));
-    let failures = [wrong_box(run, world), wrong_link(run, world), a, b, wrong_traffic(run, world)];
+    let failures = [wrong_box(run, world), wrong_link(run, world), a, b, on_both(world), wrong_traffic(run, world)];
     failures.into_iter().flatten().collect()
 }
 
@@ -156,6 +157,13 @@ fn wrong_version(run: &Run, node: NodeId, world: &World) -> Option<Failure> {
     (current.version != expected.version || !same_build).then(failure)
 }
 
+/// R16: a shared address that is enabled on both nodes leads clients to either, and the network to neither for long.
+fn on_both(world: &World) -> Option<Failure> {
+    let both = world.traffic.shared() == Some(SharedOn::Both) && world.traffic.steady_count >= 2;
+    let failure = || Failure::new("shared_address_twice", "the shared address enabled on one node", world.traffic.describe());
+    both.then(failure)
+}
+
 /// The service's name leads to the node that should not serve, on every server or on some.
 fn wrong_traffic(run: &Run, world: &World) -> Option<Failure> {
     let moving = run.is_at(Kind::SwitchTraffic);
@@ -163,7 +171,7 @@ fn wrong_traffic(run: &Run, world: &World) -> Option<Failure> {
     let elsewhere = match traffic.target() {
         Some(target) => (target != run.serving()).then_some("it leads"),
         // Before and while we move it ourselves the servers need not agree.
-        None if run.step().is_some_and(|step| step.kind == Kind::SwitchTraffic) => None,
+        None if run.step().is_some_and(|step| step.kind == Kind::SwitchTraffic) || run.is_put_back() => None,
         None => traffic.names(run.serving().other()).then_some("on some servers it leads"),
     };
     let how = elsewhere.filter(|_| !moving && traffic.steady_count >= 2)?;
@@ -252,7 +260,8 @@ fn stray_session(run: &Run, node: NodeId, world: &World) -> Option<Event> {
     let stray = (soaking || rests && run.nodes[node].served_until.is_some()) && world.is_stray(run, node);
     let (users, sessions) = (current.users.unwrap_or(0), current.sessions.unwrap_or(0));
     let open = if back { ", can take clients" } else { "" };
-    let message = format!("node `{node}` does not serve{open} and has {sessions} sessions and {users} users");
+    let who = left::stubborn(run, node, world);
+    let message = format!("node `{node}` does not serve{open} and has {sessions} sessions and {users} users{who}");
     raise(run, Notice::StraySession, Some(node), stray || back, message)
 }
 
@@ -325,6 +334,8 @@ fn has_begun(run: &Run, world: &World) -> bool {
         },
         (Kind::BreakFailover, _) => moved(PerNode::new(|node| if node == primary { Role::Primary } else { Role::Standby })),
         (Kind::EstablishFailover, _) => moved(PerNode::new(|_| Role::Standalone)),
+        // Disabled on the old node: nobody is reached until it is enabled on the new one.
+        (Kind::SwitchTraffic, to) => world.traffic.shared() == Some(SharedOn::Neither) || to == world.traffic.target(),
         (Kind::Quiesce | Kind::Reopen, Some(node)) => {
             let effect = Some(step.kind == Kind::Reopen);
             world.readings[node].current.as_ref().is_some_and(|observation| observation.takes_clients == effect)

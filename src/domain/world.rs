@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::access::Tries;
 use super::booking;
 use super::event::Counts;
 use super::facts::{Facts, Known, Link, NodeFacts, SettingsFact, WindowFact};
@@ -16,7 +17,7 @@ use super::people::People;
 use super::rehearsal::{self, Released};
 use super::run::Run;
 use super::settings;
-use super::site::{Observation, Role, SyncFact, TrafficLook};
+use super::site::{Observation, Role, SharedOn, SyncFact, TrafficLook};
 use super::step::Step;
 use super::ttl;
 use super::waiver;
@@ -47,10 +48,18 @@ pub struct Reading {
     /// The last syncs that were read, with the time of the reading, newest last. Kept apart from the facts that must agree: a
     /// pair that syncs by itself every few minutes shows another one at almost every reading.
     syncs: VecDeque<(Timestamp, SyncFact)>,
+    /// The first answer, without regard to silences: what was on the node before nobody here has seen.
+    seen_from: Option<Timestamp>,
+    /// The last reading with a session or a user.
+    in_use_at: Option<Timestamp>,
+    /// Readings that showed more sessions than the one before, with how many more, newest last.
+    started: VecDeque<(Timestamp, u32)>,
 }
 
 /// Readings are at least a quarter of the cache time apart, so that this many reach back beyond it.
 const SYNCS_KEPT: usize = 8;
+/// As many increases are told apart by their time; older ones are added to the oldest.
+const STARTS_KEPT: usize = 32;
 
 impl Reading {
     /// Takes in one look's answer.
@@ -59,7 +68,9 @@ impl Reading {
             Ok(observation) => self.answered(observation),
             Err(error) => {
                 let (silent_since, last_silence) = (Some(self.silent_since.unwrap_or(now)), self.last_silence);
-                *self = Self { error: Some(error), silent_since, last_silence, ..Self::default() };
+                let (seen_from, in_use_at, started) = (self.seen_from, self.in_use_at, std::mem::take(&mut self.started));
+                let kept = Self { seen_from, in_use_at, started, ..Self::default() };
+                *self = Self { error: Some(error), silent_since, last_silence, ..kept };
             }
         }
     }
@@ -84,9 +95,44 @@ impl Reading {
         while self.syncs.len() > SYNCS_KEPT {
             self.syncs.pop_front();
         }
+        self.count(&observation);
         self.last_silence = self.silent_since.take().map(|since| (since, observation.at)).or(self.last_silence);
         self.current = Some(observation);
         (self.error, self.refused_since) = (None, None);
+    }
+
+    /// Takes in who is on the node: what the counts before do not explain has begun since.
+    fn count(&mut self, observation: &Observation) {
+        self.seen_from = self.seen_from.or(Some(observation.at));
+        let before = self.current.as_ref().and_then(|before| before.sessions);
+        let more = observation.sessions.zip(before).map_or(0, |(now, before)| now.saturating_sub(before));
+        if more > 0 {
+            self.started.push_back((observation.at, more));
+        }
+        while self.started.len() > STARTS_KEPT {
+            let (_, oldest) = self.started.pop_front().unwrap_or_default();
+            self.started.front_mut().into_iter().for_each(|(_, next)| *next = next.saturating_add(oldest));
+        }
+        if observation.sessions.unwrap_or(0) > 0 || observation.users.unwrap_or(0) > 0 {
+            self.in_use_at = Some(observation.at);
+        }
+    }
+
+    /// Sessions that began after `moment`, as far as two readings in a row show more of them, and when the last one was seen.
+    pub fn started_after(&self, moment: Timestamp) -> (u32, Option<Timestamp>) {
+        let after = self.started.iter().filter(|(at, _)| *at > moment);
+        let count = after.clone().fold(0_u32, |sum, (_, more)| sum.saturating_add(*more));
+        (count, after.map(|(at, _)| *at).next_back())
+    }
+
+    /// Since when nobody was on the node, counted from `moment` or from the first reading of this process at the earliest; `None`
+    /// while somebody is, or nobody can tell.
+    pub fn quiet_since(&self, moment: Timestamp) -> Option<Timestamp> {
+        let current = self.current.as_ref()?;
+        let told = current.sessions.is_some() || current.users.is_some();
+        let empty = current.sessions.unwrap_or(0) == 0 && current.users.unwrap_or(0) == 0;
+        let since = [Some(moment), self.seen_from, self.in_use_at].into_iter().flatten().max()?;
+        (told && empty).then_some(since)
     }
 
     /// True if two readings, the later of which is the current one and more than the cache time after the earlier, both show a
@@ -203,6 +249,17 @@ impl TrafficReading {
         targets.all(|target| target == Some(first)).then_some(first)
     }
 
+    /// A shared address that is on no node or on both.
+    pub fn shared(&self) -> Option<SharedOn> {
+        self.looks.iter().flatten().find_map(|look| look.shared)
+    }
+
+    /// The longest time, in seconds, for which anybody may remember an answer, by what was read; `None` where nothing was told.
+    pub fn longest_ttl(&self) -> Option<u32> {
+        let told = self.looks.iter().flatten().filter_map(TrafficLook::longest_ttl);
+        told.max()
+    }
+
     /// True if some answer names this node.
     pub fn names(&self, node: NodeId) -> bool {
         let mut answers = self.looks.iter().flatten().flat_map(|look| &look.answers);
@@ -245,6 +302,8 @@ pub struct World {
     pub config: Arc<Current>,
     /// What was read of settings.
     pub settings: settings::Seen,
+    /// What the traffic entries answered when they were last asked whether they would take our change.
+    pub access: Option<Tries>,
 }
 
 /// What the config says now of a site, and may not have said when a run began.
@@ -268,6 +327,7 @@ impl World {
             config: Arc::default(),
             settings: settings::Seen::default(),
             released: Released::Unread,
+            access: None,
         }
     }
 

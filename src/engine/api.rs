@@ -19,6 +19,7 @@ use crate::domain::way_home::Found;
 use crate::domain::window::calendar::Usual;
 use crate::domain::world::World;
 
+use super::traffic::{TrafficFound, TrafficTried};
 use super::untouched::{NotDriven, Untouched};
 
 /// A run as it stands, with what was last read.
@@ -321,6 +322,20 @@ pub trait Fleet: Send + Sync + 'static {
 
     /// The preflight of a site: fresh readings, nothing changed.
     fn check<'a>(&'a self, site: &'a str) -> BoxFuture<'a, Result<Vec<Check>, Problem>>;
+
+    /// Who answers what about a site's traffic: fresh readings, nothing changed.
+    ///
+    /// # Errors
+    /// `NotFound` for an unknown site, and for one without traffic entries.
+    fn traffic<'a>(&'a self, site: &'a str) -> BoxFuture<'a, Result<TrafficFound, Problem>>;
+
+    /// Asks every traffic entry whether it would take our change, by one that alters nothing; `ttl` in seconds, to which a record
+    /// would be lowered: the site's `policy.switch_ttl` unless given.
+    ///
+    /// # Errors
+    /// As [`Fleet::traffic`]; `Conflict` while a run of the site moves traffic.
+    fn try_traffic<'a>(&'a self, site: &'a str, ttl: Option<u32>, actor: &'a str)
+    -> BoxFuture<'a, Result<TrafficTried, Problem>>;
 
     /// The next windows of a site that are so long.
     fn windows(&self, site: &str, length: Option<SignedDuration>) -> Result<WindowsFound, Problem>;

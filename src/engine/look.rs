@@ -1,5 +1,8 @@
 //! One look: both nodes and every traffic entry, read at the same time.
 
+use std::net::IpAddr;
+use std::sync::Arc;
+
 use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 
@@ -7,7 +10,7 @@ use super::site::SiteReaders;
 use crate::domain::ids::{NodeId, PerNode};
 use crate::domain::site::{Observation, TrafficLook};
 use crate::domain::world::World;
-use crate::ports::ReadError;
+use crate::ports::{ReadError, TrafficReader};
 
 /// What one look gave, before the world takes it in. What was left out keeps its last reading.
 pub struct Seen {
@@ -51,15 +54,44 @@ impl SiteReaders {
         if busy == Some(Busy::Traffic) {
             return None;
         }
-        let entries = self.traffic.iter();
-        let looks = entries.map(|entry| async { entry.look().await.map_err(|error| format!("{}: {error}", entry.name())) });
-        Some(join_all(looks).await)
+        let mut looks = join_all(self.traffic.iter().map(read_entry)).await;
+        self.identify(&mut looks, busy).await;
+        Some(looks)
+    }
+
+    /// Asks which box answers where an entry leads, where the entry itself does not tell. Entries that lead to one place ask once.
+    async fn identify(&self, looks: &mut [Result<TrafficLook, String>], busy: Option<Busy>) {
+        let mut asked: Vec<(Place, Option<String>)> = Vec::new();
+        for (entry, look) in self.traffic.iter().zip(looks) {
+            let Ok(look) = look else { continue };
+            let Some(node) = look.target().filter(|node| busy != Some(Busy::Node(*node))) else { continue };
+            if look.serving_identity.is_some() {
+                continue;
+            }
+            let place = (node, entry.address());
+            let known = asked.iter().find(|(known, _)| *known == place).map(|(_, identity)| identity.clone());
+            let identity = match known {
+                Some(identity) => identity,
+                None => self.nodes[node].who_answers(place.1).await,
+            };
+            look.serving_identity.clone_from(&identity);
+            asked.push((place, identity));
+        }
     }
 
     /// The longest time for which facts of a node may be cached.
     pub fn cache_time(&self) -> SignedDuration {
         self.nodes.a.cache_time().max(self.nodes.b.cache_time())
     }
+}
+
+/// Where somebody is to answer: at a node's own address, or at a shared one.
+type Place = (NodeId, Option<IpAddr>);
+
+/// One entry's look, under its name.
+async fn read_entry(entry: &Arc<dyn TrafficReader>) -> Result<TrafficLook, String> {
+    let look = entry.look().await.map_err(|error| format!("{}: {error}", entry.name()))?;
+    Ok(TrafficLook { entry: entry.name(), ..look })
 }
 
 impl Seen {

@@ -24,6 +24,7 @@ pub mod retry;
 pub mod runner;
 mod settings;
 pub mod site;
+pub mod traffic;
 pub mod untouched;
 mod words;
 

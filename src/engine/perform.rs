@@ -108,11 +108,20 @@ impl Performer {
         let to = step.node.unwrap_or(run.plan.primary);
         let mut changed = Changed::default();
         for entry in &self.ports.traffic {
+            if self.is_there(&**entry, to).await {
+                changed.done.push(entry.name());
+                continue;
+            }
             if let Some(end) = changed.take(&**entry, entry.switch(intent, to.other(), to).await) {
                 return end;
             }
         }
         changed.answer()
+    }
+
+    /// Among several entries: this one was moved before another failed. A program might take being asked again for an error.
+    async fn is_there(&self, entry: &dyn Traffic, to: NodeId) -> bool {
+        self.ports.traffic.len() > 1 && entry.look().await.is_ok_and(|look| look.target() == Some(to))
     }
 
     /// Every entry with names whose TTL the intent has, in turn.
@@ -135,7 +144,8 @@ impl Performer {
 /// What the traffic entries answered so far.
 #[derive(Default)]
 struct Changed {
-    entries: u32,
+    /// The entries that took it, or were there already.
+    done: Vec<String>,
     instructions: Vec<String>,
 }
 
@@ -143,10 +153,11 @@ impl Changed {
     /// Takes in an entry's answer. One that fails after another was changed leaves a doubt; any that fails is the end.
     fn take(&mut self, entry: &dyn Traffic, answer: ActAnswer) -> Option<ActAnswer> {
         match answer {
-            ActAnswer::Accepted { .. } => self.entries += 1,
+            ActAnswer::Accepted { .. } => self.done.push(entry.name()),
             ActAnswer::ByOperator { instructions } => self.instructions.extend(instructions),
-            ActAnswer::Refused { message } | ActAnswer::Transient { message } if self.entries > 0 => {
-                let message = format!("{}: {message}; {} other entries were changed", entry.name(), self.entries);
+            ActAnswer::Refused { message } | ActAnswer::Transient { message } if !self.done.is_empty() => {
+                let (done, name) = (self.done.join(", "), entry.name());
+                let message = format!("partly changed: done: {done}; not done: {name}: {message}");
                 return Some(ActAnswer::Ambiguous { message });
             }
             other => return Some(other),

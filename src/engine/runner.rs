@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::task::AbortOnDropHandle;
 
+use crate::domain::access::{Tries, is_due as is_right_due};
 use crate::domain::action::Kind;
 use crate::domain::checks;
 use crate::domain::decide::{Next, after_restart, decide, may_be_sent_again};
@@ -153,6 +154,9 @@ impl Runner {
             if let Some(want) = due(self.run(), &self.world) {
                 Box::pin(self.look_at_settings(want)).await?;
             }
+            if is_right_due(self.run(), &self.world) {
+                Box::pin(self.try_access()).await?;
+            }
             match decide(self.run(), &self.world) {
                 Next::Record { event, why } => Box::pin(self.follow(event, why)).await?,
                 Next::Rest { .. } if self.run().is_finished() && !self.run().is_watched() => return Ok(()),
@@ -256,6 +260,16 @@ impl Runner {
         let (around, readers, run) = (self.around.clone(), self.readers.clone(), self.run().clone());
         let seen = self.beside_words(async move { settings::look(&around, &readers, &run, want).await }).await?;
         seen.into_world(Arc::make_mut(&mut self.world));
+        self.recorder.publish(self.world.clone());
+        Ok(())
+    }
+
+    /// Asks the traffic entries whether they would take our change. Words that arrive meanwhile are taken.
+    async fn try_access(&mut self) -> Result<(), Stopped> {
+        let ports = self.performer.ports.clone();
+        let entries = self.beside_words(async move { ports.try_access().await }).await?;
+        let at = self.around.clock.now();
+        Arc::make_mut(&mut self.world).access = Some(Tries { at, entries });
         self.recorder.publish(self.world.clone());
         Ok(())
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use crate::domain::access::Tried;
 use crate::domain::ids::PerNode;
 use crate::domain::people::People;
 use crate::domain::site::Site;
@@ -44,6 +45,15 @@ pub struct SiteReaders {
 }
 
 impl SitePorts {
+    /// Asks every traffic entry, one after the other, whether it would take our change. What is sent alters nothing.
+    pub async fn try_access(&self) -> Vec<Tried> {
+        let mut entries = Vec::with_capacity(self.traffic.len());
+        for entry in &self.traffic {
+            entries.push(Tried { entry: entry.name(), access: entry.prove_access().await });
+        }
+        entries
+    }
+
     pub fn readers(&self) -> SiteReaders {
         SiteReaders {
             nodes: PerNode { a: self.nodes.a.clone(), b: self.nodes.b.clone() },

@@ -130,6 +130,30 @@ impl<S: Send + Sync> FromRequestParts<S> for For {
     }
 }
 
+/// What `traffic test` is asked.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TestTrafficBody {
+    /// Seconds.
+    #[serde(default)]
+    ttl: Option<u32>,
+}
+
+impl TestTrafficBody {
+    /// The TTL to which a record would be lowered, in seconds, where one is given.
+    pub fn ttl(&self) -> Result<Option<u32>, Refused> {
+        match self.ttl {
+            Some(ttl) if !(1..=MOST_TTL).contains(&ttl) => {
+                Err(Refused::bad_input(format!("`ttl` is {ttl}, expected 1 to {MOST_TTL} seconds")))
+            }
+            ttl => Ok(ttl),
+        }
+    }
+}
+
+/// RFC 2181 section 8: the highest TTL that there is.
+const MOST_TTL: u32 = i32::MAX as u32;
+
 /// A JSON body; an empty one stands for `{}`.
 pub struct Input<T>(pub T);
 

@@ -21,11 +21,11 @@ use super::answer::{Answer, Refused, json as answer, lines, ok};
 use super::guard::guard;
 use super::input::{
     AbortBody, AcceptBody, AcknowledgeBody, Actor, After, CloseBody, ConfirmBody, For, HoldBody, Id, Input, Name, OfSite,
-    ReleaseBody, ReplaceBody, ResumeBody, SiteNode, SwitchBackBody, WaiveBody, required, short,
+    ReleaseBody, ReplaceBody, ResumeBody, SiteNode, SwitchBackBody, TestTrafficBody, WaiveBody, required, short,
 };
 use super::view::{
     Adoption, AlertTests, ByHand, Checks, Ledger, LeftUntouched, NoRun, People, Plan, Runs, SiteView, Sites, Started, Status,
-    Ways, WindowsView,
+    TrafficTest, TrafficView, Ways, WindowsView,
 };
 
 /// Where a request came in.
@@ -44,6 +44,8 @@ pub fn router(fleet: Arc<dyn Fleet>, door: Door) -> Router {
     let api = Router::new()
         .route("/sites", get(sites))
         .route("/sites/{site}/check", get(check))
+        .route("/sites/{site}/traffic", get(traffic))
+        .route("/sites/{site}/traffic/test", post(test_traffic))
         .route("/sites/{site}/windows", get(windows))
         .route("/sites/{site}/status", get(newest))
         .route("/sites/{site}/by-hand", get(newest_by_hand))
@@ -89,6 +91,19 @@ async fn sites(State(fleet): Shared) -> Answer {
 async fn check(State(fleet): Shared, Name(site): Name) -> Answer {
     let checks = fleet.check(&site).await?;
     ok(&Checks::new(&site, checks, fleet.now()))
+}
+
+async fn traffic(State(fleet): Shared, Name(site): Name) -> Answer {
+    ok(&TrafficView::from(fleet.traffic(&site).await?))
+}
+
+async fn test_traffic(
+    State(fleet): Shared,
+    Name(site): Name,
+    Actor(actor): Actor,
+    Input(body): Input<TestTrafficBody>,
+) -> Answer {
+    ok(&TrafficTest::from(fleet.try_traffic(&site, body.ttl()?, &actor).await?))
 }
 
 async fn windows(State(fleet): Shared, Name(site): Name, For(length): For) -> Answer {

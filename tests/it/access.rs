@@ -9,7 +9,9 @@ use changeover::domain::site::Policy;
 use changeover::domain::watch::{is_untouched, silence};
 use changeover::domain::world::World;
 use changeover::domain::{alert, machine};
-use changeover::drivers::appliance::beyondtrust::{Accounts, BeyondTrust, Credentials, Editions, Limits, Peer, Settings, Share};
+use changeover::drivers::appliance::beyondtrust::{
+    Accounts, BeyondTrust, Credentials, Editions, Limits, Peer, Product, Settings, Share,
+};
 use changeover::drivers::tls::TlsTrust;
 use changeover::engine::api::Fleet as _;
 use changeover::ports::{ActAnswer, Appliance as _, Intent, NodeAct};
@@ -138,9 +140,16 @@ async fn nothing_restarts_an_appliance() {
         second: None,
         accounts: Arc::new(Accounts::new(Share::default(), clock.clone())),
         tls: TlsTrust::System,
-        peer: Peer { url: "https://127.0.0.2/".parse().unwrap(), identity: "9be03d5518c94f7fa6d1e27b40c8f322".to_owned() },
+        peer: Peer {
+            url: "https://127.0.0.2/".parse().unwrap(),
+            identity: "9be03d5518c94f7fa6d1e27b40c8f322".to_owned(),
+            console: None,
+        },
         editions: Editions::Auto,
         limits: Limits::default(),
+        product: Product::default(),
+        recordings: true,
+        console: None,
     };
     let driver = BeyondTrust::new(settings, clock).unwrap();
     let target = "24.2.1".parse().unwrap();

@@ -227,6 +227,8 @@ fn read_as(run: &Run, roles: [Role; 2], since: Timestamp, now: Timestamp) -> Rea
                 takes_clients: None,
                 certificate_until: None,
                 licence_until: None,
+                shared_ips: None,
+                at_work: Vec::new(),
             };
             world.readings[node].take(Ok(observation), at);
         }

@@ -379,7 +379,17 @@ const BAD_SITES: &[(&str, &str, &str)] = &[
     (
         "[[traffic]]\ndriver = \"exec\"",
         "[[traffic]]",
-        "sites.d/support.toml:22: missing key `driver` in `[traffic]`: one of \"rfc2136\", \"exec\", \"manual\"",
+        "sites.d/support.toml:22: missing key `driver` in `[traffic]`: one of \"rfc2136\", \"exec\", \"manual\", \"shared-ip\"",
+    ),
+    (
+        "driver = \"exec\"\nprogram = [\"nat\"]",
+        "driver = \"shared-ip\"\naddress = \"192.0.2.20\"",
+        "sites.d/support.toml:22: the shared address 192.0.2.20 is the own address of node `b`; give the one that both boxes have",
+    ),
+    (
+        "driver = \"exec\"\nprogram = [\"nat\"]",
+        "driver = \"shared-ip\"\naddress = \"192.0.2.30\"\n[[traffic]]\ndriver = \"shared-ip\"\naddress = \"192.0.2.30\"",
+        "sites.d/support.toml:25: shared address 192.0.2.30 is already moved by the entry in line 22",
     ),
     (
         "driver = \"exec\"\nprogram = [\"nat\"]",

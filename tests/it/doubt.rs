@@ -207,6 +207,8 @@ fn observation(run: &Run, node: NodeId, at: Timestamp, done: bool) -> Observatio
         takes_clients: Some(takes),
         certificate_until: None,
         licence_until: None,
+        shared_ips: None,
+        at_work: Vec::new(),
     }
 }
 

@@ -185,10 +185,15 @@ fn settings(simulator: &Simulator, clock: Arc<dyn Clock>) -> Settings {
         second: None,
         accounts: Arc::new(Accounts::new(Share::default(), clock)),
         tls: TlsTrust::Ca(simulator.certificate_pem.clone().into_bytes()),
-        peer: Peer { url: simulator.url(NodeId::B).parse().unwrap(), identity: simulator.identities[NodeId::B].clone() },
+        peer: Peer {
+            url: simulator.url(NodeId::B).parse().unwrap(),
+            identity: simulator.identities[NodeId::B].clone(),
+            console: None,
+        },
         product: Product::RemoteSupport,
         recordings: true,
         limits,
+        console: None,
     }
 }
 

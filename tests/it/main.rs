@@ -75,6 +75,7 @@ mod switch_ends;
 mod sync_failures;
 mod telephone;
 mod tokens;
+mod traffic;
 mod troubles;
 mod ttl;
 mod untouched;

@@ -522,6 +522,25 @@ async fn users_follow_the_name() {
     assert_eq!(bed.truth().await["nodes"]["b"]["users"], 3);
 }
 
+/// A shared address is on the wire once it is enabled, the users are where it is, and nothing keeps it from being on both.
+#[tokio::test]
+async fn a_shared_address_is_enabled_and_disabled() {
+    let bed = Bed::with("24.1.1", |options| options.health_cached = false).await;
+    let put = async |node: &str, enabled: bool| {
+        let body = format!("{{\"address\":\"192.0.2.30\",\"enabled\":{enabled}}}");
+        assert_eq!(bed.control(&format!("/sim/v1/{node}/shared-ip"), &body).await.0, StatusCode::ACCEPTED, "{node} {enabled}");
+    };
+    let shown = "<enabled_shared_ips><ip>192.0.2.30</ip></enabled_shared_ips>";
+    assert!(!bed.health(NodeId::A).await.contains("enabled_shared_ips"));
+    put("a", true).await;
+    put("b", true).await;
+    assert!(bed.health(NodeId::A).await.contains(shown) && bed.health(NodeId::B).await.contains(shown));
+    put("a", false).await;
+    assert!(!bed.health(NodeId::A).await.contains("enabled_shared_ips"));
+    assert_eq!(bed.truth().await["leads_to"], "b");
+    assert_eq!(bed.control("/sim/v1/a/shared-ip", "{\"address\":\"here\"}").await.0, StatusCode::BAD_REQUEST);
+}
+
 #[tokio::test]
 async fn a_resolver_tells_where_the_name_leads() {
     let target = Arc::new(Mutex::new(Some(NodeId::A)));

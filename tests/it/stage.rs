@@ -67,7 +67,12 @@ pub struct Setting {
     pub view: Option<Zone>,
     /// The nodes' addresses are of two kinds.
     pub two_kinds: bool,
+    /// The traffic entries, where they are not the simulated name behind its line.
+    pub traffic: Option<Entries>,
 }
+
+/// Makes a site's traffic entries.
+pub type Entries = Arc<dyn Fn(&SimSite) -> Vec<Arc<dyn Traffic>> + Send + Sync>;
 
 impl Default for Setting {
     fn default() -> Self {
@@ -75,7 +80,23 @@ impl Default for Setting {
         let (options, policy, calendar) = (InProcessOptions::default(), Policy::default(), Calendar::default());
         let (own, people, lab, chain, begin) = (Vec::new(), People::default(), None, Vec::new(), START.parse().unwrap());
         let (zone, view, two_kinds) = (Zone::default(), None, false);
-        Self { options, policy, first, second, seed: 1, own, calendar, people, lab, chain, begin, zone, view, two_kinds }
+        Self {
+            options,
+            policy,
+            first,
+            second,
+            seed: 1,
+            own,
+            calendar,
+            people,
+            lab,
+            chain,
+            begin,
+            zone,
+            view,
+            two_kinds,
+            traffic: None,
+        }
     }
 }
 
@@ -572,7 +593,10 @@ fn fleet(
     let second = if setting.two_kinds { "::1" } else { "127.0.1.2" };
     let addresses = ["127.0.1.1".parse().unwrap(), second.parse().unwrap()];
     let node = |node: NodeId| Node { identity: identities[node].clone(), address: addresses[node.index()] };
-    let ports = ports_of(site, lines);
+    let mut ports = ports_of(site, lines);
+    if let Some(entries) = &setting.traffic {
+        ports.traffic = entries(site);
+    }
     let site = Site {
         name: SITE.to_owned(),
         service: "support.example.com".to_owned(),

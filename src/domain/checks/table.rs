@@ -96,6 +96,17 @@ pub const TABLE: &[Row] = &[
         "the service's name leads to the node that serves, on every server",
         "check the site's `[[traffic]]` entries against the zone's servers",
     ),
+    reading(
+        "agreement",
+        "both nodes, the names and the box that answers behind them agree on who serves",
+        "`changeover traffic look SITE` shows who says what; put right whoever is wrong",
+    ),
+    Row {
+        name: "traffic_access",
+        lifetime: Lifetime::Document,
+        about: "each traffic entry would take our change, tried by one that alters nothing; a run's preflight asks this, where its plan moves traffic",
+        remedy: "`changeover traffic test SITE` shows which entry refuses and why; give the key or account the right, then resume",
+    },
     Row {
         name: "package_changed",
         lifetime: Lifetime::Document,

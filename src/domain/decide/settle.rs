@@ -10,7 +10,7 @@ use crate::domain::limit;
 use crate::domain::proof::{self, Failure, Proof};
 use crate::domain::rules::{self, Cure, Rule, Violation};
 use crate::domain::run::{Act, Phase, Run};
-use crate::domain::site::AfterDrain;
+use crate::domain::site::{AfterDrain, SharedOn};
 use crate::domain::step::Step;
 use crate::domain::watch;
 use crate::domain::world::World;
@@ -40,6 +40,7 @@ pub fn settle(run: &Run, world: &World) -> Next {
             held(failure, given_up)
         }
         Proof::SyncAgain(baseline) => sync_again(run, step, world, *baseline),
+        Proof::NotYet(_) if is_free_to_enable(step, act, world) => repeat(run, step, world),
         Proof::NotYet(what) => unsettled(run, step, act, world, what),
     }
 }
@@ -68,6 +69,14 @@ pub fn instructed(run: &Run, world: &World) -> Next {
         Cure::Booking => held_by_rule(&violation),
         Cure::Person => refused(run, step, &violation, world),
     }
+}
+
+/// A shared address that was on the old node when the instruction was given is on none now, seen twice: what follows, enabling it on
+/// the new one, is an instruction of its own and never given before (R16).
+fn is_free_to_enable(step: &Step, act: &Act, world: &World) -> bool {
+    let told = act.instruction.is_some() && act.baseline.traffic.is_some();
+    let gone = world.traffic.shared() == Some(SharedOn::Neither) && world.traffic.steady_count >= 2;
+    step.kind == Kind::SwitchTraffic && told && gone
 }
 
 /// The second sync that R1 asks for, under the rules of every act: between the two a person may have booked another window.

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use super::Command;
 use super::gates;
 use super::orders::{book, closed, replaced, resumed, revised, switch_back, warning_accepted};
+use crate::domain::access::Recorded;
 use crate::domain::action::{Kind, When};
 use crate::domain::asked::Answer;
 use crate::domain::checks::AcceptedWarning;
@@ -316,6 +317,7 @@ fn effect(run: &mut Run, step: &Step, evidence: &Evidence, at: Timestamp) -> Vec
         Kind::Preflight => {
             if let Evidence::Checks { results } = evidence {
                 run.checked = Some(Checked { at, results: results.clone() });
+                run.access = Recorded::among(results, at);
             }
         }
         Kind::CheckSync | Kind::Drain | Kind::Confirm | Kind::FinalCheck => {}

@@ -69,17 +69,21 @@ pub fn go_on(run: &mut Run, at: Timestamp) {
 }
 
 /// The fixed path back: open the node that traffic was taken from, prove that it can serve, move the name, close the
-/// other and take its data. It replaces all steps that are not done; what follows is a person's decision.
+/// other and take its data. It replaces all steps that are not done; what follows is a person's decision. Where a switch is partly
+/// done, the node that it was to leave gets back what has moved; it is opened only if this run closed it.
 pub fn switch_back(run: &mut Run, at: Timestamp) {
-    let (to, from) = (run.survivor.other(), run.survivor);
+    let to = run.leads_back_to();
+    let from = to.other();
     let when = run.step().map_or(When::Soak, |step| step.when);
+    let is_open = to == run.survivor && run.nodes[to].closed_at.is_none();
     let path =
         [(Kind::Reopen, to), (Kind::Verify, to), (Kind::SwitchTraffic, to), (Kind::Quiesce, from), (Kind::ExtractData, from)];
+    let path = path.into_iter().filter(|(kind, _)| *kind != Kind::Reopen || !is_open);
     let step = |(kind, node): (Kind, NodeId)| {
         let id = format!("switch-back.{kind}.{node}");
         Step { id, when, kind, node: Some(node), gate: None, hop: 0 }
     };
-    replace_rest(run, path.map(step).to_vec(), at);
+    replace_rest(run, path.map(step).collect(), at);
     run.switched_back = true;
     // What led home before leads elsewhere now.
     run.way = None;
@@ -149,10 +153,24 @@ pub fn closed(run: &mut Run, at: Timestamp) -> Vec<Command> {
 }
 
 impl Run {
-    /// True if traffic may be ordered back: a switch is proven, failover is not established again, and nothing of an
+    /// The node that an order back leads to: the one that traffic was taken from, or, while a switch is not proven, the one that it
+    /// was to leave.
+    pub fn leads_back_to(&self) -> NodeId {
+        if self.may_be_half_switched() { self.survivor } else { self.survivor.other() }
+    }
+
+    /// A switch was ordered, and what became of it is not known, or it was held: some entries may have moved.
+    pub fn may_be_half_switched(&self) -> bool {
+        let at_rest = matches!(self.phase, Phase::InDoubt { .. } | Phase::Held(_));
+        let away = |step: &Step| step.kind == Kind::SwitchTraffic && step.node == Some(self.survivor.other());
+        at_rest && self.step().is_some_and(away) && self.at().is_some_and(|progress| progress.attempts > 0)
+    }
+
+    /// True if traffic may be ordered back: a switch is proven or partly done, failover is not established again, and nothing of an
     /// update or establish is under way.
     pub fn may_switch_back(&self) -> bool {
-        let switched = self.survivor != self.plan.primary && self.unprotected_since().is_some();
+        let proven = self.survivor != self.plan.primary || self.may_be_half_switched();
+        let switched = proven && self.unprotected_since().is_some();
         let busy = matches!(self.phase, Phase::Acting) || self.is_at(Kind::Update) || self.is_at(Kind::EstablishFailover);
         switched && !self.switched_back && !busy
     }

@@ -13,7 +13,7 @@ use crate::domain::ids::{NodeId, PerNode};
 use crate::domain::site::{TrafficAnswer, TrafficLook};
 use crate::drivers::program::answer::{Nothing, Reply};
 use crate::drivers::program::{Call, Programs};
-use crate::ports::{ActAnswer, Clock, Intent, ReadError, Recall, Traffic, TrafficReader, TtlChange, TtlWay};
+use crate::ports::{Access, ActAnswer, Clock, Intent, ReadError, Recall, Traffic, TrafficReader, TtlChange, TtlWay};
 
 /// More servers than any zone has.
 const MOST_ANSWERS: usize = 64;
@@ -190,6 +190,12 @@ impl Traffic for ExecTraffic {
 
     fn set_ttl<'a>(&'a self, intent: &'a Intent, change: &'a TtlChange) -> BoxFuture<'a, ActAnswer> {
         self.change_ttl(intent, change).boxed()
+    }
+
+    /// Programs have no verb for it.
+    fn prove_access(&self) -> BoxFuture<'_, Access> {
+        let why = "a program has no word for a change that alters nothing; try it by hand, as the account that runs the daemon";
+        std::future::ready(Access::Untold { why: why.to_owned() }).boxed()
     }
 
     fn recall<'a>(&'a self, intent: &'a Intent) -> BoxFuture<'a, Recall> {

@@ -147,7 +147,8 @@ impl Traffic for Manual {
     }
 
     fn prove_access(&self) -> BoxFuture<'_, Access> {
-        Box::pin(std::future::ready(Access::Untold { why: "a person makes the change".to_owned() }))
+        let why = "a person makes this change: see that one with the right to do so is there in the window";
+        Box::pin(std::future::ready(Access::Untold { why: why.to_owned() }))
     }
 
     /// Nothing is ever sent; but the person may have acted on the instructions already.

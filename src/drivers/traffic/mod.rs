@@ -3,3 +3,4 @@
 pub mod exec;
 pub mod manual;
 pub mod rfc2136;
+pub mod shared_ip;

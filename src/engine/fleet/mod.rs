@@ -3,6 +3,7 @@
 mod alerts;
 mod home;
 mod release;
+mod traffic;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -40,6 +41,7 @@ use super::package;
 use super::planning::{self, Draft};
 use super::runner::{Message, Order, Runner};
 use super::site::{SiteEntry, SiteReaders};
+use super::traffic::{TrafficFound, TrafficTried};
 use super::untouched::{self, Untouched};
 use super::words;
 
@@ -357,6 +359,19 @@ impl api::Fleet for Fleet {
             let entry = self.site(site)?;
             Ok(checks::of_site(&entry.site, &self.look(entry).await))
         })
+    }
+
+    fn traffic<'a>(&'a self, site: &'a str) -> BoxFuture<'a, Result<TrafficFound, Problem>> {
+        Box::pin(self.look_at_traffic(site))
+    }
+
+    fn try_traffic<'a>(
+        &'a self,
+        site: &'a str,
+        ttl: Option<u32>,
+        actor: &'a str,
+    ) -> BoxFuture<'a, Result<TrafficTried, Problem>> {
+        Box::pin(self.ask_traffic(site, ttl, actor))
     }
 
     fn windows(&self, site: &str, length: Option<SignedDuration>) -> Result<WindowsFound, Problem> {

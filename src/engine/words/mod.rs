@@ -15,6 +15,7 @@ use crate::domain::gate::Gate;
 use crate::domain::ids::NodeId;
 use crate::domain::run::Run;
 use crate::domain::sheet;
+use crate::domain::world::World;
 use crate::ports::StoreError;
 
 use super::accepting;
@@ -43,7 +44,7 @@ pub async fn take(runner: &mut Runner, word: Word, actor: &str, seq: Option<u64>
         Word::Resume { window } => resume::here(runner, window).await?,
         Word::Rebook(rebooking) => resume::with(runner, rebooking).await?,
         Word::AcceptWarning { check, node, reason } => accepting::word(runner, (&check, node), &reason, actor).await?,
-        Word::SwitchBack { note } => switch_back(runner.run(), note)?,
+        Word::SwitchBack { note } => switch_back(runner.run(), &runner.world, note)?,
         Word::Abort { way, note } => home::abort(runner, way, note).await?,
         Word::Close { state, note } => home::close(runner.run(), state, note)?,
         Word::Release { withdraw, note } => release::release(runner.run(), withdraw, note, runner.people().who(actor))?,
@@ -113,19 +114,31 @@ fn hold(run: &Run) -> Result<(Event, String), Problem> {
     Ok((Event::HoldRequested {}, "a person asked to stop at the next safe point".to_owned()))
 }
 
-fn switch_back(run: &Run, note: String) -> Result<(Event, String), Problem> {
+fn switch_back(run: &Run, world: &World, note: String) -> Result<(Event, String), Problem> {
     if note.trim().is_empty() {
         return Err(Problem::new(Kind::BadInput, "note_missing", "a switch back needs a note that says why"));
     }
     if !run.may_switch_back() {
-        let hint =
-            "traffic can be ordered back after it was switched and before failover is established, while no update is under way";
+        let hint = "traffic can be ordered back after it was switched, or partly, and before failover is established, while no update is under way";
         return Err(Problem::new(Kind::Conflict, "no_switch_back", format!("run `{}` can't switch back now", run.id))
             .state(sheet::state(run))
             .hint(hint));
     }
-    let to = run.survivor.other();
+    may_take_effect_yet(run, world)?;
+    let to = run.leads_back_to();
     Ok((Event::SwitchBackOrdered { note }, format!("R7 serves_first: a person orders traffic back to node `{to}`")))
+}
+
+/// A switch whose answer was lost may take effect for a while: what is led back before that could be moved again behind our back.
+fn may_take_effect_yet(run: &Run, world: &World) -> Result<(), Problem> {
+    let sent = run.act.as_ref().filter(|_| run.may_be_half_switched()).map(|act| act.since);
+    let Some(until) = sent.and_then(|since| since.checked_add(world.settling).ok()).filter(|until| world.now < *until) else {
+        return Ok(());
+    };
+    Err(Problem::new(Kind::Conflict, "act_under_way", format!("run `{}` can't switch back yet", run.id))
+        .because("a switch was ordered, and what was sent may have its effect yet")
+        .state(sheet::state(run))
+        .hint(format!("repeat it after {until}")))
 }
 
 /// A replaced box. That the site's file has it too is the fleet's to check.

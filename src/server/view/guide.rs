@@ -10,6 +10,8 @@ use crate::domain::run::{Phase, Run};
 use crate::domain::world::World;
 use crate::domain::{alert, doubt, sheet, watch};
 
+use super::AgreementView;
+
 /// The page that an operator needs at night.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Guide {
@@ -61,10 +63,20 @@ impl Guide {
             state: sheet::state(run),
             may: sheet::may(run),
             must_not: sheet::must_not(run),
-            differs: if run.is_finished() { Vec::new() } else { watch::differences(run, world) },
+            differs: differs(run, world),
             doubt: doubt::of(run, world).map(Doubt::from),
         }
     }
+}
+
+/// What is not as the plan has it, and who says otherwise of who serves.
+fn differs(run: &Run, world: &World) -> Vec<String> {
+    if run.is_finished() {
+        return Vec::new();
+    }
+    let disagreed =
+        AgreementView::of_run(run, world).filter(|view| matches!(view.verdict.as_str(), "disputed" | "partly_switched"));
+    watch::differences(run, world).into_iter().chain(disagreed.map(|view| view.line)).collect()
 }
 
 type Explained = (String, &'static str, String);

@@ -20,7 +20,7 @@ use crate::domain::watch::{silence, soak};
 use crate::domain::world::World;
 use crate::engine::api::Snapshot;
 
-use super::{GateState, Guide, MayBeCached, NotDriven, StepTime, StopHere, WaiverView};
+use super::{AgreementView, GateState, Guide, LeftView, MayBeCached, NotDriven, ReverseView, StepTime, StopHere, WaiverView};
 
 /// How many lines the ledger has, and how many of them wait to be acknowledged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -79,6 +79,15 @@ pub struct Status {
     /// Settings that were changed since the break; `null` where none were listed then.
     #[serde(default)]
     pub ledger: Option<LedgerCount>,
+    /// Who serves, by both nodes, the names and the box behind them; `null` where the site has no traffic entries.
+    #[serde(default)]
+    pub agreement: Option<AgreementView>,
+    /// The node that traffic was taken from, until the pair is linked again.
+    #[serde(default)]
+    pub left: Option<LeftView>,
+    /// The change that would lead traffic back, once it was switched.
+    #[serde(default)]
+    pub reverse: Option<ReverseView>,
     /// The release of another site's run that this one counts on, as it was planned.
     #[serde(default)]
     pub rehearsal: Option<Rehearsal>,
@@ -320,6 +329,9 @@ impl Status {
             draining: draining(run, world),
             notices: run.notices.iter().map(|&(notice, node)| NoticeRaised { notice, node }).collect(),
             ledger: ledger(run),
+            agreement: AgreementView::of_run(run, world),
+            left: LeftView::of_run(run, world),
+            reverse: ReverseView::of_run(run, world),
             rehearsal: run.plan.rehearsal.clone(),
             released: run.released.clone().map(|Release { by, at, note }| Released { by, at, note }),
             not_driven: None,

@@ -112,6 +112,8 @@ fn observation(facts: Facts, at: Timestamp, may_be_old: SignedDuration, takes_cl
         takes_clients: Some(takes_clients),
         certificate_until: facts.certificate_until,
         licence_until: facts.licence_until,
+        shared_ips: Some(facts.shared_ips),
+        at_work: Vec::new(),
     }
 }
 

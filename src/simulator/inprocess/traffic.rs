@@ -7,10 +7,10 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::ids::NodeId;
 use crate::domain::site::{TrafficAnswer, TrafficLook};
-use crate::ports::{ActAnswer, Intent, ReadError, Recall, Traffic, TrafficReader, TtlChange};
+use crate::ports::{Access, ActAnswer, Intent, ReadError, Recall, Traffic, TrafficReader, TtlChange};
 
 use super::SimSite;
-use crate::simulator::faults::Fault;
+use crate::simulator::faults::{Fault, Planned};
 use crate::simulator::world::World;
 
 const SERVER: &str = "simulated";
@@ -146,6 +146,17 @@ impl Traffic for SimTraffic {
 
     fn set_ttl<'a>(&'a self, intent: &'a Intent, change: &'a TtlChange) -> BoxFuture<'a, ActAnswer> {
         Box::pin(self.order_ttl(intent, change))
+    }
+
+    /// Refuses where a refusal of the switch is planned, without using it up.
+    fn prove_access(&self) -> BoxFuture<'_, Access> {
+        self.site.calls.count("prove_access", None);
+        let refusal = |planned: &Planned| planned.fault == Fault::Refused && planned.act.as_deref() == Some(VERB);
+        let access = match self.site.current().faults.planned().iter().any(refusal) {
+            true => Access::Refused { message: format!("`{VERB}` would be refused") },
+            false => Access::Proven { how: "it took a change that alters nothing".to_owned() },
+        };
+        Box::pin(std::future::ready(access))
     }
 
     fn recall<'a>(&'a self, intent: &'a Intent) -> BoxFuture<'a, Recall> {

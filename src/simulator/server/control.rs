@@ -8,10 +8,12 @@
 //! POST /sim/v1/users      {"count":3}                                                     202
 //! POST /sim/v1/leads-to   {"node":"b"}    only where no zone tells where the name leads   202 | 409
 //! GET  /sim/v1/truth      GET /sim/v1/faults      GET /sim/v1/calls      GET /sim/v1/accounts
+//! POST /sim/v1/{a,b}/shared-ip {"address":"192.0.2.30","enabled":true}   where no zone tells, the name leads where it is enabled   202 | 503
 //! POST /sim/v1/{a,b}/settings  {"kind":"user","id":"7","name":"anna","value":"1"}; without a name it is removed   202
 //! GET  /sim/v1/truth      GET /sim/v1/faults
 //! ```
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use hyper::{Method, StatusCode};
@@ -56,6 +58,13 @@ struct LeadsToBody {
     node: Option<NodeId>,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SharedIpBody {
+    address: IpAddr,
+    enabled: bool,
+}
+
 impl Answerer for ControlDoor {
     fn answer(&self, call: Call) -> Answer {
         Some(match self.route(&call) {
@@ -83,6 +92,7 @@ impl ControlDoor {
             }
             (&Method::POST, ["sim", "v1", "users"]) => self.users(&body(call)?),
             (&Method::POST, ["sim", "v1", "leads-to"]) => self.leads_to(&body(call)?),
+            (&Method::POST, ["sim", "v1", node, "shared-ip"]) => self.shared_ip(node, &body(call)?, call),
             (&Method::POST, ["sim", "v1", node, "settings"]) => self.setting(node, body(call)?, call),
             (&Method::POST, ["sim", "v1", node, act]) => self.act(node, act, call),
             _ => Err((StatusCode::NOT_FOUND, format!("nothing answers {} {}", call.method, call.path))),
@@ -109,6 +119,17 @@ impl ControlDoor {
             return Err((StatusCode::CONFLICT, message));
         }
         self.shared.current().set_leads_to(wanted.node);
+        accepted()
+    }
+
+    fn shared_ip(&self, node: &str, wanted: &SharedIpBody, call: &Call) -> Reply {
+        let node = node_of(node, call)?;
+        let mut world = self.shared.current();
+        world.set_shared_ip(node, wanted.address, wanted.enabled).map_err(|refusal| refused(&refusal))?;
+        if self.shared.resolver.is_none() {
+            let on = NodeId::BOTH.into_iter().find(|node| world.node(*node).shared_ips.contains(&wanted.address));
+            world.set_leads_to(on);
+        }
         accepted()
     }
 

@@ -51,7 +51,7 @@ pub fn time_text(at: Timestamp) -> String {
 
 /// `check_health`. The sync elements are there only if the node has such facts.
 pub fn health(facts: &Facts, host: &str) -> String {
-    let Facts { identity, version, build, role, healthy, last_sync, .. } = facts;
+    let Facts { identity, version, build, role, healthy, last_sync, shared_ips, .. } = facts;
     let mut content = format!(r#"<appliance id="{identity}">{}</appliance>"#, escape(host));
     let text = version_text(version, build);
     let _ = write!(content, "<version>{}</version><success>{}</success>", escape(text.as_str()), u8::from(*healthy));
@@ -59,6 +59,10 @@ pub fn health(facts: &Facts, host: &str) -> String {
         content.push_str("<error_message>A required service is not running.</error_message>");
     }
     let _ = write!(content, "<failover_role>{}</failover_role>", role_word(*role));
+    if !shared_ips.is_empty() {
+        let ips: String = shared_ips.iter().map(|ip| format!("<ip>{ip}</ip>")).collect();
+        let _ = write!(content, "<enabled_shared_ips>{ips}</enabled_shared_ips>");
+    }
     if let Some(sync) = last_sync {
         let (ts, time) = (sync.at.as_second(), time_text(sync.at));
         let _ = write!(content, r#"<last_data_sync_time ts="{ts}">{time}</last_data_sync_time>"#);

@@ -1,5 +1,6 @@
 //! What a person orders on a node, and what comes of it.
 
+use std::net::IpAddr;
 use std::ops::RangeInclusive;
 
 use crate::domain::ids::NodeId;
@@ -63,6 +64,21 @@ impl World {
             "change-settings" => self.change_settings(node),
             _ => Err(Refusal::UnknownAct(verb.to_owned())),
         }
+    }
+
+    /// Enables or disables a shared address on a node. Nothing keeps it from being on both.
+    ///
+    /// # Errors
+    /// A node that does not answer can't be configured.
+    pub fn set_shared_ip(&mut self, node: NodeId, address: IpAddr, enabled: bool) -> Result<(), Refusal> {
+        self.reachable(node)?;
+        let ips = &mut self.nodes[node].shared_ips;
+        let changed = if enabled { ips.insert(address) } else { ips.remove(&address) };
+        if changed {
+            let word = if enabled { "enabled" } else { "disabled" };
+            self.note(Some(node), "shared-ip", format!("{address} is {word}"));
+        }
+        Ok(())
     }
 
     /// Breaks the relationship; within seconds both nodes are unlinked.

@@ -274,6 +274,7 @@ impl World {
             sessions: u32::try_from(state.open_sessions(node)).unwrap_or(u32::MAX),
             certificate_until: state.certificate_until,
             licence_until: state.licence_until,
+            shared_ips: state.shared_ips.iter().copied().collect(),
         }
     }
 

@@ -1,6 +1,7 @@
 //! One simulated appliance: what it is, what it holds, how it looks from outside.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -84,6 +85,7 @@ pub struct Facts {
     pub sessions: u32,
     pub certificate_until: Option<Timestamp>,
     pub licence_until: Option<Timestamp>,
+    pub shared_ips: Vec<IpAddr>,
 }
 
 /// An answer kept for repeated questions.
@@ -113,6 +115,8 @@ pub struct SimNode {
     /// What a driver is told of their ends; tests set them.
     pub certificate_until: Option<Timestamp>,
     pub licence_until: Option<Timestamp>,
+    /// The shared addresses that are enabled on it.
+    pub shared_ips: BTreeSet<IpAddr>,
     pub records: BTreeMap<u64, Record>,
     pub updates: Vec<UpdateDone>,
     /// Rises with each restart; tokens are forgotten with it.
@@ -136,6 +140,7 @@ impl SimNode {
             last_sync: None,
             certificate_until: None,
             licence_until: None,
+            shared_ips: BTreeSet::new(),
             records: BTreeMap::new(),
             updates: Vec::new(),
             boots: 0,

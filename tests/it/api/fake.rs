@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use changeover::domain::access::{Access, Tried};
 use changeover::domain::action::Kind;
 use changeover::domain::checks::{self, Check};
 use changeover::domain::event::{Baseline, Cause, Event, Evidence, FileEvidence, Goal, Outcome, Verdict, WaitingOn};
@@ -26,6 +27,7 @@ use changeover::engine::api::{
     AdoptPreview, AdoptRequest, Fleet, Kind as Refuse, PlanPreview, PlanRequest, Problem, Rebooking, Replaced, Snapshot,
     WaysFound, WindowsFound, Word,
 };
+use changeover::engine::traffic::{self, TrafficFound, TrafficTried};
 use changeover::engine::untouched::Untouched;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
@@ -96,6 +98,8 @@ fn observation(node: NodeId) -> Observation {
         takes_clients: Some(true),
         certificate_until: None,
         licence_until: None,
+        shared_ips: None,
+        at_work: Vec::new(),
     }
 }
 
@@ -386,6 +390,24 @@ impl Fleet for Fake {
                 std::future::pending::<()>().await;
             }
             Ok(checks::of_site(&self.site(name)?, &world(faults.node_b_is_silent)))
+        }
+        .boxed()
+    }
+
+    fn traffic<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<TrafficFound, Problem>> {
+        async move { Ok(traffic::found(&self.site(name)?, world(self.faults().node_b_is_silent))) }.boxed()
+    }
+
+    fn try_traffic<'a>(
+        &'a self,
+        name: &'a str,
+        ttl: Option<u32>,
+        _actor: &'a str,
+    ) -> BoxFuture<'a, Result<TrafficTried, Problem>> {
+        async move {
+            let access = Access::Proven { how: "it took an update that alters nothing".to_owned() };
+            let entries = vec![Tried { entry: "simulated support.example.com".to_owned(), access }];
+            Ok(traffic::tried(&self.site(name)?, world(false), entries, ttl.unwrap_or(30)))
         }
         .boxed()
     }

@@ -14,6 +14,11 @@ fn json_is_one_object_on_the_last_line() {
     let order = with(&["plan"], &ORDER);
     let cases: &[(&[&str], &[&str])] = &[
         (&["check", "support"], &["site", "ok", "checks"]),
+        (&["traffic", "look", "support"], &["site", "service", "ok", "agreement", "entries"]),
+        (
+            &["traffic", "test", "support"],
+            &["site", "ok", "from", "entries", "caches_seconds", "lowered_seconds", "wait_seconds"],
+        ),
         (&order, &["site", "procedure", "from", "to", "package", "windows", "refusals", "steps"]),
         (&["status"], &["runs"]),
         (&["runs"], &["runs"]),
@@ -143,6 +148,7 @@ run `support-1`: held (sync_failed) since 2026-11-22T01:07:00Z
   what helps look at the failover page of both nodes, then `changeover resume support-1`: a new sync is asked for
   stop here  home in 1m: final_check
   serving    node a
+  agreement  node a serves; node a: primary (0s ago); node b: standby (0s ago); the names: node a on 1 of 1 servers (0s ago); which box answers there is not told
   failover   on
   node a     24.1.1 build 4711, primary, healthy, users 3, sessions 1, read 2026-11-22T01:00:00Z
   node b     24.1.1 build 4711, standby, healthy, users 3, sessions 1, read 2026-11-22T01:00:00Z

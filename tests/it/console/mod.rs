@@ -11,7 +11,9 @@ use changeover::domain::ids::NodeId;
 use changeover::domain::journal::hex;
 use changeover::domain::labels::Labels;
 use changeover::drivers::appliance::beyondtrust::console::{Account, Settings as ConsoleSettings};
-use changeover::drivers::appliance::beyondtrust::{Accounts, BeyondTrust, Credentials, Editions, Limits, Peer, Settings, Share};
+use changeover::drivers::appliance::beyondtrust::{
+    Accounts, BeyondTrust, Credentials, Editions, Limits, Peer, Product, Settings, Share,
+};
 use changeover::drivers::clock::SystemClock;
 use changeover::drivers::tls::{TlsTrust, parse_pin};
 use changeover::ports::{ActAnswer, Appliance as _, Intent, NodeAct};
@@ -77,6 +79,8 @@ impl Pages {
             tls: TlsTrust::Pins(vec![parse_pin(&self.simulator.pin).unwrap()]),
             peer: Peer { url: url(node.other()), identity: self.simulator.identities[node.other()].clone(), console: None },
             limits: Limits::default(),
+            product: Product::default(),
+            recordings: true,
             console: Some(console),
         }
     }

@@ -8,7 +8,9 @@ mod property;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use changeover::domain::ids::NodeId;
-use changeover::drivers::appliance::beyondtrust::{Accounts, BeyondTrust, Credentials, Editions, Limits, Peer, Settings, Share};
+use changeover::drivers::appliance::beyondtrust::{
+    Accounts, BeyondTrust, Credentials, Editions, Limits, Peer, Product, Settings, Share,
+};
 use changeover::drivers::tls::{TlsTrust, parse_pin};
 use changeover::ports::{Clock, Intent};
 use changeover::simulator::server::RateLimits;
@@ -95,8 +97,12 @@ impl Bed {
             peer: Peer {
                 url: self.simulator.url(node.other()).parse().unwrap(),
                 identity: self.simulator.identities[node.other()].clone(),
+                console: None,
             },
             limits: Limits::default(),
+            product: Product::default(),
+            recordings: true,
+            console: None,
         }
     }
 

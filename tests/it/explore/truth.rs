@@ -267,6 +267,8 @@ impl Truth {
             takes_clients: tells_clients.then_some(!appliance.closed),
             certificate_until: None,
             licence_until: None,
+            shared_ips: None,
+            at_work: Vec::new(),
         })
     }
 

@@ -140,6 +140,11 @@ impl Access {
         self.next_set(&mut state, &fetch, why.to_string()).await.map(Some)
     }
 
+    /// False while every set is refused, and nothing is sent.
+    pub async fn is_open(&self) -> bool {
+        self.state.lock().await.shut.is_none()
+    }
+
     /// A call with this token went well.
     pub async fn served(&self, token: &Token, need: Need) {
         let mut state = self.state.lock().await;

@@ -133,6 +133,21 @@ impl Api {
         Ok(Self { http, base: self.base.clone(), access: self.access.clone(), limits: self.limits.clone() })
     }
 
+    /// As [`Api::new`], with a fixed address behind the base's name.
+    ///
+    /// # Errors
+    /// Only if the HTTP client can't be built.
+    pub fn behind(
+        base: Url,
+        resolve: (&str, SocketAddr),
+        access: Access,
+        tls: ClientConfig,
+        limits: Limits,
+    ) -> Result<Self, reqwest::Error> {
+        let http = http_client(tls, &limits, Some(resolve))?;
+        Ok(Self { http, base, access: Arc::new(access), limits })
+    }
+
     /// Makes a call that can wait (a report, a list, a backup) with a token, once more with a new one where the first was refused.
     /// It takes its turn within the account's budget first, however long that takes: the caller bounds it.
     ///

@@ -129,6 +129,7 @@ mod tests {
             healthy: true,
             message: None,
             last_sync: None,
+            shared_ips: Vec::new(),
         };
         change(&mut health);
         health

@@ -4,15 +4,20 @@
 //! Elements that we don't know are skipped; absent, empty and `null` are the same. Sync facts come from the primary only
 //! (documented for the v2 edition), so their absence says nothing.
 
+use std::net::IpAddr;
+
 use jiff::Timestamp;
 use jiff::fmt::strtime;
 
 use super::xml::{Node, XmlError};
-use crate::domain::site::{Role, SyncFact};
+use crate::domain::site::{AtWork, MOST_AT_WORK, Role, SyncFact};
 use crate::domain::version::Version;
 
 /// Longer than any build seen (46 characters: a number and 40 hex digits); bounds what goes into the journal.
 const MAX_BUILD: usize = 200;
+
+/// More shared addresses than a box has interfaces for.
+pub const MAX_SHARED: usize = 64;
 
 /// An answer that can't be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -41,6 +46,8 @@ pub struct Health {
     pub message: Option<String>,
     /// The primary's last data sync; `ok` is always `None`, the policy's list of statuses judges.
     pub last_sync: Option<SyncFact>,
+    /// The shared addresses that are enabled on it; none where the element is absent, empty or null.
+    pub shared_ips: Vec<IpAddr>,
 }
 
 /// Reads an answer to `check_health`, whatever HTTP status it came with.
@@ -62,16 +69,27 @@ pub fn health(document: &[u8]) -> Result<Health, AnswerError> {
         healthy: root.text_of("success") == Some("1"),
         message: root.text_of("error_message").map(str::to_owned),
         last_sync: last_sync(&root),
+        shared_ips: shared_ips(&root)?,
     })
 }
 
+/// An address that can't be read makes the answer unusable: it may be the one that must be on one node only.
+fn shared_ips(root: &Node) -> Result<Vec<IpAddr>, AnswerError> {
+    let Some(element) = root.child("enabled_shared_ips") else { return Ok(Vec::new()) };
+    let texts = element.children("ip").filter_map(Node::text).map(str::trim).filter(|text| !text.is_empty() && *text != "null");
+    let read = |text: &str| text.parse().map_err(|_| AnswerError::Unexpected { expected: "ip", found: shown(text) });
+    texts.take(MAX_SHARED).map(read).collect()
+}
+
 /// How many users are logged in, and their sessions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct People {
     pub users: u32,
     /// The sum over the users: a session shared by two counts twice, which errs on the careful side. `None` if one user's
     /// count is missing.
     pub sessions: Option<u32>,
+    /// The first of them by name.
+    pub at_work: Vec<AtWork>,
 }
 
 /// Reads an answer to `get_logged_in_reps`.
@@ -80,13 +98,23 @@ pub struct People {
 /// As [`health`]. No user at all is no error, also where the box says so by an empty root.
 pub fn people(document: &[u8]) -> Result<People, AnswerError> {
     let root = answer(document, "logged_in_reps")?;
-    let mut people = People { users: 0, sessions: Some(0) };
+    let mut people = People { users: 0, sessions: Some(0), at_work: Vec::new() };
     for user in root.children("rep") {
         let count = user.text_of("support_session_count").and_then(|text| text.parse::<u32>().ok());
         people.users = people.users.saturating_add(1);
+        if people.at_work.len() < MOST_AT_WORK {
+            people.at_work.push(at_work(user));
+        }
         people.sessions = people.sessions.zip(count).map(|(sum, count)| sum.saturating_add(count));
     }
     Ok(people)
+}
+
+/// Where from is not told by this call.
+fn at_work(user: &Node) -> AtWork {
+    let who = user.text_of("display_name").map_or_else(|| "somebody".to_owned(), shown);
+    let since = user.child("logged_in_since").and_then(|time| time.attribute("ts")).and_then(unix_seconds);
+    AtWork { who, from: None, since }
 }
 
 /// Reads the box's own time, to the second, from an answer to `get_api_info`. What its root is called is not documented.

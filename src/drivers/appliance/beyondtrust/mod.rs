@@ -20,6 +20,7 @@ mod credentials;
 mod download;
 mod edition;
 mod extraction;
+mod front;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
 mod health;
@@ -55,6 +56,7 @@ use self::access::Access;
 use self::client::{Api, CallError};
 use self::console::{Console, Outcome};
 use self::extraction::Order;
+use self::front::Front;
 use self::health::Health;
 use self::manifest::Source;
 use self::probe::Probe;
@@ -138,6 +140,7 @@ pub enum SetupError {
 pub struct BeyondTrust {
     settings: Arc<Settings>,
     reader: BoxReader,
+    front: Front,
     api: Arc<Api>,
     console: Option<Console>,
     clock: Arc<dyn Clock>,
@@ -154,13 +157,14 @@ impl BeyondTrust {
         check_identity(node, &settings.identity)?;
         let api = api(&settings, &clock)?;
         let port = settings.url.port_or_known_default().unwrap_or(443);
-        let tls = tls(&settings, Names::Always)?;
-        let probe = Probe::new(&settings.service, (settings.address, port).into(), tls, &settings.limits);
+        let doors = tls(&settings, Names::Always)?;
+        let probe = Probe::new(&settings.service, (settings.address, port).into(), doors.clone(), &settings.limits);
         let probe = probe.map_err(|source| SetupError::Http { node, source })?;
         let console = hands(&settings, &api, &clock)?;
         let settings = Arc::new(settings);
+        let front = Front::new(settings.clone(), doors, clock.clone(), api.clone());
         let reader = BoxReader::new(settings.clone(), Reads::new(api.clone()), probe, clock.clone());
-        Ok(Self { reader, api, console, clock, settings })
+        Ok(Self { reader, front, api, console, clock, settings })
     }
 
     /// Does what has an interface, within the act's limit in run time; the rest is told to a person.
@@ -321,12 +325,27 @@ impl Reader for BeyondTrust {
         })
     }
 
+    fn who_answers(&self, at: Option<IpAddr>) -> BoxFuture<'_, Option<String>> {
+        Box::pin(self.front.who_answers(at.unwrap_or(self.settings.address)))
+    }
+
+    fn shared_ips(&self) -> BoxFuture<'_, Result<Option<Vec<IpAddr>>, ReadError>> {
+        Box::pin(async {
+            let health = self.reader.health().await.map_err(|error| ReadError::Transient(self.named(&error)))?;
+            if health.identity != self.settings.identity {
+                return Err(ReadError::Transient(format!("another box answers at node `{}`", self.settings.node)));
+            }
+            Ok(Some(health.shared_ips))
+        })
+    }
+
     fn access_may_have_changed(&self, by_person: bool) -> BoxFuture<'_, ()> {
         Box::pin(async move {
             match by_person {
                 true => self.api.access.reopen().await,
                 false => self.api.access.retest().await,
             }
+            self.front.forget();
         })
     }
 

@@ -45,7 +45,7 @@ impl Reads {
     }
 
     /// As [`Api::command`].
-    async fn first(&self, reading: Reading) -> Result<Vec<u8>, CallError> {
+    pub async fn first(&self, reading: Reading) -> Result<Vec<u8>, CallError> {
         self.api.command(reading.action()).await
     }
 
@@ -65,7 +65,7 @@ impl Reads {
     }
 
     /// A page of the JSON edition, as [`Api::reading`].
-    async fn page(&self, page: Page) -> Result<Option<Told>, CallError> {
+    pub async fn page(&self, page: Page) -> Result<Option<Told>, CallError> {
         self.api.reading(|token| v2::get(&self.api, token, page)).await
     }
 
@@ -115,8 +115,8 @@ impl BoxReader {
             healthy: health.healthy,
             updating: false, // The interface doesn't say; a box that installs is silent or unhealthy.
             last_sync: health.last_sync,
-            users: people.map(|people| people.users),
-            sessions: people.and_then(|people| people.sessions),
+            users: people.as_ref().map(|people| people.users),
+            sessions: people.as_ref().and_then(|people| people.sessions),
             as_of: None,
             // The cache's age counts from when the box answered, which is not before the reading began.
             may_be_old: CACHE_TIME + at.duration_since(begun),
@@ -124,6 +124,8 @@ impl BoxReader {
             takes_clients: Some(probed.takes_clients),
             certificate_until: probed.certificate_until,
             licence_until: None, // No interface tells.
+            shared_ips: Some(health.shared_ips),
+            at_work: people.map(|people| people.at_work).unwrap_or_default(),
         })
     }
 

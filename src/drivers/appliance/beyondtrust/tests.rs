@@ -4,11 +4,11 @@ use jiff::Timestamp;
 use proptest::prelude::*;
 
 use super::client::CallError;
-use super::health::{self, AnswerError, Health, People};
+use super::health::{self, AnswerError, Health};
 use super::sessions::session_ids;
 use super::v2::{self, Told};
 use super::xml::{Node, XmlError};
-use crate::domain::site::{Role, SyncFact};
+use crate::domain::site::{AtWork, Role, SyncFact};
 
 const A: &str = "4fa1c6e27d0b4b1e9a3c58d2e6f70a11";
 const B: &str = "9be03d5518c94f7fa6d1e27b40c8f322";
@@ -28,6 +28,7 @@ fn expected(identity: &str, version: &str, build: Option<&str>, role: Role) -> H
         healthy: true,
         message: None,
         last_sync: None,
+        shared_ips: Vec::new(),
     }
 }
 
@@ -42,7 +43,11 @@ fn bg_52_health_is_read_in_every_generation() {
         ("health_standalone_2019", expected(A, "19.1.8", Some(BUILD), Role::Standalone)),
         (
             "health_primary",
-            Health { last_sync: sync("2026-11-22T01:02:03Z", "success"), ..expected(A, "24.1.1", Some(BUILD), Role::Primary) },
+            Health {
+                last_sync: sync("2026-11-22T01:02:03Z", "success"),
+                shared_ips: vec!["192.0.2.1".parse().unwrap()],
+                ..expected(A, "24.1.1", Some(BUILD), Role::Primary)
+            },
         ),
         ("health_backup", expected(B, "24.1.1", Some(BUILD), Role::Standby)),
         (
@@ -81,11 +86,42 @@ fn errors_are_found_as_root_and_inside() {
 #[test]
 fn users_sessions_and_clock_are_read() {
     for (name, users, sessions) in [("reps", 2, Some(3)), ("reps_none", 0, Some(0)), ("reps_without_count", 2, None)] {
-        assert_eq!(health::people(&fixture(name)), Ok(People { users, sessions }), "{name}");
+        let people = health::people(&fixture(name)).unwrap();
+        assert_eq!((people.users, people.sessions, people.at_work.len()), (users, sessions, users as usize), "{name}");
     }
     assert_eq!(health::clock(&fixture("api_info")), Ok(Timestamp::from_second(1_795_309_323).unwrap()));
     assert!(health::clock(b"<api_info><timestamp>soon</timestamp></api_info>").is_err());
     assert!(health::clock(b"<api_info/>").is_err());
+}
+
+#[test]
+fn who_is_logged_in_is_named_with_the_time() {
+    let document = br#"<logged_in_reps><rep id="3"><display_name>Anna&#10;B</display_name><logged_in_since ts="1795309323">x</logged_in_since>
+        <support_session_count>2</support_session_count></rep><rep id="4"><support_session_count>0</support_session_count></rep></logged_in_reps>"#;
+    let told: Vec<String> = health::people(document).unwrap().at_work.iter().map(AtWork::describe).collect();
+    assert_eq!(told, ["Anna B since 2026-11-22T01:02:03Z", "somebody"]);
+}
+
+/// Absent, empty and `null` are alike; an address that can't be read is no answer at all.
+#[test]
+fn shared_addresses_are_read() {
+    let health = |element: &str| {
+        let document = format!(
+            "<health_check><appliance id=\"{A}\">a</appliance><version>24.1.1</version><success>1</success><failover_role>none</failover_role>{element}</health_check>"
+        );
+        health::health(document.as_bytes()).map(|health| health.shared_ips.iter().map(ToString::to_string).collect::<Vec<_>>())
+    };
+    let cases = [
+        ("", vec![]),
+        ("<enabled_shared_ips/>", vec![]),
+        ("<enabled_shared_ips>null</enabled_shared_ips>", vec![]),
+        ("<enabled_shared_ips><ip></ip></enabled_shared_ips>", vec![]),
+        ("<enabled_shared_ips><ip>192.0.2.30</ip><ip>2001:db8::30</ip></enabled_shared_ips>", vec!["192.0.2.30", "2001:db8::30"]),
+    ];
+    for (element, expected) in cases {
+        assert_eq!(health(element).unwrap(), expected, "{element}");
+    }
+    assert!(health("<enabled_shared_ips><ip>somewhere</ip></enabled_shared_ips>").is_err());
 }
 
 /// A good answer with one element replaced.

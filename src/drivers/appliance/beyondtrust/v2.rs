@@ -7,15 +7,17 @@
 //! The vendor's specification of this edition, 2.0.0: paths, fields, status codes. It was read for one of the two products; the
 //! other's pages for health and appliances agree with it.
 
+use std::net::IpAddr;
+
 use jiff::Timestamp;
 use reqwest::header::ACCEPT;
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
 
 use super::client::{Api, Call, CallError, check_status, read_all, within};
-use super::health::{AnswerError, Health, People, guid, moment, role_of, shown, version_of};
+use super::health::{AnswerError, Health, MAX_SHARED, People, guid, moment, role_of, shown, version_of};
 use super::token::Token;
-use crate::domain::site::SyncFact;
+use crate::domain::site::{AtWork, MOST_AT_WORK, SyncFact};
 
 /// A user has some 200 bytes: room for 40,000.
 const MAX_ANSWER: usize = 8 << 20;
@@ -121,7 +123,16 @@ pub fn health(told: &Told) -> Result<Health, AnswerError> {
         healthy: told.well,
         message: text(&json, "message").map(str::to_owned),
         last_sync: last_sync(&json),
+        shared_ips: shared_ips(&json)?,
     })
+}
+
+/// Absent, `null` and empty are alike; an address that can't be read makes the answer unusable.
+fn shared_ips(json: &Value) -> Result<Vec<IpAddr>, AnswerError> {
+    let told = json.get("enabled_shared_ips").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let unreadable = |ip: &Value| AnswerError::Unexpected { expected: "enabled_shared_ips", found: shown(&ip.to_string()) };
+    let read = |ip: &Value| ip.as_str().and_then(|ip| ip.trim().parse().ok()).ok_or_else(|| unreadable(ip));
+    told.iter().take(MAX_SHARED).map(read).collect()
 }
 
 /// Reads `/user`.
@@ -129,10 +140,14 @@ pub fn health(told: &Told) -> Result<Health, AnswerError> {
 /// # Errors
 /// Any other document. No user at all is no error.
 pub fn people(document: &[u8]) -> Result<People, AnswerError> {
-    let mut people = People { users: 0, sessions: Some(0) };
+    let mut people = People { users: 0, sessions: Some(0), at_work: Vec::new() };
     for user in list(document)? {
         let count = user.get("session_count").and_then(Value::as_u64).and_then(|count| u32::try_from(count).ok());
         people.users = people.users.saturating_add(1);
+        if people.at_work.len() < MOST_AT_WORK {
+            let who = text(&user, "display_name").map_or_else(|| "somebody".to_owned(), shown);
+            people.at_work.push(AtWork { who, from: None, since: user.get("logged_in_since").and_then(time) });
+        }
         people.sessions = people.sessions.zip(count).map(|(sum, count)| sum.saturating_add(count));
     }
     Ok(people)

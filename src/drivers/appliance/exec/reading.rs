@@ -1,11 +1,12 @@
 //! What `observe` prints, and what is made of it.
 
+use std::net::IpAddr;
 use std::str::FromStr as _;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Deserializer, de};
 
-use crate::domain::site::{Observation, Role, SyncFact};
+use crate::domain::site::{AtWork, MOST_AT_WORK, Observation, Role, SyncFact};
 use crate::domain::version::Version;
 
 /// Texts go into records and onto screens.
@@ -35,6 +36,17 @@ pub(super) struct Reading {
     certificate_until: Option<Timestamp>,
     #[serde(default, deserialize_with = "optional_time")]
     licence_until: Option<Timestamp>,
+    shared_ips: Option<Vec<IpAddr>>,
+    at_work: Option<Vec<Person>>,
+}
+
+/// Somebody who is on the node.
+#[derive(Debug, Deserialize)]
+struct Person {
+    who: String,
+    from: Option<String>,
+    #[serde(default, deserialize_with = "optional_time")]
+    since: Option<Timestamp>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -52,6 +64,7 @@ impl Reading {
         bounded("identity", Some(&self.identity))?;
         bounded("build", self.build.as_deref())?;
         bounded("last_sync.status", status)?;
+        let at_work = people(self.at_work.unwrap_or_default())?;
         let ran = ended.duration_since(began).max(SignedDuration::ZERO);
         Ok(Observation {
             at: ended,
@@ -71,8 +84,21 @@ impl Reading {
             takes_clients: None,
             certificate_until: self.certificate_until,
             licence_until: self.licence_until,
+            shared_ips: self.shared_ips,
+            at_work,
         })
     }
+}
+
+/// The first of them; a name that is too long is a program gone wrong.
+fn people(told: Vec<Person>) -> Result<Vec<AtWork>, String> {
+    let told = told.into_iter().take(MOST_AT_WORK);
+    told.map(|Person { who, from, since }| {
+        bounded("at_work.who", Some(&who))?;
+        bounded("at_work.from", from.as_deref())?;
+        Ok(AtWork { who, from, since })
+    })
+    .collect()
 }
 
 fn bounded(name: &str, text: Option<&str>) -> Result<(), String> {
