@@ -94,7 +94,7 @@ async fn serve(settings: Settings, clock: Arc<dyn Clock>) -> Result<Exit, Failur
     pending.extend(derived_again(&store, &recovered, &routes, clock.now()).await?);
 
     let around = Around::new(journal, clock.clone(), routes, settings.state.clone());
-    let around = Arc::new(Around { people: settings.people.clone(), ..around });
+    let around = Arc::new(Around { people: settings.people.clone(), retention: settings.backups, ..around });
     let shared = Shared::new(&settings.state, clock.clone());
     let sites = settings.sites.iter().map(|site| wiring::site(site, &shared)).collect::<Result<Vec<_>, _>>();
     let sites = sites.map_err(|error| not_wired(&error))?;
@@ -109,6 +109,8 @@ async fn serve(settings: Settings, clock: Arc<dyn Clock>) -> Result<Exit, Failur
     let server = Server::bind(&api).await.map_err(|error| Failure::of("socket_taken", &error))?;
     fleet.leave(left);
     fleet.take_over(runs);
+    let keeper = fleet.clone();
+    tokio::spawn(async move { keeper.keep_backups().await });
     let ended = Arc::new(tokio::sync::OnceCell::new());
     let stop = stopped(around.clone(), ended.clone());
     eprintln!("ready");

@@ -64,7 +64,7 @@ pub fn site(settings: &SiteSettings, shared: &Shared) -> Result<SiteEntry, Wirin
 fn appliance(settings: &SiteSettings, node: NodeId, shared: &Shared) -> Result<Arc<dyn Appliance>, WiringError> {
     match &settings.nodes[node] {
         NodeDriver::Exec { program } => Ok(Arc::new(exec_node(settings, node, program, shared))),
-        NodeDriver::BeyondTrust { url, client_id, client_secret_file, hands: _, tls } => {
+        NodeDriver::BeyondTrust { url, client_id, client_secret_file, backup_password_file, hands: _, tls } => {
             let of = format!("site `{}`, node `{node}`", settings.site.name);
             let facts = &settings.site.nodes[node];
             let driver = beyondtrust::Settings {
@@ -76,6 +76,11 @@ fn appliance(settings: &SiteSettings, node: NodeId, shared: &Shared) -> Result<A
                 identity: facts.identity.clone(),
                 client_id: client_id.clone(),
                 client_secret: secret(client_secret_file).map_err(|error| fail(&of, error))?,
+                backup_password: backup_password_file
+                    .as_ref()
+                    .map(|file| secret(file))
+                    .transpose()
+                    .map_err(|error| fail(&of, error))?,
                 tls: trust(tls).map_err(|error| fail(&of, error))?,
                 peer: peer(settings, node.other()).map_err(|error| fail(&of, error))?,
                 limits: beyondtrust::Limits::default(),

@@ -139,9 +139,10 @@ pub const ON_EXPIRY: &[&str] = &["hold", "home"];
 
 #[rustfmt::skip]
 pub const TABLES: &[Table] = &[
-    Table { name: "main", header: "", children: &["api", "log", "alerts", "exports", "people", "freezes"], about: "The daemon's own folders." },
+    Table { name: "main", header: "", children: &["api", "log", "backups", "alerts", "exports", "people", "freezes"], about: "The daemon's own folders." },
     Table { name: "api", header: "[api]", children: &[], about: "Where commands reach the daemon." },
     Table { name: "log", header: "[log]", children: &[], about: "What the daemon writes to standard error." },
+    Table { name: "backups", header: "[backups]", children: &[], about: "How long backups are kept; see [backups](../concepts/backup.md). Those of a run that is not finished, of a site's latest finished run, and the newest good one of each node are never deleted." },
     Table { name: "alerts", header: "[alerts]", children: &["webhook", "program"], about: "" },
     Table { name: "alerts.webhook", header: "[[alerts.webhook]]", children: &[], about: "Alerts sent to a URL, signed as in the Standard Webhooks specification." },
     Table { name: "alerts.program", header: "[[alerts.program]]", children: &[], about: "Alerts handed to a program: the event's name as its last argument, the document on its standard input." },
@@ -192,6 +193,9 @@ pub const KEYS: &[Key] = &[
     key("log", "format", Kind::Word(LOG_FORMATS), Default("human"), "Lines for people, or one JSON object a line."),
     key("log", "filter", Kind::Text, Default("info"), "Level, or directives such as `info,changeover::drivers=debug`."),
 
+    key("backups", "keep", Kind::Count, Default("5"), "The backups of so many finished runs of a site are kept, the newest ones."),
+    key("backups", "keep_for", Kind::Duration, Default("90d"), "For so long after its end a run's backups are kept, however many runs there were since."),
+
     key("alerts.webhook", "name", Kind::Text, Required, "The hook's name in journal and messages; unique among all hooks."),
     key("alerts.webhook", "url", Kind::Url, Required, "`https://…`; `http://` only to a loopback address."),
     key("alerts.webhook", "secret_file", Kind::SecretFile, Required, "File with the signing secret, `whsec_<base64>`."),
@@ -229,6 +233,7 @@ pub const KEYS: &[Key] = &[
     node(&["beyondtrust"], "url", Kind::Url, Required, "`https://` and the node's own name or address, never the service's."),
     node(&["beyondtrust"], "client_id", Kind::Text, Required, "The API account's client id."),
     node(&["beyondtrust"], "client_secret_file", Kind::SecretFile, Required, "File with the API account's client secret."),
+    node(&["beyondtrust"], "backup_password_file", Kind::SecretFile, Optional, "File with the password that each backup of this node is protected with; without it none is."),
     node(&["beyondtrust"], "hands", Kind::Word(HANDS), Default("operator"), "Who performs what the appliance has no interface for: a person, told exactly what to do."),
     node(&["beyondtrust"], "tls", Kind::Trust, Required, "Whose certificates are believed: the system's roots, your own CA, or pins `sha256/<base64 of the SPKI hash>`."),
 
@@ -247,6 +252,7 @@ pub const KEYS: &[Key] = &[
     key("site.policy", "sync_ok_statuses", Kind::Texts, Default("success"), "The sync status texts that mean success; any other holds the run."),
     key("site.policy", "max_clock_skew", Kind::Duration, Default("60s"), "How far a node's clock may be from this machine's."),
     key("site.policy", "max_backup_age", Kind::Duration, Default("24h"), "How old the survivor's backup may be when failover is established."),
+    key("site.policy", "least_backup_percent", Kind::Count, Default("50"), "A backup smaller than this part of the node's last one, in percent, holds the run until a person has looked at it."),
     key("site.policy", "max_check_age", Kind::Duration, Default("1h"), "How old the preflight's results may be when the first act of window one begins; older ones are renewed. Less than five minutes counts as five."),
     key("site.policy", "nightly_check", Kind::TimeOfDay, Default("03:00"), "When a run that waits is checked, every day, in the site's zone; what has changed is told by `check_changed`. `off`: never."),
     key("site.policy", "drain_limit", Kind::Duration, Default("30min"), "How long a drain waits for users to leave."),

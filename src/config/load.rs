@@ -53,6 +53,7 @@ fn settings(main: MainInput, sites: Vec<(PathBuf, SiteInput)>, effective: Vec<Ef
         procedures_dir: main.procedures_dir?,
         api: main.api?,
         log: main.log?,
+        backups: main.backups?,
         alerts: main.hooks.alerts,
         exports: main.hooks.exports,
         people: main.people,

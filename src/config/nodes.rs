@@ -97,9 +97,11 @@ fn node(reader: &mut Reader, section: &mut Section) -> NodeInput {
 fn beyondtrust(reader: &mut Reader, section: &Section, url: Option<&At<Url>>) -> Option<NodeDriver> {
     let client_id = reader.value(section, "client_id", |text| Ok(text.to_owned()));
     let secret = reader.path(section, "client_secret_file");
+    let backup_password_file = reader.path(section, "backup_password_file").map(|path| path.value);
     let (hands, tls) = (hands(reader, section), trust(reader, section));
     let (url, client_id) = (url?.value.clone(), client_id?.value);
-    Some(NodeDriver::BeyondTrust { url, client_id, client_secret_file: secret?.value, hands: hands?, tls: tls? })
+    let (client_secret_file, hands, tls) = (secret?.value, hands?, tls?);
+    Some(NodeDriver::BeyondTrust { url, client_id, client_secret_file, backup_password_file, hands, tls })
 }
 
 fn hands(reader: &mut Reader, section: &Section) -> Option<Hands> {

@@ -7,6 +7,7 @@ use jiff::SignedDuration;
 use url::{Host, Url};
 
 use super::keys::Kind;
+use crate::domain::backups::Retention;
 use crate::domain::ids::{NodeId, PerNode};
 use crate::domain::people::People;
 use crate::domain::site::Site;
@@ -20,6 +21,8 @@ pub struct Settings {
     pub procedures_dir: PathBuf,
     pub api: Api,
     pub log: Log,
+    /// How long backups are kept.
+    pub backups: Retention,
     pub alerts: Vec<Hook>,
     /// Places off this host that get the journal export and the by-hand sheet.
     pub exports: Vec<Hook>,
@@ -119,6 +122,7 @@ pub enum NodeDriver {
         url: Url,
         client_id: String,
         client_secret_file: PathBuf,
+        backup_password_file: Option<PathBuf>,
         hands: Hands,
         tls: TlsTrust,
     },

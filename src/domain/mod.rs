@@ -9,11 +9,13 @@
 pub mod action;
 pub mod alert;
 pub mod asked;
+pub mod backups;
 pub mod booking;
 pub mod by_hand;
 pub mod chain;
 pub mod checks;
 pub mod console;
+pub mod crossing;
 pub mod decide;
 pub mod doubt;
 pub mod estimate;

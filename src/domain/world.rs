@@ -8,6 +8,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use super::booking;
+use super::crossing;
 use super::event::Counts;
 use super::facts::{Facts, Known, Link, NodeFacts, SettingsFact, WindowFact};
 use super::fit;
@@ -212,6 +213,8 @@ pub struct World {
     pub settling: SignedDuration,
     /// Whether the run's own copies of the packages are as they were when it was planned; `None` while nobody has looked.
     pub package: Option<Result<(), String>>,
+    /// Bytes that are free on the disk of the state folder; `None` while nobody has looked, or where it can't be told.
+    pub free: Option<u64>,
     /// When everything is read next, if nothing happens before.
     pub next_look: Option<Timestamp>,
     /// The release that the run counts on, as it is now.
@@ -239,6 +242,7 @@ impl World {
             has_traffic,
             settling,
             package: None,
+            free: None,
             next_look: None,
             config: Arc::default(),
             settings: settings::Seen::default(),
@@ -280,6 +284,7 @@ impl World {
             unrehearsed: rehearsal::stands_against(&run.plan, &self.released, self.now),
             waived: waiver::in_force(run, step, self),
             settings: self.settings_fact(run),
+            may_lose_ended: crossing::is_before(&run.plan.from.version),
         }
     }
 
@@ -315,6 +320,7 @@ impl World {
             extracted: since_touched(record.extracted_at)
                 && record.extracted_at >= record.closed_at
                 && record.closed_at.is_some(),
+            copied: since_touched(record.extracted_at) && self.copy_counts(run, node),
             stray: self.is_stray(run, node),
             written: self.was_written(run, node),
             unsettled: self.is_unsettled(run, node),
@@ -386,6 +392,13 @@ impl World {
         let record = &run.nodes[node];
         let age = record.backup.as_ref().map(|(at, _)| self.now.duration_since(*at));
         record.was_backed_up() && age.is_some_and(|age| age <= run.plan.policy.max_backup_age)
+    }
+
+    /// BG-50: an extraction that is young enough, and from after the node began to serve.
+    fn copy_counts(&self, run: &Run, node: NodeId) -> bool {
+        let began = run.nodes[node.other()].served_until.filter(|_| node == run.survivor);
+        let counts = |at: Timestamp| self.now.duration_since(at) <= run.plan.policy.max_backup_age && began.is_none_or(|began| at >= began);
+        run.nodes[node].extracted_at.is_some_and(counts)
     }
 
     fn window(&self, run: &Run, step: &Step) -> WindowFact {

@@ -18,10 +18,12 @@ pub mod perform;
 mod planning;
 pub mod recorder;
 pub mod releases;
+mod retention;
 pub mod retry;
 pub mod runner;
 mod settings;
 pub mod site;
+mod space;
 pub mod untouched;
 mod words;
 
@@ -30,6 +32,7 @@ use std::sync::{Arc, OnceLock};
 
 use tokio::sync::{Notify, Semaphore};
 
+use crate::domain::backups::Retention;
 use crate::domain::people::People;
 use crate::ports::{Clock, Journal, OutboxItem};
 
@@ -45,6 +48,10 @@ pub struct Around {
     pub people: People,
     /// R11: what other runs may count on.
     pub releases: releases::Releases,
+    /// How long backups are kept.
+    pub retention: Retention,
+    /// Rung when a run is over: its site's old backups may be too many now.
+    pub over: Notify,
     /// The state folder.
     pub state: PathBuf,
     /// Set once, right after the start: the outbox needs the fleet, and the fleet this.
@@ -63,6 +70,8 @@ impl Around {
             hooks,
             people: People::default(),
             releases: releases::Releases::default(),
+            retention: Retention::default(),
+            over: Notify::new(),
             state,
             outbox: OnceLock::new(),
             fatal: Notify::new(),

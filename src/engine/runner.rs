@@ -30,6 +30,7 @@ use super::package;
 use super::perform::Performer;
 use super::recorder::{RecordError, Recorder};
 use super::settings;
+use super::space;
 use super::site::{SitePorts, SiteReaders};
 use super::words;
 
@@ -231,7 +232,9 @@ impl Runner {
             Ok(())
         };
         let found = self.beside_words(work).await?;
-        Arc::make_mut(&mut self.world).package = Some(found);
+        let free = space::free_bytes(&self.around.state);
+        let world = Arc::make_mut(&mut self.world);
+        (world.package, world.free) = (Some(found), free);
         Ok(())
     }
 

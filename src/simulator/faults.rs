@@ -33,6 +33,7 @@ pub enum Fault {
     LoginRefused,
     BackupErrorText,
     BackupEmpty,
+    BackupSmall,
     ExtractError,
     Refused,
     NeverReached,
@@ -70,7 +71,7 @@ const fn row(fault: Fault, name: &'static str, reach: Reach, sentence: &'static 
 ///
 /// The sync faults strike syncs that were asked for (also the first after establish); one planned for ever strikes the automatic
 /// syncs too once it has struck, so that a link which looked good in preflight does not heal by itself.
-pub const TABLE: [FaultRow; 26] = [
+pub const TABLE: [FaultRow; 27] = [
     row(Fault::SyncFails, "sync-fails", Reach::World, "the sync ends with an error text and copies nothing"),
     row(Fault::SyncStuck, "sync-stuck", Reach::World, "the sync begins and never ends; later ones wait behind it"),
     row(
@@ -106,6 +107,7 @@ pub const TABLE: [FaultRow; 26] = [
     row(Fault::LoginRefused, "login-refused", Reach::Https, "the token endpoint refuses the client"),
     row(Fault::BackupErrorText, "backup-error-text", Reach::World, "the backup is an error text under a success status"),
     row(Fault::BackupEmpty, "backup-empty", Reach::World, "the backup is empty under a success status"),
+    row(Fault::BackupSmall, "backup-small", Reach::World, "the backup is a tenth of what it should be, and looks like one"),
     row(Fault::ExtractError, "extract-error", Reach::World, "the reporting of sessions answers an error"),
     row(Fault::Refused, "refused", Reach::InProcess, "the act is refused and nothing changes"),
     row(Fault::NeverReached, "never-reached", Reach::InProcess, "the request never arrives"),

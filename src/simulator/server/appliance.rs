@@ -139,7 +139,8 @@ impl Room<'_> {
         let form = Form::read(&call.query, if body_is_form { &call.body } else { &[] });
         match call.path.as_str() {
             "/api/backup" => {
-                let body = files::backup(self.world, self.node);
+                let password = password(call);
+                let body = files::backup(self.world, self.node, password.as_deref());
                 Some(typed(StatusCode::OK, "application/octet-stream", body))
             }
             "/api/reporting" => Some(typed(StatusCode::OK, XML, self.report(&form))),
@@ -237,6 +238,12 @@ impl Room<'_> {
             Err(failed) => error(&failed.to_string()),
         }
     }
+}
+
+/// The password that a JSON body asks the backup to be protected with.
+fn password(call: &Call) -> Option<String> {
+    let json: serde_json::Value = serde_json::from_slice(&call.body).ok().filter(|_| call.content_type.starts_with("application/json"))?;
+    json.get("password")?.as_str().map(str::to_owned)
 }
 
 fn vendor_text(refusal: &Refusal) -> String {

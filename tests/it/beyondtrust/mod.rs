@@ -49,6 +49,7 @@ fn settings(server: &FakeBox) -> Settings {
         identity: A.to_owned(),
         client_id: "changeover-id".to_owned(),
         client_secret: "s3cret-of-the-account".into(),
+        backup_password: None,
         tls: TlsTrust::Ca(server.ca_pem.clone().into_bytes()),
         peer: Peer { url: "https://b.example.com/".parse().unwrap(), identity: B.to_owned() },
         limits: Limits::default(),

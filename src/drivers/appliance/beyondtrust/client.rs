@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONNECTION, HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONNECTION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Method, Response, StatusCode};
 use rustls::ClientConfig;
@@ -176,6 +176,13 @@ impl Api {
         let url = self.url(call.path)?;
         let request = self.http.request(call.method.clone(), url).header(AUTHORIZATION, token.header()?);
         request.header(header.0, header.1).query(&call.query).send().await.map_err(lost)
+    }
+
+    /// Sends a JSON body, which may hold a secret, and returns when the answer begins.
+    pub async fn post_json(&self, token: &Token, path: &str, body: &Value) -> Result<Response, CallError> {
+        self.pace.turn().await;
+        let request = self.http.post(self.url(path)?).header(AUTHORIZATION, token.header()?);
+        request.header(CONTENT_TYPE, "application/json").body(body.to_string()).send().await.map_err(lost)
     }
 
     /// The token to use; a new one if there is none, if it is near its end, or if it is `refused`.

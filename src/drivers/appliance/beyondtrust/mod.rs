@@ -64,6 +64,8 @@ pub struct Settings {
     pub identity: String,
     pub client_id: String,
     pub client_secret: SecretString,
+    /// Each backup is protected with it.
+    pub backup_password: Option<SecretString>,
     pub tls: TlsTrust,
     pub peer: Peer,
     pub limits: Limits,
@@ -144,7 +146,7 @@ impl BeyondTrust {
 
     async fn backup(&self, intent: &Intent, directory: &Path) -> Result<ActAnswer, CallError> {
         self.check_box().await?;
-        let file = backup::backup(&self.api, directory, &self.stem(intent, directory)).await?;
+        let file = backup::backup(&self.api, directory, &self.stem(intent, directory), self.settings.backup_password.as_ref()).await?;
         Ok(ActAnswer::Accepted { files: vec![file], records: None })
     }
 
