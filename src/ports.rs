@@ -11,6 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::ids::{NodeId, RunId};
 use crate::domain::journal::Record;
+use crate::domain::jump_clients::JumpClients;
 use crate::domain::settings::Told;
 use crate::domain::site::{Hands, Observation, TrafficLook};
 use crate::domain::version::Target;
@@ -152,6 +153,15 @@ pub trait Reader: Send + Sync {
     /// See [`ReadError`]; what will not be told later either is no error but [`Told::Nothing`].
     fn settings(&self) -> BoxFuture<'_, Result<Told, ReadError>> {
         Box::pin(std::future::ready(Ok(Told::Nothing { why: "this driver lists no settings".to_owned() })))
+    }
+
+    /// Counts the node's Jump Clients that still need the update which it has got, where there is an interface for that. Never
+    /// changes anything; safe to repeat.
+    ///
+    /// # Errors
+    /// See [`ReadError`]; what will not be told later either is no error but [`JumpClients::Untold`].
+    fn jump_clients(&self) -> BoxFuture<'_, Result<JumpClients, ReadError>> {
+        Box::pin(std::future::ready(Ok(JumpClients::Untold { why: "this driver has no interface for them".to_owned() })))
     }
 
     /// The facts of this node may be this old; polls faster than that learn nothing new.

@@ -73,10 +73,24 @@ mod tests {
     #[test]
     fn bg_50_bg_51_versions_lie_on_one_side_or_the_other() {
         let version = |text: &str| text.parse::<Version>().unwrap();
-        for (text, before) in [("1", true), ("9.99.9", true), ("10", true), ("10.5.99", true), ("10.6", false), ("10.6.0", false), ("10.10", false), ("24.1.1", false)] {
+        for (text, before) in [
+            ("1", true),
+            ("9.99.9", true),
+            ("10", true),
+            ("10.5.99", true),
+            ("10.6", false),
+            ("10.6.0", false),
+            ("10.10", false),
+            ("24.1.1", false),
+        ] {
             assert_eq!(is_before(&version(text)), before, "{text}");
         }
-        for (from, to, old, across) in [("10.4.1", "10.5.2", true, false), ("10.5.2", "10.6.1", true, true), ("9.1", "24.1", true, true), ("10.6", "24.1", false, false)] {
+        for (from, to, old, across) in [
+            ("10.4.1", "10.5.2", true, false),
+            ("10.5.2", "10.6.1", true, true),
+            ("9.1", "24.1", true, true),
+            ("10.6", "24.1", false, false),
+        ] {
             let (from, to) = (version(from), version(to));
             assert_eq!((Only::Before.holds(&from, &to), Only::Crossing.holds(&from, &to)), (old, across), "{from} to {to}");
         }

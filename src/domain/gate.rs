@@ -115,7 +115,12 @@ const TABLE: [Row; 17] = [
         true,
         "can integration clients that reach the appliance by IP address, not by name, still extract data, now from the node that serves?",
     ),
-    row(Gate::SmallerBackup, "smaller_backup", false, "is a backup of this size whole, though it is far smaller than the last one of the node?"),
+    row(
+        Gate::SmallerBackup,
+        "smaller_backup",
+        false,
+        "is a backup of this size whole, though it is far smaller than the last one of the node?",
+    ),
     row(Gate::NodeOpen, "node_open", false, "is the node open to clients again?"),
 ];
 

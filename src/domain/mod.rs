@@ -27,6 +27,7 @@ pub mod gate;
 pub mod handover;
 pub mod ids;
 pub mod journal;
+pub mod jump_clients;
 pub mod late;
 pub mod ledger;
 pub mod machine;

@@ -292,7 +292,8 @@ fn no_gap(step: &Step, facts: &Facts) -> Verdict {
     }
     let kept = facts.survivor;
     if linked && facts.may_lose_ended && !facts.nodes[kept].copied {
-        let expected = format!("the session data of node `{kept}` extracted too, not long before: the update began below 10.6 (BG-50)");
+        let expected =
+            format!("the session data of node `{kept}` extracted too, not long before: the update began below 10.6 (BG-50)");
         return broken(Rule::R9, expected, "they are not", Cure::Renew(Kind::ExtractData, Some(kept)));
     }
     if linked && facts.settings == SettingsFact::Open {

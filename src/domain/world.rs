@@ -13,6 +13,7 @@ use super::event::Counts;
 use super::facts::{Facts, Known, Link, NodeFacts, SettingsFact, WindowFact};
 use super::fit;
 use super::ids::{NodeId, PerNode};
+use super::jump_clients;
 use super::people::People;
 use super::rehearsal::{self, Released};
 use super::run::Run;
@@ -223,6 +224,8 @@ pub struct World {
     pub config: Arc<Current>,
     /// What was read of settings.
     pub settings: settings::Seen,
+    /// The last count of Jump Clients that need the update.
+    pub jump_clients: Option<jump_clients::Seen>,
 }
 
 /// What the config says now of a site, and may not have said when a run began.
@@ -246,6 +249,7 @@ impl World {
             next_look: None,
             config: Arc::default(),
             settings: settings::Seen::default(),
+            jump_clients: None,
             released: Released::Unread,
         }
     }
@@ -397,7 +401,9 @@ impl World {
     /// BG-50: an extraction that is young enough, and from after the node began to serve.
     fn copy_counts(&self, run: &Run, node: NodeId) -> bool {
         let began = run.nodes[node.other()].served_until.filter(|_| node == run.survivor);
-        let counts = |at: Timestamp| self.now.duration_since(at) <= run.plan.policy.max_backup_age && began.is_none_or(|began| at >= began);
+        let counts = |at: Timestamp| {
+            self.now.duration_since(at) <= run.plan.policy.max_backup_age && began.is_none_or(|began| at >= began)
+        };
         run.nodes[node].extracted_at.is_some_and(counts)
     }
 

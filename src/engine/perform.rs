@@ -185,7 +185,8 @@ fn files_event(run: &Run, step: &Step, files: Vec<ProducedFile>, records: Option
     if step.kind == Kind::Backup && files.iter().all(|file| file.bytes == 0) {
         return refused(step, "the backup is empty".to_owned());
     }
-    let smaller = files.first().filter(|_| step.kind == Kind::Backup).and_then(|file| backups::far_smaller(run, step, file.bytes));
+    let smaller =
+        files.first().filter(|_| step.kind == Kind::Backup).and_then(|file| backups::far_smaller(run, step, file.bytes));
     if let Some(held) = smaller {
         return held;
     }

@@ -191,7 +191,10 @@ fn unfit_below_10_6(procedure: &Procedure, plan: &Plan) -> Vec<Refusal> {
     }
     let against = prove::of_update(procedure, plan.primary, &plan.from.version, &plan.to.version);
     let rule = |refusal: &prove::Refusal| refusal.rule.map_or_else(|| "BG-50".to_owned(), |rule| format!("{rule:?}"));
-    against.into_iter().map(|refusal| Refusal { rule: rule(&refusal), step: Some(refusal.step), message: refusal.message }).collect()
+    against
+        .into_iter()
+        .map(|refusal| Refusal { rule: rule(&refusal), step: Some(refusal.step), message: refusal.message })
+        .collect()
 }
 
 /// A check that fails or can't be told stands against a start.

@@ -121,7 +121,7 @@ mod tests {
             if ended_after == "half of the removal" {
                 fs::remove_file(folder.join(".deleted-s-1/prepare.backup.a.1/one.nsb")).unwrap();
             }
-            delete(state.path(), &[run.clone()], at).unwrap();
+            delete(state.path(), std::slice::from_ref(&run), at).unwrap();
             let left: Vec<_> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
             assert!(!old.exists() && kept.join("prepare.backup.a.1/one.nsb").exists(), "after {ended_after}");
             assert_eq!(left.len(), 2, "after {ended_after}: {left:?}");

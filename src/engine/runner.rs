@@ -14,6 +14,7 @@ use crate::domain::decide::{Next, after_restart, decide, may_be_sent_again};
 use crate::domain::event::{Event, Notice, WaitingOn};
 use crate::domain::ids::NodeId;
 use crate::domain::journal::Record;
+use crate::domain::jump_clients::{self, JumpClients};
 use crate::domain::machine::Command;
 use crate::domain::people::People;
 use crate::domain::run::{Phase, Run};
@@ -30,8 +31,8 @@ use super::package;
 use super::perform::Performer;
 use super::recorder::{RecordError, Recorder};
 use super::settings;
-use super::space;
 use super::site::{SitePorts, SiteReaders};
+use super::space;
 use super::words;
 
 /// A person's word on its way to a run.
@@ -153,6 +154,9 @@ impl Runner {
             if let Some(want) = due(self.run(), &self.world) {
                 Box::pin(self.look_at_settings(want)).await?;
             }
+            if let Some(node) = jump_clients::due(self.run(), &self.world) {
+                Box::pin(self.look_at_jump_clients(node)).await?;
+            }
             match decide(self.run(), &self.world) {
                 Next::Record { event, why } => Box::pin(self.follow(event, why)).await?,
                 Next::Rest { .. } if self.run().is_finished() && !self.run().is_watched() => return Ok(()),
@@ -249,6 +253,16 @@ impl Runner {
         let (around, readers, run) = (self.around.clone(), self.readers.clone(), self.run().clone());
         let seen = self.beside_words(async move { settings::look(&around, &readers, &run, want).await }).await?;
         seen.into_world(Arc::make_mut(&mut self.world));
+        self.recorder.publish(self.world.clone());
+        Ok(())
+    }
+
+    /// Counts Jump Clients once, where that is due. Words that arrive meanwhile are taken.
+    async fn look_at_jump_clients(&mut self, node: NodeId) -> Result<(), Stopped> {
+        let (at, readers) = (self.around.clock.now(), self.readers.clone());
+        let told = self.beside_words(async move { readers.nodes[node].jump_clients().await }).await?;
+        let told = told.unwrap_or_else(|error| JumpClients::Untold { why: error.to_string() });
+        Arc::make_mut(&mut self.world).jump_clients = Some(jump_clients::Seen { at, node, told });
         self.recorder.publish(self.world.clone());
         Ok(())
     }

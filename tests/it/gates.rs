@@ -77,7 +77,15 @@ fn policy(gate: &GatePolicy) -> Policy {
 
 fn setting(gate: &GatePolicy) -> Setting {
     let (first, second) = ("now +10h".to_owned(), "2026-11-23T12:00:00Z +10h".to_owned());
-    Setting { policy: policy(gate), own: vec![every_gate()], people: people(), first, second, checklists: false, ..Setting::default() }
+    Setting {
+        policy: policy(gate),
+        own: vec![every_gate()],
+        people: people(),
+        first,
+        second,
+        checklists: false,
+        ..Setting::default()
+    }
 }
 
 async fn until_gate(stage: &Stage, id: &RunId) -> Option<Gate> {

@@ -72,7 +72,21 @@ impl Default for Setting {
         let (first, second) = ("now +4h".to_owned(), "2026-11-23T07:00:00Z +4h".to_owned());
         let (options, policy, calendar) = (InProcessOptions::default(), Policy::default(), Calendar::default());
         let (own, people, lab, chain, begin) = (Vec::new(), People::default(), None, Vec::new(), START.parse().unwrap());
-        Self { options, policy, first, second, seed: 1, own, calendar, people, lab, versions: (FROM, TO), checklists: true, chain, begin }
+        Self {
+            options,
+            policy,
+            first,
+            second,
+            seed: 1,
+            own,
+            calendar,
+            people,
+            lab,
+            versions: (FROM, TO),
+            checklists: true,
+            chain,
+            begin,
+        }
     }
 }
 

@@ -19,7 +19,7 @@ use crate::domain::watch::soak;
 use crate::domain::world::World;
 use crate::engine::api::Snapshot;
 
-use super::{GateState, Guide, NotDriven, StepTime, StopHere, WaiverView};
+use super::{GateState, Guide, JumpClientsLeft, NotDriven, StepTime, StopHere, WaiverView};
 
 /// How many lines the ledger has, and how many of them wait to be acknowledged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -78,6 +78,9 @@ pub struct Status {
     /// Settings that were changed since the break; `null` where none were listed then.
     #[serde(default)]
     pub ledger: Option<LedgerCount>,
+    /// How many Jump Clients of the serving node still need the update; `null` while nobody has looked.
+    #[serde(default)]
+    pub jump_clients: Option<JumpClientsLeft>,
     /// The release of another site's run that this one counts on, as it was planned.
     #[serde(default)]
     pub rehearsal: Option<Rehearsal>,
@@ -314,6 +317,7 @@ impl Status {
             draining: draining(run, world),
             notices: run.notices.iter().map(|&(notice, node)| NoticeRaised { notice, node }).collect(),
             ledger: ledger(run),
+            jump_clients: world.jump_clients.as_ref().map(JumpClientsLeft::of),
             rehearsal: run.plan.rehearsal.clone(),
             released: run.released.clone().map(|Release { by, at, note }| Released { by, at, note }),
             not_driven: None,

@@ -120,7 +120,11 @@ impl Room<'_> {
     fn configuration(&self, call: &Call) -> Response {
         match self.denied(call) {
             Some(denied) => denied,
-            None => configuration::answer(&self.world.node(self.node).settings, call, self.world.now()),
+            None => {
+                let node = self.world.node(self.node);
+                let updated_at = node.updates.last().and_then(|update| update.ended_at);
+                configuration::answer(&node.settings, call, updated_at, self.world.now())
+            }
         }
     }
 
@@ -242,7 +246,8 @@ impl Room<'_> {
 
 /// The password that a JSON body asks the backup to be protected with.
 fn password(call: &Call) -> Option<String> {
-    let json: serde_json::Value = serde_json::from_slice(&call.body).ok().filter(|_| call.content_type.starts_with("application/json"))?;
+    let json: serde_json::Value =
+        serde_json::from_slice(&call.body).ok().filter(|_| call.content_type.starts_with("application/json"))?;
     json.get("password")?.as_str().map(str::to_owned)
 }
 

@@ -27,6 +27,7 @@ mod tests;
 use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use jiff::{SignedDuration, Timestamp};
@@ -38,6 +39,7 @@ use self::probe::Probe;
 use self::reader::{BoxReader, Reads};
 use crate::domain::console;
 use crate::domain::ids::NodeId;
+use crate::domain::jump_clients::JumpClients;
 use crate::domain::settings::Told;
 use crate::domain::site::{Hands, Observation};
 use crate::drivers::tls::{self, Names, TlsError, TlsTrust};
@@ -48,6 +50,9 @@ pub use self::client::Limits;
 /// The vendor documents that an answer may be this old when asked for more than once a minute (for the v2 edition; assumed
 /// for the XML edition too).
 const CACHE_TIME: SignedDuration = SignedDuration::from_secs(60);
+
+/// For all pages of Jump Clients together: 50 calls for 5,000 of them take some ten seconds at the pace of the interface.
+const LONGEST_COUNT: Duration = Duration::from_secs(120);
 
 /// One node and how it is reached.
 #[derive(Clone, Debug)]
@@ -146,7 +151,8 @@ impl BeyondTrust {
 
     async fn backup(&self, intent: &Intent, directory: &Path) -> Result<ActAnswer, CallError> {
         self.check_box().await?;
-        let file = backup::backup(&self.api, directory, &self.stem(intent, directory), self.settings.backup_password.as_ref()).await?;
+        let file =
+            backup::backup(&self.api, directory, &self.stem(intent, directory), self.settings.backup_password.as_ref()).await?;
         Ok(ActAnswer::Accepted { files: vec![file], records: None })
     }
 
@@ -194,6 +200,15 @@ impl BeyondTrust {
         }
     }
 
+    /// R13: as for [`Self::list`].
+    async fn count(&self) -> Result<JumpClients, CallError> {
+        self.check_box().await?;
+        match configuration::jump_clients(&self.api).await {
+            Err(error @ (CallError::Denied(_) | CallError::Unusable(_))) => Ok(JumpClients::Untold { why: error.to_string() }),
+            other => other,
+        }
+    }
+
     async fn in_time(
         &self,
         intent: &Intent,
@@ -225,6 +240,16 @@ impl Reader for BeyondTrust {
     fn settings(&self) -> BoxFuture<'_, Result<Told, ReadError>> {
         Box::pin(async move {
             self.list().await.map_err(|error| match error {
+                CallError::Denied(_) => ReadError::Denied(self.named(&error)),
+                _ => ReadError::Transient(self.named(&error)),
+            })
+        })
+    }
+
+    fn jump_clients(&self) -> BoxFuture<'_, Result<JumpClients, ReadError>> {
+        Box::pin(async move {
+            let counted = client::within(LONGEST_COUNT, "no whole list of Jump Clients", self.count()).await;
+            counted.map_err(|error| match error {
                 CallError::Denied(_) => ReadError::Denied(self.named(&error)),
                 _ => ReadError::Transient(self.named(&error)),
             })
