@@ -138,6 +138,7 @@ async fn side(args: &[String]) {
         accounts: Arc::new(Accounts::new(Share::default(), Arc::new(SystemClock))),
         tls: TlsTrust::Ca(std::fs::read(folder.join("ca.pem")).expect("the certificate")),
         peer: Peer { url: url.clone(), identity: identity.clone(), console: None },
+        backup_password: None,
         product: Product::RemoteSupport,
         recordings: true,
         limits: Limits::default(),

@@ -14,6 +14,7 @@ use jiff::{SignedDuration, Timestamp};
 pub use crate::domain::access::Access;
 use crate::domain::ids::{NodeId, RunId};
 use crate::domain::journal::Record;
+use crate::domain::jump_clients::JumpClients;
 use crate::domain::metrics::Family;
 use crate::domain::settings::Told;
 use crate::domain::site::{Hands, Observation, TrafficLook};
@@ -178,6 +179,15 @@ pub trait Reader: Send + Sync {
     fn access_may_have_changed(&self, by_person: bool) -> BoxFuture<'_, ()> {
         let _ = by_person;
         Box::pin(std::future::ready(()))
+    }
+
+    /// Counts the node's Jump Clients that still need the update which it has got, where there is an interface for that. Never
+    /// changes anything; safe to repeat.
+    ///
+    /// # Errors
+    /// See [`ReadError`]; what will not be told later either is no error but [`JumpClients::Untold`].
+    fn jump_clients(&self) -> BoxFuture<'_, Result<JumpClients, ReadError>> {
+        Box::pin(std::future::ready(Ok(JumpClients::Untold { why: "this driver has no interface for them".to_owned() })))
     }
 
     /// The facts of this node may be this old; polls faster than that learn nothing new.

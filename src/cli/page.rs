@@ -100,6 +100,7 @@ fn pair(status: &Status) -> Vec<(&'static str, String)> {
     facts.extend(status.reverse.iter().map(|back| ("way back", reverse(back))));
     facts.push(("failover", failover(status)));
     facts.extend(ledger(status));
+    facts.extend(jump_clients(status));
     facts.extend(status.soak.iter().flat_map(soak));
     facts.extend(status.may_be_cached.iter().map(|reading| ("reading", reading.to_string())));
     facts.push(("node a", node(&status.nodes[NodeId::A])));
@@ -125,6 +126,17 @@ fn journal(status: &Status) -> Vec<(&'static str, String)> {
 }
 
 /// What the next sync overwrites, where anything was changed.
+fn jump_clients(status: &Status) -> Option<(&'static str, String)> {
+    let left = status.jump_clients.as_ref()?;
+    let told = match (left.need_update, left.total, &left.why) {
+        (Some(need), Some(total), _) => {
+            format!("{need} of {total} Jump Clients of node {} still need the update, at {}", left.node, left.at)
+        }
+        (.., why) => format!("Jump Clients of node {} are not told: {}", left.node, why.as_deref().unwrap_or("unknown")),
+    };
+    Some(("clients", told))
+}
+
 fn ledger(status: &Status) -> Option<(&'static str, String)> {
     let ledger = status.ledger.filter(|ledger| ledger.lines > 0)?;
     let (lines, open, run) = (ledger.lines, ledger.open, &status.run);

@@ -104,7 +104,7 @@ impl Run for Show {
 }
 
 fn step(step: &Template) -> serde_json::Value {
-    json!({ "when": step.when, "action": step.kind, "who": step.who, "gate": step.gate.map(Gate::name), "impact": step.kind.impact() })
+    json!({ "when": step.when, "action": step.kind, "who": step.who, "gate": step.gate.map(Gate::name), "only": step.only, "impact": step.kind.impact() })
 }
 
 fn unknown(name: &str, known: &[Known]) -> Failure {

@@ -95,7 +95,8 @@ async fn serve(settings: Settings, clock: Arc<dyn Clock>) -> Result<Exit, Failur
 
     let shared = Shared::new(&settings, clock.clone());
     let around = Around::new(journal, clock.clone(), routes, settings.state.clone());
-    let around = Arc::new(Around { people: settings.people.clone(), meters: vec![shared.accounts.clone()], ..around });
+    let around = Around { people: settings.people.clone(), retention: settings.backups, ..around };
+    let around = Arc::new(Around { meters: vec![shared.accounts.clone()], ..around });
     let sites = settings.sites.iter().map(|site| wiring::site(site, &shared)).collect::<Result<Vec<_>, _>>();
     let sites = sites.map_err(|error| not_wired(&error))?;
     let procedures = wiring::procedures(&settings.procedures_dir).map_err(|error| not_wired(&error))?;
@@ -109,6 +110,8 @@ async fn serve(settings: Settings, clock: Arc<dyn Clock>) -> Result<Exit, Failur
     let server = Server::bind(&api).await.map_err(|error| Failure::of("socket_taken", &error))?;
     fleet.leave(left);
     fleet.take_over(runs);
+    let keeper = fleet.clone();
+    tokio::spawn(async move { keeper.keep_backups().await });
     let ended = Arc::new(tokio::sync::OnceCell::new());
     let stop = stopped(around.clone(), ended.clone());
     eprintln!("ready");

@@ -101,7 +101,9 @@ fn beyondtrust_node(
     shared: &Shared,
 ) -> Result<Option<beyondtrust::Settings>, WiringError> {
     let of = format!("site `{}`, node `{node}`", settings.site.name);
-    let NodeDriver::BeyondTrust { url, first, second, editions, hands, tls, product, recordings } = &settings.nodes[node] else {
+    let NodeDriver::BeyondTrust { url, first, second, editions, hands, tls, product, recordings, backup_password_file } =
+        &settings.nodes[node]
+    else {
         return Ok(None);
     };
     let facts = &settings.site.nodes[node];
@@ -116,6 +118,7 @@ fn beyondtrust_node(
         credentials: credentials(first).map_err(|error| fail(&of, error))?,
         second: second.as_deref().map(credentials).transpose().map_err(|error| fail(&of, error))?,
         accounts: shared.accounts.clone(),
+        backup_password: backup_password_file.as_deref().map(secret).transpose().map_err(|error| fail(&of, error))?,
         tls: trust(tls).map_err(|error| fail(&of, error))?,
         peer: peer(settings, node.other()).map_err(|error| fail(&of, error))?,
         product: match product {

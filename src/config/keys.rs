@@ -154,10 +154,11 @@ pub const ON_EXPIRY: &[&str] = &["hold", "home"];
 
 #[rustfmt::skip]
 pub const TABLES: &[Table] = &[
-    Table { name: "main", header: "", children: &["api", "log", "accounts", "alerts", "exports", "people", "freezes"], about: "The daemon's own folders." },
+    Table { name: "main", header: "", children: &["api", "log", "accounts", "backups", "alerts", "exports", "people", "freezes"], about: "The daemon's own folders." },
     Table { name: "api", header: "[api]", children: &[], about: "Where commands reach the daemon." },
     Table { name: "log", header: "[log]", children: &[], about: "What the daemon writes to standard error." },
     Table { name: "accounts", header: "[accounts]", children: &[], about: "What this daemon may use of each API account's rate, over all nodes and sites that name the account. See [access](../concepts/access.md)." },
+    Table { name: "backups", header: "[backups]", children: &[], about: "How long backups are kept; see [backups](../concepts/backup.md). Those of a run that is not finished, of a site's latest finished run, and the newest good one of each node are never deleted." },
     Table { name: "alerts", header: "[alerts]", children: &["webhook", "program"], about: "" },
     Table { name: "alerts.webhook", header: "[[alerts.webhook]]", children: &[], about: "Alerts sent to a URL, signed as in the Standard Webhooks specification." },
     Table { name: "alerts.program", header: "[[alerts.program]]", children: &[], about: "Alerts handed to a program: the event's name as its last argument, the document on its standard input." },
@@ -214,6 +215,9 @@ pub const KEYS: &[Key] = &[
     key("accounts", "calls_per_second", Kind::Count, Default("10"), "Calls in any second, up to 20: the vendor's limit, of which half is left for others."),
     key("accounts", "calls_per_hour", Kind::Count, Default("7500"), "Calls in any hour, up to 15000, likewise. Long reports slow down before it is used up."),
 
+    key("backups", "keep", Kind::Count, Default("5"), "The backups of so many finished runs of a site are kept, the newest ones."),
+    key("backups", "keep_for", Kind::Duration, Default("90d"), "For so long after its end a run's backups are kept, however many runs there were since."),
+
     key("alerts.webhook", "name", Kind::Text, Required, "The hook's name in journal and messages; unique among all hooks."),
     key("alerts.webhook", "url", Kind::Url, Required, "`https://…`; `http://` only to a loopback address."),
     key("alerts.webhook", "secret_file", Kind::SecretFile, Required, "File with the signing secret, `whsec_<base64>`."),
@@ -254,6 +258,7 @@ pub const KEYS: &[Key] = &[
     node(&["beyondtrust"], "username", Kind::Text, Optional, "In the place of `client_id`, for releases before 16.1 and for sites that log in so since then: a user who may use the command and reporting API. See [the appliance](../concepts/appliance.md)."),
     node(&["beyondtrust"], "password_file", Kind::SecretFile, Optional, "File with that user's password; required with `username`."),
     node(&["beyondtrust"], "api", Kind::Word(EDITIONS), Default("auto"), "Which editions of the command API are asked: XML and, where the box offers it, JSON v2, which must agree (`auto`); or only one of them. See [the appliance](../concepts/appliance.md)."),
+    node(&["beyondtrust"], "backup_password_file", Kind::SecretFile, Optional, "File with the password that each backup of this node is protected with; without it none is."),
     node(&["beyondtrust"], "hands", Kind::Word(HANDS), Default("operator"), "Who performs what the appliance has no interface for: a person, told exactly what to do; or the daemon at the vendor's pages, and a person where they show anything unexpected."),
     node(&["beyondtrust"], "tls", Kind::Trust, Required, "Whose certificates are believed: the system's roots, your own CA, or pins `sha256/<base64 of the SPKI hash>`."),
     node(&["beyondtrust"], "product", Kind::Word(PRODUCTS), Default("remote-support"), "Which product the box runs: by it the reports of its sessions are named."),
@@ -311,6 +316,7 @@ pub const KEYS: &[Key] = &[
     key("site.policy", "sync_ok_statuses", Kind::Texts, Default("success"), "The sync status texts that mean success; any other holds the run."),
     key("site.policy", "max_clock_skew", Kind::Duration, Default("60s"), "How far a node's clock may be from this machine's."),
     key("site.policy", "max_backup_age", Kind::Duration, Default("24h"), "How old the survivor's backup may be when failover is established."),
+    key("site.policy", "least_backup_percent", Kind::Count, Default("50"), "A backup smaller than this part of the node's last one, in percent, holds the run until a person has looked at it."),
     key("site.policy", "max_check_age", Kind::Duration, Default("1h"), "How old the preflight's results may be when the first act of window one begins; older ones are renewed. Less than five minutes counts as five."),
     key("site.policy", "nightly_check", Kind::TimeOfDay, Default("03:00"), "When a run that waits is checked, every day, in the site's zone; what has changed is told by `check_changed`. `off`: never."),
     key("site.policy", "drain_limit", Kind::Duration, Default("30min"), "How long a drain waits for users to leave."),

@@ -54,6 +54,7 @@ fn settings(main: MainInput, sites: Vec<(PathBuf, SiteInput)>, effective: Vec<Ef
         api: main.api?,
         log: main.log?,
         accounts: main.accounts?,
+        backups: main.backups?,
         alerts: main.hooks.alerts,
         exports: main.hooks.exports,
         people: main.people,

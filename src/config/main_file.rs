@@ -10,6 +10,7 @@ use super::people;
 use super::reader::{At, Reader, Section};
 use super::settings::{Accounts, Api, Log, LogFormat};
 use super::values;
+use crate::domain::backups::Retention;
 use crate::domain::people::People;
 
 /// The longest path that a Unix socket can be bound to on Linux: `sun_path` has 108 bytes, one of them the final zero (unix(7)).
@@ -24,6 +25,7 @@ pub(super) struct MainInput {
     pub(super) api: Option<Api>,
     pub(super) log: Option<Log>,
     pub(super) accounts: Option<Accounts>,
+    pub(super) backups: Option<Retention>,
     pub(super) hooks: Hooks,
     pub(super) people: People,
     /// Of all sites.
@@ -36,10 +38,11 @@ pub(super) fn read(reader: &mut Reader, root: &Section) -> MainInput {
     let named = root.item(reader.source, "sites").is_some();
     let sites = reader.path(root, "sites").map(|path| (path, named));
     let procedures_dir = reader.path(root, "procedures").map(|path| path.value);
-    let (api, log, hooks) = (api(reader, root), log(reader, root), hooks::read(reader, root));
+    let (api, log, backups) = (api(reader, root), log(reader, root), backups(reader, root));
+    let hooks = hooks::read(reader, root);
     let (people, freezes) = (people::read(reader, root), freezes::read(reader, root, "freezes"));
     let accounts = accounts(reader, root);
-    MainInput { state, sites, procedures_dir, api, log, accounts, hooks, people, freezes }
+    MainInput { state, sites, procedures_dir, api, log, accounts, backups, hooks, people, freezes }
 }
 
 fn accounts(reader: &mut Reader, root: &Section) -> Option<Accounts> {
@@ -71,6 +74,14 @@ fn api(reader: &mut Reader, root: &Section) -> Option<Api> {
         reader.problem(socket.line, message);
     }
     Some(Api { socket: socket.value, listen })
+}
+
+fn backups(reader: &mut Reader, root: &Section) -> Option<Retention> {
+    let section = reader.child(root, "backups", "backups")?;
+    reader.refuse_strangers(&section);
+    let keep = reader.count(&section, "keep");
+    let keep_for = reader.value(&section, "keep_for", values::duration);
+    Some(Retention { keep: keep?.value, keep_for: keep_for?.value })
 }
 
 fn log(reader: &mut Reader, root: &Section) -> Option<Log> {

@@ -103,9 +103,10 @@ fn beyondtrust(reader: &mut Reader, section: &Section, url: Option<&At<Url>>) ->
     let second = second(reader, section, first.as_ref()).map(Box::new);
     let (editions, hands, tls) = (editions(reader, section), hands(reader, section), trust(reader, section));
     let (product, recordings) = (product(reader, section), reader.flag(section, "recordings"));
+    let backup_password_file = reader.path(section, "backup_password_file").map(|path| path.value);
     let (url, first) = (url?.value.clone(), first?.value);
     let (editions, hands, tls, product, recordings) = (editions?, hands?, tls?, product?, recordings?);
-    Some(NodeDriver::BeyondTrust { url, first, second, editions, hands, tls, product, recordings })
+    Some(NodeDriver::BeyondTrust { url, first, second, editions, hands, tls, product, recordings, backup_password_file })
 }
 
 fn product(reader: &mut Reader, section: &Section) -> Option<Product> {

@@ -31,6 +31,7 @@ pub(super) fn read(reader: &mut Reader, root: &Section, actions: &[&str]) -> Opt
     let closing_notice = duration("closing_notice");
     let settings_look = duration("settings_look");
     let switch_ttl = reader.value(&section, "switch_ttl", values::lowest_ttl).map(|ttl| ttl.value);
+    let least_backup_percent = percent(reader, &section, "least_backup_percent");
     let on_soak_failure = reader.word(&section, "on_soak_failure");
     let nightly_check = reader.value(&section, "nightly_check", values::time_of_day);
     let after_drain_limit = reader.word(&section, "after_drain_limit");
@@ -49,6 +50,7 @@ pub(super) fn read(reader: &mut Reader, root: &Section, actions: &[&str]) -> Opt
         sync_ok_statuses: sync_ok_statuses?.value,
         max_clock_skew: max_clock_skew?,
         max_backup_age: max_backup_age?,
+        least_backup_percent: least_backup_percent?,
         max_check_age: max_check_age?,
         nightly_check: nightly_check?.value,
         drain_limit: drain_limit?,
@@ -69,6 +71,16 @@ pub(super) fn read(reader: &mut Reader, root: &Section, actions: &[&str]) -> Opt
         rehearsal: rehearsed,
     };
     Some((policy, named))
+}
+
+/// A part of something, up to the whole of it.
+fn percent(reader: &mut Reader, section: &Section, name: &str) -> Option<u32> {
+    let At { value, line } = reader.count(section, name)?;
+    if value > 100 {
+        reader.problem(line, format!("`{name}` {} is {value}; expected at most 100, in percent", section.place()));
+        return None;
+    }
+    Some(value)
 }
 
 /// R11: asked for only where the table is there.

@@ -7,6 +7,7 @@ use jiff::SignedDuration;
 use url::{Host, Url};
 
 use super::keys::Kind;
+use crate::domain::backups::Retention;
 use crate::domain::ids::{NodeId, PerNode};
 use crate::domain::labels::Labels;
 use crate::domain::people::People;
@@ -22,6 +23,8 @@ pub struct Settings {
     pub api: Api,
     pub log: Log,
     pub accounts: Accounts,
+    /// How long backups are kept.
+    pub backups: Retention,
     pub alerts: Vec<Hook>,
     /// Places off this host that get the journal export and the by-hand sheet.
     pub exports: Vec<Hook>,
@@ -130,6 +133,7 @@ pub enum NodeDriver {
         /// Tried once where the first set is refused.
         second: Option<Box<CredentialSet>>,
         editions: Editions,
+        backup_password_file: Option<PathBuf>,
         hands: Hands,
         tls: TlsTrust,
         product: Product,

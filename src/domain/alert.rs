@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::action::Kind;
+use super::backups;
 use super::booking;
 use super::doubt;
 use super::event::{Baseline, Cause, Event, Evidence, Verdict, WaitingOn};
@@ -318,6 +319,9 @@ pub fn hint_of(code: &str, run: &Run) -> String {
         "sync_failed" => format!("look at the failover page of both nodes, {resume}: a new sync is asked for"),
         "sync_status_unknown" => format!(
             "if this exact text means a good sync: `changeover confirm {id} sync_status --note …`; else mend the sync, {resume}"
+        ),
+        backups::HOLD => format!(
+            "look at the node and at its last backup; if a backup of this size is whole: `changeover confirm {id} smaller_backup --note …`; else mend it, {resume}: another one is taken"
         ),
         "window_missed" => {
             format!("book another window: `changeover resume {id} --window \"2026-11-22T02:00[Europe/Berlin] +4h\"`")

@@ -13,7 +13,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::action::Kind;
+use super::backups;
+use super::crossing;
 use super::facts::Link;
+use super::gate::Gate;
 use super::ids::{NodeId, PerNode};
 use super::plan::Package;
 use super::proof::Failure;
@@ -109,8 +112,9 @@ pub fn of_run(run: &Run, world: &World) -> Vec<Check> {
         until: run.windows.second.as_ref().map(|window| window.to),
     };
     let mut checks = all(&subject, world);
-    let of_run = package(run, world).into_iter().chain(traffic::access(run, world));
-    checks.extend(of_run.map(|check| completed(check, subject.policy)));
+    let own = package(run, world).into_iter().chain(disk_space(run, world)).chain(crossing(run, world));
+    let own = own.chain(traffic::access(run, world));
+    checks.extend(own.map(|check| completed(check, subject.policy)));
     checks
 }
 
@@ -121,6 +125,28 @@ fn package(run: &Run, world: &World) -> Option<Check> {
     let expected = format!("{needed} packages as they were planned");
     let text = found.as_ref().err().cloned().unwrap_or_else(|| "all there, unchanged".to_owned());
     Some(check(world, "package_changed", pass_if(found.is_ok()), &expected, text))
+}
+
+/// BG-01: room for the backups and extractions that are still to come.
+fn disk_space(run: &Run, world: &World) -> Option<Check> {
+    let (free, needed) = (world.free?, backups::needed(run));
+    let good = free >= needed;
+    let expected = format!("{needed} bytes free in the state folder: twice what the last files took, and a reserve");
+    let check = check(world, "disk_space", pass_if(good), &expected, format!("{free} bytes"));
+    // What is free is another number each time.
+    Some(based(check, if good { "enough" } else { "too little" }))
+}
+
+/// BG-51: whether those who read session data are ready is asked at a gate. A procedure without it leaves a warning to accept.
+fn crossing(run: &Run, world: &World) -> Option<Check> {
+    let plan = &run.plan;
+    if !crossing::crosses(&plan.from.version, &plan.to.version) {
+        return None;
+    }
+    let asks = plan.steps.iter().any(|step| step.gate == Some(Gate::LsidChange));
+    let result = if asks { Outcome::Person } else { Outcome::Warn };
+    let found = if asks { "the run asks at its gate `lsid_change`" } else { "the procedure does not ask" };
+    Some(check(world, "lsid_change", result, "those who read session data are ready for the session ids of 10.6", found))
 }
 
 /// The packages of the updates that are still to come, each once.

@@ -17,6 +17,7 @@ use super::event::{Baseline, Event, Evidence, Notice, Outcome, Verdict, WaitingO
 use super::facts::Link;
 use super::gate::Gate;
 use super::ids::NodeId;
+use super::jump_clients;
 use super::limit;
 use super::proof::{self, Failure, Proof};
 use super::rules::{self, Cure, Rule, Violation};
@@ -327,7 +328,8 @@ fn soak(run: &Run, step: &Step, world: &World) -> Next {
         (false, _) => "the shortest soak is over".to_owned(),
     };
     let but = watch::soak::reservation(run).map(|reservation| format!("; {reservation}")).unwrap_or_default();
-    done(step, Evidence::seen(format!("{found}{but}")), false)
+    let clients = jump_clients::reservation(world, run.serving());
+    done(step, Evidence::seen(format!("{found}{but}{clients}")), false)
 }
 
 fn done(step: &Step, evidence: Evidence, already: bool) -> Next {

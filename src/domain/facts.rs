@@ -5,6 +5,7 @@
 
 use super::action::{Kind, When};
 use super::booking::Lack;
+use super::crossing;
 use super::gate::Gate;
 use super::ids::{NodeId, PerNode};
 use super::rules::Rule;
@@ -80,6 +81,8 @@ pub struct NodeFacts {
     pub outdated: bool,
     /// Its data were extracted after it was closed and last touched (R9).
     pub extracted: bool,
+    /// Its session data were extracted since it was last touched, closed or not, and not long ago (BG-50).
+    pub copied: bool,
     /// It has sessions or users although it does not serve (R16).
     pub stray: bool,
     /// It took clients since the last good sync: what they wrote is nowhere else.
@@ -149,6 +152,9 @@ pub struct Facts {
     pub ttl: TtlFact,
     /// This run has lowered a TTL and not restored it.
     pub lowered: bool,
+    /// BG-50: a release before 10.6 ran when the link was broken, so that sessions which ended on either node meanwhile may be lost
+    /// when it is established again.
+    pub may_lose_ended: bool,
 }
 
 /// What is known of the settings that the next sync overwrites.
@@ -190,10 +196,12 @@ impl Facts {
             backed_up: false,
             outdated: false,
             extracted: false,
+            copied: false,
             stray: false,
             written: false,
             unsettled: false,
         };
+        let may_lose_ended = crossing::is_before(&start);
         Self {
             survivor: primary,
             first_primary: primary,
@@ -218,6 +226,7 @@ impl Facts {
             settings: SettingsFact::Untold,
             ttl: TtlFact::AsItIs,
             lowered: false,
+            may_lose_ended,
         }
     }
 
@@ -325,7 +334,7 @@ impl Facts {
                 self.nodes[node].denied = false;
                 self.nodes[node].extracted = false;
             }
-            Kind::ExtractData => self.nodes[node].extracted = self.nodes[node].closed,
+            Kind::ExtractData => (self.nodes[node].extracted, self.nodes[node].copied) = (self.nodes[node].closed, true),
             Kind::SwitchTraffic => self.switched(node),
             Kind::Confirm => match step.gate {
                 Some(Gate::Production) => self.confirmed = true,
@@ -352,15 +361,16 @@ impl Facts {
     }
 
     /// What the passing from one part of a procedure to the next takes away: R17's confirmation holds for one part; by window
-    /// one a sync of the preparations is older than `policy.max_sync_age` (R1); by window two days have gone by, and backups are
-    /// older than any sensible `policy.max_backup_age` (R4).
+    /// one a sync of the preparations is older than `policy.max_sync_age` (R1); by window two days have gone by, and backups and
+    /// extractions are older than any sensible `policy.max_backup_age` (R4, R9).
     pub fn entering(mut self, when: When) -> Self {
         self.autopilot_off = false;
         self.fresh_sync = false;
         self.settings = self.settings.lapsed();
         if when == When::Window2 {
-            self.nodes.a.backed_up = false;
-            self.nodes.b.backed_up = false;
+            for facts in [&mut self.nodes.a, &mut self.nodes.b] {
+                (facts.backed_up, facts.copied) = (false, false);
+            }
         }
         self
     }
@@ -381,7 +391,7 @@ impl Facts {
     fn touched_both(&mut self) {
         for node in NodeId::BOTH {
             let facts = &mut self.nodes[node];
-            (facts.proven, facts.verified, facts.extracted) = (false, false, false);
+            (facts.proven, facts.verified, facts.extracted, facts.copied) = (false, false, false, false);
         }
     }
 
@@ -395,6 +405,7 @@ impl Facts {
         facts.proven = false;
         facts.verified = false;
         facts.extracted = false;
+        facts.copied = false;
     }
 
     fn writes_to(&mut self, serving: Option<NodeId>) {
@@ -412,5 +423,7 @@ impl Facts {
         }
         // R4: a backup counts if it was taken after the node last served.
         self.nodes[to.other()].backed_up = false;
+        // What it served since is in no extraction of before.
+        self.nodes[to].copied = false;
     }
 }

@@ -37,6 +37,14 @@ pub enum Gate {
     NodeClosed,
     /// R9: each line of the ledger. Opens only where settings were compared and lines are open; it is answered line by line.
     SettingsLedger,
+    /// BG-01: what the backup does not hold is saved otherwise.
+    NotInBackup,
+    /// BG-51: those who read session data are ready for the session ids of 10.6. Asked only of updates that cross it.
+    LsidChange,
+    /// BG-42: integration clients that reach the appliance by its address can still extract data after the switch.
+    ClientsByAddress,
+    /// BG-01: a backup of this size is whole, though far smaller than the last. Opens only where one was refused for that.
+    SmallerBackup,
     /// The node is open to clients again. Opens only while a person opens it, for openings that the daemon can't see: a standby
     /// takes no client whatever happens, and not every driver can try.
     NodeOpen,
@@ -56,7 +64,7 @@ const fn row(gate: Gate, name: &'static str, asked: bool, question: &'static str
     Row { gate, name, asked, question }
 }
 
-const TABLE: [Row; 13] = [
+const TABLE: [Row; 17] = [
     row(Gate::Production, "production", true, "is the new version good in production?"),
     row(
         Gate::AutomaticFailoverOff,
@@ -89,6 +97,30 @@ const TABLE: [Row; 13] = [
     row(Gate::SyncStatus, "sync_status", false, "does this exact sync status text mean a good sync?"),
     row(Gate::NodeClosed, "node_closed", false, "is the node closed to all clients but the daemon?"),
     row(Gate::SettingsLedger, "settings_ledger", false, "have you seen, line by line, which settings the next sync overwrites?"),
+    row(
+        Gate::NotInBackup,
+        "not_in_backup",
+        true,
+        "is saved what the backup does not hold: the Vault encryption key, session recordings, certificates with their private keys, and the settings of /appliance?",
+    ),
+    row(
+        Gate::LsidChange,
+        "lsid_change",
+        true,
+        "from 10.6 on a session id (LSID) is a text of 32 characters, no number: is it known who uses the API, and whether an integration client is used? are columns that hold it changed to varchar(32)? is the integration client updated first?",
+    ),
+    row(
+        Gate::ClientsByAddress,
+        "clients_by_address",
+        true,
+        "can integration clients that reach the appliance by IP address, not by name, still extract data, now from the node that serves?",
+    ),
+    row(
+        Gate::SmallerBackup,
+        "smaller_backup",
+        false,
+        "is a backup of this size whole, though it is far smaller than the last one of the node?",
+    ),
     row(Gate::NodeOpen, "node_open", false, "is the node open to clients again?"),
 ];
 
@@ -110,6 +142,11 @@ impl Gate {
     /// True for the gates at which a run stops and asks.
     pub fn is_asked(self) -> bool {
         self.row().asked
+    }
+
+    /// A person's own list of things to do, of which no reading says anything: the word stands whatever is read of the pair later.
+    pub fn is_checklist(self) -> bool {
+        matches!(self, Self::NotInBackup | Self::LsidChange | Self::ClientsByAddress)
     }
 
     /// What the person is asked.

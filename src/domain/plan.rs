@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::action::{Kind, When};
+use super::backups::Sizes;
 use super::booking;
 use super::chain::Hop;
 use super::checks::AcceptedWarning;
@@ -99,6 +100,9 @@ pub struct Plan {
     /// Both windows in one night, and why: the lower bound of the soak is waived for this plan (R10); the gate stays.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub urgent: Option<String>,
+    /// How large each node's last backup and extraction were, in runs before this one.
+    #[serde(default, skip_serializing_if = "untold_sizes")]
+    pub sizes: PerNode<Sizes>,
     /// How long its steps take, and what must fit after them.
     #[serde(default, skip_serializing_if = "Fit::is_untold")]
     pub fit: Fit,
@@ -116,6 +120,10 @@ fn utc() -> String {
 
 fn untold(hands: &PerNode<Hands>) -> bool {
     hands.a.is_unknown() && hands.b.is_unknown()
+}
+
+fn untold_sizes(sizes: &PerNode<Sizes>) -> bool {
+    *sizes == PerNode::default()
 }
 
 /// What a person vouches for when a pair is taken over as it is found; no journal tells it.
@@ -181,9 +189,10 @@ impl Plan {
             to.build = note.and_then(|note| note.build);
         }
         let hops = chained(before, &to, &package);
+        let procedure = procedure.of_update(&from.version, &to.version);
         let steps = procedure.resolve_chain(primary, u32::try_from(hops.len().max(1)).unwrap_or(u32::MAX));
         Self {
-            procedure: procedure.name.clone(),
+            procedure: procedure.name,
             service: site.service.clone(),
             nodes: site.nodes.clone(),
             hands: PerNode::default(),
@@ -199,6 +208,7 @@ impl Plan {
             rehearsal: None,
             hops,
             urgent: None,
+            sizes: PerNode::default(),
             fit: Fit::default(),
             zone: civil::name(&site.calendar.zone),
             responsible: None,

@@ -7,11 +7,13 @@ use serde::Deserialize;
 
 use super::action::{self, Kind, Parameter, When, Who};
 use super::chain;
+use super::crossing::Only;
 use super::gate::Gate;
 use super::ids::NodeId;
 use super::prove;
 use super::rules::Rule;
 use super::step::Step;
+use super::version::Version;
 
 /// A loaded procedure; its steps name roles, not nodes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +30,8 @@ pub struct Template {
     pub kind: Kind,
     pub who: Option<Who>,
     pub gate: Option<Gate>,
+    /// Under which updates it is planned; `None`: under all.
+    pub only: Option<Only>,
     /// Where it stands in the document.
     pub line: usize,
 }
@@ -66,6 +70,7 @@ struct StepDocument {
     to: Option<Who>,
     primary: Option<Who>,
     gate: Option<String>,
+    only: Option<String>,
 }
 
 impl Procedure {
@@ -111,12 +116,22 @@ impl Procedure {
         Self::load(&format!("built-in {name}"), text).ok()
     }
 
-    /// The steps with `primary` and `standby` resolved, and their ids.
-    pub fn resolve(&self, primary: NodeId) -> Vec<Step> {
-        self.resolve_chain(primary, 1)
+    /// The procedure as it is for an update between these versions: without the steps that only another one asks for.
+    pub fn of_update(&self, from: &Version, to: &Version) -> Self {
+        self.with(|only| only.holds(from, to))
     }
 
-    /// As [`Procedure::resolve`], with a step for each hop of an update and for what lies between them.
+    fn with(&self, holds: impl Fn(Only) -> bool) -> Self {
+        let steps = self.steps.iter().filter(|step| step.only.is_none_or(&holds)).cloned().collect();
+        Self { steps, ..self.clone() }
+    }
+
+    /// The steps of an update that asks for nothing special, with `primary` and `standby` resolved, and their ids.
+    pub fn resolve(&self, primary: NodeId) -> Vec<Step> {
+        self.with(|_| false).resolve_chain(primary, 1)
+    }
+
+    /// All steps, with one for each hop of an update and for what lies between them.
     pub fn resolve_chain(&self, primary: NodeId, hops: u32) -> Vec<Step> {
         let mut steps: Vec<Step> = Vec::with_capacity(self.steps.len());
         let actions = self.steps.iter().enumerate().flat_map(|(index, step)| {
@@ -178,7 +193,8 @@ fn template(document: StepDocument, line: usize) -> Result<Template, String> {
         }
         Parameter::None | Parameter::Gate => None,
     };
-    Ok(Template { when: document.when, kind, who, gate: gate(kind, document.gate)?, line })
+    let only = document.only.map(|word| word.parse::<Only>()).transpose().map_err(|error| error.to_string())?;
+    Ok(Template { when: document.when, kind, who, gate: gate(kind, document.gate)?, only, line })
 }
 
 fn gate(kind: Kind, name: Option<String>) -> Result<Option<Gate>, String> {
@@ -302,6 +318,7 @@ mod tests {
             (&document(&["prepare preflight", "prepare fly"]), 6, "no action is named `fly`"),
             (&document(&["prepare preflight node=standby"]), 3, "takes no `node`"),
             (&document(&["prepare confirm gate=lunch"]), 3, "no gate is named `lunch`"),
+            (&document(&["prepare preflight only=sometimes"]), 3, "expected `before-10.6` or `crossing-10.6`"),
             (&document(&["soak soak", "prepare preflight"]), 6, "cannot follow"),
             ("name = \"x\"\ntitle = \"X\"\nspeed = 1\nsteps = []\n", 3, "unknown field `speed`"),
             ("name = ", 1, ""),

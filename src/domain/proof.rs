@@ -7,6 +7,7 @@ use super::agreement;
 use super::event::{Baseline, Counts, Evidence};
 use super::facts::Link;
 use super::ids::NodeId;
+use super::jump_clients;
 use super::resolvers;
 use super::run::{Act, Phase, Run};
 use super::settings;
@@ -449,7 +450,8 @@ fn verified(run: &Run, node: NodeId, world: &World) -> Proof {
         (None, Some(_)) => "takes a client for the service's name",
         (None, None) => "whether it takes clients is the program's word",
     };
-    Proof::Done(Evidence::seen(format!("version {}, healthy twice, {client}", current.version)))
+    let but = jump_clients::reservation(world, node);
+    Proof::Done(Evidence::seen(format!("version {}, healthy twice, {client}{but}", current.version)))
 }
 
 /// Linked from the survivor, equal, healthy, and the name leads to it.
@@ -477,7 +479,8 @@ fn final_check(run: &Run, world: &World) -> Proof {
     if world.readings[primary].current.as_ref().is_some_and(|observation| observation.takes_clients == Some(false)) {
         return not_yet(format!("node `{primary}` to take a client for `{}`", run.plan.service));
     }
-    Proof::Done(Evidence::seen(format!("linked, both healthy on {}, node `{primary}` serves", run.plan.to.version)))
+    let but = jump_clients::reservation(world, primary);
+    Proof::Done(Evidence::seen(format!("linked, both healthy on {}, node `{primary}` serves{but}", run.plan.to.version)))
 }
 
 /// The versions of both nodes, if they differ.

@@ -303,7 +303,8 @@ fn no_overwrite(step: &Step, facts: &Facts) -> Verdict {
     }
 }
 
-/// R9: what a re-established link would not carry over is extracted, after the node was closed and directly before; which settings
+/// R9: what a re-established link would not carry over is extracted, after the node was closed and directly before; below release
+/// 10.6 also what ended on the node that serves, which then is not sure to survive (BG-50); which settings
 /// it overwrites is known, where the interface tells, and acknowledged. A node that
 /// traffic was taken from is closed before anything is taken from it or changed on it: it may have come back open.
 fn no_gap(step: &Step, facts: &Facts) -> Verdict {
@@ -317,6 +318,12 @@ fn no_gap(step: &Step, facts: &Facts) -> Verdict {
     if linked && !node.extracted {
         let expected = format!("the session data of node `{left}` extracted directly before");
         return broken(Rule::R9, expected, "they are not", Cure::Renew(Kind::ExtractData, Some(left)));
+    }
+    let kept = facts.survivor;
+    if linked && facts.may_lose_ended && !facts.nodes[kept].copied {
+        let expected =
+            format!("the session data of node `{kept}` extracted too, not long before: the update began below 10.6 (BG-50)");
+        return broken(Rule::R9, expected, "they are not", Cure::Renew(Kind::ExtractData, Some(kept)));
     }
     if linked && facts.settings == SettingsFact::Open {
         let expected = format!("the settings of node `{left}` compared with those at the break, and every line acknowledged");

@@ -5,6 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::access::Recorded;
 use super::action::{Kind, When};
 use super::asked::{Asked, Bound};
+use super::backups;
 use super::checks::{AcceptedWarning, Finding};
 use super::event::{Baseline, Evidence, FileEvidence, Goal, Notice, Outcome, Verdict, WaitingOn};
 use super::gate::Gate;
@@ -94,12 +95,16 @@ pub struct SyncEvidence {
 pub struct NodeRecord {
     /// This run's last verified backup.
     pub backup: Option<(Timestamp, FileEvidence)>,
+    /// The size of a backup that a named person took for whole, though it was far smaller than the last.
+    pub accepted_bytes: Option<u64>,
     /// When traffic left it, if it did.
     pub served_until: Option<Timestamp>,
     pub closed_at: Option<Timestamp>,
     pub extracted_at: Option<Timestamp>,
     /// How many records the last extraction held, where the driver tells.
     pub extracted_records: Option<u64>,
+    /// How much room its files took.
+    pub extracted_bytes: Option<u64>,
     /// When it was last changed (linked, unlinked, updated).
     pub touched_at: Option<Timestamp>,
     pub verified_at: Option<Timestamp>,
@@ -250,6 +255,7 @@ impl Run {
                 Gate::of_act(step.kind)
             }
             (Phase::Held(hold), _) if hold.code == "sync_status_unknown" => Some(Gate::SyncStatus),
+            (Phase::Held(hold), _) if hold.code == backups::HOLD => Some(Gate::SmallerBackup),
             // At harbour the way on may be a person's word on the version that one node runs.
             (Phase::Held(hold), _) if hold.code == "harbour" && self.lacks_acceptance() => Some(Gate::Production),
             _ => None,

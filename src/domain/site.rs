@@ -93,6 +93,9 @@ pub struct Policy {
     pub max_clock_skew: SignedDuration,
     /// R4: how old the survivor's backup may be when failover is established.
     pub max_backup_age: SignedDuration,
+    /// BG-01: a backup smaller than this part of the node's last one, in percent, holds the run; 0: any size does.
+    #[serde(default = "half")]
+    pub least_backup_percent: u32,
     /// How old the preflight's results may be when they are used.
     #[serde(default = "an_hour")]
     pub max_check_age: SignedDuration,
@@ -208,6 +211,11 @@ impl AfterDrain {
     }
 }
 
+/// Settings seldom shrink by half; a backup that broke off, or one of an emptied box, is found.
+fn half() -> u32 {
+    50
+}
+
 /// What plans of before the key have.
 fn an_hour() -> SignedDuration {
     SignedDuration::from_hours(1)
@@ -230,6 +238,7 @@ impl Default for Policy {
             sync_ok_statuses: vec!["success".to_owned()],
             max_clock_skew: SignedDuration::from_secs(60),
             max_backup_age: SignedDuration::from_hours(24),
+            least_backup_percent: half(),
             max_check_age: an_hour(),
             nightly_check: Some(Time::constant(3, 0, 0, 0)),
             drain_limit: SignedDuration::from_mins(30),

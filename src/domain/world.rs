@@ -9,10 +9,12 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::access::Tries;
 use super::booking;
+use super::crossing;
 use super::event::Counts;
 use super::facts::{Facts, Known, Link, NodeFacts, SettingsFact, WindowFact};
 use super::fit;
 use super::ids::{NodeId, PerNode};
+use super::jump_clients;
 use super::people::People;
 use super::rehearsal::{self, Released};
 use super::run::Run;
@@ -294,6 +296,8 @@ pub struct World {
     pub settling: SignedDuration,
     /// Whether the run's own copies of the packages are as they were when it was planned; `None` while nobody has looked.
     pub package: Option<Result<(), String>>,
+    /// Bytes that are free on the disk of the state folder; `None` while nobody has looked, or where it can't be told.
+    pub free: Option<u64>,
     /// When everything is read next, if nothing happens before.
     pub next_look: Option<Timestamp>,
     /// The release that the run counts on, as it is now.
@@ -304,6 +308,8 @@ pub struct World {
     pub settings: settings::Seen,
     /// What the traffic entries answered when they were last asked whether they would take our change.
     pub access: Option<Tries>,
+    /// The last count of Jump Clients that need the update.
+    pub jump_clients: Option<jump_clients::Seen>,
 }
 
 /// What the config says now of a site, and may not have said when a run began.
@@ -323,9 +329,11 @@ impl World {
             has_traffic,
             settling,
             package: None,
+            free: None,
             next_look: None,
             config: Arc::default(),
             settings: settings::Seen::default(),
+            jump_clients: None,
             released: Released::Unread,
             access: None,
         }
@@ -367,6 +375,7 @@ impl World {
             settings: self.settings_fact(run),
             ttl: ttl::fact(run, step, self),
             lowered: run.ttl.as_ref().is_some_and(ttl::Lowered::is_left),
+            may_lose_ended: crossing::is_before(&run.plan.from.version),
         }
     }
 
@@ -402,6 +411,7 @@ impl World {
             extracted: since_touched(record.extracted_at)
                 && record.extracted_at >= record.closed_at
                 && record.closed_at.is_some(),
+            copied: since_touched(record.extracted_at) && self.copy_counts(run, node),
             stray: self.is_stray(run, node),
             written: self.was_written(run, node),
             unsettled: self.is_unsettled(run, node),
@@ -473,6 +483,15 @@ impl World {
         let record = &run.nodes[node];
         let age = record.backup.as_ref().map(|(at, _)| self.now.duration_since(*at));
         record.was_backed_up() && age.is_some_and(|age| age <= run.plan.policy.max_backup_age)
+    }
+
+    /// BG-50: an extraction that is young enough, and from after the node began to serve.
+    fn copy_counts(&self, run: &Run, node: NodeId) -> bool {
+        let began = run.nodes[node.other()].served_until.filter(|_| node == run.survivor);
+        let counts = |at: Timestamp| {
+            self.now.duration_since(at) <= run.plan.policy.max_backup_age && began.is_none_or(|began| at >= began)
+        };
+        run.nodes[node].extracted_at.is_some_and(counts)
     }
 
     fn window(&self, run: &Run, step: &Step) -> WindowFact {

@@ -140,6 +140,7 @@ pub fn draft(entry: &SiteEntry, id: RunId, parsed: &Parsed, world: &World, actor
         hops: Vec::new(),
         urgent: None,
         fit: Fit::default(),
+        sizes: PerNode::default(),
         zone: civil::name(&site.calendar.zone),
         responsible: Some(actor.to_owned()),
         accepted: Vec::new(),

@@ -20,10 +20,12 @@ pub mod perform;
 mod planning;
 pub mod recorder;
 pub mod releases;
+mod retention;
 pub mod retry;
 pub mod runner;
 mod settings;
 pub mod site;
+mod space;
 pub mod traffic;
 pub mod untouched;
 mod words;
@@ -33,6 +35,7 @@ use std::sync::{Arc, OnceLock};
 
 use tokio::sync::{Notify, Semaphore};
 
+use crate::domain::backups::Retention;
 use crate::domain::people::People;
 use crate::ports::{Clock, Journal, Meter, OutboxItem};
 
@@ -48,6 +51,10 @@ pub struct Around {
     pub people: People,
     /// R11: what other runs may count on.
     pub releases: releases::Releases,
+    /// How long backups are kept.
+    pub retention: Retention,
+    /// Rung when a run is over: its site's old backups may be too many now.
+    pub over: Notify,
     /// The state folder.
     pub state: PathBuf,
     /// What has numbers for a monitoring system, beside the runs.
@@ -68,6 +75,8 @@ impl Around {
             hooks,
             people: People::default(),
             releases: releases::Releases::default(),
+            retention: Retention::default(),
+            over: Notify::new(),
             state,
             meters: Vec::new(),
             outbox: OnceLock::new(),

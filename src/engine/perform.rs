@@ -6,6 +6,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::action::Kind;
+use crate::domain::backups;
 use crate::domain::decide::MAX_TRIES;
 use crate::domain::event::{Event, Evidence, FileEvidence};
 use crate::domain::ids::NodeId;
@@ -19,6 +20,7 @@ use super::Around;
 use super::package;
 use super::retry::Schedule;
 use super::site::SitePorts;
+use super::space;
 
 /// What sending an act needs, owned so that it can run beside the loop that takes people's words.
 #[derive(Clone)]
@@ -63,10 +65,21 @@ impl Performer {
         {
             return ActAnswer::Refused { message };
         }
+        if let Err(message) = self.has_room(run, step) {
+            return ActAnswer::Refused { message };
+        }
         match self.node_act(run, step, node, intent) {
             Some(act) => self.ports.nodes[node].act(intent, &act).await,
             None => ActAnswer::Refused { message: format!("`{}` is not an act on a node", step.kind) },
         }
+    }
+
+    /// Before a long download begins, not when the disk is full in its middle.
+    fn has_room(&self, run: &Run, step: &Step) -> Result<(), String> {
+        if !backups::is_file(step.kind) {
+            return Ok(());
+        }
+        space::must_have(&self.around.state, backups::needed_for(run, step))
     }
 
     fn node_act(&self, run: &Run, step: &Step, node: NodeId, intent: &Intent) -> Option<NodeAct> {
@@ -208,9 +221,9 @@ fn data_since(run: &Run) -> Timestamp {
 }
 
 fn event_of(run: &Run, step: &Step, answer: ActAnswer, now: Timestamp) -> Event {
-    let gives_files = matches!(step.kind, Kind::Backup | Kind::ExtractData);
+    let gives_files = backups::is_file(step.kind);
     match answer {
-        ActAnswer::Accepted { files, records } if gives_files => files_event(step, files, records),
+        ActAnswer::Accepted { files, records } if gives_files => files_event(run, step, files, records),
         ActAnswer::Accepted { .. } => Event::ActAccepted {},
         ActAnswer::Refused { message } => refused(step, message),
         ActAnswer::Transient { message } => never_arrived(run, step, message, now),
@@ -226,9 +239,14 @@ fn event_of(run: &Run, step: &Step, answer: ActAnswer, now: Timestamp) -> Event 
 }
 
 /// Backup and extraction are proven by their files, which the driver hashed.
-fn files_event(step: &Step, files: Vec<ProducedFile>, records: Option<u64>) -> Event {
+fn files_event(run: &Run, step: &Step, files: Vec<ProducedFile>, records: Option<u64>) -> Event {
     if step.kind == Kind::Backup && files.iter().all(|file| file.bytes == 0) {
         return refused(step, "the backup is empty".to_owned());
+    }
+    let smaller =
+        files.first().filter(|_| step.kind == Kind::Backup).and_then(|file| backups::far_smaller(run, step, file.bytes));
+    if let Some(held) = smaller {
+        return held;
     }
     let keep = |file: ProducedFile| FileEvidence { path: file.path, sha256: file.sha256, bytes: file.bytes };
     Event::StepDone { evidence: Evidence::Files { files: files.into_iter().map(keep).collect(), records }, already: false }

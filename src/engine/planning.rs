@@ -7,13 +7,16 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::domain::action::When;
+use crate::domain::backups;
 use crate::domain::chain::Hop;
 use crate::domain::checks::{self, Check};
+use crate::domain::crossing;
 use crate::domain::facts::Link;
 use crate::domain::fit::Fit;
 use crate::domain::ids::{NodeId, PerNode};
 use crate::domain::plan::{Order, Package, PackageNote, Plan, Refusal, Windows};
 use crate::domain::procedure::Procedure;
+use crate::domain::prove;
 use crate::domain::run::Run;
 use crate::domain::site::{Observation, Site};
 use crate::domain::ttl;
@@ -154,12 +157,14 @@ pub fn draft(
     let plan = Plan { hands, responsible, urgent, ..Plan::new(procedure, site, order) };
     let earlier: Vec<&Run> = earlier.iter().map(|run| &**run).collect();
     // What a window must hold is known only with the estimates.
-    let mut plan = Plan { fit: Fit::of(&plan, world.has_traffic, &earlier), ..plan };
+    let sizes = backups::known(&site.nodes, &earlier);
+    let mut plan = Plan { fit: Fit::of(&plan, world.has_traffic, &earlier), sizes, ..plan };
     plan.windows.first = booking::book(site, &plan, When::Window1, parsed.first, now)?;
     plan.windows.second = booking::book(site, &plan, When::Window2, parsed.second, now)?;
     let mut refusals = plan.refusals(site, &notes, now, world.has_traffic);
     refusals.extend(unequal(world));
     refusals.extend(ttl::refusal(&plan, &world.traffic, now));
+    refusals.extend(unfit_below_10_6(procedure, &plan));
     Ok(Draft { plan, refusals })
 }
 
@@ -179,6 +184,19 @@ fn unequal(world: &World) -> Option<Refusal> {
     let same_build = a.build.is_none() || b.build.is_none() || a.build == b.build;
     let message = || format!("both nodes must be on one version and build; node `a` runs {}, node `b` {}", text(a), text(b));
     (a.version != b.version || !same_build).then(|| Refusal { rule: "R5".to_owned(), step: None, message: message() })
+}
+
+/// BG-50: a document that was proved for newer releases only may leave out what an update from below 10.6 needs.
+fn unfit_below_10_6(procedure: &Procedure, plan: &Plan) -> Vec<Refusal> {
+    if !crossing::is_before(&plan.from.version) {
+        return Vec::new();
+    }
+    let against = prove::of_update(procedure, plan.primary, &plan.from.version, &plan.to.version);
+    let rule = |refusal: &prove::Refusal| refusal.rule.map_or_else(|| "BG-50".to_owned(), |rule| format!("{rule:?}"));
+    against
+        .into_iter()
+        .map(|refusal| Refusal { rule: rule(&refusal), step: Some(refusal.step), message: refusal.message })
+        .collect()
 }
 
 /// A check that fails or can't be told stands against a start.

@@ -65,7 +65,11 @@ impl Recorder {
         self.run = Arc::new(next);
         self.around.push(items);
         let run = self.run.clone();
+        let over = run.is_finished();
         self.published.send_modify(|snapshot| snapshot.run = run);
+        if over {
+            self.around.over.notify_one();
+        }
         Ok(())
     }
 

@@ -15,6 +15,7 @@ use crate::domain::decide::{Next, after_restart, decide, may_be_sent_again};
 use crate::domain::event::{Event, Notice, WaitingOn};
 use crate::domain::ids::NodeId;
 use crate::domain::journal::Record;
+use crate::domain::jump_clients::{self, JumpClients};
 use crate::domain::machine::Command;
 use crate::domain::people::People;
 use crate::domain::run::{Phase, Run};
@@ -33,6 +34,7 @@ use super::perform::Performer;
 use super::recorder::{RecordError, Recorder};
 use super::settings;
 use super::site::{SitePorts, SiteReaders};
+use super::space;
 use super::words;
 
 /// A person's word on its way to a run.
@@ -157,6 +159,9 @@ impl Runner {
             if is_right_due(self.run(), &self.world) {
                 Box::pin(self.try_access()).await?;
             }
+            if let Some(node) = jump_clients::due(self.run(), &self.world) {
+                Box::pin(self.look_at_jump_clients(node)).await?;
+            }
             match decide(self.run(), &self.world) {
                 Next::Record { event, why } => Box::pin(self.follow(event, why)).await?,
                 Next::Rest { .. } if self.run().is_finished() && !self.run().is_watched() => return Ok(()),
@@ -240,7 +245,9 @@ impl Runner {
             Ok(())
         };
         let found = self.beside_words(work).await?;
-        Arc::make_mut(&mut self.world).package = Some(found);
+        let free = space::free_bytes(&self.around.state);
+        let world = Arc::make_mut(&mut self.world);
+        (world.package, world.free) = (Some(found), free);
         Ok(())
     }
 
@@ -270,6 +277,16 @@ impl Runner {
         let entries = self.beside_words(async move { ports.try_access().await }).await?;
         let at = self.around.clock.now();
         Arc::make_mut(&mut self.world).access = Some(Tries { at, entries });
+        self.recorder.publish(self.world.clone());
+        Ok(())
+    }
+
+    /// Counts Jump Clients once, where that is due. Words that arrive meanwhile are taken.
+    async fn look_at_jump_clients(&mut self, node: NodeId) -> Result<(), Stopped> {
+        let (at, readers) = (self.around.clock.now(), self.readers.clone());
+        let told = self.beside_words(async move { readers.nodes[node].jump_clients().await }).await?;
+        let told = told.unwrap_or_else(|error| JumpClients::Untold { why: error.to_string() });
+        Arc::make_mut(&mut self.world).jump_clients = Some(jump_clients::Seen { at, node, told });
         self.recorder.publish(self.world.clone());
         Ok(())
     }

@@ -35,6 +35,7 @@ pub enum Fault {
     TooManyCalls,
     BackupErrorText,
     BackupEmpty,
+    BackupSmall,
     ExtractError,
     ReportCut,
     ReportLost,
@@ -86,7 +87,7 @@ const fn row(fault: Fault, name: &'static str, reach: Reach, sentence: &'static 
 ///
 /// The sync faults strike syncs that were asked for (also the first after establish); one planned for ever strikes the automatic
 /// syncs too once it has struck, so that a link which looked good in preflight does not heal by itself.
-pub const TABLE: [FaultRow; 42] = [
+pub const TABLE: [FaultRow; 43] = [
     row(Fault::SyncFails, "sync-fails", Reach::World, "the sync ends with an error text and copies nothing"),
     row(Fault::SyncStuck, "sync-stuck", Reach::World, "the sync begins and never ends; later ones wait behind it"),
     row(
@@ -129,6 +130,7 @@ pub const TABLE: [FaultRow; 42] = [
     row(Fault::TooManyCalls, "too-many-calls", Reach::Https, "calls are answered with 429 and `Retry-After`"),
     row(Fault::BackupErrorText, "backup-error-text", Reach::World, "the backup is an error text under a success status"),
     row(Fault::BackupEmpty, "backup-empty", Reach::World, "the backup is empty under a success status"),
+    row(Fault::BackupSmall, "backup-small", Reach::World, "the backup is a tenth of what it should be, and looks like one"),
     row(Fault::ExtractError, "extract-error", Reach::World, "the reporting of sessions answers an error"),
     row(Fault::ReportCut, "report-cut", Reach::Https, "a report of sessions ends in the middle, under a success status"),
     row(Fault::ReportLost, "report-lost", Reach::Https, "the connection ends before a report of sessions comes"),

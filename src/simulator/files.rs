@@ -16,14 +16,15 @@ const BYTES_PER_RECORD: usize = 96;
 /// The largest, so that weeks of simulated work stay cheap.
 const LARGEST_BACKUP: usize = 256 * 1024;
 
-/// The body of a backup: the same bytes for the same state, an error text or nothing if a fault asks for it.
-pub fn backup(world: &mut World, node: NodeId) -> Vec<u8> {
+/// The body of a backup: the same bytes for the same state and password, an error text or nothing if a fault asks for it.
+pub fn backup(world: &mut World, node: NodeId, password: Option<&str>) -> Vec<u8> {
     if world.faults.take(Fault::BackupErrorText, node, "backup") {
         return b"Error: the backup could not be created.\n".to_vec();
     }
     if world.faults.take(Fault::BackupEmpty, node, "backup") {
         return Vec::new();
     }
+    let small = world.faults.take(Fault::BackupSmall, node, "backup");
     let state = world.node(node);
     let mut digest = Sha256::new();
     digest.update(state.identity.as_bytes());
@@ -32,15 +33,18 @@ pub fn backup(world: &mut World, node: NodeId) -> Vec<u8> {
     for record in state.records.values() {
         digest.update(format!("{} {:?}\n", record.lsid, record.end).as_bytes());
     }
+    digest.update(password.unwrap_or_default().as_bytes());
     let seed = digest.finalize();
     let length = (SMALLEST_BACKUP + state.records.len() * BYTES_PER_RECORD).min(LARGEST_BACKUP);
-    pseudo_binary(&seed, length)
+    let length = if small { length / 10 } else { length };
+    pseudo_binary(&seed, length, password.is_some())
 }
 
-/// A short head with zero bytes in it, then noise.
-fn pseudo_binary(seed: &[u8], length: usize) -> Vec<u8> {
+/// A short head with zero bytes in it, then noise. The sixth byte says whether there is a password: the simulator's own.
+fn pseudo_binary(seed: &[u8], length: usize, protected: bool) -> Vec<u8> {
     let number = seed.iter().take(8).fold(0_u64, |number, byte| (number << 8) | u64::from(*byte));
     let mut body = b"NSB\x00\x01\x00\x00\x00".to_vec();
+    body[5] = u8::from(protected);
     body.extend_from_slice(seed);
     body.resize(length.max(body.len()), 0);
     fastrand::Rng::with_seed(number).fill(&mut body[8 + seed.len()..]);

@@ -147,6 +147,7 @@ async fn nothing_restarts_an_appliance() {
         },
         editions: Editions::Auto,
         limits: Limits::default(),
+        backup_password: None,
         product: Product::default(),
         recordings: true,
         console: None,

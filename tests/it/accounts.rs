@@ -103,6 +103,7 @@ impl Pair {
             },
             limits: Limits::default(),
             editions: Editions::Auto,
+            backup_password: None,
             product: Product::default(),
             recordings: true,
             console: None,

@@ -190,6 +190,7 @@ fn settings(simulator: &Simulator, clock: Arc<dyn Clock>) -> Settings {
             identity: simulator.identities[NodeId::B].clone(),
             console: None,
         },
+        backup_password: None,
         product: Product::RemoteSupport,
         recordings: true,
         limits,

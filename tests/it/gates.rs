@@ -49,7 +49,7 @@ fn roles(roles: &[&str]) -> Vec<String> {
 fn every_gate() -> Procedure {
     let (_, text) = BUILT_IN.iter().find(|(name, _)| *name == "role-swap").unwrap();
     let ask = |gate: &str| format!("[[steps]]\nwhen = \"prepare\"\naction = \"confirm\"\ngate = \"{gate}\"\n\n");
-    let first = ["licence", "order", "go_live"].map(ask).concat();
+    let first = ["licence", "order", "go_live", "lsid_change"].map(ask).concat();
     let text = text.replacen("# Window one", &format!("{first}# Window one"), 1).replace("\"role-swap\"", "\"every-gate\"");
     Procedure::load("every-gate", &text).unwrap_or_else(|error| panic!("{error:?}"))
 }
@@ -77,7 +77,15 @@ fn policy(gate: &GatePolicy) -> Policy {
 
 fn setting(gate: &GatePolicy) -> Setting {
     let (first, second) = ("now +10h".to_owned(), "2026-11-23T12:00:00Z +10h".to_owned());
-    Setting { policy: policy(gate), own: vec![every_gate()], people: people(), first, second, ..Setting::default() }
+    Setting {
+        policy: policy(gate),
+        own: vec![every_gate()],
+        people: people(),
+        first,
+        second,
+        checklists: false,
+        ..Setting::default()
+    }
 }
 
 async fn until_gate(stage: &Stage, id: &RunId) -> Option<Gate> {

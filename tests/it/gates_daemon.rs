@@ -25,8 +25,10 @@ fn pair(user: &str, roles: &str) -> ExecPair {
 fn until_gate(pair: &mut ExecPair, run: &str, gate: &str) -> Value {
     let until = Instant::now() + PATIENCE;
     while Instant::now() < until {
-        if let Some(status) = pair.daemon.status(run).filter(|status| status["gate"] == gate) {
-            return status;
+        match pair.daemon.status(run) {
+            Some(status) if status["gate"] == gate => return status,
+            Some(status) if status["gate"] == "not_in_backup" => drop(pair.daemon.cli(&["confirm", run, "not_in_backup"])),
+            _ => {}
         }
         pair.daemon.listen();
     }

@@ -8,6 +8,7 @@ mod adopt;
 mod alerts;
 mod api;
 mod audit;
+mod backups;
 mod beyondtrust;
 mod by_hand;
 mod cached;

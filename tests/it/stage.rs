@@ -59,6 +59,10 @@ pub struct Setting {
     pub begin: Timestamp,
     /// The policy of a second site, `lab`, where there is to be one.
     pub lab: Option<Policy>,
+    /// What the pair runs, and what it is to run.
+    pub versions: (&'static str, &'static str),
+    /// Somebody answers the gates that are no more than a checklist as soon as they open: most tests are not about them.
+    pub checklists: bool,
     /// The versions of a package chain before the target; each package is installed only on the version before it.
     pub chain: Vec<&'static str>,
     /// The zone of the service's name.
@@ -90,6 +94,8 @@ impl Default for Setting {
             calendar,
             people,
             lab,
+            versions: (FROM, TO),
+            checklists: true,
             chain,
             begin,
             zone,
@@ -146,7 +152,8 @@ impl Stage {
     pub fn set(setting: Setting) -> Self {
         let start = setting.begin;
         let clock = Arc::new(VirtualClock::new(start));
-        let options = WorldOptions { seed: setting.seed, ..WorldOptions::new(start, FROM.parse().unwrap(), TO.parse().unwrap()) };
+        let (from, to) = setting.versions;
+        let options = WorldOptions { seed: setting.seed, ..WorldOptions::new(start, from.parse().unwrap(), to.parse().unwrap()) };
         let options = WorldOptions { needs: needs(&setting), ..options };
         let site = SimSite::new(World::new(options.clone()), clock.clone(), setting.options);
         *site.zone() = setting.zone.clone();
@@ -195,7 +202,7 @@ impl Stage {
     pub fn request(&self, procedure: &str) -> PlanRequest {
         PlanRequest {
             site: SITE.to_owned(),
-            to: TO.to_owned(),
+            to: self.setting.versions.1.to_owned(),
             package: self.folder.path().join("base.nss"),
             before: self.setting.chain.iter().map(|version| self.folder.path().join(format!("{version}.nss"))).collect(),
             procedure: Some(procedure.to_owned()),
@@ -299,6 +306,9 @@ impl Stage {
         let limit = self.clock.now() + limit;
         loop {
             let run = watch.borrow_and_update().run.clone();
+            if self.answers_checklist(id, &run).await {
+                continue;
+            }
             if seen(&run) {
                 return Ok(run);
             }
@@ -309,6 +319,14 @@ impl Stage {
                 },
                 () = self.clock.sleep_until(limit) => return Err(run),
             }
+        }
+    }
+
+    /// True if a checklist was open and is answered.
+    async fn answers_checklist(&self, id: &RunId, run: &Run) -> bool {
+        match run.open_gate().filter(|gate| self.setting.checklists && gate.is_checklist()) {
+            Some(gate) => self.accept(id, Some(gate.name())).await.is_ok(),
+            None => false,
         }
     }
 
@@ -551,7 +569,7 @@ pub fn end(run: &Run) -> Option<String> {
 
 /// The versions of the setting's chain with the one before each, the target's last.
 fn hops(setting: &Setting) -> impl Iterator<Item = (&'static str, &'static str)> {
-    let path = [&[FROM], setting.chain.as_slice(), &[TO]].concat();
+    let path = [&[setting.versions.0], setting.chain.as_slice(), &[setting.versions.1]].concat();
     let before = path.clone();
     before.into_iter().zip(path.into_iter().skip(1))
 }
@@ -565,8 +583,8 @@ fn needs(setting: &Setting) -> Vec<(Version, Version)> {
 fn lay_packages(folder: &Path, setting: &Setting) {
     lay_package(folder, "base.nss", b"a package");
     for (before, to) in hops(setting).filter(|_| !setting.chain.is_empty()) {
-        let name = if to == TO { "base.nss".to_owned() } else { format!("{to}.nss") };
-        if to != TO {
+        let name = if to == setting.versions.1 { "base.nss".to_owned() } else { format!("{to}.nss") };
+        if to != setting.versions.1 {
             lay_package(folder, &name, to.as_bytes());
         }
         std::fs::write(folder.join(format!("{name}.toml")), format!("version = \"{to}\"\nfrom = [\"{before}\"]\n")).unwrap();

@@ -113,6 +113,17 @@ pub const TABLE: &[Row] = &[
         about: "the run's own copy of the package is there and unchanged",
         remedy: "find out what touched the state folder, and start another run; the package is copied again then",
     },
+    reading(
+        "disk_space",
+        "the disk of the state folder has room for the backups and extractions to come",
+        "make room there, or lower `keep` and `keep_for` in `[backups]`",
+    ),
+    Row {
+        name: "lsid_change",
+        lifetime: Lifetime::Document,
+        about: "those who read session data are ready, where the update crosses 10.6; the run asks at its gate",
+        remedy: "see the page on crossing 10.6; a procedure of your own should ask at the gate `lsid_change`",
+    },
     Row {
         name: "automatic_failover",
         lifetime: Lifetime::Document,

@@ -257,7 +257,10 @@ fn effect(run: &mut Run, step: &Step, evidence: &Evidence, at: Timestamp) -> Vec
     let node = step.node.unwrap_or(run.plan.primary);
     let record = &mut run.nodes[node];
     match step.kind {
-        Kind::Backup => record.backup = first_file(evidence).map(|file| (at, file)),
+        Kind::Backup => {
+            record.backup = first_file(evidence).map(|file| (at, file));
+            record.accepted_bytes = None;
+        }
         Kind::ForceSync => {
             run.sync = sync_of(evidence, at);
             run.accepted_status = None;
@@ -289,6 +292,7 @@ fn effect(run: &mut Run, step: &Step, evidence: &Evidence, at: Timestamp) -> Vec
         Kind::ExtractData => {
             record.extracted_at = Some(at);
             record.extracted_records = records_of(evidence);
+            record.extracted_bytes = bytes_of(evidence);
         }
         Kind::SwitchTraffic => {
             record.served_until = None;
@@ -372,6 +376,13 @@ fn compared(run: &mut Run, lines: &[Line]) {
 fn records_of(evidence: &Evidence) -> Option<u64> {
     match evidence {
         Evidence::Files { records, .. } => *records,
+        _ => None,
+    }
+}
+
+fn bytes_of(evidence: &Evidence) -> Option<u64> {
+    match evidence {
+        Evidence::Files { files, .. } => Some(files.iter().fold(0, |sum, file| file.bytes.saturating_add(sum))),
         _ => None,
     }
 }

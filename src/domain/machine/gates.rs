@@ -7,6 +7,7 @@ use super::apply::step_done;
 use super::orders::go_on;
 use crate::domain::action::{Kind, When};
 use crate::domain::asked::{Answer, Asked, Bound};
+use crate::domain::backups;
 use crate::domain::event::{Evidence, Verdict, WaitingOn};
 use crate::domain::gate::Gate;
 use crate::domain::rules::Rule;
@@ -36,6 +37,11 @@ pub fn confirmed(run: &mut Run, gate: Gate, answer: Answer) -> Vec<Command> {
             go_on(run, at);
             Vec::new()
         }
+        Gate::SmallerBackup => {
+            backups::accept(run);
+            go_on(run, at);
+            Vec::new()
+        }
         Gate::NodeClosed | Gate::NodeOpen => step_done(run, &Evidence::seen("a person's word"), at),
         _ => accepted(run, gate, &answers, at),
     }
@@ -60,7 +66,8 @@ fn accepted(run: &mut Run, gate: Gate, answers: &[Answer], at: Timestamp) -> Vec
     if gate == Gate::AutomaticFailoverOff {
         run.autopilot_off = Some(step.when);
     }
-    if let Some(shown) = answers.last().and_then(|answer| answer.shown.clone()) {
+    let shown = answers.last().and_then(|answer| answer.shown.clone()).filter(|_| !gate.is_checklist());
+    if let Some(shown) = shown {
         run.bound.push(Bound { gate, step: step.id.clone(), shown });
     }
     step_done(run, &Evidence::seen("confirmed by a person"), at)
@@ -69,7 +76,7 @@ fn accepted(run: &mut Run, gate: Gate, answers: &[Answer], at: Timestamp) -> Vec
 /// Held, and asked again if a person lets the run go on.
 fn rejected(run: &mut Run, gate: Gate, answer: &Answer) {
     // The run is held already, and stays so.
-    if gate == Gate::SyncStatus {
+    if matches!(gate, Gate::SyncStatus | Gate::SmallerBackup) {
         return;
     }
     if gate == Gate::Production {

@@ -89,8 +89,9 @@ pub fn of(step: &Step, facts: &Facts) -> Vec<Outcome> {
 pub fn lapsed(facts: &Facts) -> Facts {
     let settings = facts.settings.lapsed();
     let mut facts = Facts { fresh_sync: false, autopilot_off: false, settings, ttl: facts.ttl.lapsed(), ..facts.clone() };
-    facts.nodes.a.backed_up = false;
-    facts.nodes.b.backed_up = false;
+    for node in [&mut facts.nodes.a, &mut facts.nodes.b] {
+        (node.backed_up, node.copied) = (false, node.copied && !facts.may_lose_ended);
+    }
     facts
 }
 

@@ -53,6 +53,8 @@ struct NodeState {
     backed_up: bool,
     outdated: bool,
     extracted: bool,
+    /// Only where it matters: it would double the search elsewhere.
+    copied: bool,
     written: bool,
 }
 
@@ -70,6 +72,7 @@ fn state(facts: &Facts) -> State {
             backed_up: of.backed_up,
             outdated: of.outdated,
             extracted: of.extracted,
+            copied: of.copied && facts.may_lose_ended,
             written: of.written,
         }
     };
@@ -178,11 +181,16 @@ fn is_useful(step: &Step, facts: &Facts) -> bool {
         Kind::Backup => well && (!of.backed_up || of.outdated && facts.next_hop(node).is_some()),
         Kind::Quiesce => well && !of.closed,
         Kind::Reopen => well && of.closed,
-        Kind::ExtractData => well && of.closed && !of.extracted,
+        Kind::ExtractData => well && (of.closed && !of.extracted || lacks_copy(facts, node)),
         Kind::SwitchTraffic => facts.movable && facts.serving != Some(node),
         Kind::Update | Kind::EstablishFailover => well && facts.nodes[node.other()].healthy,
         _ => false,
     }
+}
+
+/// BG-50: before a link is established, the sessions that ended on the node that is kept are extracted too.
+fn lacks_copy(facts: &Facts, node: NodeId) -> bool {
+    facts.may_lose_ended && facts.link == Link::Broken && node == facts.survivor && !facts.nodes[node].copied
 }
 
 /// What belongs to no node: a person's word, and the comparison of settings, which comes when nothing else is missing for the

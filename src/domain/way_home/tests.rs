@@ -6,7 +6,11 @@ fn version(text: &str) -> Version {
 }
 
 fn done(steps: &[Step]) -> Facts {
-    steps.iter().fold(Facts::ideal(NodeId::A, version("1"), version("2")), |facts, step| facts.after(step))
+    done_from("24.1.1", "24.2.1", steps)
+}
+
+fn done_from(start: &str, target: &str, steps: &[Step]) -> Facts {
+    steps.iter().fold(Facts::ideal(NodeId::A, version(start), version(target)), |facts, step| facts.after(step))
 }
 
 fn at(kind: Kind, node: Option<NodeId>) -> Step {
@@ -41,6 +45,16 @@ fn after_the_break_home_is_the_link_from_the_survivor() {
             .map(str::to_owned),
         "{found:#?}"
     );
+}
+
+/// BG-50: below 10.6 the sessions that ended on the node that is kept are extracted too before the link.
+#[test]
+fn bg_50_below_10_6_the_way_home_extracts_both_nodes() {
+    let found = find(&done_from("10.5.2", "10.6.1", &broken()), When::Window1);
+    let steps = told(&found)[0].1.clone();
+    let place = |id: &str| steps.iter().position(|step| step == id).unwrap_or_else(|| panic!("{id}: {steps:?}"));
+    assert!(place("home.extract_data.a") < place("home.establish_failover.a"), "{steps:?}");
+    assert!(place("home.extract_data.b") < place("home.establish_failover.a"), "{steps:?}");
 }
 
 /// R10: the second node is not updated before a person has accepted the version on the first.

@@ -1,6 +1,7 @@
 //! All sites and runs of one daemon: starts runs, finds them, passes people's words on. A site has one run at most (R12).
 
 mod alerts;
+mod backups;
 mod home;
 mod release;
 mod traffic;

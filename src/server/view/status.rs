@@ -20,7 +20,10 @@ use crate::domain::watch::{silence, soak};
 use crate::domain::world::World;
 use crate::engine::api::Snapshot;
 
-use super::{AgreementView, GateState, Guide, LeftView, MayBeCached, NotDriven, ReverseView, StepTime, StopHere, WaiverView};
+use super::{
+    AgreementView, GateState, Guide, JumpClientsLeft, LeftView, MayBeCached, NotDriven, ReverseView, StepTime, StopHere,
+    WaiverView,
+};
 
 /// How many lines the ledger has, and how many of them wait to be acknowledged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -88,6 +91,9 @@ pub struct Status {
     /// The change that would lead traffic back, once it was switched.
     #[serde(default)]
     pub reverse: Option<ReverseView>,
+    /// How many Jump Clients of the serving node still need the update; `null` while nobody has looked.
+    #[serde(default)]
+    pub jump_clients: Option<JumpClientsLeft>,
     /// The release of another site's run that this one counts on, as it was planned.
     #[serde(default)]
     pub rehearsal: Option<Rehearsal>,
@@ -332,6 +338,7 @@ impl Status {
             agreement: AgreementView::of_run(run, world),
             left: LeftView::of_run(run, world),
             reverse: ReverseView::of_run(run, world),
+            jump_clients: world.jump_clients.as_ref().map(JumpClientsLeft::of),
             rehearsal: run.plan.rehearsal.clone(),
             released: run.released.clone().map(|Release { by, at, note }| Released { by, at, note }),
             not_driven: None,

@@ -147,7 +147,7 @@ fn answered(result: Result<(), Refusal>) -> ActAnswer {
 
 fn backup(world: &mut World, node: NodeId, directory: &Path) -> ActAnswer {
     let name = format!("{node}-{}-{}.nsb", world.node(node).version, world.now().as_millisecond());
-    let body = files::backup(world, node);
+    let body = files::backup(world, node, None);
     written(directory, &name, &body, None)
 }
 

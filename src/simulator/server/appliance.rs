@@ -168,7 +168,11 @@ impl Room<'_> {
     fn configuration(&mut self, call: &Call) -> Response {
         match self.denied(call) {
             Some(denied) => denied,
-            None => configuration::answer(&self.world.node(self.node).settings, call, self.world.now()),
+            None => {
+                let node = self.world.node(self.node);
+                let updated_at = node.updates.last().and_then(|update| update.ended_at);
+                configuration::answer(&node.settings, call, updated_at, self.world.now())
+            }
         }
     }
 
@@ -179,7 +183,8 @@ impl Room<'_> {
         let form = Form::of(call);
         match path {
             "/api/backup" => {
-                let body = files::backup(self.world, self.node);
+                let password = password(call);
+                let body = files::backup(self.world, self.node, password.as_deref());
                 Some(typed(StatusCode::OK, "application/octet-stream", body))
             }
             "/api/reporting" => reporting::answer(self.world, self.node, &form),
@@ -265,6 +270,13 @@ fn too_many(again: SignedDuration) -> Response {
     let mut answer = text(StatusCode::TOO_MANY_REQUESTS, "Too many requests.");
     answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from(again.as_secs().max(1)));
     answer
+}
+
+/// The password that a JSON body asks the backup to be protected with.
+fn password(call: &Call) -> Option<String> {
+    let json: serde_json::Value =
+        serde_json::from_slice(&call.body).ok().filter(|_| call.content_type.starts_with("application/json"))?;
+    json.get("password")?.as_str().map(str::to_owned)
 }
 
 fn vendor_text(refusal: &Refusal) -> String {

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper::header::HeaderValue;
 use hyper::{Method, Response, StatusCode};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::form::Form;
@@ -27,8 +27,15 @@ const PATHS: [(&str, &str); 6] = [
     ("jumpoint", "jumpoint"),
 ];
 
+/// Jump Clients of a box beside those that somebody adds: three pages.
+const JUMP_CLIENTS: u32 = 240;
+/// After an update one follows the other after this time.
+const FOLLOWS: SignedDuration = SignedDuration::from_secs(10);
+
 /// One page of one kind.
-pub fn answer(settings: &Settings, call: &Call, now: Timestamp) -> Response<Full<Bytes>> {
+///
+/// `updated_at`: when the box was last updated; its Jump Clients follow one by one.
+pub fn answer(settings: &Settings, call: &Call, updated_at: Option<Timestamp>, now: Timestamp) -> Response<Full<Bytes>> {
     let path = call.path.strip_prefix(BASE).unwrap_or_default();
     let Some((kind, _)) = PATHS.iter().find(|(_, known)| *known == path) else {
         return listen::json(StatusCode::NOT_FOUND, &json!({ "message": "Not Found" }));
@@ -42,7 +49,10 @@ pub fn answer(settings: &Settings, call: &Call, now: Timestamp) -> Response<Full
         return listen::json(StatusCode::UNPROCESSABLE_ENTITY, &json!({ "message": "Unprocessable Entity", "errors": {} }));
     };
     let all = settings.stored.iter().filter(|((of, _), _)| of == kind);
-    let all: Vec<Value> = all.map(|((_, id), stored)| object(kind, id, stored, now)).collect();
+    let mut all: Vec<Value> = all.map(|((_, id), stored)| object(kind, id, stored, now)).collect();
+    if *kind == "jump_client" {
+        all.extend((0..JUMP_CLIENTS).map(|number| jump_client(number, updated_at, now)));
+    }
     paged(&all, per_page.min(100), current)
 }
 
@@ -51,6 +61,13 @@ fn object(kind: &str, id: &str, stored: &Stored, now: Timestamp) -> Value {
     let name = if kind == "user" { "username" } else { "name" };
     // What a box only reports is another each time.
     json!({ "id": id, name: stored.name, "comments": stored.value, "last_connect_timestamp": now.to_string() })
+}
+
+/// A client that is not among the settings: nobody changes it. Its number says when it has got the update.
+fn jump_client(number: u32, updated_at: Option<Timestamp>, now: Timestamp) -> Value {
+    let follows = |at: Timestamp| at + FOLLOWS * i32::try_from(number + 1).unwrap_or(i32::MAX);
+    let needs_update = updated_at.is_some_and(|at| now < follows(at));
+    json!({ "id": 1000 + number, "name": format!("pc-{number}"), "needs_update": needs_update, "is_lost": false })
 }
 
 fn paged(all: &[Value], per_page: usize, current: usize) -> Response<Full<Bytes>> {

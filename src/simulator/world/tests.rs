@@ -394,15 +394,15 @@ fn a_stray_user_keeps_working_on_the_node_that_was_left() {
 #[test]
 fn bg_01_a_backup_is_the_same_for_the_same_state() {
     let mut world = world();
-    let first = files::backup(&mut world, NodeId::A);
-    assert!(first.len() > 10 * 1024 && first == files::backup(&mut world, NodeId::A));
+    let first = files::backup(&mut world, NodeId::A, None);
+    assert!(first.len() > 10 * 1024 && first == files::backup(&mut world, NodeId::A, None));
     world.change_settings(NodeId::A).unwrap();
-    assert_ne!(first, files::backup(&mut world, NodeId::A));
+    assert_ne!(first, files::backup(&mut world, NodeId::A, None));
     world.plan_fault(Planned::once(Fault::BackupErrorText));
     world.plan_fault(Planned::once(Fault::BackupEmpty));
-    assert!(files::backup(&mut world, NodeId::A).starts_with(b"Error"));
-    assert!(files::backup(&mut world, NodeId::A).is_empty());
-    assert!(files::backup(&mut world, NodeId::A).len() > 10 * 1024);
+    assert!(files::backup(&mut world, NodeId::A, None).starts_with(b"Error"));
+    assert!(files::backup(&mut world, NodeId::A, None).is_empty());
+    assert!(files::backup(&mut world, NodeId::A, None).len() > 10 * 1024);
 }
 
 #[test]

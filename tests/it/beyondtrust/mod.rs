@@ -54,6 +54,7 @@ fn settings(server: &FakeBox) -> Settings {
         credentials: Credentials::client("changeover-id", "s3cret-of-the-account".into()),
         second: None,
         accounts: Arc::new(Accounts::new(Share::default(), Arc::new(TestClock { limits_pass: false }))),
+        backup_password: None,
         tls: TlsTrust::Ca(server.ca_pem.clone().into_bytes()),
         peer: Peer { url: "https://b.example.com/".parse().unwrap(), identity: B.to_owned(), console: None },
         product: Product::RemoteSupport,

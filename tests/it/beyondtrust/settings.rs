@@ -1,5 +1,6 @@
 //! Listing settings: pages, limits, and everything that can be odd about the configuration API.
 
+use changeover::domain::jump_clients::JumpClients;
 use changeover::domain::settings::{Listing, Told};
 use changeover::ports::{ReadError, Reader as _};
 use serde_json::{Value, json};
@@ -110,6 +111,34 @@ async fn oddities_are_told_apart_by_whether_waiting_helps() {
     }
     let server = FakeBox::start().await;
     assert!(!why(&server).await.0, "a box that has none of the lists");
+}
+
+/// Counted over all pages, by the field alone; what has no list of them says so.
+#[tokio::test]
+async fn jump_clients_that_need_the_update_are_counted_by_page() {
+    let server = FakeBox::start().await;
+    let clients =
+        |ids: std::ops::Range<u32>| json!(ids.map(|id| json!({ "id": id, "needs_update": id % 3 == 0 })).collect::<Vec<_>>());
+    for (number, ids) in [(1, 0..100), (2, 100..200), (3, 200..250)] {
+        server.answer(&path("jump-client", number), page(&clients(ids), 3));
+    }
+    let told = with(super::settings(&server)).jump_clients().await.unwrap();
+    assert_eq!(told, JumpClients::Counted { need_update: 84, total: 250 });
+    for (case, reply, why) in [
+        ("no such list", status(404, &json!({})), "no list"),
+        ("no right", status(403, &json!({ "message": "Forbidden" })), "403"),
+        ("a message for a list", status(200, &json!({ "message": "hello" })), "no list of objects"),
+    ] {
+        let server = FakeBox::start().await;
+        server.answer(&path("jump-client", 1), reply);
+        match with(super::settings(&server)).jump_clients().await.unwrap() {
+            JumpClients::Untold { why: found } => assert!(found.contains(why), "{case}: {found}"),
+            counted => panic!("{case}: {counted:?}"),
+        }
+    }
+    let server = FakeBox::start().await;
+    server.answer(&path("jump-client", 1), status(503, &json!({})));
+    assert!(matches!(with(super::settings(&server)).jump_clients().await, Err(ReadError::Transient(_))));
 }
 
 #[tokio::test]

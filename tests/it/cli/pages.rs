@@ -284,7 +284,9 @@ role-swap  Update the standby first, then let it serve
     let left = run(&["procedures", "show", "role-swap", "--json"]);
     assert_eq!(
         left.json()["steps"].as_array().unwrap().iter().find(|step| step["action"] == "update"),
-        Some(&json!({ "when": "window-1", "action": "update", "who": "standby", "gate": null, "impact": "irreversible" }))
+        Some(
+            &json!({ "when": "window-1", "action": "update", "who": "standby", "gate": null, "only": null, "impact": "irreversible" })
+        )
     );
 }
 

@@ -79,6 +79,7 @@ impl Pages {
             tls: TlsTrust::Pins(vec![parse_pin(&self.simulator.pin).unwrap()]),
             peer: Peer { url: url(node.other()), identity: self.simulator.identities[node.other()].clone(), console: None },
             limits: Limits::default(),
+            backup_password: None,
             product: Product::default(),
             recordings: true,
             console: Some(console),

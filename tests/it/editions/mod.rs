@@ -100,6 +100,7 @@ impl Bed {
                 console: None,
             },
             limits: Limits::default(),
+            backup_password: None,
             product: Product::default(),
             recordings: true,
             console: None,

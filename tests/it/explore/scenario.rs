@@ -177,6 +177,7 @@ pub fn plan(procedure: &str, steps: Vec<Step>) -> Plan {
         },
         steps,
         urgent: None,
+        sizes: changeover::domain::ids::PerNode::default(),
         fit: Fit::default(),
         zone: "UTC".to_owned(),
         responsible: None,

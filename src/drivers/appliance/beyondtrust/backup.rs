@@ -3,12 +3,16 @@
 //! The file's form is proprietary and only an appliance can read it, so what can be checked is that it is no error in
 //! disguise: public users of this interface report refusals as text with HTTP 200. Recordings and the Vault key are not in it.
 
+use std::fs::File;
+use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::path::Path;
 
 use reqwest::{Method, Response};
+use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::json;
 
 use super::client::{Api, Call, CallError, check_streamed, refuse_denial, within};
-use super::download::Downloaded;
+use super::download::{Downloaded, local};
 use super::health::shown;
 use super::token::Token;
 use crate::ports::ProducedFile;
@@ -16,7 +20,12 @@ use crate::ports::ProducedFile;
 /// Up to this size a body that is text throughout its beginning is taken for a message, not for a backup.
 const MAX_MESSAGE: u64 = 64 << 10;
 
-/// Downloads a backup into `directory` as `<stem>.nsb`.
+/// A ZIP file begins so, and ends with the directory of what is in it, after which a comment of 65,535 bytes may stand (APPNOTE 4.3.16).
+const ZIP_BEGIN: &[u8] = b"PK\x03\x04";
+const ZIP_END: &[u8] = b"PK\x05\x06";
+const ZIP_TAIL: u64 = 22 + 65_535;
+
+/// Downloads a backup into `directory` as `<stem>.nsb`, protected with `password` where there is one.
 ///
 /// # Effect
 /// Load on the box. Nothing changes there.
@@ -29,19 +38,33 @@ const MAX_MESSAGE: u64 = 64 << 10;
 ///
 /// # Source
 /// Vendor documentation of the backup API; the text with HTTP 200 from a public backup script.
-pub async fn backup(api: &Api, directory: &Path, stem: &str) -> Result<ProducedFile, CallError> {
+pub async fn backup(api: &Api, directory: &Path, stem: &str, password: Option<&SecretString>) -> Result<ProducedFile, CallError> {
     let name = format!("{stem}.nsb");
-    api.authorised(|token| download(api, token, directory, &name)).await?.keep()
+    api.authorised(|token| download(api, token, directory, &name, password)).await?.keep()
 }
 
-async fn download(api: &Api, token: Token, directory: &Path, name: &str) -> Result<Downloaded, CallError> {
-    let call = Call { method: Method::POST, path: "/api/backup", query: Vec::new() };
-    let response = within(api.limits.first_byte, "no beginning of the backup", api.send(&token, &call)).await?;
+async fn download(
+    api: &Api,
+    token: Token,
+    directory: &Path,
+    name: &str,
+    password: Option<&SecretString>,
+) -> Result<Downloaded, CallError> {
+    let response = within(api.limits.first_byte, "no beginning of the backup", ask(api, &token, password)).await?;
     let response = check_streamed(response).await?;
     let kind = content_type(&response);
     let file = Downloaded::receive(response, directory, name, api.limits.max_backup_bytes, &api.limits).await?;
     check(&kind, &file.head, file.bytes, api.limits.min_backup_bytes)?;
+    check_end(&file)?;
     Ok(file)
+}
+
+async fn ask(api: &Api, token: &Token, password: Option<&SecretString>) -> Result<Response, CallError> {
+    const PATH: &str = "/api/backup";
+    match password {
+        Some(password) => api.post_json(token, PATH, &json!({ "password": password.expose_secret() })).await,
+        None => api.send(token, &Call { method: Method::POST, path: PATH, query: Vec::new() }).await,
+    }
 }
 
 fn content_type(response: &Response) -> String {
@@ -66,6 +89,27 @@ fn check(kind: &str, head: &[u8], bytes: u64, min_bytes: u64) -> Result<(), Call
     Err(CallError::Unusable(format!("expected a backup file, found {found}; nothing was kept")))
 }
 
+/// What begins as a ZIP file must end as one: else it was cut off where no length was announced.
+fn check_end(file: &Downloaded) -> Result<(), CallError> {
+    if !file.head.starts_with(ZIP_BEGIN) {
+        return Ok(());
+    }
+    let tail = tail(file.temporary(), file.bytes).map_err(|error| local(file.temporary(), &error))?;
+    if tail.windows(ZIP_END.len()).any(|part| part == ZIP_END) {
+        return Ok(());
+    }
+    let found = format!("a ZIP file of {} bytes without its end", file.bytes);
+    Err(CallError::Unusable(format!("expected a whole backup file, found {found}; nothing was kept")))
+}
+
+fn tail(path: &Path, bytes: u64) -> io::Result<Vec<u8>> {
+    let mut file = File::open(path)?;
+    file.seek(SeekFrom::Start(bytes.saturating_sub(ZIP_TAIL)))?;
+    let mut tail = Vec::new();
+    file.take(ZIP_TAIL).read_to_end(&mut tail)?;
+    Ok(tail)
+}
+
 /// What a body is that is no backup, by its beginning.
 fn disguise(head: &[u8], bytes: u64) -> Option<&'static str> {
     let start = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head).trim_ascii_start();
@@ -78,6 +122,9 @@ fn disguise(head: &[u8], bytes: u64) -> Option<&'static str> {
     }
     if lower.starts_with(b"<") && is_text(head) {
         return Some("XML");
+    }
+    if lower.starts_with(b"{") && is_text(head) {
+        return Some("JSON");
     }
     (bytes <= MAX_MESSAGE && is_text(head)).then_some("a text")
 }
@@ -99,6 +146,7 @@ mod tests {
     #[test]
     fn bg_01_what_is_no_backup_is_refused_by_name() {
         let binary: Vec<u8> = (0..=255).cycle().take(4096).collect();
+        let long_json = format!("{{\"message\":\"{}\"}}", "x".repeat(200_000)).into_bytes();
         let cut = "ü".repeat(600).into_bytes()[..1023].to_vec();
         for (kind, body, found) in [
             ("", b"".as_slice(), "nothing"),
@@ -108,7 +156,8 @@ mod tests {
             ("", b"<!DOCTYPE html><html>", "an HTML page"),
             ("", b"\xef\xbb\xbf<HTML>", "an HTML page"),
             ("text/xml", b"<?xml version=\"1.0\"?><error>no</error>", "XML"),
-            ("", br#"{"message":"try later"}"#, "a text"),
+            ("", br#"{"message":"try later"}"#, "JSON"),
+            ("application/octet-stream", &long_json, "JSON"),
             ("", &cut, "a text"),
             ("text/html; charset=utf-8", &binary, "an answer of type `text/html"),
             ("", &binary[..1000], "1000 bytes, fewer than 1024"),

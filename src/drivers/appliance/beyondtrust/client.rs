@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONNECTION, HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONNECTION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::redirect::Policy;
 use reqwest::{Client, ClientBuilder, Method, Response, StatusCode};
 use rustls::ClientConfig;
@@ -284,6 +284,19 @@ impl Api {
             response if response.status() == StatusCode::NOT_FOUND => send(later).await,
             response => Ok(response),
         }
+    }
+
+    /// Sends a JSON body, which may hold a secret, and returns when the answer begins. The old login knows forms only.
+    pub async fn post_json(&self, token: &Token, path: &str, body: &Value) -> Result<Response, CallError> {
+        if token.user.is_some() {
+            return Err(CallError::Unusable(
+                "with a user's name and password no backup can be protected by `backup_password_file`".to_owned(),
+            ));
+        }
+        let request = self.http.post(self.url(path)?).header(AUTHORIZATION, token.header()?);
+        let response = request.header(CONTENT_TYPE, "application/json").body(body.to_string()).send().await.map_err(lost)?;
+        self.access.note(token.set, response.status(), response.headers());
+        Ok(response)
     }
 
     /// The token to use; a new one if there is none, or if it is near its end.

@@ -17,6 +17,7 @@ use super::client::{Api, Call, CallError, check_status, read_all, within};
 use super::health::shown;
 use super::token::Token;
 use crate::domain::journal::hex;
+use crate::domain::jump_clients::JumpClients;
 use crate::domain::settings::{Item, Listing};
 
 /// What is listed: our kind, and the path below `/api/config/v1`. A product that lacks one answers 404.
@@ -77,6 +78,30 @@ pub async fn listing(api: &Api) -> Result<Listing, CallError> {
     }
     // Two different items by one id: somebody changed the list while it was read.
     Listing::new(items, fields).map_err(CallError::Unavailable)
+}
+
+/// Counts the Jump Clients, and those that still need the update. Page by page: nothing of them is kept.
+///
+/// # Errors
+/// As [`listing`].
+///
+/// # Source
+/// Vendor specification of the configuration API: `needs_update` is no filter, so that all pages are gone through.
+pub async fn jump_clients(api: &Api) -> Result<JumpClients, CallError> {
+    let (mut need_update, mut total) = (0, 0);
+    for page in 1..=MOST_PAGES {
+        let Some((last, found)) = api.authorised(|token| one_page(api, token, "jump-client", page)).await? else {
+            let why = "the box has no list of them".to_owned();
+            return if page == 1 { Ok(JumpClients::Untold { why }) } else { Err(CallError::Unavailable(why)) };
+        };
+        let needs = |object: &&Map<String, Value>| object.get("needs_update").and_then(Value::as_bool) == Some(true);
+        need_update += found.iter().filter(needs).count() as u64;
+        total += found.len() as u64;
+        if page >= last || found.is_empty() {
+            return Ok(JumpClients::Counted { need_update, total });
+        }
+    }
+    Err(CallError::Unusable(format!("there are more than {} Jump Clients", MOST_PAGES * PER_PAGE)))
 }
 
 /// Every page of one kind; `None` where the product has no such kind.

@@ -47,9 +47,11 @@ mod tests;
 use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use jiff::{SignedDuration, Timestamp};
+use secrecy::SecretString;
 use url::Url;
 
 use self::access::Access;
@@ -64,6 +66,7 @@ use self::reader::{BoxReader, Reads};
 use crate::domain::action::Kind;
 use crate::domain::console::People;
 use crate::domain::ids::NodeId;
+use crate::domain::jump_clients::JumpClients;
 use crate::domain::limit;
 use crate::domain::settings::Told;
 use crate::domain::site::{Hands, Observation};
@@ -83,6 +86,8 @@ const CACHE_TIME: SignedDuration = SignedDuration::from_secs(60);
 
 /// For a list of all settings, some hundred short calls.
 const LISTING_TIME: SignedDuration = SignedDuration::from_mins(10);
+/// For all pages of Jump Clients together: 50 calls for 5,000 of them take some ten seconds at the pace of the interface.
+const LONGEST_COUNT: Duration = Duration::from_secs(120);
 
 /// One node and how it is reached.
 #[derive(Clone, Debug)]
@@ -104,6 +109,8 @@ pub struct Settings {
     pub second: Option<Credentials>,
     /// Shared by all drivers of the process.
     pub accounts: Arc<Accounts>,
+    /// Each backup is protected with it.
+    pub backup_password: Option<SecretString>,
     pub tls: TlsTrust,
     pub peer: Peer,
     pub product: Product,
@@ -219,7 +226,8 @@ impl BeyondTrust {
 
     async fn backup(&self, intent: &Intent, directory: &Path) -> Result<ActAnswer, CallError> {
         self.check_box().await?;
-        let file = backup::backup(&self.api, directory, &self.stem(intent, directory)).await?;
+        let file =
+            backup::backup(&self.api, directory, &self.stem(intent, directory), self.settings.backup_password.as_ref()).await?;
         Ok(ActAnswer::Accepted { files: vec![file], records: None })
     }
 
@@ -288,6 +296,15 @@ impl BeyondTrust {
         }
     }
 
+    /// R13: as for [`Self::list`].
+    async fn count(&self) -> Result<JumpClients, CallError> {
+        self.check_box().await?;
+        match configuration::jump_clients(&self.api).await {
+            Err(error @ (CallError::Denied(_) | CallError::Unusable(_))) => Ok(JumpClients::Untold { why: error.to_string() }),
+            other => other,
+        }
+    }
+
     async fn in_time(
         &self,
         intent: &Intent,
@@ -346,6 +363,16 @@ impl Reader for BeyondTrust {
                 false => self.api.access.retest().await,
             }
             self.front.forget();
+        })
+    }
+
+    fn jump_clients(&self) -> BoxFuture<'_, Result<JumpClients, ReadError>> {
+        Box::pin(async move {
+            let counted = client::within(LONGEST_COUNT, "no whole list of Jump Clients", self.count()).await;
+            counted.map_err(|error| match error {
+                CallError::Denied(_) => ReadError::Denied(self.named(&error)),
+                _ => ReadError::Transient(self.named(&error)),
+            })
         })
     }
 
