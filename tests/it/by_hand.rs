@@ -237,7 +237,9 @@ async fn whoever_follows_it_comes_to_where_it_says() {
                     | Kind::FinalCheck
             )
         };
-        for step in plan.into_iter().filter(|step| waits(step.kind)) {
+        // Checklists are answered on this stage as soon as they open.
+        let asked = |step: &changeover::domain::step::Step| step.gate.is_none_or(|gate| !gate.is_checklist());
+        for step in plan.into_iter().filter(|step| waits(step.kind) && asked(step)) {
             for title in ["To go home", "To rest at harbour", "To finish"] {
                 let (stage, id) = held_at(procedure, &step.id).await;
                 let snapshot = stage.fleet.run(&id).unwrap();

@@ -158,12 +158,17 @@ const RENEWED: [&str; 6] = [
 ];
 
 /// Wrong ones that nothing but the proof keeps from being run to their end.
-const ONLY_PROVED: [&str; 5] = [
+const ONLY_PROVED: [&str; 10] = [
     "confirmed-before-the-update",
     "confirmed-where-nobody-works",
     "second-update-in-window-one",
     "settings-compared-with-nothing",
     "settings-listed-before-the-break",
+    "ttl-lowered-after-the-switch",
+    "ttl-lowered-in-the-window",
+    "ttl-never-restored",
+    "ttl-restored-before-the-switch",
+    "ttl-restored-that-nobody-lowered",
 ];
 
 /// Not run, since they would wait for ever: for an answer before there is a question, for a soak that nothing begins or ends.
