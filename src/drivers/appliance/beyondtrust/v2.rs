@@ -80,7 +80,10 @@ pub async fn get(api: &Api, token: Token, page: Page) -> Result<Option<Told>, Ca
 /// # Errors
 /// As any call; `Denied` where the account may not end sessions.
 pub async fn end_session(api: &Api, token: Token, lsid: &str) -> Result<bool, CallError> {
-    let path = format!("/api/command/v2/session/{}", segment(lsid));
+    if !is_id(lsid) {
+        return Err(CallError::Unusable(format!("`{}` is no session's id; nothing was asked for", shown(lsid))));
+    }
+    let path = format!("/api/command/v2/session/{lsid}");
     let call = Call { method: Method::DELETE, path: &path, query: Vec::new() };
     let read = async {
         let response = api.send_as(&token, &call, (ACCEPT, "application/json")).await?;
@@ -94,9 +97,10 @@ pub async fn end_session(api: &Api, token: Token, lsid: &str) -> Result<bool, Ca
     within(api.limits.call, "no whole answer", read).await
 }
 
-/// The id as one segment of a path, whatever a report called it.
-fn segment(lsid: &str) -> String {
-    url::form_urlencoded::byte_serialize(lsid.as_bytes()).collect::<String>().replace('+', "%20")
+/// An id is put into a path, where dots and slashes would lead elsewhere, whatever a report called it. Releases with this edition
+/// have 32 hex digits.
+fn is_id(lsid: &str) -> bool {
+    !lsid.is_empty() && lsid.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
 fn holds_health(body: &[u8]) -> bool {
