@@ -5,6 +5,7 @@ use changeover::domain::action::Kind;
 use changeover::domain::alert;
 use changeover::domain::decide::{Next, decide};
 use changeover::domain::event::{Baseline, Event, Notice};
+use changeover::domain::gate::Gate;
 use changeover::domain::ids::{NodeId, RunId};
 use changeover::domain::machine;
 use changeover::domain::procedure::Procedure;
@@ -139,7 +140,9 @@ fn places(procedure: &str) -> Vec<String> {
                 | Kind::EstablishFailover
         )
     };
-    steps.into_iter().filter(|step| stays(step.kind)).map(|step| step.id).collect()
+    // Checklists are answered on this stage as soon as they open.
+    let asked = |gate: Option<Gate>| gate.is_none_or(|gate| !gate.is_checklist());
+    steps.into_iter().filter(|step| stays(step.kind) && asked(step.gate)).map(|step| step.id).collect()
 }
 
 async fn stage_at(procedure: &str, place: &str) -> (Stage, RunId) {
