@@ -86,7 +86,10 @@ async fn bg_51_records_backup_and_listing_are_had_in_every_generation() {
             truth.sessions.records.iter().filter(|record| record.end.is_some()).all(|record| record.handed_out),
             "{generation}"
         );
-        let text: String = files.iter().map(|file| std::fs::read_to_string(&file.path).unwrap_or_default()).collect();
+        // The reports as received lie beside the manifest that names them.
+        let received = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path());
+        let received = received.filter(|path| path.extension().is_some_and(|extension| extension == "xml"));
+        let text: String = received.map(|path| std::fs::read_to_string(path).unwrap()).collect();
         let record = truth.sessions.records.iter().find(|record| record.end.is_some()).unwrap();
         let (shown, hidden) = match generation.lsid() {
             Lsid::Integer => (format!("lsid=\"{}\"", record.lseq), record.lsid.clone()),
