@@ -131,6 +131,18 @@ impl Agreement {
     }
 }
 
+/// Whether somebody says otherwise of who serves, were the nodes that a run has closed on purpose open: a closing that is
+/// planned is no dispute.
+pub fn is_disputed_but_for(closed: impl Fn(NodeId) -> bool, world: &World, identities: &PerNode<&str>) -> bool {
+    let Agreement { mut nodes, behind, .. } = of(world, identities);
+    for node in NodeId::BOTH.into_iter().filter(|node| closed(*node)) {
+        if let Some(current) = &world.readings[node].current {
+            nodes[node].opinion = opinion(current.role, None);
+        }
+    }
+    matches!(verdict(&nodes, &world.traffic, &behind), Verdict::Partly | Verdict::Disputed)
+}
+
 fn age(now: Timestamp, at: Timestamp) -> String {
     let age = jiff::SignedDuration::from_secs(now.duration_since(at).as_secs().max(0));
     format!("{} ago", format_duration(age))
@@ -142,15 +154,21 @@ fn witness(world: &World, node: NodeId) -> Witness {
         let says = format!("not read, {}", reading.error.as_deref().unwrap_or("no look yet"));
         return Witness { opinion: Opinion::Untold, says, at: None };
     };
-    let (opinion, refuses) = match (current.role, current.takes_clients) {
-        (Role::Standby, _) => (Opinion::DoesNot, false),
-        (Role::Primary, Some(false)) => (Opinion::Refuses, true),
-        (Role::Standalone, Some(false)) => (Opinion::DoesNot, true),
-        (Role::Primary, _) => (Opinion::Serves, false),
-        (Role::Standalone, _) => (Opinion::MayServe, false),
+    let refuses = match (current.role, current.takes_clients) {
+        (Role::Primary | Role::Standalone, Some(false)) => ", takes no client",
+        _ => "",
     };
-    let refuses = if refuses { ", takes no client" } else { "" };
+    let opinion = opinion(current.role, current.takes_clients);
     Witness { opinion, says: format!("{}{refuses}", current.role.as_str()), at: Some(current.at) }
+}
+
+fn opinion(role: Role, takes_clients: Option<bool>) -> Opinion {
+    match (role, takes_clients) {
+        (Role::Primary, Some(false)) => Opinion::Refuses,
+        (Role::Standby, _) | (Role::Standalone, Some(false)) => Opinion::DoesNot,
+        (Role::Primary, _) => Opinion::Serves,
+        (Role::Standalone, _) => Opinion::MayServe,
+    }
 }
 
 fn behind(traffic: &TrafficReading, identities: &PerNode<&str>) -> Behind {

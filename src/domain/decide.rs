@@ -131,7 +131,8 @@ fn begin(run: &Run, world: &World) -> Next {
         return record(event, format!("the preflight is older than `policy.max_check_age`; {} is done once more", preflight.id));
     }
     let violations = rules::violations(step, &world.facts(run, step));
-    if let Some(evidence) = is_so(run, step, world).filter(|_| !run.acknowledged.is_empty()) {
+    let by_hand = is_so(run, step, world).filter(|_| !run.acknowledged.is_empty());
+    if let Some(evidence) = by_hand.or_else(|| never_moved(run, step, world)) {
         return already(run, step, evidence, violations);
     }
     if let Some(violation) = violations.into_iter().next() {
@@ -167,6 +168,14 @@ fn is_so(run: &Run, step: &Step, world: &World) -> Option<Evidence> {
         (Kind::EstablishFailover, Some(primary)) => proof::linked_by_hand(run, primary, world),
         _ => None,
     }
+}
+
+/// Traffic is ordered back from a switch that was begun, and nothing has moved: an order would be refused, for it expects the
+/// names at the other node.
+fn never_moved(run: &Run, step: &Step, world: &World) -> Option<Evidence> {
+    let put_back = step.kind == Kind::SwitchTraffic && run.is_put_back();
+    let there = step.node.is_some() && world.traffic.target() == step.node;
+    (put_back && there).then(|| Evidence::seen("nothing had moved: every name leads there"))
 }
 
 /// An acknowledged update by hand that lacks only its second healthy reading.

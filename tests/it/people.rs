@@ -167,8 +167,8 @@ async fn an_early_acceptance_ends_the_soak() {
         stage.until(&id, |run| run.open_gate().is_some()).await;
         if in_the_soak {
             stage.accept(&id, None).await.unwrap();
+            stage.until(&id, |run| run.step().is_some_and(|step| step.id == "soak.soak")).await;
             stage.pass(SignedDuration::from_mins(10)).await;
-            assert_eq!(stage.run(&id).step().unwrap().id, "soak.soak");
             assert_eq!(stage.accept(&id, None).await.unwrap_err().code, "gate_not_open");
         }
         stage.word(&id, confirm(Some("production"), Verdict::AcceptEarly)).await.unwrap();

@@ -12,12 +12,12 @@ fn at_rest(status: &Value) -> bool {
     matches!(status["phase"].as_str(), Some("finished" | "held"))
 }
 
-/// The fault strikes when the first gate opens, all nodes read and both backups taken; it is mended once the run rests.
+/// The fault strikes when the gate before the forced sync opens, all nodes read and both backups taken; it is mended once the run rests.
 async fn struck(fault: Fault, node: NodeId, code: Option<&str>, alert: &str) {
     let mut vendor = Vendor::start(true, 600).await;
     vendor.daemon.start(None);
     let run = vendor.start_run("role-swap");
-    vendor.accompany(&run, |status| status["waiting_on"] == "gate").unwrap();
+    vendor.accompany(&run, |status| status["gate"] == "automatic_failover_off").unwrap();
     vendor.simulator.current().plan_fault(Planned::for_ever(fault).on(node));
     let mut status = vendor.accompany(&run, at_rest).unwrap();
     assert_eq!(status["held"]["code"].as_str(), code, "{status}\n{}", vendor.daemon.log());

@@ -8,7 +8,7 @@ use crate::domain::event::WaitingOn;
 use crate::domain::gate::Gate;
 use crate::domain::run::{Phase, Run};
 use crate::domain::world::World;
-use crate::domain::{alert, doubt, sheet, watch};
+use crate::domain::{agreement, alert, doubt, sheet, watch};
 
 use super::AgreementView;
 
@@ -74,8 +74,12 @@ fn differs(run: &Run, world: &World) -> Vec<String> {
     if run.is_finished() {
         return Vec::new();
     }
-    let disagreed =
-        AgreementView::of_run(run, world).filter(|view| matches!(view.verdict.as_str(), "disputed" | "partly_switched"));
+    let identities = run.plan.nodes.as_ref().map(|node| node.identity.as_str());
+    let closed = |node| {
+        run.nodes[node].closed_at.is_some()
+            || run.step().is_some_and(|step| step.kind == Kind::Quiesce && step.node == Some(node))
+    };
+    let disagreed = AgreementView::of_run(run, world).filter(|_| agreement::is_disputed_but_for(closed, world, &identities));
     watch::differences(run, world).into_iter().chain(disagreed.map(|view| view.line)).collect()
 }
 

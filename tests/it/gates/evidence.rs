@@ -101,6 +101,8 @@ async fn r10_the_acceptance_of_the_version_is_void_when_it_falls_ill_in_the_soak
         }
         stage.pass(mins(2)).await;
         stage.says("owner1", &id, word(Gate::Production, verdict)).await.unwrap();
+        stage.until(&id, is_open(Gate::ClientsByAddress)).await;
+        stage.says("owner1", &id, word(Gate::ClientsByAddress, Verdict::Accept)).await.unwrap();
         stage.pass(mins(30)).await;
         assert_eq!(stage.run(&id).soaked, verdict == Verdict::AcceptEarly);
         stage.fault(Planned::for_ever(Fault::Unhealthy).on(NodeId::B));

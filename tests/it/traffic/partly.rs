@@ -2,6 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
+use changeover::domain::action::Kind;
 use changeover::domain::checks::Outcome;
 use changeover::domain::ids::NodeId;
 use changeover::domain::run::Phase;
@@ -92,6 +93,26 @@ async fn a_half_done_switch_is_taken_back() {
     assert!(run.survivor == NodeId::A && run.unprotected_since().is_some());
     let world = stage.fleet.run(&id).unwrap().world;
     assert_eq!((agreement::partly(&world.traffic), world.traffic.target()), (None, Some(NodeId::A)));
+}
+
+/// The switch was refused and nothing has moved: the way back sends no order, which would be refused for ever.
+#[tokio::test(start_paused = true)]
+async fn a_switch_that_moved_nothing_is_taken_back_without_an_order() {
+    for fault in [Fault::Refused, Fault::NeverReached] {
+        let stage = Stage::new();
+        let id = stage.start("role-swap").await;
+        stage.answered(&id, |run| run.is_at(Kind::Quiesce)).await;
+        stage.fault(Planned::for_ever(fault).act("switch_traffic"));
+        stage.answered(&id, |run| run.hold().is_some()).await;
+        assert_eq!(stage.run(&id).step().unwrap().id, "window-1.switch_traffic.b", "{fault}\n{}", stage.story(&id));
+        let sent = stage.site.calls.of("switch_traffic", None);
+        stage.word(&id, Word::SwitchBack { note: "not tonight".to_owned() }).await.unwrap();
+        let rest = stage.to_rest(&id).await;
+        assert_eq!(rest.end, "switched_back", "{fault}\n{}", stage.story(&id));
+        assert_eq!(stage.site.calls.of("switch_traffic", None), sent, "{fault}\n{}", stage.story(&id));
+        let truth = stage.truth();
+        assert_eq!((truth.serving, truth.leads_to, truth.broken_promises.len()), (Some(NodeId::A), Some(NodeId::A), 0));
+    }
 }
 
 /// A refusal is found while failover is on, held for, and asked about again after it was put right.
