@@ -17,7 +17,7 @@ use crate::domain::journal::Record;
 use crate::domain::jump_clients::JumpClients;
 use crate::domain::metrics::Family;
 use crate::domain::settings::Told;
-use crate::domain::site::{Hands, Observation, TrafficLook};
+use crate::domain::site::{Hands, MovedRecord, Observation, TrafficLook};
 use crate::domain::version::Target;
 
 /// A recorded intention to act. `key` is the same when the same intent is repeated after a crash.
@@ -219,6 +219,11 @@ pub trait TrafficReader: Send + Sync {
 
     /// The entry's name in messages: `rfc2136 support.example.com at 192.0.2.53:53`.
     fn name(&self) -> String;
+
+    /// The records that it moves, and what each holds while either node serves; none where it moves something else.
+    fn records(&self) -> Vec<MovedRecord> {
+        Vec::new()
+    }
 
     /// The address behind which the serving node is found, where it is the same whichever serves; `None`: each node's own.
     fn address(&self) -> Option<IpAddr> {

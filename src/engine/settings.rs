@@ -16,7 +16,7 @@ use crate::domain::ids::{NodeId, PerNode};
 use crate::domain::journal::hex;
 use crate::domain::ledger::{self, Side};
 use crate::domain::run::Run;
-use crate::domain::settings::{Compared, Listing, Recorded, Told, Want};
+use crate::domain::settings::{Compared, Listing, Recorded, Told, Untold, Want};
 use crate::domain::world::World;
 use crate::ports::ReadError;
 
@@ -91,11 +91,17 @@ fn record(around: &Around, run: &Run, at: Timestamp, told: PerNode<Result<Told, 
                 let kept = Kept { format: FORMAT, run: run.id.to_string(), node, at, listing };
                 match write(&folder, &kept) {
                     Ok(file) => recorded.files[node] = Some(file),
-                    Err(error) => recorded.untold.push((format!("`{}` can't be written: {error}", folder.display()), true)),
+                    Err(error) => {
+                        let why = format!("node `{node}`: `{}` can't be written: {error}", folder.display());
+                        recorded.untold.push((why, Untold::Later));
+                    }
                 }
             }
-            Ok(Told::Nothing { why }) => recorded.untold.push((format!("node `{node}`: {why}"), false)),
-            Err(error) => recorded.untold.push((format!("node `{node}`: {error}"), is_passing(&error))),
+            Ok(Told::Nothing { why }) => recorded.untold.push((format!("node `{node}`: {why}"), Untold::Never)),
+            Err(error) => {
+                let untold = if is_passing(&error) { Untold::Later } else { Untold::Unread };
+                recorded.untold.push((format!("node `{node}`: {error}"), untold));
+            }
         }
     }
     recorded
