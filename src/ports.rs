@@ -154,7 +154,7 @@ pub trait Reader: Send + Sync {
     /// Lists the node's settings, where there is an interface for that. Never changes anything; safe to repeat.
     ///
     /// # Errors
-    /// See [`ReadError`]; what will not be told later either is no error but [`Told::Nothing`].
+    /// See [`ReadError`]; what will not be told later either is no error but [`Told::Nothing`] or [`Told::Unread`].
     fn settings(&self) -> BoxFuture<'_, Result<Told, ReadError>> {
         Box::pin(std::future::ready(Ok(Told::Nothing { why: "this driver lists no settings".to_owned() })))
     }

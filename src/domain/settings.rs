@@ -55,6 +55,10 @@ pub enum Told {
     Nothing {
         why: String,
     },
+    /// There is an interface, and what it answered is no listing. To ask again in a moment would not help.
+    Unread {
+        why: String,
+    },
 }
 
 /// More items than this are no site's settings, and would fill the memory.

@@ -74,7 +74,7 @@ pub async fn look(around: &Around, readers: &SiteReaders, run: &Run, want: Want)
 pub async fn enabled_jobs(readers: &SiteReaders, node: NodeId) -> Result<Vec<String>, ReadError> {
     match readers.nodes[node].settings().await? {
         Told::Listing(listing) => Ok(listing.enabled_jobs().into_iter().map(str::to_owned).collect()),
-        Told::Nothing { .. } => Ok(Vec::new()),
+        Told::Nothing { .. } | Told::Unread { .. } => Ok(Vec::new()),
     }
 }
 
@@ -98,6 +98,7 @@ fn record(around: &Around, run: &Run, at: Timestamp, told: PerNode<Result<Told, 
                 }
             }
             Ok(Told::Nothing { why }) => recorded.untold.push((format!("node `{node}`: {why}"), Untold::Never)),
+            Ok(Told::Unread { why }) => recorded.untold.push((format!("node `{node}`: {why}"), Untold::Unread)),
             Err(error) => {
                 let untold = if is_passing(&error) { Untold::Later } else { Untold::Unread };
                 recorded.untold.push((format!("node `{node}`: {error}"), untold));
@@ -169,7 +170,7 @@ fn compare(run: &Run, at: Timestamp, told: &PerNode<Result<Told, ReadError>>) ->
 fn now(told: &Result<Told, ReadError>) -> Result<&Listing, String> {
     match told {
         Ok(Told::Listing(listing)) => Ok(listing),
-        Ok(Told::Nothing { why }) => Err(why.clone()),
+        Ok(Told::Nothing { why } | Told::Unread { why }) => Err(why.clone()),
         Err(error) => Err(error.to_string()),
     }
 }
