@@ -94,7 +94,7 @@ async fn oddities_are_told_apart_by_whether_waiting_helps() {
     let cases: Vec<(&str, Reply, Option<Lacks>)> = vec![
         ("no right", denied, Some(Lacks::Never)),
         ("a refusal in disguise", status(200, &json!({ "error": "access_denied" })), Some(Lacks::Never)),
-        ("unknown parameters", status(401, &json!({ "message": "unrecognized" })), Some(Lacks::Unread)),
+        ("unknown parameters", status(401, &json!({ "message": "unrecognized" })), Some(Lacks::Never)),
         ("a message for a list", status(200, &json!({ "message": "hello" })), Some(Lacks::Unread)),
         ("items that are no objects", status(200, &json!([1, 2])), Some(Lacks::Unread)),
         ("an item without an id", status(200, &json!([{ "name": "x" }])), Some(Lacks::Unread)),
