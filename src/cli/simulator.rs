@@ -160,7 +160,11 @@ impl Serve {
         let offered = |text: &String, hidden: bool| {
             let (to, after) = text.split_once(':').map_or((text.as_str(), None), |(to, after)| (to, Some(after)));
             if hidden && after.is_none() {
-                return Err(Failure::new("bad_input", format!("`--later {text}` lacks what must run before, as in `24.2.1:24.1.9`")).exit(Exit::Bug));
+                return Err(Failure::new(
+                    "bad_input",
+                    format!("`--later {text}` lacks what must run before, as in `24.2.1:24.1.9`"),
+                )
+                .exit(Exit::Bug));
             }
             Ok(Offered { to: version(to)?, after: after.map(version).transpose()?, hidden })
         };
@@ -197,7 +201,8 @@ impl Serve {
         let second = now.round(Unit::Hour).unwrap_or(now) + SignedDuration::from_hours(48);
         let windows = format!("--first \"now +8h\" --second \"{second} +8h\"");
         if self.is_single() {
-            let line = format!("update the first appliance:\n  changeover single {} --to {}{clock}", folder.single().display(), self.to);
+            let line =
+                format!("update the first appliance:\n  changeover single {} --to {}{clock}", folder.single().display(), self.to);
             // Nobody has to read it.
             let _ = writeln!(std::io::stderr(), "{line}");
             return;

@@ -1,5 +1,7 @@
 //! `changeover single FILE`: one appliance that has no pair, from what its own update page offers to a version. Needs no daemon.
 
+mod words;
+
 use std::fs::File;
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError};
@@ -20,6 +22,7 @@ use crate::engine::single::{Stop, UnderWay, Walk};
 use crate::ports::{Clock, ProducedFile};
 
 use super::{Exit, Failure, Format, Run, ask, output, serve, wiring};
+use words::{backed_up, described, people, table};
 
 /// Update one appliance that has no pair from its own update page, step by step, to a version; needs no daemon
 #[derive(Args)]
@@ -266,7 +269,11 @@ impl Work<'_> {
     /// What this call has installed so far.
     fn told(&self) -> String {
         let all: Vec<&str> = self.installed.iter().map(|one| one.to.as_str()).collect();
-        if all.is_empty() { "nothing was installed by this call".to_owned() } else { format!("installed {}", all.join(", then ")) }
+        if all.is_empty() {
+            "nothing was installed by this call".to_owned()
+        } else {
+            format!("installed {}", all.join(", then "))
+        }
     }
 
     fn refuse(&self, next: &Next<'_>, now: &Observation) -> Result<(), Failure> {
@@ -313,34 +320,6 @@ impl Work<'_> {
 
 fn seen<'a>(now: &'a Observation, target: &'a Version, page: Option<&'a Page>, late: bool) -> Seen<'a> {
     Seen { target, version: &now.version, role: now.role, healthy: now.healthy, page, late }
-}
-
-fn backed_up(file: &ProducedFile) -> String {
-    format!("backed up: {} ({} bytes, SHA-256 {})", file.path.display(), file.bytes, file.sha256)
-}
-
-fn people(now: &Observation) -> String {
-    match now.users {
-        Some(0) => "nobody is logged in".to_owned(),
-        Some(users) => format!("{users} users are logged in and may be disconnected"),
-        None => "how many users are logged in is not known".to_owned(),
-    }
-}
-
-fn described(offer: &Offer) -> String {
-    let way = offer.waits_for.clone().unwrap_or_else(|| "can be installed".to_owned());
-    format!("`{}` ({}): {way}", offer.name, offer.version)
-}
-
-fn table(offers: &[Offer]) -> String {
-    if offers.is_empty() {
-        return "nothing is offered\n".to_owned();
-    }
-    let row = |offer: &Offer| {
-        let way = offer.waits_for.clone().unwrap_or_else(|| "can be installed".to_owned());
-        vec![offer.version.to_string(), offer.name.clone(), way]
-    };
-    output::table(&offers.iter().map(row).collect::<Vec<_>>())
 }
 
 /// Ctrl-C, or SIGTERM.

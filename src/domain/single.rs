@@ -128,7 +128,9 @@ pub fn progress(ordered: &Ordered<'_>, reading: &Reading, now: Timestamp) -> Pro
         (_, true, _) if young && well => Progress::Installed,
         (_, true, _) if young && !current.healthy => going(" and reports a problem"),
         (_, true, _) => going("; a second reading is to confirm that"),
-        (_, _, true) if came_back(reading, ordered.at) => Progress::Failed(format!("it was away, and runs {} still", current.version)),
+        (_, _, true) if came_back(reading, ordered.at) => {
+            Progress::Failed(format!("it was away, and runs {} still", current.version))
+        }
         (_, _, true) if young && now.duration_since(ordered.at) >= UNSEEN => Progress::Unseen,
         (_, _, true) => going(" still"),
         _ if young && well => Progress::Failed(format!("it runs version {}", current.version)),

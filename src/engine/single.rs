@@ -17,6 +17,8 @@ use crate::ports::{ActAnswer, Clock, PageError, ProducedFile, ReadError, Updates
 
 /// Between two looks: some of them fall into each minute for which answers are kept.
 const POLL: SignedDuration = SignedDuration::from_secs(30);
+/// After so many vain tries the page is left to a person.
+const MOST_LOST: u32 = 3;
 /// How long an appliance that was away may report a problem while its services start.
 const STARTING: SignedDuration = SignedDuration::from_mins(15);
 
@@ -51,6 +53,8 @@ pub struct Walk<'a> {
     tell: &'a dyn Fn(&str),
     reading: Reading,
     said: String,
+    /// How often in a row the update page was not reached though the appliance answers.
+    lost: u32,
     under_way: UnderWay,
 }
 
@@ -58,7 +62,7 @@ impl<'a> Walk<'a> {
     /// `tell` hears what is waited for, once for each change.
     pub fn new(appliance: &'a dyn Updates, clock: &'a dyn Clock, identity: &'a str, tell: &'a dyn Fn(&str)) -> Self {
         let (reading, said, under_way) = (Reading::default(), String::new(), UnderWay::default());
-        Self { appliance, clock, identity, tell, reading, said, under_way }
+        Self { appliance, clock, identity, tell, reading, said, lost: 0, under_way }
     }
 
     /// What is being installed at the moment.
@@ -79,7 +83,8 @@ impl<'a> Walk<'a> {
             }
             let why = self.reading.error.clone().unwrap_or_default();
             if !patient || self.clock.now() >= until {
-                let hint = "an appliance that installs an update is silent for up to an hour and more; is it on, and its address right?";
+                let hint =
+                    "an appliance that installs an update is silent for up to an hour and more; is it on, and its address right?";
                 return Err(Stop::new("not_answering", why, "nothing was ordered", hint));
             }
             self.say(format!("no answer ({why}); an appliance that installs an update is silent: waiting until {until:.0}"));
@@ -106,14 +111,18 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Lets the appliance check for updates and reads the list; `None`: it went silent instead.
+    /// Lets the appliance check for updates and reads the list; `None`: the page was not reached, as when an update begins.
     ///
     /// # Errors
-    /// A page that nobody knows, no access, another box.
+    /// A page that nobody knows, no access, another box; a page that is not reached time and again.
     pub async fn check(&mut self) -> Result<Option<Page>, Stop> {
         match self.appliance.updates(true).await {
-            Ok(page) => Ok(Some(page)),
-            Err(PageError::NotReached(why)) => {
+            Ok(page) => {
+                self.lost = 0;
+                Ok(Some(page))
+            }
+            Err(PageError::NotReached(why)) if self.lost < MOST_LOST => {
+                self.lost += 1;
                 self.say(format!("its update page was not reached ({why}); looking again"));
                 Ok(None)
             }

@@ -116,7 +116,9 @@ impl Folder {
     pub fn write_single(&self, simulator: &Simulator) -> Result<(), Failure> {
         make(&self.path.join("config/single"))?;
         let node = node_table(simulator, NodeId::A, "console", "node");
-        let text = format!("# A simulated appliance without a pair.\nservice = \"{SERVICE}\"\n\n{node}\n[backup]\nfolder = \"../../backups\"\n");
+        let text = format!(
+            "# A simulated appliance without a pair.\nservice = \"{SERVICE}\"\n\n{node}\n[backup]\nfolder = \"../../backups\"\n"
+        );
         write(&self.single(), &text)
     }
 

@@ -137,7 +137,8 @@ pub fn lock(world: &Mutex<World>) -> MutexGuard<'_, World> {
 
 impl World {
     pub fn new(options: WorldOptions) -> Self {
-        let WorldOptions { start, seed, from, target, identities, primary, users, auto_sync, instant, mut needs, offers } = options;
+        let WorldOptions { start, seed, from, target, identities, primary, users, auto_sync, instant, mut needs, offers } =
+            options;
         needs.extend(offers.iter().filter_map(|offer| Some((offer.to.clone(), offer.after.clone()?))));
         let settings = Settings::new(primary.unwrap_or(NodeId::A), start);
         let role = |node| match primary {

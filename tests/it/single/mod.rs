@@ -152,9 +152,6 @@ impl Lab {
         }
     }
 
-    fn is_fetching(&self) -> bool {
-        self.simulator.current().node(A).fetching.is_some()
-    }
 
     fn is_silent(&self) -> bool {
         !self.simulator.current().answers(A)

@@ -4,7 +4,7 @@
 //! words that say after what it can be. A row of which only half is known is a surprise, not half an offer.
 
 use super::acts::{Console, press_this};
-use super::page::{Control, Kind, Page};
+use super::page::{Control, Kind, Page, Row};
 use super::stop::Stop;
 use super::update::update_page;
 use super::visit::{Fetch, Visit, target};
@@ -70,36 +70,48 @@ async fn check(visit: &Visit<'_>, page: &Page) -> Result<Page, Stop> {
 /// The packages on a page that was asked for them.
 ///
 /// # Errors
-/// Neither a package nor the words that there is none; a row of which only half is known.
+/// Neither a package nor the words that there is none; a row of which only half is known; two packages of one version.
 fn list<'p>(visit: &Visit<'_>, page: &'p Page) -> Result<Vec<Listed<'p>>, Stop> {
-    let words = |label| visit.door.labels.words(label);
     let mut found: Vec<Listed<'p>> = Vec::new();
     for row in &page.rows {
-        let buttons: Vec<&Control> =
-            row.controls.iter().filter_map(|at| page.controls.get(*at)).filter(|control| control.kind == Kind::Button).collect();
-        let after = Page::first_in(&row.text, &words(Label::AvailableAfter));
-        let is_install = |button: &&Control| page.named(&words(Label::Install), |kind| kind == Kind::Button).iter().any(|own| std::ptr::eq(*own, *button));
-        let surprise = |what: &str| visit.surprise(page, &format!("{what} in the row `{}`", shown(&row.text)));
-        let versions = versions(&row.text);
-        let listed = match (&buttons[..], after, &versions[..]) {
-            // Headings, the history, the menu.
-            ([], None, _) => continue,
-            (_, _, []) if !buttons.iter().any(|button| is_install(button)) => continue,
-            ([], Some(after), [version, ..]) => (offer(&row.text, version, Some(after)), None),
-            ([button], None, [version]) if is_install(button) => (offer(&row.text, version, None), Some(*button)),
-            ([button], None, _) if is_install(button) => return Err(surprise(&format!("{} versions beside the button", versions.len()))),
-            _ => return Err(surprise("buttons or words that are not known")),
-        };
+        let Some(listed) = package(visit, page, row)? else { continue };
         let again = |known: &Listed<'p>| known.0.version == listed.0.version && known.1.is_some() && listed.1.is_some();
         if found.iter().any(again) || found.len() == MOST_OFFERS {
-            return Err(surprise("another package of the same version"));
+            return Err(in_row(visit, page, row, "another package of the same version"));
         }
         found.push(listed);
     }
-    match found.is_empty() && !page.says(&words(Label::NoUpdates)) {
+    match found.is_empty() && !page.says(&visit.door.labels.words(Label::NoUpdates)) {
         true => Err(visit.surprise(page, "neither packages nor the words that there are none")),
         false => Ok(found),
     }
+}
+
+/// The package of a row; `None` for headings, the history, and rows with the page's other buttons.
+fn package<'p>(visit: &Visit<'_>, page: &'p Page, row: &Row) -> Result<Option<Listed<'p>>, Stop> {
+    let labels = &visit.door.labels;
+    let of_page = |label| page.named(&labels.words(label), |kind| kind == Kind::Button);
+    let is_one = |button: &Control, of: &[&Control]| of.iter().any(|own| std::ptr::eq(*own, button));
+    let (installs, others) =
+        (of_page(Label::Install), [of_page(Label::CheckForUpdates), of_page(Label::UpdateSoftware)].concat());
+    let buttons = row.controls.iter().filter_map(|at| page.controls.get(*at)).filter(|control| control.kind == Kind::Button);
+    let buttons: Vec<&Control> = buttons.filter(|button| !is_one(button, &others)).collect();
+    let after = Page::first_in(&row.text, &labels.words(Label::AvailableAfter));
+    let versions = versions(&row.text);
+    match (&buttons[..], after, &versions[..]) {
+        ([], None, _) | ([], Some(_), []) => Ok(None),
+        ([], Some(after), [version, ..]) => Ok(Some((offer(&row.text, version, Some(after)), None))),
+        ([button], None, [version]) if is_one(button, &installs) => Ok(Some((offer(&row.text, version, None), Some(*button)))),
+        ([button], None, _) if is_one(button, &installs) => {
+            Err(in_row(visit, page, row, &format!("{} versions beside the button", versions.len())))
+        }
+        (_, _, []) if !buttons.iter().any(|button| is_one(button, &installs)) => Ok(None),
+        _ => Err(in_row(visit, page, row, "buttons or words that are not known")),
+    }
+}
+
+fn in_row(visit: &Visit<'_>, page: &Page, row: &Row, what: &str) -> Stop {
+    visit.surprise(page, &format!("{what} in the row `{}`", shown(&row.text)))
 }
 
 /// `after`: the words from which on the row says what must be there before.
