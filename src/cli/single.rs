@@ -328,6 +328,6 @@ fn interrupted(under_way: &UnderWay) -> Failure {
     let failure = Failure::new("interrupted", "the command was interrupted").hint(hint);
     match &*under_way.lock().unwrap_or_else(PoisonError::into_inner) {
         Some(what) => failure.state(format!("{what} is being installed, or may be: the appliance goes on by itself")),
-        None => failure.state("no installation was under way"),
+        None => failure.state("this call had no installation under way"),
     }
 }

@@ -152,7 +152,6 @@ impl Lab {
         }
     }
 
-
     fn is_silent(&self) -> bool {
         !self.simulator.current().answers(A)
     }
