@@ -314,7 +314,8 @@ impl Work<'_> {
 
     fn stopped(&self, stop: Stop) -> Failure {
         let Stop { code, message, state, hint } = stop;
-        Failure::new(code, message).state(format!("{state}; {} before", self.told())).hint(hint)
+        let state = if self.installed.is_empty() { state.to_owned() } else { format!("{state}; before that it {}", self.told()) };
+        Failure::new(code, message).state(state).hint(hint)
     }
 }
 

@@ -12,6 +12,7 @@ pub fn backed_up(file: &ProducedFile) -> String {
 pub fn people(now: &Observation) -> String {
     match now.users {
         Some(0) => "nobody is logged in".to_owned(),
+        Some(1) => "one user is logged in and may be disconnected".to_owned(),
         Some(users) => format!("{users} users are logged in and may be disconnected"),
         None => "how many users are logged in is not known".to_owned(),
     }

@@ -42,7 +42,8 @@ fn bg_10_what_is_next() {
 #[test]
 fn bg_10_which_package_is_chosen() {
     let wait = Some("available after 24.1.9");
-    let cases: &[(&[(&str, Option<&str>)], Option<&str>)] = &[
+    type Listed = (&'static str, Option<&'static str>);
+    let cases: &[(&[Listed], Option<&str>)] = &[
         (&[], None),
         (&[("24.2.1", None)], Some("24.2.1")),
         (&[("24.2.1", wait)], None),
@@ -92,7 +93,9 @@ fn reading(minute: i64, version: &str, healthy: bool) -> Observation {
 }
 
 /// `Some((version, healthy))` is an answer at that minute, `None` a silence.
-fn judged(looks: &[(i64, Option<(&str, bool)>)]) -> Progress {
+type Look = (i64, Option<(&'static str, bool)>);
+
+fn judged(looks: &[Look]) -> Progress {
     let before = reading(-1, "24.1.1", true);
     let mut seen = Reading::default();
     for (minute, look) in looks {
@@ -108,7 +111,7 @@ fn judged(looks: &[(i64, Option<(&str, bool)>)]) -> Progress {
 fn bg_10_how_far_an_installation_is() {
     let (old, new, odd) = (Some(("24.1.1", true)), Some(("24.2.1", true)), Some(("24.2.2", true)));
     let ill = Some(("24.2.1", false));
-    let going: &[&[(i64, Option<(&str, bool)>)]] = &[
+    let going: &[&[Look]] = &[
         &[(1, old)],
         &[(1, None)],
         &[(1, None), (170, None)],

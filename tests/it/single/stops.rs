@@ -1,7 +1,12 @@
 //! Where a call stops: what it says, and that it pressed nothing.
 
+use std::io::{BufRead as _, BufReader};
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::{Command, Stdio};
+
 use changeover::domain::ids::NodeId;
 use changeover::simulator::faults::{Fault, Planned};
+use serde_json::Value;
 
 use super::{A, Lab, Left};
 
@@ -100,6 +105,8 @@ async fn r4_without_a_backup_nothing_is_pressed() {
     lab.simulator.current().plan_fault(Planned::for_ever(Fault::BackupErrorText).on(A));
     refused(&lab, &lab.call(&TO), "no_backup");
     assert_eq!(lab.backups().len(), 0);
+    let mode = std::fs::metadata(lab.folder.path().join("backups")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o700);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -173,5 +180,51 @@ async fn the_file_s_problems_are_named() {
         let left = lab.call(&TO);
         assert_eq!((left.code, left.error().as_str()), (Some(1), "bad_config"), "{left:?}");
         assert!(left.stderr.contains(&found.replace('"', "\\\"")), "{found}: {left:?}");
+    }
+}
+
+/// A list is not waited for; an update is, as a silent appliance may be installing one.
+#[tokio::test(flavor = "multi_thread")]
+async fn bg_10_a_silent_appliance_has_no_list() {
+    let lab = Lab::new(&["24.2.1"]).await;
+    lab.simulator.current().plan_fault(Planned::for_ever(Fault::NodeSilent).on(A));
+    refused(&lab, &lab.call(&["--list", "--json"]), "not_answering");
+    let call = lab.start(&TO);
+    lab.simulator.current().plan_fault(Planned { times: Some(0), ..Planned::for_ever(Fault::NodeSilent).on(A) });
+    let left = Left::of(&call.wait_with_output().unwrap());
+    assert_eq!((left.code, lab.updates(), lab.presses("update")), (Some(0), vec!["24.2.1".to_owned()], 1), "{left:?}");
+}
+
+/// Refused credentials end the call; a password is tried once.
+#[tokio::test(flavor = "multi_thread")]
+async fn bg_10_refused_credentials_end_the_call() {
+    let lab = Lab::new(&["24.2.1"]).await;
+    lab.write("console", "another password");
+    refused(&lab, &lab.call(&TO), "page_unknown");
+    assert_eq!(lab.presses("login"), 1);
+    lab.write("client", "another secret");
+    refused(&lab, &lab.call(&TO), "access_refused");
+    assert_eq!(lab.presses("login"), 1);
+}
+
+/// What the simulator writes for a single appliance is what the command reads.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_simulator_s_own_file_leads_to_its_list() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut serve = Command::new(env!("CARGO_BIN_EXE_changeover"));
+    serve.args(["simulator", "serve", "--offer", "24.1.9", "--later", "24.2.1:24.1.9", "--folder"]).arg(folder.path());
+    let mut serve = serve.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(serve.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let line: Value = serde_json::from_str(&line).unwrap();
+    let mut list = Command::new(env!("CARGO_BIN_EXE_changeover"));
+    let left = Left::of(&list.args(["single", line["single"].as_str().unwrap(), "--list"]).output().unwrap());
+    serve.kill().unwrap();
+    serve.wait().unwrap();
+    assert_eq!(left.code, Some(0), "{left:?}");
+    assert!(left.stdout.contains("24.1.9") && !left.stdout.contains("24.2.1"), "{left:?}");
+    for wrong in [["--later", "24.2.1"], ["--offer", "soon"]] {
+        let output = Command::new(env!("CARGO_BIN_EXE_changeover")).args(["simulator", "serve"]).args(wrong).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{wrong:?}: {output:?}");
     }
 }

@@ -1,5 +1,7 @@
 //! An appliance without a pair (BG-10): its update page, and a backup before.
 
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 
 use futures_util::future::BoxFuture;
@@ -26,6 +28,11 @@ impl BeyondTrust {
     }
 }
 
+/// A backup holds secrets: a folder that is made for it is its owner's only.
+fn private(directory: &Path) -> std::io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(directory)
+}
+
 impl Updates for BeyondTrust {
     fn updates(&self, ask: bool) -> BoxFuture<'_, Result<Page, PageError>> {
         Box::pin(async move {
@@ -36,6 +43,7 @@ impl Updates for BeyondTrust {
 
     fn back_up<'a>(&'a self, directory: &'a Path) -> BoxFuture<'a, Result<ProducedFile, String>> {
         Box::pin(async move {
+            private(directory).map_err(|error| format!("{} can't be made: {error}", directory.display()))?;
             let health = self.check_box().await.map_err(|error| self.named(&error))?;
             let Settings { site, backup_password, .. } = &*self.settings;
             let at = self.clock.now().strftime("%Y%m%dT%H%M%SZ");

@@ -552,4 +552,20 @@ mod tests {
         "</script>",
         "<title>",
     ];
+
+    #[test]
+    fn rows_hold_what_stands_in_them_and_in_no_row_further_in() {
+        let html = "<form><button>Out</button><table><tr><th>Name<tr><td>A 1.2<td><button>Install</button></tr>\
+                    <tr><td>B<ul><li>C 3.4<li>D</ul>E</td></tr></table>F</form>";
+        let page = page(html);
+        let rows: Vec<(&str, Vec<&str>)> = page
+            .rows
+            .iter()
+            .map(|row| {
+                (row.text.as_str(), row.controls.iter().map(|at| page.controls[*at].words.last().unwrap().as_str()).collect())
+            })
+            .collect();
+        let none = Vec::new;
+        assert_eq!(rows, [("Name", none()), ("A 1.2", vec!["Install"]), ("B E", none()), ("C 3.4", none()), ("D", none())]);
+    }
 }
