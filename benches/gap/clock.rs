@@ -8,10 +8,10 @@ use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 
-/// A day and some hours of run time in the [`LEAD`]; all that comes before the swap takes some hours.
-pub const SPEED: u32 = 3600;
-/// Machine time that all before the swap is given.
-const LEAD: Duration = Duration::from_secs(40);
+/// Ten minutes a second: all that comes before the swap takes two hours of run time or three.
+pub const SPEED: u32 = 600;
+/// Machine time that all before the swap is given. What is left of it is run time too, in which nothing happens.
+const LEAD: Duration = Duration::from_secs(45);
 
 /// Both clocks show `meets` at the same moment.
 #[derive(Clone, Copy)]

@@ -38,12 +38,21 @@ impl Daemon {
         self.ask("GET", &format!("/api/v1/runs/{run}"), "")
     }
 
-    /// The time of a record of this step, once it is there.
-    pub fn recorded(&self, run: &str, step: &str, event: &str) -> Option<Timestamp> {
+    /// When the run recorded that this step is done, by its own eyes or by a person's word, once it has.
+    pub fn done(&self, run: &str, step: &str) -> Option<Timestamp> {
         let text = self.text("GET", &format!("/api/v1/runs/{run}/journal"), "")?;
         let records = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-        let wanted = records.filter(|record| record["event"] == event && record["step"] == step).last()?;
+        let is_done = |record: &Value| record["event"] == "step_done" || record["event"] == "confirmed";
+        let wanted = records.filter(|record| is_done(record) && record["step"] == step).last()?;
         wanted["at"].as_str()?.parse().ok()
+    }
+
+    /// A person's command, which must succeed.
+    pub fn say(&self, args: &[&str]) {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_changeover"));
+        command.args(args).env("CHANGEOVER_SOCKET", self.folder.join("state/changeover.sock")).stdin(Stdio::null());
+        let said = command.output().expect("it starts");
+        assert!(said.status.success(), "{args:?}: {}", String::from_utf8_lossy(&said.stderr));
     }
 
     /// One request; the answer's JSON if it is a success.
@@ -54,7 +63,8 @@ impl Daemon {
     fn text(&self, method: &str, path: &str, body: &str) -> Option<String> {
         let mut stream = UnixStream::connect(self.folder.join("state/changeover.sock")).ok()?;
         stream.set_read_timeout(Some(PATIENCE)).ok()?;
-        let head = format!("{method} {path} HTTP/1.1\r\nHost: changeover\r\nConnection: close\r\nContent-Type: application/json\r\n");
+        let head =
+            format!("{method} {path} HTTP/1.1\r\nHost: changeover\r\nConnection: close\r\nContent-Type: application/json\r\n");
         stream.write_all(format!("{head}Content-Length: {}\r\n\r\n{body}", body.len()).as_bytes()).ok()?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer).ok()?;

@@ -61,7 +61,7 @@ fn millis(time: &SignedDuration) -> i128 {
 /// Prints the distributions, in milliseconds.
 pub fn report(ours: &[Swap], by_hand: &[Gap]) {
     println!("\n{:<44}{:>8}{:>8}{:>8}{:>8}   of", "ms", "min", "median", "p90", "max");
-    for person in [Person::AtOnce, Person::Later] {
+    for person in Person::ALL {
         let ours: Vec<&Swap> = ours.iter().filter(|swap| swap.person == person).collect();
         let of = |what: fn(&Swap) -> SignedDuration| ours.iter().map(|swap| what(swap)).collect::<Vec<_>>();
         let gaps = of(|swap| swap.gap);

@@ -48,14 +48,18 @@ pub enum Person {
     AtOnce,
     /// When two readings have shown, a minute and more apart, how the node is.
     Later,
+    /// As late, and says that it is closed.
+    Says,
 }
 
 impl Person {
+    pub const ALL: [Self; 3] = [Self::AtOnce, Self::Later, Self::Says];
+
     fn hesitates(self, random: &mut fastrand::Rng) -> Duration {
         // Fifteen seconds more or less: a wait between two looks is as long, and any moment in it is as likely as another.
         let least = match self {
             Self::AtOnce => Duration::from_secs(2),
-            Self::Later => Duration::from_secs(80),
+            Self::Later | Self::Says => Duration::from_secs(80),
         };
         least + Duration::from_secs_f64(15.0 * random.f64())
     }
@@ -70,11 +74,11 @@ pub struct Stage {
 }
 
 impl Stage {
-    pub fn new(runtime: &tokio::runtime::Handle, seed: u64) -> Self {
+    pub fn new(runtime: &tokio::runtime::Handle, seed: u64, calls: usize) -> Self {
         let clock = MeetingClock::new();
         let (simulator, zone) = runtime.block_on(pair(clock, seed));
         let folder = tempfile::tempdir().expect("a folder");
-        configure(folder.path(), &simulator, &zone);
+        configure(folder.path(), &simulator, &zone, calls);
         let client = {
             let _entered = runtime.enter();
             Client::start(runtime, &simulator, zone.address)
@@ -97,12 +101,15 @@ impl Stage {
         until("a page of node a", || self.client.last(NodeId::A, Timestamp::now() - SignedDuration::from_secs(1)));
         std::thread::sleep(person.hesitates(random));
         let closed = self.close(NodeId::A);
+        if person == Person::Says {
+            daemon.say(&["confirm", &run, "node_closed"]);
+        }
         let moved = until("the name", || (self.leads_to() == Some(NodeId::B)).then(Timestamp::now));
         let (gap, left, tries) = self.gap(closed, NodeId::B);
-        let recorded = |step: &str| until(step, || daemon.recorded(&run, step, "step_done"));
-        let proven = recorded("window-1.quiesce.a");
-        let extracted = recorded("window-1.extract_data.a");
-        let whole = recorded("window-1.switch_traffic.b").duration_since(closed);
+        let done = |step: &str| until(step, || daemon.done(&run, step));
+        let proven = done("window-1.quiesce.a");
+        let extracted = done("window-1.extract_data.a");
+        let whole = done("window-1.switch_traffic.b").duration_since(closed);
         let parts = Parts {
             proof: proven.duration_since(left),
             extraction: extracted.duration_since(proven),
@@ -190,7 +197,7 @@ async fn pair(clock: MeetingClock, seed: u64) -> (Simulator, Arc<ZoneHandle>) {
     (Simulator::start(options).await.expect("a pair"), zone)
 }
 
-fn configure(folder: &Path, simulator: &Simulator, zone: &ZoneHandle) {
+fn configure(folder: &Path, simulator: &Simulator, zone: &ZoneHandle, calls: usize) {
     let write = |name: &str, text: &str| {
         let path = folder.join(name);
         std::fs::create_dir_all(path.parent().unwrap_or(folder)).and_then(|()| std::fs::write(path, text)).expect("a file");
@@ -198,7 +205,7 @@ fn configure(folder: &Path, simulator: &Simulator, zone: &ZoneHandle) {
     write("secrets/client", CLIENT_SECRET);
     write("secrets/tsig.b64", SECRET);
     write("base.nss", "a package");
-    write("config/changeover.toml", "state = \"../state\"\n");
+    write("config/changeover.toml", &format!("state = \"../state\"\n[accounts]\ncalls_per_second = {calls}\n"));
     let [a, b] = NodeId::BOTH.map(|node| {
         format!(
             "[nodes.{node}]\ndriver = \"beyondtrust\"\nurl = \"{}\"\naddress = \"{}\"\nidentity = \"{}\"\nclient_id = \"changeover\"\n\
