@@ -22,6 +22,7 @@ use super::limit;
 use super::proof::{self, Failure, Proof};
 use super::rules::{self, Cure, Rule, Violation};
 use super::run::{Phase, Run};
+use super::site::SharedOn;
 use super::step::Step;
 use super::ttl;
 use super::watch;
@@ -402,6 +403,7 @@ fn begun(run: &Run, step: &Step, world: &World, baseline: Option<Baseline>) -> E
         sync: world.readings[source].sync().filter(|_| wants_sync).cloned(),
         first_sync: None,
         traffic: world.traffic.target().filter(|_| step.kind == Kind::SwitchTraffic),
+        gone: step.kind == Kind::SwitchTraffic && world.traffic.shared() == Some(SharedOn::Neither),
         denied: step.kind == Kind::Reopen && step.node.is_some_and(|node| world.denies(node)),
         people: drains.then(|| world.people(step.node.unwrap_or(run.plan.primary))),
         ending: drains && run.at().is_some_and(|progress| progress.ending),

@@ -86,9 +86,13 @@ fn half_way(run: &Run, step: &Step, world: &World) -> Option<String> {
 /// How a switch that is half done is finished or taken back.
 pub fn continuations(run: &Run, to: NodeId) -> String {
     let (id, from) = (&run.id, to.other());
-    format!(
-        "to finish it: put right what refused, then `changeover resume {id}` orders it again, and what is at node `{to}` already is left alone; to take it back: `changeover switch-back {id} --note …` leads everything to node `{from}` again"
-    )
+    let finish = format!(
+        "to finish it: put right what refused or did not answer, then `changeover resume {id}` orders it again, and what is at node `{to}` already is left alone"
+    );
+    if run.is_led_back() {
+        return format!("{finish}; what leads on otherwise: `changeover abort {id}`");
+    }
+    format!("{finish}; to take it back: `changeover switch-back {id} --note …` leads everything to node `{from}` again")
 }
 
 /// How it is seen that it took effect.

@@ -1,22 +1,24 @@
 //! What can happen to a run. Each event becomes one record of its journal; the run is the fold over them.
 
-use std::path::PathBuf;
+mod evidence;
+mod notice;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::checks::Finding;
 use super::gate::Gate;
-use super::ids::{NodeId, PerNode};
+use super::ids::NodeId;
 use super::ledger::Line;
 use super::people::Who;
 use super::plan::Plan;
 use super::rules::Rule;
 use super::shown::Shown;
-use super::site::SyncFact;
 use super::step::Step;
-use super::ttl::NameTtl;
 use super::window::Window;
+
+pub use evidence::{Baseline, Counts, Evidence, FileEvidence};
+pub use notice::Notice;
 
 /// An event, past tense; its fields are the record's `data`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -193,105 +195,6 @@ pub enum Event {
     },
 }
 
-/// What was true before an act, for its proof.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Baseline {
-    /// The primary's last sync before this one was asked for.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub sync: Option<SyncFact>,
-    /// R1: the first of two syncs, seen to have changed after it was asked for.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub first_sync: Option<SyncFact>,
-    /// Where the service's name led.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub traffic: Option<NodeId>,
-    /// The node that is to be opened was seen to refuse clients: then that it takes them shows that it was opened.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub denied: bool,
-    /// BG-02: who was there when a drain was asked for.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub people: Option<Counts>,
-    /// BG-02: the drain's limit has passed, and sessions are ended.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub ending: bool,
-    /// R7: the TTLs that `lower_ttl` replaces, as they were; those that `restore_ttl` brings back.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub ttl: Vec<NameTtl>,
-}
-
-/// Users and sessions of a node, as far as it tells them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Counts {
-    pub users: Option<u32>,
-    pub sessions: Option<u32>,
-}
-
-impl Counts {
-    /// Somebody is there, as far as it is told.
-    pub fn is_anybody(self) -> bool {
-        self.users.unwrap_or(0) > 0 || self.sessions.unwrap_or(0) > 0
-    }
-
-    pub fn describe(self) -> String {
-        format!("{} users, {} sessions", self.users.unwrap_or(0), self.sessions.unwrap_or(0))
-    }
-}
-
-/// What a finished step leaves for the rules and the report.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-pub enum Evidence {
-    /// What was seen, in words.
-    Seen {
-        found: String,
-        /// Of a break whose effect was not seen at once: when it was ordered, since it may be as old as that.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        since: Option<Timestamp>,
-    },
-    Sync {
-        sync: SyncFact,
-        asked_at: Timestamp,
-    },
-    Version {
-        version: String,
-        build: Option<String>,
-    },
-    Files {
-        files: Vec<FileEvidence>,
-        records: Option<u64>,
-    },
-    /// What the preflight found.
-    Checks {
-        results: Vec<Finding>,
-    },
-    /// BG-02: who was left on a node when its drain was over, and why that is enough.
-    Drained {
-        left: Counts,
-        found: String,
-    },
-    /// R7: the TTLs that every server gives out, and for how long a resolver may remember that a type of record is missing, where
-    /// the switch adds one.
-    Ttl {
-        names: Vec<NameTtl>,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        negative: Option<u32>,
-        found: String,
-    },
-    /// The listings of both nodes' settings at the break.
-    Settings {
-        snapshot: PerNode<Option<FileEvidence>>,
-        found: String,
-    },
-}
-
-/// A file that a step produced.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FileEvidence {
-    pub path: PathBuf,
-    pub sha256: String,
-    pub bytes: u64,
-}
-
 /// Why a run is not moving.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -313,89 +216,6 @@ pub enum Verdict {
     /// R10: accepted before the shortest soak is over.
     AcceptEarly,
     Reject,
-}
-
-/// What can be noticed beside the run's own steps.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Notice {
-    UnprotectedTooLong,
-    WindowClosing,
-    NodeUnreachable,
-    StraySession,
-    RoleConflict,
-    /// Only the reserved space is left on the store's disk.
-    StoreLow,
-    /// The node that should serve takes no client, and nothing of ours explains it.
-    NotServing,
-    /// Half of the budget of time without failover has passed.
-    #[serde(rename = "exposure_50")]
-    Exposure50,
-    #[serde(rename = "exposure_80")]
-    Exposure80,
-    /// Conditions of the soak: a node was silent or unwell; the serving one refused clients; a certificate or licence runs out
-    /// before window two is over; not every server names the serving node.
-    SoakSilent,
-    SoakUnhealthy,
-    SoakRefusing,
-    SoakExpiring,
-    SoakMisled,
-    /// Sessions were seen on the serving node. No alert: it is what the soak is for.
-    SoakInUse,
-    /// The shortest soak is over and no session was seen.
-    SoakInconclusive,
-    SoakTooLong,
-    /// The node answers and lets nobody of ours read it.
-    AccessRefused,
-}
-
-impl Notice {
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::UnprotectedTooLong => "unprotected_too_long",
-            Self::WindowClosing => "window_closing",
-            Self::NodeUnreachable => "node_unreachable",
-            Self::StraySession => "stray_session",
-            Self::RoleConflict => "role_conflict",
-            Self::StoreLow => "store_low",
-            Self::NotServing => "not_serving",
-            Self::Exposure50 => "exposure_50",
-            Self::Exposure80 => "exposure_80",
-            Self::SoakSilent => "soak_silent",
-            Self::SoakUnhealthy => "soak_unhealthy",
-            Self::SoakRefusing => "soak_refusing",
-            Self::SoakExpiring => "soak_expiring",
-            Self::SoakMisled => "soak_misled",
-            Self::SoakInUse => "soak_in_use",
-            Self::SoakInconclusive => "soak_inconclusive",
-            Self::SoakTooLong => "soak_too_long",
-            Self::AccessRefused => "access_refused",
-        }
-    }
-
-    /// The alert that tells it; the notice's own name is the alert's `code`.
-    pub fn alert(self) -> &'static str {
-        match self {
-            Self::Exposure50 | Self::Exposure80 => "exposure",
-            notice if notice.is_soak_condition() => "soak_failed",
-            notice => notice.name(),
-        }
-    }
-
-    /// A condition that the soak watches.
-    pub fn is_soak_condition(self) -> bool {
-        matches!(self, Self::SoakSilent | Self::SoakUnhealthy | Self::SoakRefusing | Self::SoakExpiring | Self::SoakMisled)
-    }
-
-    /// It means something only between the windows.
-    pub fn is_of_the_soak(self) -> bool {
-        self.is_soak_condition() || matches!(self, Self::SoakInUse | Self::SoakInconclusive | Self::SoakTooLong)
-    }
-
-    /// It means something only while failover is off.
-    pub fn is_of_the_exposure(self) -> bool {
-        matches!(self, Self::UnprotectedTooLong | Self::Exposure50 | Self::Exposure80)
-    }
 }
 
 /// Why a plan was revised.

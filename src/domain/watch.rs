@@ -159,9 +159,8 @@ fn wrong_version(run: &Run, node: NodeId, world: &World) -> Option<Failure> {
 
 /// R16: a shared address that is enabled on both nodes leads clients to either, and the network to neither for long.
 fn on_both(world: &World) -> Option<Failure> {
-    let both = world.traffic.shared() == Some(SharedOn::Both) && world.traffic.steady_count >= 2;
     let failure = || Failure::new("shared_address_twice", "the shared address enabled on one node", world.traffic.describe());
-    both.then(failure)
+    (world.traffic.shared_twice() == Some(SharedOn::Both)).then(failure)
 }
 
 /// The service's name leads to the node that should not serve, on every server or on some.

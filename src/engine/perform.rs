@@ -159,6 +159,8 @@ impl Performer {
 struct Changed {
     /// The entries that took it, or were there already.
     done: Vec<String>,
+    /// The entries that wait for a person.
+    by_hand: Vec<String>,
     instructions: Vec<String>,
 }
 
@@ -167,15 +169,34 @@ impl Changed {
     fn take(&mut self, entry: &dyn Traffic, answer: ActAnswer) -> Option<ActAnswer> {
         match answer {
             ActAnswer::Accepted { .. } => self.done.push(entry.name()),
-            ActAnswer::ByOperator { instructions } => self.instructions.extend(instructions),
-            ActAnswer::Refused { message } | ActAnswer::Transient { message } if !self.done.is_empty() => {
-                let (done, name) = (self.done.join(", "), entry.name());
-                let message = format!("partly changed: done: {done}; not done: {name}: {message}");
+            ActAnswer::ByOperator { instructions } => {
+                self.by_hand.push(entry.name());
+                self.instructions.extend(instructions);
+            }
+            ActAnswer::Refused { message } | ActAnswer::Transient { message } if !self.is_untouched() => {
+                let message = format!("partly changed: {}not done: {}: {message}", self.so_far(), entry.name());
+                return Some(ActAnswer::Ambiguous { message });
+            }
+            ActAnswer::Ambiguous { message } if !self.is_untouched() => {
+                let message = format!("partly changed: {}not known: {}: {message}", self.so_far(), entry.name());
                 return Some(ActAnswer::Ambiguous { message });
             }
             other => return Some(other),
         }
         None
+    }
+
+    fn is_untouched(&self) -> bool {
+        self.done.is_empty() && self.by_hand.is_empty()
+    }
+
+    /// The entries before the one that failed. Nobody was told to change those that a person changes.
+    fn so_far(&self) -> String {
+        let part = |what: &str, entries: &[String]| match entries {
+            [] => String::new(),
+            entries => format!("{what}: {}; ", entries.join(", ")),
+        };
+        part("done", &self.done) + &part("a person's, who was not told", &self.by_hand)
     }
 
     fn answer(self) -> ActAnswer {

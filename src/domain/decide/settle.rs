@@ -74,9 +74,8 @@ pub fn instructed(run: &Run, world: &World) -> Next {
 /// A shared address that was on the old node when the instruction was given is on none now, seen twice: what follows, enabling it on
 /// the new one, is an instruction of its own and never given before (R16).
 fn is_free_to_enable(step: &Step, act: &Act, world: &World) -> bool {
-    let told = act.instruction.is_some() && act.baseline.traffic.is_some();
-    let gone = world.traffic.shared() == Some(SharedOn::Neither) && world.traffic.steady_count >= 2;
-    step.kind == Kind::SwitchTraffic && told && gone
+    let told = act.instruction.is_some() && !act.baseline.gone;
+    step.kind == Kind::SwitchTraffic && told && world.traffic.shared_twice() == Some(SharedOn::Neither)
 }
 
 /// The second sync that R1 asks for, under the rules of every act: between the two a person may have booked another window.

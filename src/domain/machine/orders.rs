@@ -166,6 +166,11 @@ impl Run {
         at_rest && self.step().is_some_and(away) && self.at().is_some_and(|progress| progress.attempts > 0)
     }
 
+    /// The switch that is next or under way leads traffic back already, by a person's order.
+    pub fn is_led_back(&self) -> bool {
+        self.switched_back || self.step().is_some_and(|step| step.node == Some(self.survivor))
+    }
+
     /// True if traffic may be ordered back: a switch is proven or partly done, failover is not established again, and nothing of an
     /// update or establish is under way.
     pub fn may_switch_back(&self) -> bool {

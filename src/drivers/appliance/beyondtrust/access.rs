@@ -14,8 +14,8 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use super::accounts::{Accounts, Use};
+use super::answer::CallError;
 use super::budget::{Budget, Need};
-use super::client::CallError;
 use super::credentials::{Credentials, Login};
 use super::token::Token;
 use crate::ports::Clock;

@@ -11,7 +11,8 @@ use reqwest::{Method, Response};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
 
-use super::client::{Api, Call, CallError, check_streamed, refuse_denial, within};
+use super::answer::{CallError, check_streamed, refuse_denial, within};
+use super::client::{Api, Call};
 use super::download::{Downloaded, local};
 use super::health::shown;
 use super::token::Token;

@@ -13,7 +13,8 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
-use super::client::{Api, Call, CallError, check_status, read_all, within};
+use super::answer::{CallError, check_status, read_all, within};
+use super::client::{Api, Call};
 use super::health::shown;
 use super::token::Token;
 use crate::domain::journal::hex;

@@ -12,7 +12,8 @@ use reqwest::Response;
 use sha2::{Digest as _, Sha256};
 use tokio::io::AsyncWriteExt as _;
 
-use super::client::{CallError, Limits, lost, within};
+use super::answer::{CallError, lost, within};
+use super::client::Limits;
 use crate::ports::ProducedFile;
 
 /// How much of a file's beginning is looked at to see what it is.

@@ -11,7 +11,8 @@ use std::path::{Path, PathBuf};
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::client::{Api, CallError};
+use super::answer::CallError;
+use super::client::Api;
 use super::download::local;
 use super::lsids::Lsids;
 use super::manifest::{Entry, Line, Manifest, Of, Source, hash};

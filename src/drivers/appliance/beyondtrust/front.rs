@@ -14,7 +14,8 @@ use url::Url;
 
 use super::Settings;
 use super::access::Access;
-use super::client::{Api, CallError, within};
+use super::answer::{CallError, within};
+use super::client::Api;
 use super::edition::Editions;
 use super::health;
 use super::reader::{Reading, Reads, offered};

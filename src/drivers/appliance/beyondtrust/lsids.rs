@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use sha2::{Digest as _, Sha256};
 
-use super::client::CallError;
+use super::answer::CallError;
 
 /// Bounds the memory: some 150 MiB, far more sessions than a site has between two windows.
 const MAX_IDS: usize = 4_000_000;

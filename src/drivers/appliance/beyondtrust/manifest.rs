@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::client::CallError;
+use super::answer::CallError;
 use super::download::local;
 use super::slices::Slice;
 use crate::domain::journal::hex;

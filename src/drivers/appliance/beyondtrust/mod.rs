@@ -10,6 +10,7 @@
 
 mod access;
 mod accounts;
+mod answer;
 mod backup;
 mod budget;
 mod changes;
@@ -55,7 +56,8 @@ use secrecy::SecretString;
 use url::Url;
 
 use self::access::Access;
-use self::client::{Api, CallError};
+use self::answer::CallError;
+use self::client::Api;
 use self::console::{Console, Outcome};
 use self::extraction::Order;
 use self::front::Front;
@@ -368,7 +370,7 @@ impl Reader for BeyondTrust {
 
     fn jump_clients(&self) -> BoxFuture<'_, Result<JumpClients, ReadError>> {
         Box::pin(async move {
-            let counted = client::within(LONGEST_COUNT, "no whole list of Jump Clients", self.count()).await;
+            let counted = answer::within(LONGEST_COUNT, "no whole list of Jump Clients", self.count()).await;
             counted.map_err(|error| match error {
                 CallError::Denied(_) => ReadError::Denied(self.named(&error)),
                 _ => ReadError::Transient(self.named(&error)),

@@ -11,7 +11,8 @@ use reqwest::header::{ACCEPT, HeaderName};
 use reqwest::{Client, RequestBuilder, Url};
 use secrecy::ExposeSecret as _;
 
-use super::client::{Call, CallError};
+use super::answer::CallError;
+use super::client::Call;
 use super::credentials::Account;
 
 /// The paths that took this login.

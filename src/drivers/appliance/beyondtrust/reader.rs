@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::answer::CallError;
 use super::changes::Changes;
-use super::client::{Api, CallError};
+use super::client::Api;
 use super::configuration;
 use super::edition::{Disagreement, Editions, Quarrel, Remembered};
 use super::health::{self, Health, People, shown};

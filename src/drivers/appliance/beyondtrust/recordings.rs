@@ -7,7 +7,8 @@ use std::path::Path;
 
 use reqwest::Method;
 
-use super::client::{Api, Call, CallError, check_streamed, refuse_denial, says_denied, within};
+use super::answer::{CallError, check_streamed, refuse_denial, says_denied, within};
+use super::client::{Api, Call};
 use super::download::Downloaded;
 use super::health::shown;
 use super::product::Product;

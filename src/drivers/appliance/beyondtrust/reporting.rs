@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use reqwest::Method;
 
-use super::client::{Api, Call, CallError, check_streamed, within};
+use super::answer::{CallError, check_streamed, within};
+use super::client::{Api, Call};
 use super::download::{Downloaded, local};
 use super::lsids::Lsids;
 use super::sessions::each_session;

@@ -8,7 +8,7 @@ use std::io::BufRead;
 
 use jiff::Timestamp;
 
-use super::client::{CallError, says_denied};
+use super::answer::{CallError, says_denied};
 use super::health::{AnswerError, shown, unix_seconds};
 use super::xml::{Element, Item, Node, Walker};
 

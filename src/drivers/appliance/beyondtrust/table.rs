@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io::{BufReader, BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 
-use super::client::CallError;
+use super::answer::CallError;
 use super::download::local;
 use super::lsids::Lsids;
 use super::manifest::hash;

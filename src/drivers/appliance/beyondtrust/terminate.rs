@@ -4,7 +4,8 @@
 use jiff::{SignedDuration, Timestamp};
 use reqwest::Method;
 
-use super::client::{Api, Call, CallError, check_status, read_all, says_denied, within};
+use super::answer::{CallError, check_status, read_all, says_denied, within};
+use super::client::{Api, Call};
 use super::health::{AnswerError, shown};
 use super::sessions::open_sessions;
 use super::token::Token;

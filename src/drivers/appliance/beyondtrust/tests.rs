@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use proptest::prelude::*;
 
-use super::client::CallError;
+use super::answer::CallError;
 use super::health::{self, AnswerError, Health};
 use super::sessions::session_ids;
 use super::v2::{self, Told};

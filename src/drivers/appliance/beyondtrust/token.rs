@@ -10,7 +10,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use tokio::time::Instant;
 
-use super::client::CallError;
+use super::answer::CallError;
 use super::credentials::Account;
 
 /// A token is renewed this long before its end, or at half its life if that is later: a call begun with it takes at most

@@ -1,6 +1,6 @@
 //! Why an act at the pages ended before it was taken.
 
-use crate::drivers::appliance::beyondtrust::client::CallError;
+use crate::drivers::appliance::beyondtrust::answer::CallError;
 
 /// Each says what may have arrived.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

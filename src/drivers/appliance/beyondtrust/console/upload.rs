@@ -22,7 +22,7 @@ use super::stop::Stop;
 use super::trace::{Place, Stage};
 use super::visit::{Fetch, Visit, target};
 use crate::domain::journal::hex;
-use crate::drivers::appliance::beyondtrust::client::{CallError, lost};
+use crate::drivers::appliance::beyondtrust::answer::{CallError, lost};
 
 /// Measured against 64 KiB and 1 MiB: the best of throughput and memory.
 const PIECE: u64 = 256 << 10;

@@ -1,0 +1,113 @@
+//! What was true before an act, and what a finished step leaves.
+
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::domain::checks::Finding;
+use crate::domain::ids::{NodeId, PerNode};
+use crate::domain::site::SyncFact;
+use crate::domain::ttl::NameTtl;
+
+/// What was true before an act, for its proof.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Baseline {
+    /// The primary's last sync before this one was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sync: Option<SyncFact>,
+    /// R1: the first of two syncs, seen to have changed after it was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_sync: Option<SyncFact>,
+    /// Where the service's name led.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traffic: Option<NodeId>,
+    /// A shared address was on no node already: then that it is on none does not show that it was taken off one.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub gone: bool,
+    /// The node that is to be opened was seen to refuse clients: then that it takes them shows that it was opened.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub denied: bool,
+    /// BG-02: who was there when a drain was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub people: Option<Counts>,
+    /// BG-02: the drain's limit has passed, and sessions are ended.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub ending: bool,
+    /// R7: the TTLs that `lower_ttl` replaces, as they were; those that `restore_ttl` brings back.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ttl: Vec<NameTtl>,
+}
+
+/// Users and sessions of a node, as far as it tells them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    pub users: Option<u32>,
+    pub sessions: Option<u32>,
+}
+
+impl Counts {
+    /// Somebody is there, as far as it is told.
+    pub fn is_anybody(self) -> bool {
+        self.users.unwrap_or(0) > 0 || self.sessions.unwrap_or(0) > 0
+    }
+
+    pub fn describe(self) -> String {
+        format!("{} users, {} sessions", self.users.unwrap_or(0), self.sessions.unwrap_or(0))
+    }
+}
+
+/// What a finished step leaves for the rules and the report.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Evidence {
+    /// What was seen, in words.
+    Seen {
+        found: String,
+        /// Of a break whose effect was not seen at once: when it was ordered, since it may be as old as that.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        since: Option<Timestamp>,
+    },
+    Sync {
+        sync: SyncFact,
+        asked_at: Timestamp,
+    },
+    Version {
+        version: String,
+        build: Option<String>,
+    },
+    Files {
+        files: Vec<FileEvidence>,
+        records: Option<u64>,
+    },
+    /// What the preflight found.
+    Checks {
+        results: Vec<Finding>,
+    },
+    /// BG-02: who was left on a node when its drain was over, and why that is enough.
+    Drained {
+        left: Counts,
+        found: String,
+    },
+    /// R7: the TTLs that every server gives out, and for how long a resolver may remember that a type of record is missing, where
+    /// the switch adds one.
+    Ttl {
+        names: Vec<NameTtl>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        negative: Option<u32>,
+        found: String,
+    },
+    /// The listings of both nodes' settings at the break.
+    Settings {
+        snapshot: PerNode<Option<FileEvidence>>,
+        found: String,
+    },
+}
+
+/// A file that a step produced.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileEvidence {
+    pub path: PathBuf,
+    pub sha256: String,
+    pub bytes: u64,
+}
