@@ -41,9 +41,9 @@ impl Daemon {
     /// When the run recorded that this step is done, by its own eyes or by a person's word, once it has.
     pub fn done(&self, run: &str, step: &str) -> Option<Timestamp> {
         let text = self.text("GET", &format!("/api/v1/runs/{run}/journal"), "")?;
-        let records = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let mut records = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
         let is_done = |record: &Value| record["event"] == "step_done" || record["event"] == "confirmed";
-        let wanted = records.filter(|record| is_done(record) && record["step"] == step).last()?;
+        let wanted = records.rfind(|record| is_done(record) && record["step"] == step)?;
         wanted["at"].as_str()?.parse().ok()
     }
 
