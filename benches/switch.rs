@@ -108,6 +108,7 @@ fn driver(servers: &Servers) -> Rfc2136 {
         tsig_name: "changeover".into(),
         tsig_algorithm: "hmac-sha256".into(),
         tsig_secret: SECRET.to_owned().into(),
+        signed_ahead: SignedDuration::ZERO,
     };
     Rfc2136::new(settings, Arc::new(SystemClock)).unwrap()
 }

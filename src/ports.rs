@@ -18,7 +18,7 @@ use crate::domain::jump_clients::JumpClients;
 use crate::domain::metrics::Family;
 use crate::domain::settings::Told;
 use crate::domain::single::{Offer, Page};
-use crate::domain::site::{Hands, Observation, TrafficLook};
+use crate::domain::site::{Hands, MovedRecord, Observation, TrafficLook};
 use crate::domain::version::Target;
 
 /// A recorded intention to act. `key` is the same when the same intent is repeated after a crash.
@@ -155,7 +155,7 @@ pub trait Reader: Send + Sync {
     /// Lists the node's settings, where there is an interface for that. Never changes anything; safe to repeat.
     ///
     /// # Errors
-    /// See [`ReadError`]; what will not be told later either is no error but [`Told::Nothing`].
+    /// See [`ReadError`]; what will not be told later either is no error but [`Told::Nothing`] or [`Told::Unread`].
     fn settings(&self) -> BoxFuture<'_, Result<Told, ReadError>> {
         Box::pin(std::future::ready(Ok(Told::Nothing { why: "this driver lists no settings".to_owned() })))
     }
@@ -253,6 +253,11 @@ pub trait TrafficReader: Send + Sync {
 
     /// The entry's name in messages: `rfc2136 support.example.com at 192.0.2.53:53`.
     fn name(&self) -> String;
+
+    /// The records that it moves, and what each holds while either node serves; none where it moves something else.
+    fn records(&self) -> Vec<MovedRecord> {
+        Vec::new()
+    }
 
     /// The address behind which the serving node is found, where it is the same whichever serves; `None`: each node's own.
     fn address(&self) -> Option<IpAddr> {

@@ -42,6 +42,9 @@ fn page(ledger: &view::Ledger) -> String {
     let told = if ledger.recorded[ledger.keeper.other()] { at } else { "never: nothing was listed at the break".to_owned() };
     // Writing into a string cannot fail.
     let _ = writeln!(page, "  compared   {told}");
+    for why in &ledger.not_listed {
+        let _ = writeln!(page, "  not listed {why}; compare by hand");
+    }
     if let Some(why) = &ledger.unread {
         let _ = writeln!(page, "  not read   {why}");
     }

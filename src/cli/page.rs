@@ -284,7 +284,12 @@ fn left_side(left: &LeftView) -> String {
 
 /// The change that leads traffic back.
 fn reverse(reverse: &ReverseView) -> String {
-    let ReverseView { from, to, from_address, to_address, entries, permission, .. } = reverse;
+    let ReverseView { from, to, from_address, to_address, entries, changes, permission, .. } = reverse;
+    let entries: Vec<String> = entries
+        .iter()
+        .zip(changes.iter().chain(std::iter::repeat(&None)))
+        .map(|(entry, change)| change.as_ref().map_or_else(|| entry.clone(), |change| format!("{entry} ({change})")))
+        .collect();
     let entries = if entries.is_empty() { "the name".to_owned() } else { entries.join(", ") };
     format!("{entries} from node {from} ({from_address}) to node {to} ({to_address}); {permission}")
 }

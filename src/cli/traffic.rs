@@ -4,6 +4,7 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use crate::domain::checks::Outcome;
+use crate::domain::site::MovedRecord;
 use crate::domain::window::parse_duration;
 use crate::server::view::{EntryTest, EntryView, TrafficTest, TrafficView};
 
@@ -94,13 +95,23 @@ fn look_page(view: &TrafficView) -> String {
         format!("partly switched; to node a: {a}; to node b: {b}\n")
     });
     format!(
-        "{}\n{}site `{}`, `{}`: {}",
+        "{}\n{}{}site `{}`, `{}`: {}",
         output::table(&rows),
+        moved(&view.entries),
         partly.unwrap_or_default(),
         view.site,
         view.service,
         view.agreement.line
     )
+}
+
+/// What a switch writes, record by record.
+fn moved(entries: &[EntryView]) -> String {
+    let line = |record: &MovedRecord| {
+        format!("  {} {}: {} (node a), {} (node b)\n", record.name, record.kind, record.values.a, record.values.b)
+    };
+    let lines: String = entries.iter().flat_map(|entry| &entry.records).map(line).collect();
+    if lines.is_empty() { lines } else { format!("what a switch writes, while each node serves:\n{lines}\n") }
 }
 
 fn entry_rows(entry: &EntryView) -> Vec<Vec<String>> {

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::SignedDuration;
 use secrecy::SecretString;
 use url::Url;
 
@@ -298,10 +299,24 @@ fn traffic(
                 tsig_name: tsig_name.clone(),
                 tsig_algorithm: algorithm(*tsig_algorithm).to_owned(),
                 tsig_secret: secret(tsig_secret_file).map_err(|error| fail(&of, error))?,
+                signed_ahead: signed_ahead(),
             };
             Ok(Arc::new(rfc2136::Rfc2136::new(driver, shared.clock.clone()).map_err(|error| fail(of, error))?))
         }
     }
+}
+
+/// Updates are signed by the machine's clock as it is.
+#[cfg(not(feature = "test-kill"))]
+fn signed_ahead() -> SignedDuration {
+    SignedDuration::ZERO
+}
+
+/// Seconds by `CHANGEOVER_TEST_SIGNED_AHEAD`, for tests of clocks that differ.
+#[cfg(feature = "test-kill")]
+fn signed_ahead() -> SignedDuration {
+    let seconds = std::env::var("CHANGEOVER_TEST_SIGNED_AHEAD").ok().and_then(|text| text.parse().ok());
+    SignedDuration::from_secs(seconds.unwrap_or(0))
 }
 
 /// What the entry says, else the nodes' own addresses.

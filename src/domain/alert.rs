@@ -24,7 +24,7 @@ use super::sheet;
 use late::goes_home;
 
 /// The alerts of the contract, and those that were added since.
-pub const NAMES: [&str; 28] = [
+pub const NAMES: [&str; 29] = [
     "sync_failed",
     "step_failed",
     "by_operator",
@@ -46,6 +46,7 @@ pub const NAMES: [&str; 28] = [
     "stray_session",
     "not_serving",
     "settings_changed",
+    "settings_unread",
     "traffic_switched",
     "finished",
     "released",
@@ -218,6 +219,7 @@ fn sayings(before: &Run, run: &Run, record: &Record, event: &Event) -> Vec<Sayin
         Event::StepDone { evidence: Evidence::Drained { left, found }, .. } if left.is_anybody() => {
             preflight::drain_limit(before, *left, found)
         }
+        Event::StepDone { evidence: Evidence::Settings { unread, .. }, .. } => settings::unread(run, unread),
         Event::StepDone { evidence, .. } if before.step().is_some_and(|step| step.kind == Kind::SwitchTraffic) => {
             let found = if let Evidence::Seen { found, .. } = evidence { format!(": {found}") } else { String::new() };
             let severity = if resolvers::names_unexplained(&found) { Severity::Warning } else { Severity::Info };
@@ -292,6 +294,11 @@ fn cause(code: &str) -> Option<&'static str> {
     }
 }
 
+/// What is refused is refused by a name server, a program or a person, not by a node.
+fn is_traffic(kind: Kind) -> bool {
+    matches!(kind, Kind::SwitchTraffic | Kind::LowerTtl | Kind::RestoreTtl)
+}
+
 /// The ways on from harbour, each a person's decision.
 fn harbour(run: &Run) -> String {
     let (id, left) = (&run.id, run.survivor.other());
@@ -359,6 +366,10 @@ pub fn hint_of(code: &str, run: &Run) -> String {
             }
         ),
         "drain_limit" => format!("ask the users who are left to finish, or end their sessions in the console, {resume}"),
+        "step_failed" if run.step().is_some_and(|step| is_traffic(step.kind)) => format!(
+            "put right what stands against it, try it with `changeover traffic test {}`, which changes nothing, {resume}",
+            run.id.site
+        ),
         "rejected" => gates::after_rejection(run),
         "gate_expired" => format!(
             "to ask again: `changeover resume {id}`; to give the run up: `changeover abort {id}` shows the way home and asks"

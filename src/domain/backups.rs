@@ -88,6 +88,13 @@ pub fn needed(run: &Run) -> u64 {
     steps.fold(RESERVE_BYTES, |sum, step| sum.saturating_add(needed_for(run, step) - RESERVE_BYTES))
 }
 
+/// How much must be free for a next run, before anybody knows which steps it has: twice what each box's last files took, and the
+/// reserve. A run reckons by its own steps ([`needed`]).
+pub fn needed_by_site(sizes: &PerNode<Sizes>) -> u64 {
+    let files = NodeId::BOTH.into_iter().flat_map(|node| [sizes[node].backup, sizes[node].extract]).flatten();
+    files.fold(RESERVE_BYTES, |sum, bytes| sum.saturating_add(bytes.saturating_mul(2)))
+}
+
 /// The action's result is a file.
 pub fn is_file(kind: Kind) -> bool {
     matches!(kind, Kind::Backup | Kind::ExtractData)

@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::action::Kind;
-use super::backups;
+use super::backups::{self, Sizes};
 use super::crossing;
 use super::facts::Link;
 use super::gate::Gate;
@@ -90,10 +90,13 @@ struct Subject<'a> {
     until: Option<Timestamp>,
 }
 
-/// The checks of a site, for `changeover check` and before a start.
-pub fn of_site(site: &Site, world: &World) -> Vec<Check> {
+/// The checks of a site, for `changeover check` and before a start. `sizes`: what the boxes' last files took.
+pub fn of_site(site: &Site, world: &World, sizes: &PerNode<Sizes>) -> Vec<Check> {
     let Site { service, nodes, policy, .. } = site;
-    all(&Subject { service, nodes, policy, link: None, serving: None, versions: None, syncs_anew: false, until: None }, world)
+    let subject = Subject { service, nodes, policy, link: None, serving: None, versions: None, syncs_anew: false, until: None };
+    let mut checks = all(&subject, world);
+    checks.extend(disk_space(backups::needed_by_site(sizes), world).map(|check| completed(check, policy)));
+    checks
 }
 
 /// The checks of a run: of its preflight step, and every night while it waits.
@@ -112,7 +115,7 @@ pub fn of_run(run: &Run, world: &World) -> Vec<Check> {
         until: run.windows.second.as_ref().map(|window| window.to),
     };
     let mut checks = all(&subject, world);
-    let own = package(run, world).into_iter().chain(disk_space(run, world)).chain(crossing(run, world));
+    let own = package(run, world).into_iter().chain(disk_space(backups::needed(run), world)).chain(crossing(run, world));
     let own = own.chain(traffic::access(run, world));
     checks.extend(own.map(|check| completed(check, subject.policy)));
     checks
@@ -128,8 +131,8 @@ fn package(run: &Run, world: &World) -> Option<Check> {
 }
 
 /// BG-01: room for the backups and extractions that are still to come.
-fn disk_space(run: &Run, world: &World) -> Option<Check> {
-    let (free, needed) = (world.free?, backups::needed(run));
+fn disk_space(needed: u64, world: &World) -> Option<Check> {
+    let free = world.free?;
     let good = free >= needed;
     let expected = format!("{needed} bytes free in the state folder: twice what the last files took, and a reserve");
     let check = check(world, "disk_space", pass_if(good), &expected, format!("{free} bytes"));

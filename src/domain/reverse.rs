@@ -7,6 +7,7 @@ use super::access::Recorded;
 use super::checks::Outcome;
 use super::ids::{NodeId, PerNode};
 use super::run::Run;
+use super::site;
 use super::world::World;
 
 /// The exact reverse of a switch that is proven.
@@ -17,6 +18,8 @@ pub struct Reverse {
     pub addresses: PerNode<IpAddr>,
     /// The entries as they were last read; empty where none was read by name.
     pub entries: Vec<String>,
+    /// Of each entry what is written; `None` for one that moves no records.
+    pub changes: Vec<Option<String>>,
     /// What the entries answered when they were asked before the run began to act.
     pub proven: Option<Recorded>,
 }
@@ -26,12 +29,13 @@ pub fn of(run: &Run, world: &World) -> Option<Reverse> {
     run.unprotected_since()?;
     let (from, to) = (run.survivor, run.survivor.other());
     run.nodes[to].served_until?;
-    let entries = world.traffic.looks.iter().flatten().map(|look| look.entry.clone());
+    let looks = || world.traffic.looks.iter().flatten().filter(|look| !look.entry.is_empty());
     Some(Reverse {
         from,
         to,
         addresses: run.plan.nodes.as_ref().map(|node| node.address),
-        entries: entries.filter(|entry| !entry.is_empty()).collect(),
+        entries: looks().map(|look| look.entry.clone()).collect(),
+        changes: looks().map(|look| site::changes_to(to, &look.records)).collect(),
         proven: run.access.clone(),
     })
 }
@@ -48,14 +52,17 @@ impl Reverse {
         }
     }
 
-    /// Each change in a line.
+    /// Each change in a line: what is written, record by record, or from which node to which.
     pub fn lines(&self) -> Vec<String> {
         let Self { from, to, addresses, .. } = self;
-        let change =
-            |entry: &str| format!("{entry}: from node `{from}` ({}) to node `{to}` ({})", addresses[*from], addresses[*to]);
+        let nodes = || format!("from node `{from}` ({}) to node `{to}` ({})", addresses[*from], addresses[*to]);
         if self.entries.is_empty() {
-            return vec![change("wherever the name is kept")];
+            return vec![format!("wherever the name is kept: {}", nodes())];
         }
-        self.entries.iter().map(|entry| change(entry)).collect()
+        let written = |change: &Option<String>| match change {
+            Some(change) => format!("from node `{from}` to node `{to}`: {change}"),
+            None => nodes(),
+        };
+        self.entries.iter().zip(&self.changes).map(|(entry, change)| format!("{entry}: {}", written(change))).collect()
     }
 }

@@ -55,6 +55,10 @@ pub enum Told {
     Nothing {
         why: String,
     },
+    /// There is an interface, and what it answered is no listing. To ask again in a moment would not help.
+    Unread {
+        why: String,
+    },
 }
 
 /// More items than this are no site's settings, and would fill the memory.
@@ -130,6 +134,8 @@ pub struct Acknowledged {
 pub struct Frozen {
     /// The listings at the break, as files.
     pub snapshot: PerNode<Option<FileEvidence>>,
+    /// The listings that should have been there and could not be read, and why: the comparison will lack them.
+    pub unread: Vec<String>,
     /// The lines of the last comparison that found others than the one before.
     pub lines: Vec<Line>,
     pub acknowledged: BTreeMap<String, Acknowledged>,
@@ -159,8 +165,19 @@ pub struct Recorded {
     pub at: Timestamp,
     pub files: PerNode<Option<FileEvidence>>,
     pub items: u64,
-    /// Why there is none of a node; `true`: it may be told later.
-    pub untold: Vec<(String, bool)>,
+    /// Why there is none of a node.
+    pub untold: Vec<(String, Untold)>,
+}
+
+/// What a missing listing means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Untold {
+    /// There is no interface, or no right to it: nobody expects one.
+    Never,
+    /// It may be told in a moment.
+    Later,
+    /// What was answered is no listing, or access was refused.
+    Unread,
 }
 
 /// A comparison that was made.
@@ -220,7 +237,7 @@ pub fn due(run: &Run, world: &World) -> Option<Want> {
 
 fn record_due(step: &Step, world: &World) -> Option<Want> {
     let recorded = world.settings.recorded.as_ref().filter(|recorded| recorded.step == step.id);
-    let again = |recorded: &Recorded| recorded.at < world.now && recorded.untold.iter().any(|(_, later)| *later);
+    let again = |recorded: &Recorded| recorded.at < world.now && recorded.untold.iter().any(|(_, why)| *why == Untold::Later);
     recorded.is_none_or(again).then_some(Want::Record)
 }
 
@@ -292,30 +309,41 @@ fn recorded(run: &Run, step: &Step, world: &World) -> Proof {
         Phase::Waiting { on: WaitingOn::Appliance, since, .. } => world.now.duration_since(since) < PATIENCE,
         _ => true,
     };
-    if let Some((why, _)) = recorded.untold.iter().find(|(_, later)| *later && patient) {
+    if let Some((why, _)) = recorded.untold.iter().find(|(_, untold)| *untold == Untold::Later && patient) {
         return Proof::NotYet(format!("the settings: {why}"));
     }
     let why: Vec<&str> = recorded.untold.iter().map(|(why, _)| why.as_str()).collect();
-    if recorded.files.a.is_none() && recorded.files.b.is_none() {
+    let unread = recorded.untold.iter().filter(|(_, untold)| *untold != Untold::Never);
+    let unread: Vec<String> = unread.map(|(why, _)| why.clone()).collect();
+    let none = recorded.files.a.is_none() && recorded.files.b.is_none();
+    if none && unread.is_empty() {
         return untold(&why.join("; "));
     }
     let note = if why.is_empty() { String::new() } else { format!("; not told: {}", why.join("; ")) };
-    let (snapshot, found) = (recorded.files.clone(), format!("{} items{note}", recorded.items));
-    Proof::Done(Evidence::Settings { snapshot, found })
+    let by_hand = if unread.is_empty() { "" } else { "; compare its users, groups and Jump items by hand" };
+    let (snapshot, found) = (recorded.files.clone(), format!("{} items{note}{by_hand}", recorded.items));
+    Proof::Done(Evidence::Settings { snapshot, found, unread })
+}
+
+/// What the comparison lacks although an interface should have told it, for people.
+pub fn lacking(run: &Run) -> Option<String> {
+    let unread = &run.settings.unread;
+    (!unread.is_empty()).then(|| unread.join("; "))
 }
 
 fn compared_now(run: &Run, world: &World) -> Proof {
     if !run.compares_settings() {
-        return Proof::Done(Evidence::seen(
-            "no settings were recorded at the break; compare users, groups and Jump items by hand",
-        ));
+        let why = lacking(run).map(|why| format!(" ({why})")).unwrap_or_default();
+        let found = format!("no settings were recorded at the break{why}; compare users, groups and Jump items by hand");
+        return Proof::Done(Evidence::seen(found));
     }
     match counting(run, world) {
         Some(_) => {
             let (lines, lost) = (&run.settings.lines, run.settings.lines.iter().filter(|line| line.lost).count());
             let kept = lines.len() - lost;
+            let lacking = lacking(run).map(|why| format!("; not compared: {why}")).unwrap_or_default();
             Proof::Done(Evidence::seen(format!(
-                "{lost} lines that the next sync overwrites, all acknowledged; {kept} that it keeps"
+                "{lost} lines that the next sync overwrites, all acknowledged; {kept} that it keeps{lacking}"
             )))
         }
         None => {

@@ -196,13 +196,20 @@ fn head(sheet: &mut String, run: &Run, world: Option<&World>) {
     }
 }
 
+/// What leads to a node: the records of each entry, or the node's address.
+fn value_of(run: &Run, world: &World, node: NodeId) -> String {
+    let looks = world.traffic.looks.iter().flatten();
+    let records = looks.flat_map(|look| &look.records);
+    let each: Vec<String> = records.map(|record| format!("`{}` {} {}", record.name, record.kind, record.values[node])).collect();
+    if each.is_empty() { run.plan.nodes[node].address.to_string() } else { each.join(", ") }
+}
+
 /// A switch that is half done, with both continuations, and the exact way back from one that is done.
 fn traffic(sheet: &mut String, run: &Run, world: &World) {
     if let Some(partly) = agreement::partly(&world.traffic) {
         let to = run.step().filter(|step| step.kind == Kind::SwitchTraffic).and_then(|step| step.node).unwrap_or(run.survivor);
-        let address = |node: NodeId| run.plan.nodes[node].address;
         let lead = |node: NodeId, what: &str| {
-            format!("{what}: lead everything that leads elsewhere to node `{node}`, {}", address(node))
+            format!("{what}: lead everything that leads elsewhere to node `{node}`, {}", value_of(run, world, node))
         };
         let lines = [partly.describe(to), lead(to, "to finish it"), lead(to.other(), "or to take it back")];
         section(sheet, "Traffic is partly switched", &lines);

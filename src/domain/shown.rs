@@ -13,6 +13,7 @@ use super::ids::NodeId;
 use super::journal::hex;
 use super::ledger::Line;
 use super::run::Run;
+use super::settings;
 use super::world::World;
 
 /// Facts by name, and their hash.
@@ -36,6 +37,9 @@ const NOT_SHOWN: &[&str] = &[
     "agreement",
 ];
 
+/// A fact that stands only where something is lacking.
+const NOT_LISTED: &str = "settings that could not be listed at the break, and will not be compared";
+
 /// A fact that stands for nothing being there.
 const NONE: &str = "none";
 
@@ -55,7 +59,10 @@ impl Shown {
         facts.insert("survivor".to_owned(), format!("node {}", run.survivor));
         facts.insert("sessions where nobody should be".to_owned(), stray(run, world));
         facts.insert("waivers".to_owned(), waivers(run));
-        facts.insert("settings that the next sync overwrites".to_owned(), settings(run));
+        facts.insert("settings that the next sync overwrites".to_owned(), overwritten(run));
+        if let Some(why) = settings::lacking(run) {
+            facts.insert(NOT_LISTED.to_owned(), why);
+        }
         Self::new(facts)
     }
 
@@ -93,7 +100,7 @@ impl Shown {
 /// 48 bits: no two of the few states that one run shows meet there, and it can be copied by hand.
 pub const HASH_SHORT: usize = 12;
 
-fn settings(run: &Run) -> String {
+fn overwritten(run: &Run) -> String {
     let told = |line: &Line| format!("{} ({})", line.describe(), line.short());
     let lines: Vec<String> = run.settings.lines.iter().filter(|line| line.lost).map(told).collect();
     if lines.is_empty() { NONE.to_owned() } else { lines.join("; ") }

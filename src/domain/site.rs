@@ -368,12 +368,41 @@ pub struct TrafficLook {
     /// How long a resolver may remember, in seconds, that the name has no record of a type (RFC 2308 section 5).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub negative_ttl: Option<u32>,
+    /// True if a switch gives the name a type of record that it lacks now, or that its alias target lacks: what resolvers deny counts
+    /// then. `None`: the driver does not tell, and the nodes' addresses are judged by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adds_type: Option<bool>,
     /// The entry's name, as its port gives it; the engine fills it in.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub entry: String,
+    /// What the entry moves, as its port gives it; the engine fills it in. Empty where it moves no records.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub records: Vec<MovedRecord>,
     /// Of a shared address: that it is on no node or on both. `None`: it is on one, or this entry is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shared: Option<SharedOn>,
+}
+
+/// One record that an entry moves, and what it holds while each node serves: an address, or the target of an alias.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MovedRecord {
+    pub name: String,
+    /// `A`, `AAAA` or `CNAME`.
+    pub kind: String,
+    pub values: PerNode<String>,
+}
+
+impl MovedRecord {
+    /// What is written when it is led to this node.
+    pub fn change_to(&self, node: NodeId) -> String {
+        format!("{} {} {} -> {}", self.name, self.kind, self.values[node.other()], self.values[node])
+    }
+}
+
+/// What is written when an entry is led to this node; `None` for one that moves no records.
+pub fn changes_to(node: NodeId, records: &[MovedRecord]) -> Option<String> {
+    let each: Vec<String> = records.iter().map(|record| record.change_to(node)).collect();
+    (!each.is_empty()).then(|| each.join(", "))
 }
 
 /// A shared address that is not on exactly one node.
@@ -408,7 +437,9 @@ impl TrafficLook {
             serving_identity: None,
             resolvers: Vec::new(),
             negative_ttl: None,
+            adds_type: None,
             entry: String::new(),
+            records: Vec::new(),
             shared: None,
         }
     }

@@ -115,11 +115,12 @@ pub fn untold(traffic: &TrafficReading) -> Option<String> {
     unread.or_else(|| silent().map(|answer| format!("{} says {} for `{}`", answer.server, answer.found, answer.name)))
 }
 
-/// How long a resolver may remember that the name has no record of a type, where the change adds one: the nodes' addresses are of
-/// two kinds, so that the switch replaces an A record by an AAAA record or the other way round.
+/// How long a resolver may remember that the name has no record of a type, where the change adds one: as the driver tells, or else
+/// where the nodes' addresses are of two kinds, so that the switch replaces an A record by an AAAA record or the other way round.
 fn negative(plan: &Plan, traffic: &TrafficReading) -> Option<u32> {
-    let adds = plan.nodes.a.address.is_ipv4() != plan.nodes.b.address.is_ipv4();
-    looks(traffic).filter_map(|(_, look)| look.negative_ttl.filter(|_| adds)).max()
+    let two_kinds = plan.nodes.a.address.is_ipv4() != plan.nodes.b.address.is_ipv4();
+    let adds = |look: &TrafficLook| look.adds_type.unwrap_or(two_kinds);
+    looks(traffic).filter_map(|(_, look)| look.negative_ttl.filter(|_| adds(look))).max()
 }
 
 /// The intent's share: which TTLs are replaced by `lower_ttl`, or brought back by `restore_ttl`.

@@ -91,7 +91,7 @@ type Place = (NodeId, Option<IpAddr>);
 /// One entry's look, under its name.
 async fn read_entry(entry: &Arc<dyn TrafficReader>) -> Result<TrafficLook, String> {
     let look = entry.look().await.map_err(|error| format!("{}: {error}", entry.name()))?;
-    Ok(TrafficLook { entry: entry.name(), ..look })
+    Ok(TrafficLook { entry: entry.name(), records: entry.records(), ..look })
 }
 
 impl Seen {

@@ -144,7 +144,8 @@ pub fn draft(
 ) -> Result<Draft, Problem> {
     let (site, readers) = (&entry.site, entry.ports.readers());
     let Link::Linked { primary } = world.link() else {
-        must_pass(site, &checks::of_site(site, world))?;
+        let earlier: Vec<&Run> = earlier.iter().map(|run| &**run).collect();
+        must_pass(site, &checks::of_site(site, world, &backups::known(&site.nodes, &earlier)))?;
         return Err(Problem::new(Kind::Refused, "roles", format!("site `{}` is not a linked pair", site.name))
             .because(world.link().describe()));
     };

@@ -16,7 +16,7 @@ use crate::domain::ids::{NodeId, PerNode};
 use crate::domain::journal::hex;
 use crate::domain::ledger::{self, Side};
 use crate::domain::run::Run;
-use crate::domain::settings::{Compared, Listing, Recorded, Told, Want};
+use crate::domain::settings::{Compared, Listing, Recorded, Told, Untold, Want};
 use crate::domain::world::World;
 use crate::ports::ReadError;
 
@@ -74,7 +74,7 @@ pub async fn look(around: &Around, readers: &SiteReaders, run: &Run, want: Want)
 pub async fn enabled_jobs(readers: &SiteReaders, node: NodeId) -> Result<Vec<String>, ReadError> {
     match readers.nodes[node].settings().await? {
         Told::Listing(listing) => Ok(listing.enabled_jobs().into_iter().map(str::to_owned).collect()),
-        Told::Nothing { .. } => Ok(Vec::new()),
+        Told::Nothing { .. } | Told::Unread { .. } => Ok(Vec::new()),
     }
 }
 
@@ -91,11 +91,18 @@ fn record(around: &Around, run: &Run, at: Timestamp, told: PerNode<Result<Told, 
                 let kept = Kept { format: FORMAT, run: run.id.to_string(), node, at, listing };
                 match write(&folder, &kept) {
                     Ok(file) => recorded.files[node] = Some(file),
-                    Err(error) => recorded.untold.push((format!("`{}` can't be written: {error}", folder.display()), true)),
+                    Err(error) => {
+                        let why = format!("node `{node}`: `{}` can't be written: {error}", folder.display());
+                        recorded.untold.push((why, Untold::Later));
+                    }
                 }
             }
-            Ok(Told::Nothing { why }) => recorded.untold.push((format!("node `{node}`: {why}"), false)),
-            Err(error) => recorded.untold.push((format!("node `{node}`: {error}"), is_passing(&error))),
+            Ok(Told::Nothing { why }) => recorded.untold.push((format!("node `{node}`: {why}"), Untold::Never)),
+            Ok(Told::Unread { why }) => recorded.untold.push((format!("node `{node}`: {why}"), Untold::Unread)),
+            Err(error) => {
+                let untold = if is_passing(&error) { Untold::Later } else { Untold::Unread };
+                recorded.untold.push((format!("node `{node}`: {error}"), untold));
+            }
         }
     }
     recorded
@@ -163,7 +170,7 @@ fn compare(run: &Run, at: Timestamp, told: &PerNode<Result<Told, ReadError>>) ->
 fn now(told: &Result<Told, ReadError>) -> Result<&Listing, String> {
     match told {
         Ok(Told::Listing(listing)) => Ok(listing),
-        Ok(Told::Nothing { why }) => Err(why.clone()),
+        Ok(Told::Nothing { why } | Told::Unread { why }) => Err(why.clone()),
         Err(error) => Err(error.to_string()),
     }
 }

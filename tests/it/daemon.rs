@@ -17,6 +17,8 @@ pub const PATIENCE: Duration = Duration::from_secs(90);
 pub struct Daemon {
     pub folder: PathBuf,
     pub clock: Option<(Timestamp, u32)>,
+    /// Doors of the test build: names and values of variables that the daemon finds.
+    pub doors: Vec<(&'static str, String)>,
     child: Option<Child>,
     log: Option<mpsc::Receiver<String>>,
     /// What the daemon has said so far, for failure texts.
@@ -31,7 +33,7 @@ impl Daemon {
         std::fs::write(config.join("changeover.toml"), format!("state = \"../state\"\n{main}")).unwrap();
         std::fs::write(config.join("sites.d/support.toml"), site).unwrap();
         std::fs::write(folder.join("base.nss"), b"a package").unwrap();
-        Self { folder: folder.to_owned(), clock, child: None, log: None, said: Vec::new() }
+        Self { folder: folder.to_owned(), clock, doors: Vec::new(), child: None, log: None, said: Vec::new() }
     }
 
     /// Starts the daemon and waits until it is ready. With `kill` it ends itself at that record.
@@ -41,6 +43,7 @@ impl Daemon {
         if let Some((origin, speed)) = self.clock {
             command.args(["--clock-origin", &origin.to_string(), "--clock-speed", &speed.to_string()]);
         }
+        command.envs(self.doors.iter().map(|(name, value)| (name, value)));
         if let Some(kill) = kill {
             command.env("CHANGEOVER_TEST_KILL", kill);
         }

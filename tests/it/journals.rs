@@ -48,6 +48,9 @@ fn state(run: &Run) -> Value {
         "unprotected_since": run.unprotected_since(),
         "unprotected_seconds": run.unprotected_for(run.last_at).as_secs(),
         "resumed": run.resumed,
+        "ttl_before": run.ttl.as_ref().map(|lowered| lowered.before.iter().map(|name| name.ttl).collect::<Vec<_>>()),
+        "ttl_clear_from": run.ttl.as_ref().and_then(|lowered| lowered.clear_from),
+        "ttl_restored": run.ttl.as_ref().map(|lowered| lowered.restored),
         "windows": run.windows,
     })
 }

@@ -27,6 +27,7 @@ pub const ADMIN: &str = "admin";
 pub const ADDRESS: &str = "127.0.0.1";
 
 /// What is served.
+#[derive(Clone)]
 pub struct Options {
     pub zone: &'static str,
     /// Name, address, TTL.
@@ -35,6 +36,8 @@ pub struct Options {
     pub aliases: Vec<(&'static str, &'static str, u32)>,
     /// The names that [`KEY`] may change.
     pub updatable: Vec<&'static str>,
+    /// Seconds for which a resolver may remember that something is not there.
+    pub negative: u32,
     /// Whether the primary tells the secondary of changes; if not, it stays behind for an hour.
     pub secondary_follows: bool,
 }
@@ -80,6 +83,12 @@ impl Processes {
             }
         }
         Ok(())
+    }
+
+    /// Sends a signal to the server that was started as this one, from 0.
+    pub fn signal(&self, number: usize, signal: &str) {
+        let pid = self.children[number].id().to_string();
+        assert!(Command::new("kill").args([&format!("-{signal}"), &pid]).status().unwrap().success());
     }
 
     /// Ends the server that was started as this one, from 0.
@@ -135,6 +144,14 @@ pub fn dig(server: SocketAddr, arguments: &[&str]) -> String {
     command.arg(format!("@{}", server.ip())).args(["-p", &server.port().to_string(), "+tries=2", "+time=5"]).args(arguments);
     let output = command.output().unwrap();
     String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
+}
+
+/// What a server holds at a name: the values of that type and the TTL.
+pub fn says(server: SocketAddr, name: &str, kind: &str) -> (Vec<String>, Option<u32>) {
+    let said = dig(server, &["+noall", "+answer", "+norecurse", name, kind]);
+    let rows: Vec<Vec<&str>> = said.lines().map(|line| line.split_whitespace().collect()).collect();
+    let values = rows.iter().filter_map(|row| Some((*row.get(4)?).to_owned())).collect();
+    (values, rows.first().and_then(|row| row.get(1)?.parse().ok()))
 }
 
 /// The program, with the library path it needs. The folder of tools goes first, because it was named on purpose.
@@ -199,7 +216,8 @@ pub fn free_port() -> SocketAddr {
 /// The zone as all servers but one read it.
 pub fn zone_file(options: &Options) -> String {
     let zone = options.zone;
-    let mut text = format!("{zone}. 60 IN SOA ns1.{zone}. hostmaster.{zone}. 100 3600 600 86400 30\n");
+    let negative = options.negative;
+    let mut text = format!("{zone}. {} IN SOA ns1.{zone}. hostmaster.{zone}. 100 3600 600 86400 {negative}\n", negative.max(60));
     for (name, ttl, kind, value) in records(options) {
         writeln!(text, "{name}. {ttl} IN {kind} {value}").unwrap();
     }

@@ -2,8 +2,9 @@
 
 use std::fmt::Write as _;
 use std::net::SocketAddr;
+use std::time::{Duration, Instant};
 
-use crate::name_servers::{ADDRESS, ADMIN, KEYS, Processes, free_port, started, tool, zone_file};
+use crate::name_servers::{ADDRESS, ADMIN, KEYS, Processes, free_port, nsupdate, started, tool, zone_file};
 pub use crate::name_servers::{KEY, Options, SECRET, addresses};
 
 /// Two running servers of one zone; killed when dropped.
@@ -34,6 +35,30 @@ impl Pair {
         let mut command = tool("named");
         command.args(["-g", "-n", "1", "-c"]).arg(home.join("named.conf"));
         self.processes.run(name, command, server)
+    }
+
+    /// The primary's administrator takes the key's rights away; returns when it has taken effect.
+    pub fn forbid(&self, options: &Options) {
+        self.reload(&Options { updatable: Vec::new(), ..options.clone() }, options.updatable[0], false);
+    }
+
+    /// And gives them back.
+    pub fn allow(&self, options: &Options) {
+        self.reload(options, options.updatable[0], true);
+    }
+
+    fn reload(&self, options: &Options, name: &str, allowed: bool) {
+        let conf = primary_conf(options, self.primary, self.secondary);
+        let home = self.processes.home("primary");
+        std::fs::write(home.join("named.conf"), conf.replace("HOME", home.to_str().unwrap())).unwrap();
+        self.processes.signal(0, "HUP");
+        let (server, zone, deadline) = (self.primary, options.zone, Instant::now() + Duration::from_secs(20));
+        // Nothing has this address: what is deleted is not there.
+        let change = format!("update delete {name} A 192.0.2.250");
+        let script = format!("server {} {}\nzone {zone}\n{change}\nsend\n", server.ip(), server.port());
+        while nsupdate(&script, Some(&format!("hmac-sha256:{KEY}:{SECRET}"))).0 != allowed {
+            assert!(Instant::now() < deadline, "the primary has not taken up its new policy");
+        }
     }
 
     /// Ends the secondary (as a server that is down).

@@ -48,8 +48,9 @@ fn fill(database: &Path, options: &Options) {
     let mut sql = std::fs::read_to_string(packaged("usr/share/pdns-backend-sqlite3/schema/schema.sqlite3.sql")).unwrap();
     sql.push_str("BEGIN;\n");
     writeln!(sql, "INSERT INTO domains (id, name, type) VALUES (1, '{zone}', 'MASTER');").unwrap();
-    let soa = format!("ns1.{zone} hostmaster.{zone} 100 3600 600 86400 30");
-    let all = [(zone.to_owned(), 60, "SOA", soa)].into_iter().chain(records(options));
+    let negative = options.negative;
+    let soa = format!("ns1.{zone} hostmaster.{zone} 100 3600 600 86400 {negative}");
+    let all = [(zone.to_owned(), negative.max(60), "SOA", soa)].into_iter().chain(records(options));
     for (name, ttl, kind, value) in all {
         let value = value.trim_end_matches('.');
         writeln!(

@@ -107,7 +107,7 @@ impl Read {
     }
 
     fn checks(self) -> Vec<Check> {
-        checks::of_site(&site(), &self.world())
+        checks::of_site(&site(), &self.world(), &PerNode::default())
     }
 }
 

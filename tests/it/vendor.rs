@@ -3,6 +3,7 @@
 
 use std::collections::HashSet;
 use std::fmt::Write as _;
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
@@ -19,7 +20,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::daemon::{Daemon, PATIENCE};
-use crate::named;
+use crate::{name_servers, named, powerdns};
 
 pub const SERVICE: &str = "support.example.com";
 const CLIENT_SECRET: &str = "a client secret of nobody";
@@ -30,11 +31,37 @@ pub enum Dns {
     Own(ZoneHandle),
     /// BIND, primary and secondary.
     Named(named::Pair),
+    /// PowerDNS, alone.
+    Powerdns(powerdns::Primary),
+}
+
+impl Dns {
+    /// The servers that are read back, the primary first.
+    pub fn servers(&self) -> Vec<SocketAddr> {
+        match self {
+            Self::Own(zone) => vec![zone.address],
+            Self::Named(pair) => vec![pair.primary, pair.secondary],
+            Self::Powerdns(server) => vec![server.address],
+        }
+    }
+}
+
+/// A zone of a real server in which the service's name leads to node `a`.
+pub fn zone(ttl: u32) -> named::Options {
+    let records = vec![(SERVICE, address(NodeId::A), ttl)];
+    let (aliases, updatable) = (Vec::new(), vec![SERVICE]);
+    named::Options { zone: "example.com", records, aliases, updatable, negative: 30, secondary_follows: true }
+}
+
+/// Where a node's box answers.
+pub fn address(node: NodeId) -> IpAddr {
+    format!("127.0.1.{}", node.index() + 1).parse().unwrap()
 }
 
 pub struct Vendor {
     pub simulator: Simulator,
     pub daemon: Daemon,
+    pub dns: Arc<Dns>,
     /// What the person has done already: step and attempt, remembered over restarts of the daemon.
     pub done: HashSet<(String, u64)>,
     _folder: tempfile::TempDir,
@@ -55,20 +82,28 @@ impl Vendor {
         Self::made(hands, bind, speed, ("24.1.1", "24.2.1")).await
     }
 
-    async fn made(hands: &str, bind: bool, speed: u32, (from, to): (&str, &str)) -> Self {
+    /// On a name server of the test's own, with more lines in the traffic entry.
+    pub async fn on(dns: Dns, entry: &str, speed: u32) -> Self {
+        Self::built("operator", dns, entry, speed, ("24.1.1", "24.2.1")).await
+    }
+
+    async fn made(hands: &str, bind: bool, speed: u32, versions: (&str, &str)) -> Self {
+        Self::built(hands, dns(bind).await, "", speed, versions).await
+    }
+
+    async fn built(hands: &str, dns: Dns, entry: &str, speed: u32, (from, to): (&str, &str)) -> Self {
         let origin = Timestamp::now();
         let clock = Arc::new(ScaledClock::new(origin, f64::from(speed)).unwrap());
-        let dns = Arc::new(dns(bind).await);
+        let dns = Arc::new(dns);
         let mut options = SimulatorOptions::new(clock.clone(), CLIENT_SECRET.into(), from.parse().unwrap(), to.parse().unwrap());
         options.leads_to = Some(resolver(&dns));
         let simulator = Simulator::start(options).await.unwrap();
         let folder = tempfile::tempdir().unwrap();
         write_secrets(folder.path());
+        let wanted = site(&simulator, &dns, entry, hands);
         let site = match Generation::of(&from.parse().unwrap()).login() {
-            Login::Token => site(&simulator, &dns, hands),
-            Login::Password => {
-                site(&simulator, &dns, hands).replace("client_id =", "username =").replace("client_secret_file", "password_file")
-            }
+            Login::Token => wanted,
+            Login::Password => wanted.replace("client_id =", "username =").replace("client_secret_file", "password_file"),
         };
         let hook = folder.path().join("alerts");
         let main = format!(
@@ -78,7 +113,7 @@ impl Vendor {
         let daemon = Daemon::new(folder.path(), &site, &main, Some((origin, speed)));
         // The world's history begins now; the first automatic sync makes the pair ready.
         assert!(clock.now() >= origin);
-        Self { simulator, daemon, done: HashSet::new(), _folder: folder }
+        Self { simulator, daemon, dns, done: HashSet::new(), _folder: folder }
     }
 
     /// Starts a run whose windows both begin now.
@@ -93,6 +128,16 @@ impl Vendor {
 
     pub fn truth(&self) -> Truth {
         self.simulator.current().truth()
+    }
+
+    /// The run's records so far.
+    pub fn records(&mut self, run: &str) -> Vec<Value> {
+        self.daemon.json(&["journal", "show", run])["records"].as_array().cloned().unwrap_or_default()
+    }
+
+    /// The TTL of the service's record by each server's own word, asked with `dig`.
+    pub fn ttls(&self, kind: &str) -> Vec<Option<u32>> {
+        self.dns.servers().into_iter().map(|server| name_servers::says(server, SERVICE, kind).1).collect()
     }
 
     /// Waits until an alert has reached the hook: it is delivered after its record, by a task of its own.
@@ -168,20 +213,11 @@ pub fn at_rest(status: &Value) -> bool {
 }
 
 async fn dns(bind: bool) -> Dns {
-    let addresses = [NodeId::A, NodeId::B].map(|node| format!("127.0.1.{}", node.index() + 1).parse().unwrap());
     if bind {
-        let records = vec![(SERVICE, addresses[0], 60)];
-        let options = named::Options {
-            zone: "example.com",
-            records,
-            aliases: Vec::new(),
-            updatable: vec![SERVICE],
-            secondary_follows: true,
-        };
-        return Dns::Named(tokio::task::spawn_blocking(move || named::Pair::start(&options)).await.unwrap());
+        return Dns::Named(tokio::task::spawn_blocking(|| named::Pair::start(&zone(60))).await.unwrap());
     }
     let key = ZoneKey { name: named::KEY.to_owned(), algorithm: "hmac-sha256".to_owned(), secret: named::SECRET.into() };
-    let options = ZoneOptions::new("example.com", key).with(SERVICE, addresses[0], 60);
+    let options = ZoneOptions::new("example.com", key).with(SERVICE, address(NodeId::A), 60);
     Dns::Own(Zone::start(options).await.unwrap())
 }
 
@@ -191,7 +227,7 @@ fn resolver(dns: &Arc<Dns>) -> Resolver {
     Arc::new(move || {
         let led: Vec<String> = match &*dns {
             Dns::Own(zone) => zone.addresses_of(SERVICE).iter().map(ToString::to_string).collect(),
-            Dns::Named(pair) => named::addresses(pair.primary, SERVICE),
+            Dns::Named(_) | Dns::Powerdns(_) => named::addresses(dns.servers()[0], SERVICE),
         };
         match led.first().map(String::as_str) {
             Some("127.0.1.1") => Some(NodeId::A),
@@ -207,12 +243,10 @@ fn write_secrets(folder: &Path) {
     std::fs::write(folder.join("secrets/tsig.b64"), named::SECRET).unwrap();
 }
 
-fn site(simulator: &Simulator, dns: &Dns, hands: &str) -> String {
+fn site(simulator: &Simulator, dns: &Dns, entry: &str, hands: &str) -> String {
     let console = "[nodes.{node}.console]\nusername = \"admin\"\npassword_file = \"../../secrets/client\"\n";
-    let (primary, servers) = match dns {
-        Dns::Own(zone) => (zone.address, vec![zone.address]),
-        Dns::Named(pair) => (pair.primary, vec![pair.primary, pair.secondary]),
-    };
+    let servers = dns.servers();
+    let primary = servers[0];
     let servers: Vec<String> = servers.iter().map(|server| format!("\"{server}\"")).collect();
     let mut site = format!("name = \"support\"\nservice = \"{SERVICE}\"\nprocedure = \"role-swap\"\n");
     for node in [NodeId::A, NodeId::B] {
@@ -233,7 +267,7 @@ fn site(simulator: &Simulator, dns: &Dns, hands: &str) -> String {
     let _ = write!(
         site,
         "[[traffic]]\ndriver = \"rfc2136\"\nprimary = \"{primary}\"\nservers = [{}]\nzone = \"example.com\"\nttl = \"60s\"\n\
-         tsig_name = \"{}\"\ntsig_secret_file = \"../../secrets/tsig.b64\"\n",
+         tsig_name = \"{}\"\ntsig_secret_file = \"../../secrets/tsig.b64\"\n{entry}",
         servers.join(", "),
         named::KEY
     );

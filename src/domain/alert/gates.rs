@@ -8,6 +8,7 @@ use crate::domain::journal::Record;
 use crate::domain::people::Who;
 use crate::domain::rules::Rule;
 use crate::domain::run::Run;
+use crate::domain::settings;
 use crate::domain::step::Step;
 
 /// A gate opens.
@@ -42,7 +43,8 @@ fn answer(run: &Run, gate: Gate) -> String {
 fn ledger(run: &Run) -> Saying {
     let (open, question) = (run.settings.open().count(), Gate::SettingsLedger.question());
     let hint = format!("changeover ledger {}", run.id);
-    say("gate_waiting", Severity::Info, format!("a person is asked: {question} Open lines: {open}"), hint)
+    let lacking = settings::lacking(run).map(|why| format!("; not compared: {why}")).unwrap_or_default();
+    say("gate_waiting", Severity::Info, format!("a person is asked: {question} Open lines: {open}{lacking}"), hint)
 }
 
 /// Whom the gate asks, where it says so: ` (2 of owner, manager)`.

@@ -7,6 +7,20 @@ use crate::domain::run::Run;
 /// So many lines are told in an alert; the ledger has them all.
 const TOLD_LINES: usize = 10;
 
+/// R9: a listing at the break should have been there and was not: what changes on that node nobody will be told of.
+pub fn unread(run: &Run, unread: &[String]) -> Vec<Saying> {
+    if unread.is_empty() {
+        return Vec::new();
+    }
+    let why = unread.join("; ");
+    let summary = format!("settings could not be listed at the break, and will not be compared before the next sync: {why}");
+    let hint = format!(
+        "look at the API account and that box; note users, groups and Jump items by hand before anybody changes them, or hold the run: `changeover hold {}`",
+        run.id
+    );
+    vec![say("settings_unread", Severity::Warning, summary, hint)]
+}
+
 /// R9: the freeze was broken. Told once for each change: what was told as it is now is not told again.
 pub fn changed(before: &Run, run: &Run, lines: &[Line]) -> Vec<Saying> {
     let known = |line: &Line| {

@@ -101,6 +101,9 @@ pub enum Evidence {
     Settings {
         snapshot: PerNode<Option<FileEvidence>>,
         found: String,
+        /// Listings that should have been there and could not be read, and why.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        unread: Vec<String>,
     },
 }
 

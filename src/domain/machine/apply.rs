@@ -11,7 +11,7 @@ use crate::domain::asked::Answer;
 use crate::domain::checks::AcceptedWarning;
 use crate::domain::estimate;
 use crate::domain::event::{Cause, Event, Evidence, FileEvidence, Notice, Verdict, WaitingOn};
-use crate::domain::ids::{NodeId, PerNode};
+use crate::domain::ids::NodeId;
 use crate::domain::ledger::Line;
 use crate::domain::plan::Plan;
 use crate::domain::rehearsal::Release;
@@ -273,7 +273,7 @@ fn effect(run: &mut Run, step: &Step, evidence: &Evidence, at: Timestamp) -> Vec
             return vec![Command::Export];
         }
         Kind::RecordSettings => {
-            run.settings = Frozen { snapshot: snapshot_of(evidence), ..Frozen::default() };
+            run.settings = recorded(evidence);
         }
         Kind::CompareSettings => run.settings.settled_at = Some(at),
         Kind::Update => {
@@ -358,10 +358,13 @@ fn first_file(evidence: &Evidence) -> Option<FileEvidence> {
     }
 }
 
-fn snapshot_of(evidence: &Evidence) -> PerNode<Option<FileEvidence>> {
+/// What was listed at the break, and what could not be.
+fn recorded(evidence: &Evidence) -> Frozen {
     match evidence {
-        Evidence::Settings { snapshot, .. } => snapshot.clone(),
-        _ => PerNode::default(),
+        Evidence::Settings { snapshot, unread, .. } => {
+            Frozen { snapshot: snapshot.clone(), unread: unread.clone(), ..Frozen::default() }
+        }
+        _ => Frozen::default(),
     }
 }
 

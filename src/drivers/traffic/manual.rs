@@ -9,7 +9,7 @@ use futures_util::future::{BoxFuture, join, join_all};
 use jiff::SignedDuration;
 
 use crate::domain::ids::NodeId;
-use crate::domain::site::TrafficLook;
+use crate::domain::site::{MovedRecord, TrafficLook};
 use crate::ports::{Access, ActAnswer, Clock, Intent, ReadError, Recall, Traffic, TrafficReader, TtlChange};
 
 use super::rfc2136::ask::{Reading, Server};
@@ -121,6 +121,10 @@ impl TrafficReader for Manual {
     /// None: showing the same instructions again does no harm.
     fn settling_time(&self) -> SignedDuration {
         SignedDuration::ZERO
+    }
+
+    fn records(&self) -> Vec<MovedRecord> {
+        self.entry.records()
     }
 
     fn name(&self) -> String {

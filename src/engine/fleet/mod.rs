@@ -14,6 +14,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
+use crate::domain::backups::known as known_sizes;
 use crate::domain::checks::{self, Check};
 use crate::domain::estimate::RUNS_LOOKED_AT;
 use crate::domain::event::Event;
@@ -42,6 +43,7 @@ use super::package;
 use super::planning::{self, Draft};
 use super::runner::{Message, Order, Runner};
 use super::site::{SiteEntry, SiteReaders};
+use super::space;
 use super::traffic::{TrafficFound, TrafficTried};
 use super::untouched::{self, Untouched};
 use super::words;
@@ -172,11 +174,19 @@ impl Fleet {
         })
     }
 
-    /// Two looks at a site: some facts need two readings that agree.
+    /// Two looks at a site: some facts need two readings that agree. And the room there is for its files.
     async fn look(&self, entry: &SiteEntry) -> World {
         let mut world = entry.world(&self.people, self.around.clock.now());
         self.look_twice(&entry.ports.readers(), &mut world).await;
+        world.free = space::free_bytes(&self.around.state);
         world
+    }
+
+    /// The checks of a site, with the room that its next run's files are likely to need.
+    fn checks(&self, site: &Site, world: &World) -> Vec<Check> {
+        let earlier = self.earlier(&site.name);
+        let earlier: Vec<&Run> = earlier.iter().map(|run| &**run).collect();
+        checks::of_site(site, world, &known_sizes(&site.nodes, &earlier))
     }
 
     async fn look_twice(&self, readers: &SiteReaders, world: &mut World) {
@@ -245,7 +255,7 @@ impl Fleet {
         self.no_open_run(&request.site)?;
         self.may_be_urgent(entry, &request, actor)?;
         let (draft, world) = self.draft(&request).await?;
-        let checks = checks::of_site(&entry.site, &world);
+        let checks = self.checks(&entry.site, &world);
         planning::must_pass(&entry.site, &checks)?;
         let accepted = accepting::accepted(&request.accepted, &checks, actor)?;
         accepting::must_be_accepted(&entry.site, &checks, &accepted)?;
@@ -358,7 +368,7 @@ impl api::Fleet for Fleet {
     fn check<'a>(&'a self, site: &'a str) -> BoxFuture<'a, Result<Vec<Check>, Problem>> {
         Box::pin(async move {
             let entry = self.site(site)?;
-            Ok(checks::of_site(&entry.site, &self.look(entry).await))
+            Ok(self.checks(&entry.site, &self.look(entry).await))
         })
     }
 
@@ -382,7 +392,7 @@ impl api::Fleet for Fleet {
     fn plan(&self, request: PlanRequest) -> BoxFuture<'_, Result<PlanPreview, Problem>> {
         Box::pin(async move {
             let (mut draft, world) = self.draft(&request).await?;
-            let checks = checks::of_site(&self.site(&request.site)?.site, &world);
+            let checks = self.checks(&self.site(&request.site)?.site, &world);
             draft.plan.accepted = accepting::accepted(&request.accepted, &checks, "")?;
             draft.refusals.extend(accepting::refusals(&checks, &draft.plan.accepted));
             if let Some(responsible) = &draft.plan.responsible {

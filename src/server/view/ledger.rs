@@ -17,6 +17,9 @@ pub struct Ledger {
     pub keeper: NodeId,
     /// Whose settings were listed at the break.
     pub recorded: PerNode<bool>,
+    /// What could not be listed at the break although it should have been, and why: it is not compared.
+    #[serde(default)]
+    pub not_listed: Vec<String>,
     /// When they were last compared; `null`: not since the daemon came up.
     pub compared_at: Option<Timestamp>,
     /// Why they could not be, at the last look.
@@ -61,6 +64,7 @@ impl Ledger {
             run: run.id.clone(),
             keeper: run.keeper(),
             recorded: run.settings.snapshot.as_ref().map(Option::is_some),
+            not_listed: run.settings.unread.clone(),
             compared_at: seen.compared.as_ref().map(|compared| compared.at),
             unread: seen.unread.as_ref().map(|(_, why)| why.clone()),
             open: run.settings.open().count(),

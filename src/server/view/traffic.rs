@@ -11,7 +11,7 @@ use crate::domain::checks::Outcome;
 use crate::domain::ids::{NodeId, PerNode};
 use crate::domain::reverse::{self, Reverse};
 use crate::domain::run::Run;
-use crate::domain::site::{AtWork, ResolverAnswer, TrafficAnswer, TrafficLook};
+use crate::domain::site::{self, AtWork, MovedRecord, ResolverAnswer, Site, TrafficAnswer, TrafficLook};
 use crate::domain::watch::left::{self, LeftSide};
 use crate::domain::world::World;
 use crate::engine::traffic::{TrafficFound, TrafficTried};
@@ -38,6 +38,9 @@ pub struct EntryView {
     pub resolvers: Vec<ResolverAnswer>,
     pub negative_ttl: Option<u32>,
     pub serving_identity: Option<String>,
+    /// The records that it moves, and what each holds while either node serves.
+    #[serde(default)]
+    pub records: Vec<MovedRecord>,
     /// Why it was not read.
     pub error: Option<String>,
 }
@@ -104,6 +107,9 @@ pub struct ReverseView {
     pub from_address: IpAddr,
     pub to_address: IpAddr,
     pub entries: Vec<String>,
+    /// Of each entry what is written; `null` for one that moves no records.
+    #[serde(default)]
+    pub changes: Vec<Option<String>>,
     /// When the entries were asked whether they would take our change, and what came of it.
     pub asked_at: Option<Timestamp>,
     pub result: Option<Outcome>,
@@ -171,8 +177,9 @@ impl From<Result<TrafficLook, String>> for EntryView {
         match look {
             Ok(look) => {
                 let target = look.target();
-                let TrafficLook { at, answers, serving_identity, resolvers, negative_ttl, entry, .. } = look;
-                Self { entry: Some(entry), at: Some(at), target, answers, resolvers, negative_ttl, serving_identity, error: None }
+                let TrafficLook { at, answers, serving_identity, resolvers, negative_ttl, entry, records, .. } = look;
+                let (entry, at) = (Some(entry), Some(at));
+                Self { entry, at, target, answers, resolvers, negative_ttl, serving_identity, records, error: None }
             }
             Err(error) => Self {
                 entry: None,
@@ -182,6 +189,7 @@ impl From<Result<TrafficLook, String>> for EntryView {
                 resolvers: Vec::new(),
                 negative_ttl: None,
                 serving_identity: None,
+                records: Vec::new(),
                 error: Some(error),
             },
         }
@@ -190,22 +198,23 @@ impl From<Result<TrafficLook, String>> for EntryView {
 
 impl From<TrafficTried> for TrafficTest {
     fn from(tried: TrafficTried) -> Self {
-        let TrafficTried { site, entries, outcome, from, caches, .. } = tried;
-        let way = |from: NodeId, to: NodeId| {
-            format!("from node {from} ({}) to node {to} ({})", site.nodes[from].address, site.nodes[to].address)
-        };
-        let entry = |Tried { entry, access }: Tried| EntryTest {
-            entry,
-            result: access.outcome(),
-            found: access.describe().to_owned(),
-            forward: from.map(|from| way(from, from.other())),
-            reverse: from.map(|from| way(from.other(), from)),
+        let TrafficTried { site, world, entries, outcome, from, caches } = tried;
+        let entry = |(index, Tried { entry, access }): (usize, Tried)| {
+            let look = world.traffic.looks.get(index).and_then(|look| look.as_ref().ok());
+            let records = look.map(|look| look.records.as_slice()).unwrap_or_default();
+            EntryTest {
+                entry,
+                result: access.outcome(),
+                found: access.describe().to_owned(),
+                forward: from.map(|from| way_to(from.other(), records, &site)),
+                reverse: from.map(|from| way_to(from, records, &site)),
+            }
         };
         Self {
             site: site.name.clone(),
             ok: !matches!(outcome, Outcome::Fail | Outcome::Unknown) && from.is_some(),
             from,
-            entries: entries.into_iter().map(entry).collect(),
+            entries: entries.into_iter().enumerate().map(entry).collect(),
             caches_seconds: caches.now,
             negative_seconds: caches.negative,
             lowered_seconds: caches.lowered,
@@ -214,17 +223,27 @@ impl From<TrafficTried> for TrafficTest {
     }
 }
 
+/// What is written so that an entry leads to this node.
+fn way_to(node: NodeId, records: &[MovedRecord], site: &Site) -> String {
+    let from = node.other();
+    match site::changes_to(node, records) {
+        Some(changes) => format!("from node {from} to node {node}: {changes}"),
+        None => format!("from node {from} ({}) to node {node} ({})", site.nodes[from].address, site.nodes[node].address),
+    }
+}
+
 impl ReverseView {
     pub fn of_run(run: &Run, world: &World) -> Option<Self> {
         let reverse = reverse::of(run, world)?;
         let permission = reverse.permission();
-        let Reverse { from, to, addresses, entries, proven } = reverse;
+        let Reverse { from, to, addresses, entries, changes, proven } = reverse;
         Some(Self {
             from,
             to,
             from_address: addresses[from],
             to_address: addresses[to],
             entries,
+            changes,
             asked_at: proven.as_ref().map(|proven| proven.at),
             result: proven.map(|proven| proven.result),
             permission,

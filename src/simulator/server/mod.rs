@@ -25,6 +25,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use bytes::Bytes;
 use jiff::Timestamp;
 use secrecy::SecretString;
 use tokio::net::TcpListener;
@@ -147,6 +148,8 @@ pub(super) struct Shared {
     rates: Mutex<Rates>,
     limits: RateLimits,
     old_user: OldUser,
+    /// By path: what is answered there instead, its type and body.
+    instead: PerNode<Mutex<BTreeMap<String, (String, Bytes)>>>,
 }
 
 impl Shared {
@@ -174,6 +177,15 @@ impl Shared {
 
     fn tokens(&self, node: NodeId) -> MutexGuard<'_, Tokens> {
         self.tokens[node].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What a path of a node answers instead, if anything.
+    fn instead_of(&self, node: NodeId, path: &str) -> Option<(String, Bytes)> {
+        self.instead(node).get(path).cloned()
+    }
+
+    fn instead(&self, node: NodeId) -> MutexGuard<'_, BTreeMap<String, (String, Bytes)>> {
+        self.instead[node].lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn pages(&self, node: NodeId) -> MutexGuard<'_, Pages> {
@@ -257,6 +269,15 @@ impl Simulator {
     pub fn received(&self, node: NodeId) -> Option<(String, u64, String)> {
         let pages = self.shared.pages(node);
         pages.received.as_ref().map(|package| (package.name.clone(), package.bytes, package.sha256.clone()))
+    }
+
+    /// From now on this path of the node answers with this, under HTTP 200, whoever asks; `None`: as before.
+    pub fn answer_instead(&self, node: NodeId, path: &str, answer: Option<(&str, Vec<u8>)>) {
+        let mut instead = self.shared.instead(node);
+        match answer {
+            Some((kind, body)) => instead.insert(path.to_owned(), (kind.to_owned(), body.into())),
+            None => instead.remove(path),
+        };
     }
 
     /// How often each API account called, over both nodes.
@@ -345,6 +366,7 @@ fn share(options: &SimulatorOptions, hosts: PerNode<String>, addresses: PerNode<
         rates: Mutex::default(),
         limits: options.rates,
         old_user: old_user(options),
+        instead: PerNode::default(),
     }
 }
 

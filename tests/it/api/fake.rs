@@ -390,7 +390,7 @@ impl Fleet for Fake {
             if faults.checks_hang {
                 std::future::pending::<()>().await;
             }
-            Ok(checks::of_site(&self.site(name)?, &world(faults.node_b_is_silent)))
+            Ok(checks::of_site(&self.site(name)?, &world(faults.node_b_is_silent), &PerNode::default()))
         }
         .boxed()
     }

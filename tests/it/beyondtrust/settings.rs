@@ -33,15 +33,25 @@ fn status(status: u16, body: &Value) -> Reply {
 async fn listing(server: &FakeBox) -> Listing {
     match driver(server).settings().await.unwrap() {
         Told::Listing(listing) => listing,
-        Told::Nothing { why } => panic!("{why}"),
+        Told::Nothing { why } | Told::Unread { why } => panic!("{why}"),
     }
 }
 
-/// What is not told, or why it is not told now.
-async fn why(server: &FakeBox) -> (bool, String) {
+/// What becomes of a listing that is not there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Lacks {
+    /// Nobody expects it.
+    Never,
+    /// It should be there, and waiting does not help.
+    Unread,
+    Later,
+}
+
+async fn lacks(server: &FakeBox) -> Lacks {
     match driver(server).settings().await {
-        Ok(Told::Nothing { why }) => (false, why),
-        Err(ReadError::Transient(why)) => (true, why),
+        Ok(Told::Nothing { .. }) => Lacks::Never,
+        Ok(Told::Unread { .. }) => Lacks::Unread,
+        Err(ReadError::Transient(_)) => Lacks::Later,
         other => panic!("{other:?}"),
     }
 }
@@ -81,36 +91,36 @@ async fn the_same_box_told_twice_is_the_same_listing() {
 async fn oddities_are_told_apart_by_whether_waiting_helps() {
     let good = || page(&users(0..1), 1);
     let denied = status(403, &json!({ "message": "Forbidden" }));
-    let cases: Vec<(&str, Reply, Option<bool>)> = vec![
-        ("no right", denied, Some(false)),
-        ("a refusal in disguise", status(200, &json!({ "error": "access_denied" })), Some(false)),
-        ("unknown parameters", status(401, &json!({ "message": "unrecognized" })), Some(false)),
-        ("a message for a list", status(200, &json!({ "message": "hello" })), Some(false)),
-        ("items that are no objects", status(200, &json!([1, 2])), Some(false)),
-        ("an item without an id", status(200, &json!([{ "name": "x" }])), Some(false)),
-        ("a server error", status(500, &json!({ "message": "oops" })), Some(false)),
-        ("pages without end", page(&users(0..1), 1_000_000), Some(true)),
-        ("too many calls", status(429, &json!({})), Some(true)),
-        ("busy", status(503, &json!({})), Some(true)),
-        ("cut off", Reply::Raw(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n[{".to_vec()), Some(true)),
-        ("nothing", Reply::Raw(Vec::new()), Some(true)),
-        ("two different by one id", page(&json!([{ "id": 1, "name": "x" }, { "id": 1, "name": "y" }]), 1), Some(true)),
+    let cases: Vec<(&str, Reply, Option<Lacks>)> = vec![
+        ("no right", denied, Some(Lacks::Never)),
+        ("a refusal in disguise", status(200, &json!({ "error": "access_denied" })), Some(Lacks::Never)),
+        ("unknown parameters", status(401, &json!({ "message": "unrecognized" })), Some(Lacks::Never)),
+        ("a message for a list", status(200, &json!({ "message": "hello" })), Some(Lacks::Unread)),
+        ("items that are no objects", status(200, &json!([1, 2])), Some(Lacks::Unread)),
+        ("an item without an id", status(200, &json!([{ "name": "x" }])), Some(Lacks::Unread)),
+        ("a server error", status(500, &json!({ "message": "oops" })), Some(Lacks::Unread)),
+        ("pages without end", page(&users(0..1), 1_000_000), Some(Lacks::Later)),
+        ("too many calls", status(429, &json!({})), Some(Lacks::Later)),
+        ("busy", status(503, &json!({})), Some(Lacks::Later)),
+        ("cut off", Reply::Raw(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n[{".to_vec()), Some(Lacks::Later)),
+        ("nothing", Reply::Raw(Vec::new()), Some(Lacks::Later)),
+        ("two different by one id", page(&json!([{ "id": 1, "name": "x" }, { "id": 1, "name": "y" }]), 1), Some(Lacks::Later)),
         ("no such list", status(404, &json!({})), None),
         ("an empty list", page(&json!([]), 1), None),
         ("no page header", status(200, &users(0..1)), None),
         ("an empty page before the last", page(&json!([]), 7), None),
     ];
-    for (case, reply, waits) in cases {
+    for (case, reply, lacking) in cases {
         let server = FakeBox::start().await;
         server.answer(&path("group-policy", 1), good());
         server.answer(&path("user", 1), reply);
-        match waits {
-            Some(waits) => assert_eq!(why(&server).await.0, waits, "{case}"),
+        match lacking {
+            Some(lacking) => assert_eq!(lacks(&server).await, lacking, "{case}"),
             None => drop(listing(&server).await),
         }
     }
     let server = FakeBox::start().await;
-    assert!(!why(&server).await.0, "a box that has none of the lists");
+    assert_eq!(lacks(&server).await, Lacks::Never, "a box that has none of the lists");
 }
 
 /// Counted over all pages, by the field alone; what has no list of them says so.

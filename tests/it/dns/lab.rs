@@ -69,7 +69,7 @@ pub fn records() -> Vec<(&'static str, IpAddr, u32)> {
 
 fn options(secondary_follows: bool) -> Options {
     let aliases = vec![(DESK, "a.example.com", TTL)];
-    Options { zone: ZONE, records: records(), aliases, updatable: vec![RECORD, WWW, DESK], secondary_follows }
+    Options { zone: ZONE, records: records(), aliases, updatable: vec![RECORD, WWW, DESK], negative: 30, secondary_follows }
 }
 
 pub fn zone_options(serial: u32) -> ZoneOptions {
@@ -163,10 +163,7 @@ impl Lab {
 
     /// What the primary holds, read with `dig`: the values of that type and the TTL.
     pub fn says(&self, name: &str, kind: &str) -> (Vec<String>, Option<u32>) {
-        let said = name_servers::dig(self.primary(), &["+noall", "+answer", "+norecurse", name, kind]);
-        let rows: Vec<Vec<&str>> = said.lines().map(|line| line.split_whitespace().collect()).collect();
-        let values = rows.iter().filter_map(|row| Some((*row.get(4)?).to_owned())).collect();
-        (values, rows.first().and_then(|row| row.get(1)?.parse().ok()))
+        name_servers::says(self.primary(), name, kind)
     }
 
     /// The settings of a driver for [`RECORD`].
@@ -183,6 +180,7 @@ impl Lab {
             tsig_name: KEY.into(),
             tsig_algorithm: "hmac-sha256".into(),
             tsig_secret: SECRET.to_owned().into(),
+            signed_ahead: SignedDuration::ZERO,
         }
     }
 

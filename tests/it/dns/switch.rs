@@ -1,9 +1,11 @@
 //! The cases of a switch, the same against our zone and against real servers.
 
 use changeover::domain::ids::NodeId::{A, B};
-use changeover::drivers::traffic::rfc2136::Settings;
+use changeover::domain::ids::PerNode;
+use changeover::drivers::traffic::rfc2136::{Leads, Settings};
 use changeover::ports::{Recall, Traffic as _, TrafficReader as _};
 use changeover::simulator::zone::{Zone, ZoneOptions};
+use jiff::{SignedDuration, Timestamp};
 
 use crate::name_servers::{KEYS, nsupdate};
 
@@ -55,6 +57,7 @@ all! {
     access_proven_without_a_change
     missing_name
     no_authority
+    clocks_that_differ
 }
 
 async fn switch_and_back(lab: Lab) {
@@ -358,6 +361,34 @@ async fn no_authority(lab: Lab) {
     expect(&switch(&driver(settings), A, B).await, "refused", &["has no authority over `support.example.com`"]);
 }
 
+/// Our clock is ten minutes ahead of the server's, or behind: it is named, with both times, and nothing is changed.
+async fn clocks_that_differ(lab: Lab) {
+    for minutes in [10, -10] {
+        let signed_ahead = SignedDuration::from_mins(minutes);
+        let driver = driver(Settings { signed_ahead, ..lab.settings() });
+        let serial = lab.serial();
+        let answer = switch(&driver, A, B).await;
+        expect(&answer, "refused", &["clock", "nothing was changed"]);
+        let (kind, text) = access(&driver).await;
+        assert_eq!(kind, "refused", "{text}");
+        // PowerDNS refuses without a word why.
+        if !matches!(lab, Lab::Powerdns(_)) {
+            let signed = (Timestamp::now() + signed_ahead).to_string();
+            let words = ["NOTAUTH, BADTIME", "clock skew", "this machine signed at", &signed[..13], "300 s are allowed"];
+            expect(&answer, "refused", &words);
+            words.iter().for_each(|word| assert!(text.contains(word), "`{word}` is not in: {text}"));
+            let apart = text.split("Z: ").nth(1).and_then(|rest| rest.split(' ').next()?.parse::<i64>().ok());
+            assert!(apart.is_some_and(|apart| (598..=602).contains(&apart)), "{text}");
+        }
+        expect(&set_ttl(&driver, &[(RECORD, 5)]).await, "refused", &["nothing was changed"]);
+        assert_eq!((lab.holds(RECORD, false), lab.serial()), ((vec![four().a], Some(TTL)), serial));
+    }
+    // Within the five minutes that TSIG allows nothing is amiss.
+    let driver = driver(Settings { signed_ahead: SignedDuration::from_mins(4), ..lab.settings() });
+    expect(&switch(&driver, A, B).await, "accepted", &[]);
+    settled(&driver, B).await;
+}
+
 /// An alias leads to the right address, but no update of ours could move it.
 #[tokio::test(flavor = "multi_thread")]
 async fn bind_alias() {
@@ -449,4 +480,25 @@ async fn bind_restarts() {
     assert_eq!(lab.holds(RECORD, false), (vec![four().b], Some(TTL)));
     expect(&switch(&plain, B, A).await, "accepted", &[]);
     settled(&plain, A).await;
+}
+
+/// What a switch adds: nothing where both nodes have the same families; of an alias what its targets differ in, and what nobody
+/// can tell here.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_switch_adds_is_told() {
+    for lab in [Lab::bind(true), Lab::knot(), Lab::powerdns()] {
+        let adds = async |leads, name: &str| {
+            let settings = Settings { leads, records: vec![name.into()], ..lab.settings() };
+            driver(settings).look().await.unwrap().adds_type
+        };
+        assert_eq!(adds(addresses(four()), RECORD).await, Some(false));
+        assert_eq!(adds(both_families(), RECORD).await, Some(false));
+        assert_eq!(adds(own_names(), DESK).await, Some(false));
+        lab.change("update add b.example.com 60 AAAA 2001:db8::20");
+        assert_eq!(adds(own_names(), DESK).await, Some(true));
+        lab.change("update add a.example.com 60 AAAA 2001:db8::10");
+        assert_eq!(adds(own_names(), DESK).await, Some(false));
+        let elsewhere = Leads::Names(PerNode { a: "a.example.net".into(), b: "b.example.net".into() });
+        assert_eq!(adds(elsewhere, DESK).await, Some(true), "another zone's names are not known here");
+    }
 }

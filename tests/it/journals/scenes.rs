@@ -5,6 +5,7 @@ use changeover::domain::journal::{Entry, Record};
 use changeover::engine::api::Word;
 use changeover::engine::outbox::Undelivered as _;
 use changeover::simulator::faults::{Fault, Planned};
+use changeover::simulator::inprocess::Zone;
 use jiff::SignedDuration;
 
 use super::home;
@@ -35,7 +36,38 @@ pub async fn all() -> Vec<(&'static str, Vec<Record>)> {
         ("closed", home::closed().await),
         ("node-replaced", home::node_replaced().await),
         ("adopted", home::adopted().await),
+        ("ttl-lowered-and-restored", undisturbed("role-swap", ttl()).await),
+        ("ttl-raised-by-somebody", ttl_raised().await),
+        ("ttl-left-low", ttl_left_low().await),
+        ("crossing-10-6", undisturbed("role-swap", Setting { versions: ("10.5.2", "10.6.1"), ..ttl() }).await),
     ]
+}
+
+/// A name that is remembered for two hours, and windows long enough to wait for that.
+fn ttl() -> Setting {
+    let zone = Zone { ttls: vec![Some(7200)], ..Zone::default() };
+    let second = "2026-11-24T07:00:00Z +4h".to_owned();
+    Setting { zone, first: "now +12h".to_owned(), second, ..Setting::default() }
+}
+
+/// The proof of the low TTL lapses, and it is lowered once more.
+async fn ttl_raised() -> Vec<Record> {
+    let stage = Stage::set(ttl());
+    let id = stage.start("role-swap").await;
+    stage.until_step(&id, "window-1.update.b").await;
+    stage.site.zone().set(9000);
+    assert_eq!(stage.to_rest(&id).await.end, "succeeded", "{}", stage.story(&id));
+    assert_eq!(stage.count(&id, "step_done", "prepare.lower_ttl"), 2, "{}", stage.story(&id));
+    kept(&stage, &id)
+}
+
+/// Closed by a person while the name is remembered for a minute only.
+async fn ttl_left_low() -> Vec<Record> {
+    let stage = Stage::set(ttl());
+    let id = stage.start("role-swap").await;
+    stage.until_step(&id, "soak.confirm").await;
+    stage.word(&id, crate::close::close()).await.unwrap();
+    kept(&stage, &id)
 }
 
 async fn undisturbed(procedure: &str, setting: Setting) -> Vec<Record> {

@@ -61,11 +61,11 @@ const PASSING: [&str; 10] = [
     "locked",
 ];
 
-/// Lists everything that the box tells.
+/// Lists everything that the box tells; `None` where it offers none of the lists.
 ///
 /// # Errors
 /// `Denied` without the right; `Unusable` for an answer that is no page of items; else as any call.
-pub async fn listing(api: &Api) -> Result<Listing, CallError> {
+pub async fn listing(api: &Api) -> Result<Option<Listing>, CallError> {
     let (mut items, mut fields) = (Vec::new(), BTreeMap::new());
     for (kind, path) in PATHS {
         let Some(found) = all_of(api, path).await? else { continue };
@@ -75,10 +75,10 @@ pub async fn listing(api: &Api) -> Result<Listing, CallError> {
         }
     }
     if fields.is_empty() {
-        return Err(CallError::Unusable("the box offers none of the lists that are asked for".to_owned()));
+        return Ok(None);
     }
     // Two different items by one id: somebody changed the list while it was read.
-    Listing::new(items, fields).map_err(CallError::Unavailable)
+    Listing::new(items, fields).map(Some).map_err(CallError::Unavailable)
 }
 
 /// Counts the Jump Clients, and those that still need the update. Page by page: nothing of them is kept.

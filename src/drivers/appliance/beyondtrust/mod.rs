@@ -292,10 +292,17 @@ impl BeyondTrust {
                 Err(CallError::Unavailable(limit))
             }
         };
+        let by_user = self.settings.credentials.login == credentials::Login::Password;
         match listing {
-            // No right, another product, another form: it will not be told later either.
-            Err(error @ (CallError::Denied(_) | CallError::Unusable(_))) => Ok(Told::Nothing { why: error.to_string() }),
-            other => other.map(Told::Listing),
+            Ok(Some(listing)) => Ok(Told::Listing(listing)),
+            // No right, another product: it will not be told later either.
+            Ok(None) => Ok(Told::Nothing { why: "the box offers none of the lists that are asked for".to_owned() }),
+            Err(error @ CallError::Denied(_)) => Ok(Told::Nothing { why: error.to_string() }),
+            // The configuration API never knew this login.
+            Err(error @ CallError::Unusable(_)) if by_user => Ok(Told::Nothing { why: error.to_string() }),
+            // Another form, an error in its place: somebody has to know.
+            Err(error @ CallError::Unusable(_)) => Ok(Told::Unread { why: error.to_string() }),
+            Err(error) => Err(error),
         }
     }
 

@@ -51,7 +51,7 @@ impl Reads {
     }
 
     /// The configuration API's lists, by GET.
-    async fn listing(&self) -> Result<Listing, CallError> {
+    async fn listing(&self) -> Result<Option<Listing>, CallError> {
         configuration::listing(&self.api).await
     }
 
@@ -252,7 +252,7 @@ impl BoxReader {
         self.told("get_logged_in_reps", answer.and_then(|document| Ok(health::people(&document)?)))
     }
 
-    pub async fn listing(&self) -> Result<Listing, CallError> {
+    pub async fn listing(&self) -> Result<Option<Listing>, CallError> {
         self.reads.listing().await
     }
 

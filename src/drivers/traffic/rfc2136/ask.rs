@@ -95,6 +95,15 @@ impl Server {
         rr_set(lookup.answers(), name, kind, lookup.message().authoritative)
     }
 
+    /// Whether anything of `kind` is found at the name, through aliases too; `None`: it was not told.
+    pub async fn has(&self, name: &Name, kind: RecordType) -> Option<bool> {
+        match timeout(READ_LIMIT, self.resolver.lookup(name.clone(), kind)).await {
+            Ok(Ok(lookup)) => Some(lookup.answers().iter().any(|record| record.record_type() == kind)),
+            Ok(Err(NetError::Dns(DnsError::NoRecordsFound(_)))) => Some(false),
+            _ => None,
+        }
+    }
+
     /// The zone's start, by an authoritative answer.
     pub async fn soa(&self, zone: &Name) -> Result<Soa, String> {
         let response =

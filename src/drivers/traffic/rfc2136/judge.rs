@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use hickory_proto::rr::{Name, RData, RecordType};
 
 use crate::domain::ids::{NodeId, PerNode};
-use crate::domain::site::{ResolverAnswer, TrafficAnswer};
+use crate::domain::site::{MovedRecord, ResolverAnswer, TrafficAnswer};
 
 use super::ask::{Reading, RrSet};
 
@@ -59,6 +59,16 @@ impl Entry {
     /// The names, for messages.
     pub fn shown(&self) -> String {
         self.names().join(", ")
+    }
+
+    /// What is moved, for people.
+    pub fn records(&self) -> Vec<MovedRecord> {
+        let record = |moved: &Moved| MovedRecord {
+            name: moved.shown(),
+            kind: moved.kind.to_string(),
+            values: moved.values.as_ref().map(text),
+        };
+        self.sets.iter().map(record).collect()
     }
 
     /// What an entry of one RRset need not say of each value: which one is meant.

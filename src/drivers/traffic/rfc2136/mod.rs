@@ -10,6 +10,7 @@ mod access;
 pub(super) mod ask;
 mod authorities;
 mod exchange;
+mod families;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
 pub(super) mod judge;
@@ -20,14 +21,14 @@ mod update;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use futures_util::future::{BoxFuture, join_all, join3};
+use futures_util::future::{BoxFuture, join_all, join4};
 use hickory_proto::rr::rdata::tsig::TsigAlgorithm;
 use hickory_proto::rr::{Name, TSigner};
 use jiff::SignedDuration;
 use secrecy::{ExposeSecret, SecretBox};
 
 use crate::domain::ids::NodeId;
-use crate::domain::site::{ResolverAnswer, TrafficAnswer, TrafficLook};
+use crate::domain::site::{MovedRecord, ResolverAnswer, TrafficAnswer, TrafficLook};
 use crate::ports::{Access, ActAnswer, Clock, Intent, ReadError, Recall, Traffic, TrafficReader, TtlChange};
 
 use ask::{Reading, Server};
@@ -46,6 +47,7 @@ pub struct Rfc2136 {
     resolvers: Vec<Server>,
     ttl: u32,
     key: Key,
+    signed_ahead: SignedDuration,
     clock: Arc<dyn Clock>,
     /// The highest serial seen on the primary; `None` before the first look and after an update whose end is unknown.
     floor: Mutex<Option<u32>>,
@@ -76,12 +78,14 @@ impl Rfc2136 {
     }
 
     async fn look_now(&self) -> TrafficLook {
-        let (soa, readings, resolvers) =
-            join3(self.primary.soa(&self.zone), self.read_servers(), read_resolvers(&self.entry, &self.resolvers)).await;
+        let resolvers = read_resolvers(&self.entry, &self.resolvers);
+        let (soa, readings, resolvers, adds_type) =
+            join4(self.primary.soa(&self.zone), self.read_servers(), resolvers, self.adds_type()).await;
         let soa = soa.ok();
         let floor = self.floor_of(soa.map(|soa| soa.serial));
         let answers = readings.into_iter().flat_map(|told| self.answers(told, floor)).collect();
-        TrafficLook { resolvers, negative_ttl: soa.map(|soa| soa.negative_ttl), ..TrafficLook::new(self.clock.now(), answers) }
+        let (negative_ttl, adds_type) = (soa.map(|soa| soa.negative_ttl), Some(adds_type));
+        TrafficLook { resolvers, negative_ttl, adds_type, ..TrafficLook::new(self.clock.now(), answers) }
     }
 
     async fn read_servers(&self) -> Vec<Told> {
@@ -158,6 +162,10 @@ impl TrafficReader for Rfc2136 {
     /// the answer; 9 s more for a server that takes up late what already lies in its socket.
     fn settling_time(&self) -> SignedDuration {
         SignedDuration::from_secs(30)
+    }
+
+    fn records(&self) -> Vec<MovedRecord> {
+        self.entry.records()
     }
 
     fn name(&self) -> String {

@@ -9,6 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use hickory_proto::rr::rdata::CNAME;
 use hickory_proto::rr::rdata::tsig::TsigAlgorithm;
 use hickory_proto::rr::{Name, RData, RecordType};
+use jiff::SignedDuration;
 use secrecy::{ExposeSecret, SecretBox, SecretString};
 
 use crate::domain::ids::{NodeId, PerNode};
@@ -42,6 +43,8 @@ pub struct Settings {
     pub tsig_algorithm: String,
     /// Base64, the content of `tsig_secret_file`.
     pub tsig_secret: SecretString,
+    /// How far ahead of the machine's clock updates are signed: zero, but in tests of clocks that differ.
+    pub signed_ahead: SignedDuration,
 }
 
 /// What the records hold while a node serves.
@@ -98,6 +101,7 @@ pub(super) fn build(settings: Settings, clock: Arc<dyn Clock>) -> Result<Rfc2136
         resolvers: resolvers(&settings.resolvers)?,
         ttl: settings.ttl,
         key: key(&settings.tsig_name, &settings.tsig_algorithm, &settings.tsig_secret)?,
+        signed_ahead: settings.signed_ahead,
         clock,
         floor: Mutex::new(None),
     })
@@ -251,6 +255,7 @@ mod tests {
             tsig_name: "changeover".into(),
             tsig_algorithm: "hmac-sha256".into(),
             tsig_secret: "c2VjcmV0LXNlY3JldC1zZWNyZXQ=\n".to_owned().into(),
+            signed_ahead: SignedDuration::ZERO,
         }
     }
 

@@ -174,6 +174,7 @@ impl Rfc2136 {
     fn sign(&self, message: Message) -> Result<Signed, String> {
         // The machine's clock, not run time: the server compares it with its own. A clock before 1970 gives BADTIME.
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
+        let now = now.saturating_add_signed(self.signed_ahead.as_secs());
         Signed::new(message, &self.key.signer()?, now)
     }
 

@@ -8,6 +8,7 @@ use hickory_proto::rr::rdata::TSIG;
 use hickory_proto::rr::rdata::tsig::TsigError;
 use hickory_proto::rr::{DNSClass, Name, RData, Record, RecordType, TSigVerifier, TSigner};
 
+use super::FUDGE_SECS;
 use super::ask::rcode;
 
 /// One RRset of a change: it must hold exactly `from` now.
@@ -28,6 +29,8 @@ pub(super) struct Change<'a> {
 pub(super) struct Signed {
     pub bytes: Vec<u8>,
     id: u16,
+    /// UNIX seconds.
+    at: u64,
     verifier: TSigVerifier,
 }
 
@@ -99,7 +102,7 @@ impl Signed {
     pub fn new(mut message: Message, signer: &TSigner, now: u64) -> Result<Self, String> {
         let verifier = message.finalize(signer, now).map_err(|error| error.to_string())?;
         let verifier = verifier.ok_or("the signer made no verifier")?;
-        Ok(Self { bytes: message.to_vec().map_err(|error| error.to_string())?, id: message.id, verifier })
+        Ok(Self { bytes: message.to_vec().map_err(|error| error.to_string())?, id: message.id, at: now, verifier })
     }
 
     /// Reads the response to this message.
@@ -112,11 +115,11 @@ impl Signed {
         // hickory's verifier subtracts the fudge from the time without looking.
         let sane = tsig.is_some_and(|tsig| tsig.time >= u64::from(tsig.fudge));
         let signed = sane && self.verifier.verify(response).is_ok();
-        judge(message.response_code, tsig, signed)
+        judge(message.response_code, tsig, signed, self.at)
     }
 }
 
-fn judge(code: ResponseCode, tsig: Option<&TSIG>, signed: bool) -> Verdict {
+fn judge(code: ResponseCode, tsig: Option<&TSIG>, signed: bool, at: u64) -> Verdict {
     use ResponseCode::{NXDomain, NXRRSet, NoError, ServFail, YXDomain, YXRRSet};
     match (code, signed) {
         (NoError, true) => Verdict::Applied,
@@ -124,32 +127,36 @@ fn judge(code: ResponseCode, tsig: Option<&TSIG>, signed: bool) -> Verdict {
         // The server failed while it worked on the update; only a look can tell how far it came.
         (ServFail, _) => Verdict::Unclear("answer SERVFAIL".to_owned()),
         (NXDomain | NXRRSet | YXDomain | YXRRSet, true) => Verdict::Stale,
-        _ => Verdict::Denied { reason: denial(code, tsig), signed },
+        _ => Verdict::Denied { reason: denial(code, tsig, at), signed },
     }
 }
 
-fn denial(code: ResponseCode, tsig: Option<&TSIG>) -> String {
+fn denial(code: ResponseCode, tsig: Option<&TSIG>, at: u64) -> String {
     let detail = match tsig.and_then(|tsig| tsig.error) {
         Some(TsigError::BadKey) => ", BADKEY: the server does not know this key, or does not let it change this".to_owned(),
         Some(TsigError::BadSig) => ", BADSIG: the secret differs".to_owned(),
-        Some(TsigError::BadTime) => format!(", BADTIME{}", server_time(tsig)),
+        Some(TsigError::BadTime) => format!(", BADTIME: clock skew: {}", clocks(tsig, at)),
         Some(error) => format!(", TSIG error {}", u16::from(error)),
         None => String::new(),
     };
     format!("{}{detail}", rcode(code))
 }
 
-/// The server's clock, which a BADTIME answer carries in six octets.
+/// Both clocks: ours, by which the update was signed, and the server's, which a BADTIME answer carries in six octets.
 ///
 /// # Source
 /// RFC 8945 section 5.2.3.
-fn server_time(tsig: Option<&TSIG>) -> String {
+fn clocks(tsig: Option<&TSIG>, at: u64) -> String {
     let octets = tsig.map(|tsig| tsig.other.as_slice()).unwrap_or_default();
-    let seconds = octets.iter().fold(0_i64, |time, octet| (time << 8) | i64::from(*octet));
-    match jiff::Timestamp::from_second(seconds) {
-        Ok(time) if octets.len() == 6 => format!(": the server's clock says {time}"),
-        _ => String::new(),
+    let told = octets.iter().fold(0_i64, |time, octet| (time << 8) | i64::from(*octet));
+    let signed = i64::try_from(at).unwrap_or(i64::MAX);
+    let shown = |seconds| jiff::Timestamp::from_second(seconds).map_or_else(|_| format!("{seconds} s"), |time| time.to_string());
+    let ours = format!("this machine signed at {}", shown(signed));
+    if octets.len() != 6 {
+        return format!("{ours}, and the server does not tell what its clock says; {FUDGE_SECS} s may lie between them");
     }
+    let apart = signed.abs_diff(told);
+    format!("{ours}, the server's clock says {}: {apart} s apart, {FUDGE_SECS} s are allowed", shown(told))
 }
 
 #[cfg(test)]
@@ -220,7 +227,14 @@ mod tests {
                 denied("NOTAUTH, BADKEY: the server does not know this key, or does not let it change this", false),
             ),
             (ResponseCode::NotAuth, no_sig, denied("NOTAUTH, BADSIG: the secret differs", false)),
-            (ResponseCode::NotAuth, late, denied("NOTAUTH, BADTIME: the server's clock says 2027-01-15T09:00:00Z", true)),
+            (
+                ResponseCode::NotAuth,
+                late,
+                denied(
+                    "NOTAUTH, BADTIME: clock skew: this machine signed at 2027-01-15T08:00:00Z, the server's clock says 2027-01-15T09:00:00Z: 3600 s apart, 300 s are allowed",
+                    true,
+                ),
+            ),
         ];
         for (code, hand, expected) in cases {
             let request = signed();
