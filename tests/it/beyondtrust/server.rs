@@ -57,6 +57,8 @@ struct State {
     tokens: usize,
     /// Tokens below this number are no longer taken.
     revoked: usize,
+    /// A call with any password in its form is taken, at the paths without an ending.
+    takes_passwords: bool,
 }
 
 pub struct FakeBox {
@@ -117,6 +119,10 @@ impl FakeBox {
 
     pub fn refuse_every_token(&self) {
         self.state.lock().unwrap().revoked = usize::MAX;
+    }
+
+    pub fn take_passwords(&self) {
+        self.state.lock().unwrap().takes_passwords = true;
     }
 
     pub fn tokens_given(&self) -> usize {
@@ -207,7 +213,9 @@ async fn read_request(stream: &mut TlsStream<TcpStream>) -> Option<Asked> {
 
 fn decide(state: &mut State, asked: Asked) -> Reply {
     let (path, query) = asked.line.split_once(' ').map_or(("", ""), |(_, url)| url.split_once('?').unwrap_or((url, "")));
-    let (path, key) = (path.to_owned(), key(path, query));
+    let form = if asked.body.contains("&password=") { &asked.body } else { query };
+    let (path, key) = (path.to_owned(), key(path, form));
+    let by_password = state.takes_passwords && form == &asked.body;
     let bearer = asked.head.lines().find_map(|line| line.strip_prefix("authorization: Bearer token-")).map(str::to_owned);
     state.asked.push(asked);
     if path == "/oauth2/token" {
@@ -218,7 +226,7 @@ fn decide(state: &mut State, asked: Asked) -> Reply {
         });
     }
     let valid = bearer.and_then(|number| number.parse::<usize>().ok()).is_some_and(|number| number >= state.revoked);
-    if path != "/" && !valid {
+    if path != "/" && !valid && !by_password {
         return Reply::Http(401, "application/json", br#"{"error":"access_denied","message":"expired"}"#.to_vec());
     }
     let reply = state.replies.get(&key).cloned();
