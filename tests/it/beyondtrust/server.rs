@@ -24,6 +24,8 @@ pub enum Reply {
     Raw(Vec<u8>),
     /// These bytes, then nothing more until the client leaves.
     Stall(Vec<u8>),
+    /// No token is taken any more, from this call on.
+    RefuseFromNow,
     /// A good head, then this body again and again.
     Flood(Vec<u8>),
     /// A report with this root and so many sessions of so many bytes, made as it is sent.
@@ -213,9 +215,10 @@ async fn read_request(stream: &mut TlsStream<TcpStream>) -> Option<Asked> {
 
 fn decide(state: &mut State, asked: Asked) -> Reply {
     let (path, query) = asked.line.split_once(' ').map_or(("", ""), |(_, url)| url.split_once('?').unwrap_or((url, "")));
-    let form = if asked.body.contains("&password=") { &asked.body } else { query };
+    let has_password = asked.body.contains("&password=");
+    let form = if has_password { &asked.body } else { query };
     let (path, key) = (path.to_owned(), key(path, form));
-    let by_password = state.takes_passwords && form == &asked.body;
+    let by_password = state.takes_passwords && has_password;
     let bearer = asked.head.lines().find_map(|line| line.strip_prefix("authorization: Bearer token-")).map(str::to_owned);
     state.asked.push(asked);
     if path == "/oauth2/token" {
@@ -229,7 +232,11 @@ fn decide(state: &mut State, asked: Asked) -> Reply {
     if path != "/" && !valid && !by_password {
         return Reply::Http(401, "application/json", br#"{"error":"access_denied","message":"expired"}"#.to_vec());
     }
-    let reply = state.replies.get(&key).cloned();
+    let mut reply = state.replies.get(&key).cloned();
+    if matches!(reply, Some(Reply::RefuseFromNow)) {
+        state.revoked = usize::MAX;
+        reply = Some(Reply::Http(401, "application/json", br#"{"error":"access_denied","message":"disabled"}"#.to_vec()));
+    }
     if let Some(later) = state.after.remove(&key) {
         state.replies.insert(key, later);
     }
@@ -262,6 +269,8 @@ async fn send(stream: &mut TlsStream<TcpStream>, reply: Reply) -> std::io::Resul
             stream.write_all(&body).await?;
         }
         Reply::Raw(bytes) => stream.write_all(&bytes).await?,
+        // It has become another reply before.
+        Reply::RefuseFromNow => {}
         Reply::Stall(bytes) => {
             stream.write_all(&bytes).await?;
             stream.flush().await?;

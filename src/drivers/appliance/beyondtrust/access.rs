@@ -244,7 +244,12 @@ impl Access {
     }
 
     /// One attempt with each set that was not refused; then access is shut.
-    async fn next_set<F>(&self, state: &mut State, fetch: &impl Fn(usize, Credentials) -> F, mut why: String) -> Result<Token, CallError>
+    async fn next_set<F>(
+        &self,
+        state: &mut State,
+        fetch: &impl Fn(usize, Credentials) -> F,
+        mut why: String,
+    ) -> Result<Token, CallError>
     where
         F: Future<Output = Result<Token, CallError>>,
     {

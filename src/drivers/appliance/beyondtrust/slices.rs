@@ -5,9 +5,11 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-/// Slices overlap by this much, and reach this much beyond both ends: more than two clocks may differ
+use crate::domain::site::WIDEST_SKEW;
+
+/// Slices overlap by this much, and reach this much beyond both ends: as much as two clocks may differ at most
 /// (`policy.max_clock_skew`).
-pub const OVERLAP: SignedDuration = SignedDuration::from_mins(10);
+pub const OVERLAP: SignedDuration = WIDEST_SKEW;
 /// One slice's length: few calls for the usual range of hours to days, and two days of a large site's records (some
 /// thousand sessions of some 100 KB) stay below the bound on one report.
 const SLICE: i64 = 48 * 3600;
