@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use changeover::domain::metrics;
-use changeover::drivers::appliance::beyondtrust::{Accounts, BeyondTrust, Credentials, Settings, Share};
+use changeover::drivers::appliance::beyondtrust::{Accounts, BeyondTrust, Credentials, Editions, Settings, Share};
 use changeover::ports::{Clock, Meter as _, ReadError, Reader as _};
 use futures_util::future::BoxFuture;
 use jiff::{SignedDuration, Timestamp};
@@ -105,7 +105,8 @@ async fn what_is_asked_at_two_paths_is_counted_twice() {
     server.take_passwords();
     let accounts = Arc::new(Accounts::new(Share::default(), Arc::new(clock.clone())));
     let credentials = Credentials::user("anna", "right".into());
-    let settings = Settings { credentials, accounts: accounts.clone(), ..settings(&server) };
+    let editions = Editions::Xml;
+    let settings = Settings { credentials, editions, accounts: accounts.clone(), ..settings(&server) };
     let driver = BeyondTrust::new(settings, Arc::new(clock.clone())).unwrap();
     driver.observe().await.unwrap();
     let sent = server.asked().iter().filter(|asked| asked.body.contains("username=anna")).count();

@@ -24,8 +24,10 @@ pub enum Reply {
     Raw(Vec<u8>),
     /// These bytes, then nothing more until the client leaves.
     Stall(Vec<u8>),
-    /// No token is taken any more, from this call on.
-    RefuseFromNow,
+    /// No token of before is taken any more, from this call on; or none at all.
+    RefuseFromNow {
+        for_ever: bool,
+    },
     /// A good head, then this body again and again.
     Flood(Vec<u8>),
     /// A report with this root and so many sessions of so many bytes, made as it is sent.
@@ -233,8 +235,8 @@ fn decide(state: &mut State, asked: Asked) -> Reply {
         return Reply::Http(401, "application/json", br#"{"error":"access_denied","message":"expired"}"#.to_vec());
     }
     let mut reply = state.replies.get(&key).cloned();
-    if matches!(reply, Some(Reply::RefuseFromNow)) {
-        state.revoked = usize::MAX;
+    if let Some(Reply::RefuseFromNow { for_ever }) = reply {
+        state.revoked = if for_ever { usize::MAX } else { state.tokens + 1 };
         reply = Some(Reply::Http(401, "application/json", br#"{"error":"access_denied","message":"disabled"}"#.to_vec()));
     }
     if let Some(later) = state.after.remove(&key) {
@@ -270,7 +272,7 @@ async fn send(stream: &mut TlsStream<TcpStream>, reply: Reply) -> std::io::Resul
         }
         Reply::Raw(bytes) => stream.write_all(&bytes).await?,
         // It has become another reply before.
-        Reply::RefuseFromNow => {}
+        Reply::RefuseFromNow { .. } => {}
         Reply::Stall(bytes) => {
             stream.write_all(&bytes).await?;
             stream.flush().await?;

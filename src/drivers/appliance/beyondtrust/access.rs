@@ -165,6 +165,11 @@ impl Access {
         self.set_shut(false);
     }
 
+    /// How many tokens were asked for: whether it is another one now.
+    pub async fn serial(&self) -> u64 {
+        self.state.lock().await.fetched
+    }
+
     /// Accounts may have been changed: the next call begins with a new token. What is shut stays so.
     pub async fn retest(&self) {
         self.state.lock().await.token = None;

@@ -154,10 +154,25 @@ impl Api {
     where
         F: Future<Output = Result<T, CallError>>,
     {
+        self.as_it_is(Need::Reading, call).await
+    }
+
+    /// As [`Api::with_present_token`], for a call that can wait.
+    pub async fn long_with_present_token<T, F>(&self, call: impl Fn(Token) -> F) -> Result<T, CallError>
+    where
+        F: Future<Output = Result<T, CallError>>,
+    {
+        self.as_it_is(Need::Bulk, call).await
+    }
+
+    async fn as_it_is<T, F>(&self, need: Need, call: impl Fn(Token) -> F) -> Result<T, CallError>
+    where
+        F: Future<Output = Result<T, CallError>>,
+    {
         let token = self.token().await?;
-        let answer = self.in_turn(&token, Need::Reading, &call).await;
+        let answer = self.in_turn(&token, need, &call).await;
         if answer.is_ok() {
-            self.access.served(&token, Need::Reading).await;
+            self.access.served(&token, need).await;
         }
         answer
     }

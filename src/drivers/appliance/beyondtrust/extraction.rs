@@ -280,10 +280,7 @@ impl<'a> Work<'a> {
             match self.recording(&wanted).await {
                 Ok(()) => {}
                 Err(error @ (CallError::Local(_) | CallError::NotReached(_))) => return Err(error),
-                Err(CallError::Denied(why)) => {
-                    self.check_account().await?;
-                    refused.push(Lacking { wanted, why });
-                }
+                Err(CallError::Denied(why)) if self.account_is_good().await? => refused.push(Lacking { wanted, why }),
                 Err(error) => late.push(Lacking { wanted, why: error.to_string() }),
             }
         }
@@ -297,13 +294,14 @@ impl<'a> Work<'a> {
         self.manifest.add(&file, Of::Recording { lsid: wanted.lsid.clone() }, asked)
     }
 
-    /// A refusal is of one recording, or of the account: a short listing, which was had before, tells which. With an account that
-    /// is refused nothing more is asked.
-    async fn check_account(&self) -> Result<(), CallError> {
+    /// A refusal is of one recording, or of the account or its token: a short listing, which was had before, tells which. False if it
+    /// took a new token, with which the recording may be had in the next round. With an account that is refused nothing more is asked.
+    async fn account_is_good(&self) -> Result<bool, CallError> {
         let slice = Slice { start: self.order.until.as_second(), seconds: 1 };
+        let token = self.order.api.access.serial().await;
         match self.ask(&self.order.question(self.order.product.listing(), "end_time", slice)).await {
             Err(error @ CallError::Denied(_)) => Err(error),
-            _ => Ok(()),
+            _ => Ok(self.order.api.access.serial().await == token),
         }
     }
 
