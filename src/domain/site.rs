@@ -310,7 +310,7 @@ pub struct Observation {
 }
 
 /// BG-50: `policy.max_clock_skew` may not be more, since an extraction reaches so far beyond its range.
-pub const WIDEST_SKEW: SignedDuration = SignedDuration::from_mins(10);
+pub const WIDEST_SKEW: SignedDuration = SignedDuration::from_hours(1);
 
 /// More names than a person reads.
 pub const MOST_AT_WORK: usize = 20;

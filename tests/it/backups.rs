@@ -142,8 +142,9 @@ async fn r9_missing_recordings_hold_the_run_once_and_are_taken_as_lost_by_a_resu
     for (times, missing) in [(1, 0), (9, 1)] {
         let stage = Stage::new();
         let id = stage.start("role-swap").await;
-        stage.until_step(&id, "window-1.extract_data.a").await;
-        stage.fault(Planned { times: Some(times), ..Planned::once(Fault::RecordingLate).on(NodeId::A) });
+        stage.at("step_begun", "window-1.extract_data.a", move |world| {
+            world.plan_fault(Planned { times: Some(times), ..Planned::once(Fault::RecordingLate).on(NodeId::A) });
+        });
         let rest = stage.to_rest(&id).await;
         assert_eq!(rest.end, backups::MISSING, "{}", stage.story(&id));
         let hold = rest.run.hold().unwrap().clone();
@@ -164,7 +165,10 @@ async fn r9_missing_recordings_hold_the_run_once_and_are_taken_as_lost_by_a_resu
 async fn bg_50_a_pair_that_was_broken_below_10_6_is_taken_over_with_both_extractions() {
     let stage = Stage::set(of(ACROSS));
     let id = stage.start("role-swap").await;
-    stage.until_step(&id, "window-2.establish_failover.b").await;
+    stage.at("step_begun", "window-2.extract_data.a.2", |world| {
+        world.plan_fault(Planned::once(Fault::RecordingLate).on(NodeId::A));
+    });
+    assert_eq!(stage.to_rest(&id).await.end, backups::MISSING, "both nodes are updated by now");
     stage.word(&id, close()).await.unwrap();
     stage.pass(SignedDuration::from_hours(1)).await;
     let extracted = async |broken_on: Option<&str>| {
