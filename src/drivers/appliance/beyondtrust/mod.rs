@@ -36,6 +36,7 @@ mod reader;
 mod recordings;
 mod reporting;
 mod sessions;
+mod single;
 mod slices;
 mod table;
 mod terminate;
