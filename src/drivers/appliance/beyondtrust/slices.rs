@@ -81,7 +81,7 @@ mod tests {
             assert!(slices.iter().all(|slice| slice.seconds > 0), "{length}");
             assert!(slices[0].start <= BASE - length - OVERLAP.as_secs() || slices[0].start == 0, "{length}");
             let last = slices.last().unwrap();
-            assert_eq!(last.start + last.seconds, BASE + 600, "{length}");
+            assert_eq!(last.start + last.seconds, BASE + OVERLAP.as_secs(), "{length}");
             for pair in slices.windows(2) {
                 let end = pair[0].start + pair[0].seconds;
                 assert!(end >= (pair[1].start + OVERLAP.as_secs()).min(BASE + OVERLAP.as_secs()), "{length}: {pair:?}");
