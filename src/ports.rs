@@ -101,9 +101,10 @@ pub struct ProducedFile {
 /// The answer to an act.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ActAnswer {
-    /// The other side took the order. `files` and `records` belong to backup and extract_data, whose files lie where they
-    /// were asked for and were hashed by us.
-    Accepted { files: Vec<ProducedFile>, records: Option<u64> },
+    /// The other side took the order. The fields belong to backup and extract_data, whose files lie where they were asked for
+    /// and were hashed by us. `bytes`: what all of the result takes on the disk, where `files` only name the rest of it.
+    /// `missing`: recordings that are part of the data and could not be had.
+    Accepted { files: Vec<ProducedFile>, records: Option<u64>, bytes: Option<u64>, missing: u64 },
     /// The other side said no; nothing changed.
     Refused { message: String },
     /// It was never reached; nothing was sent.
@@ -117,7 +118,12 @@ pub enum ActAnswer {
 impl ActAnswer {
     /// Accepted, with nothing to hand over.
     pub fn accepted() -> Self {
-        Self::Accepted { files: Vec::new(), records: None }
+        Self::with_files(Vec::new(), None)
+    }
+
+    /// Accepted, with all that was made.
+    pub fn with_files(files: Vec<ProducedFile>, records: Option<u64>) -> Self {
+        Self::Accepted { files, records, bytes: None, missing: 0 }
     }
 }
 

@@ -114,7 +114,7 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// A file that was never written: the bench measures the engine, not a disk's files.
 fn file(directory: &Path) -> ActAnswer {
     let file = ProducedFile { path: directory.join("file"), sha256: "ab".repeat(32), bytes: 1000 };
-    ActAnswer::Accepted { files: vec![file], records: Some(1) }
+    ActAnswer::with_files(vec![file], Some(1))
 }
 
 impl Reader for Node {

@@ -32,6 +32,9 @@ pub struct Adopt {
     /// Since when the nodes may have different data, as in 2026-11-22T01:00:00Z; by default their last sync, else 30 days
     #[arg(long, value_name = "TIME")]
     since: Option<Timestamp>,
+    /// What the pair ran when failover was broken, where both nodes run something newer by now: below 10.6 a link may lose more
+    #[arg(long, value_name = "VERSION", value_parser = order::target)]
+    broken_on: Option<String>,
     /// You vouch that the newer version is accepted in production
     #[arg(long)]
     accepted: bool,
@@ -90,6 +93,7 @@ impl Adopt {
             backup_a: backup(NodeId::A).transpose()?,
             backup_b: backup(NodeId::B).transpose()?,
             since: self.since,
+            broken_on: self.broken_on.clone(),
             accepted: self.accepted,
             second: self.second.clone(),
             note: self.note.clone(),

@@ -105,9 +105,28 @@ fn beyondtrust(reader: &mut Reader, section: &Section, url: Option<&At<Url>>) ->
     let (editions, hands, tls) = (editions(reader, section), hands(reader, section), trust(reader, section));
     let (product, recordings) = (product(reader, section), reader.flag(section, "recordings"));
     let backup_password_file = reader.path(section, "backup_password_file").map(|path| path.value);
+    let sets = first.as_ref().map(|first| &first.value).into_iter().chain(second.as_deref());
+    if sets.map(|set| set.login).any(|login| login == Login::User) {
+        refuse_old_login(reader, section, editions);
+    }
     let (url, first) = (url?.value.clone(), first?.value);
     let (editions, hands, tls, product, recordings) = (editions?, hands?, tls?, product?, recordings?);
     Some(NodeDriver::BeyondTrust { url, first, second, editions, hands, tls, product, recordings, backup_password_file })
+}
+
+/// A user's name and password is the login of the older APIs alone: what came with the API accounts never knew it.
+fn refuse_old_login(reader: &mut Reader, section: &Section, editions: Option<Editions>) {
+    let line_of = |reader: &Reader, name: &str| section.item(reader.source, name).map(|(_, line)| line);
+    let v2 = line_of(reader, "api").filter(|_| editions == Some(Editions::V2)).map(|line| ("api = \"v2\"", line));
+    let protected = line_of(reader, "backup_password_file").map(|line| ("backup_password_file", line));
+    for (what, line) in v2.into_iter().chain(protected) {
+        let message = format!(
+            "`{what}` {} stands beside `username`, and a box takes it only with an API account; expected `client_id` and \
+             `client_secret_file`, or this key left out",
+            section.place()
+        );
+        reader.problem(line, message);
+    }
 }
 
 fn product(reader: &mut Reader, section: &Section) -> Option<Product> {

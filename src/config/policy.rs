@@ -11,16 +11,16 @@ use super::reader::{At, Reader, Section, quoted};
 use super::suggest;
 use super::values;
 use crate::domain::rehearsal::RehearsalPolicy;
-use crate::domain::site::{AfterDrain, OnSoakFailure, Policy, WhenWindowEnds};
+use crate::domain::site::{AfterDrain, OnSoakFailure, Policy, WIDEST_SKEW, WhenWindowEnds};
 
 type ByAction = BTreeMap<String, At<SignedDuration>>;
 
 pub(super) fn read(reader: &mut Reader, root: &Section, actions: &[&str]) -> Option<(Policy, RolesNamed)> {
     let section = reader.child(root, "policy", "site.policy")?;
     reader.refuse_strangers(&section);
+    let max_clock_skew = skew(reader, &section);
     let mut duration = |name: &str| reader.value(&section, name, values::duration).map(|duration| duration.value);
     let max_sync_age = duration("max_sync_age");
-    let max_clock_skew = duration("max_clock_skew");
     let max_backup_age = duration("max_backup_age");
     let max_check_age = duration("max_check_age");
     let drain_limit = duration("drain_limit");
@@ -74,6 +74,21 @@ pub(super) fn read(reader: &mut Reader, root: &Section, actions: &[&str]) -> Opt
 }
 
 /// A part of something, up to the whole of it.
+/// Wider than an extraction reaches beyond its range, a box's clock could hide sessions from it (BG-50).
+fn skew(reader: &mut Reader, section: &Section) -> Option<SignedDuration> {
+    let At { value, line } = reader.value(section, "max_clock_skew", values::duration)?;
+    if value > WIDEST_SKEW {
+        let place = section.place();
+        let message = format!(
+            "`max_clock_skew` {place} is {value:#}; expected at most {WIDEST_SKEW:#}: an extraction reaches so far beyond its range, \
+             and would miss sessions of a box whose clock differs by more (BG-50)"
+        );
+        reader.problem(line, message);
+        return None;
+    }
+    Some(value)
+}
+
 fn percent(reader: &mut Reader, section: &Section, name: &str) -> Option<u32> {
     let At { value, line } = reader.count(section, name)?;
     if value > 100 {

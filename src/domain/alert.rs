@@ -330,6 +330,10 @@ pub fn hint_of(code: &str, run: &Run) -> String {
         backups::HOLD => format!(
             "look at the node and at its last backup; if a backup of this size is whole: `changeover confirm {id} smaller_backup --note …`; else mend it, {resume}: another one is taken"
         ),
+        backups::MISSING => format!(
+            "fetch what `missing-recordings.csv` names by hand while node `{}` has it, or give the API account its right to recordings, {resume}: they are asked for once more, and as many as are missing now are then taken as lost",
+            run.step().and_then(|step| step.node).unwrap_or(run.plan.primary)
+        ),
         "window_missed" => {
             format!("book another window: `changeover resume {id} --window \"2026-11-22T02:00[Europe/Berlin] +4h\"`")
         }

@@ -15,6 +15,9 @@ use super::step::Step;
 /// The hold's code of a backup that is far smaller than the last one of its node.
 pub const HOLD: &str = "backup_far_smaller";
 
+/// The hold's code of an extraction without all recordings.
+pub const MISSING: &str = "recordings_missing";
+
 /// What must stay free on the disk of the state folder beside the file to come: the journal's own reserve and a day of log lines
 /// lie there too.
 pub const RESERVE_BYTES: u64 = 256 << 20;
@@ -67,6 +70,31 @@ pub fn accept(run: &mut Run) {
     let bytes = run.hold().and_then(|hold| hold.found.strip_suffix(" bytes")?.parse().ok());
     if let Some(node) = run.step().and_then(|step| step.node) {
         run.nodes[node].accepted_bytes = bytes;
+    }
+}
+
+/// R9: holds the run for recordings that could not be had from a node that the link will overwrite. The records are there; the next
+/// attempt asks for these recordings again, and then so many are taken as lost ([`accept_missing`]).
+pub fn recordings_missing(run: &Run, step: &Step, missing: u64) -> Option<Event> {
+    let node = step.node?;
+    if missing <= run.nodes[node].accepted_missing {
+        return None;
+    }
+    let expected = format!("every recording of the sessions on node `{node}`");
+    let found = format!("{missing} recordings missing");
+    let message = format!(
+        "of node `{node}` every session's record was extracted, and {missing} recordings could not be fetched; re-establishing failover \
+         overwrites them there (R9). `missing-recordings.csv` of the attempt's folder names each with the reason"
+    );
+    Some(Event::Held { code: MISSING.to_owned(), message, expected, found, node: Some(node), given_up: true })
+}
+
+/// A person lets the run go on without the recordings that it was held for.
+pub fn accept_missing(run: &mut Run) {
+    let missing = run.hold().filter(|hold| hold.code == MISSING);
+    let missing = missing.and_then(|hold| hold.found.strip_suffix(" recordings missing")?.parse().ok());
+    if let (Some(node), Some(missing)) = (run.step().and_then(|step| step.node), missing) {
+        run.nodes[node].accepted_missing = missing;
     }
 }
 

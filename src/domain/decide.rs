@@ -349,9 +349,7 @@ fn done(step: &Step, evidence: Evidence, already: bool) -> Next {
         Evidence::Version { version, build } => {
             format!("version {version}{}", build.as_ref().map(|build| format!(", build {build}")).unwrap_or_default())
         }
-        Evidence::Files { files, .. } => {
-            format!("{} files, {} bytes", files.len(), files.iter().map(|file| file.bytes).sum::<u64>())
-        }
+        Evidence::Files { .. } => evidence.files_told().unwrap_or_default(),
         Evidence::Checks { results } => format!("{} checks, none speaks against the start", results.len()),
         Evidence::Drained { found, .. } => found.clone(),
     };

@@ -17,7 +17,7 @@ use super::shown::Shown;
 use super::step::Step;
 use super::window::Window;
 
-pub use evidence::{Baseline, Counts, Evidence, FileEvidence};
+pub use evidence::{Baseline, Counts, Evidence, FileEvidence, total};
 pub use notice::Notice;
 
 /// An event, past tense; its fields are the record's `data`.

@@ -10,6 +10,7 @@ use super::backups::Sizes;
 use super::booking;
 use super::chain::Hop;
 use super::checks::AcceptedWarning;
+use super::crossing;
 use super::estimate;
 use super::event::{FileEvidence, Goal};
 use super::fit::{self, Fit};
@@ -136,6 +137,9 @@ pub struct Adoption {
     /// Since when either node may have data that the other lacks, as far as it is known: the last sync, or the break.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<Timestamp>,
+    /// BG-50: what ran when failover was broken, by a person's word; else the older version that was read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub broken_on: Option<Version>,
     /// Nodes that ran the target already.
     pub updated: PerNode<bool>,
     /// Backups of before, checked when the run began.
@@ -183,6 +187,13 @@ fn chained(before: Vec<Hop>, to: &Target, package: &Package) -> Vec<Hop> {
 }
 
 impl Plan {
+    /// BG-50: sessions that ended on either node may be lost when the link is established. A pair that was taken over may run
+    /// something newer on both nodes by now.
+    pub fn was_broken_below_10_6(&self) -> bool {
+        let told = self.adopted.as_ref().and_then(|adoption| adoption.broken_on.as_ref());
+        told.into_iter().chain([&self.from.version]).any(crossing::is_before)
+    }
+
     pub fn new(procedure: &Procedure, site: &Site, order: Order) -> Self {
         let Order { from, mut to, package, note, before, primary, windows } = order;
         if to.build.is_none() {

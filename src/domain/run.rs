@@ -97,6 +97,8 @@ pub struct NodeRecord {
     pub backup: Option<(Timestamp, FileEvidence)>,
     /// The size of a backup that a named person took for whole, though it was far smaller than the last.
     pub accepted_bytes: Option<u64>,
+    /// So many recordings of it a person has taken as lost: the run was held for them, and was resumed.
+    pub accepted_missing: u64,
     /// When traffic left it, if it did.
     pub served_until: Option<Timestamp>,
     pub closed_at: Option<Timestamp>,

@@ -89,7 +89,7 @@ pub struct Policy {
     pub max_sync_age: SignedDuration,
     /// R1: the status texts that mean a good sync; anything else holds the run.
     pub sync_ok_statuses: Vec<String>,
-    /// R1: how far a node's clock may be from ours.
+    /// R1: how far a node's clock may be from ours; [`WIDEST_SKEW`] at most.
     pub max_clock_skew: SignedDuration,
     /// R4: how old the survivor's backup may be when failover is established.
     pub max_backup_age: SignedDuration,
@@ -308,6 +308,9 @@ pub struct Observation {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub at_work: Vec<AtWork>,
 }
+
+/// BG-50: `policy.max_clock_skew` may not be more, since an extraction reaches so far beyond its range.
+pub const WIDEST_SKEW: SignedDuration = SignedDuration::from_hours(1);
 
 /// More names than a person reads.
 pub const MOST_AT_WORK: usize = 20;

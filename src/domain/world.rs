@@ -11,7 +11,6 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::access::Tries;
 use super::booking;
-use super::crossing;
 use super::event::Counts;
 use super::facts::{Facts, Known, Link, NodeFacts, SettingsFact, WindowFact};
 use super::fit;
@@ -121,7 +120,7 @@ impl World {
             settings: self.settings_fact(run),
             ttl: ttl::fact(run, step, self),
             lowered: run.ttl.as_ref().is_some_and(ttl::Lowered::is_left),
-            may_lose_ended: crossing::is_before(&run.plan.from.version),
+            may_lose_ended: run.plan.was_broken_below_10_6(),
         }
     }
 

@@ -17,7 +17,7 @@ use crate::domain::machine;
 use crate::domain::plan::{Adoption, Package, PackageNote, Plan, Windows};
 use crate::domain::run::Run;
 use crate::domain::site::{Observation, Site};
-use crate::domain::version::Target;
+use crate::domain::version::{NotAVersion, Target, Version};
 use crate::domain::way_home::{self, Found};
 use crate::domain::window::choose::Wanted;
 use crate::domain::window::{Window, civil};
@@ -49,6 +49,7 @@ pub struct Parsed {
     package: Option<(Package, Option<PackageNote>)>,
     backups: PerNode<Option<FileEvidence>>,
     since: Option<Timestamp>,
+    broken_on: Option<Version>,
     second: Option<Wanted>,
     accepted: bool,
     note: String,
@@ -60,7 +61,8 @@ pub struct Parsed {
 /// `BadInput`, with the flag or file that can't be read.
 pub async fn parse(entry: &SiteEntry, request: &AdoptRequest, now: Timestamp) -> Result<Parsed, Problem> {
     let to = request.to.as_ref().map(|to| to.parse()).transpose();
-    let to = to.map_err(|error: crate::domain::version::NotAVersion| bad("bad_version", error.to_string()))?;
+    let to = to.map_err(|error: NotAVersion| bad("bad_version", error.to_string()))?;
+    let broken_on = request.broken_on.as_ref().map(|broken_on| broken_on.parse::<Target>()).transpose();
     let package = match &request.package {
         Some(path) => {
             Some(package::read(absolute(path.clone(), "bad_package")?).await.map_err(|error| bad("bad_package", error))?)
@@ -74,6 +76,7 @@ pub async fn parse(entry: &SiteEntry, request: &AdoptRequest, now: Timestamp) ->
         package,
         backups: PerNode { a: backup(request.backup_a.as_ref()).await?, b: backup(request.backup_b.as_ref()).await? },
         since: request.since,
+        broken_on: broken_on.map_err(|error| bad("bad_version", error.to_string()))?.map(|target| target.version),
         second: second.map_err(|error| bad("bad_window", error.to_string()))?,
         accepted: request.accepted,
         note: request.note.clone().unwrap_or_default(),
@@ -247,6 +250,7 @@ fn adoption(parsed: &Parsed, survivor: NodeId, (from, to): (&Target, &Target), w
         survivor,
         broken: !matches!(world.link(), Link::Linked { .. }),
         since: parsed.since.or(synced),
+        broken_on: parsed.broken_on.clone(),
         updated: PerNode::new(|node| from.version != to.version && runs_target(node)),
         backups: parsed.backups.clone(),
         accepted: parsed.accepted,

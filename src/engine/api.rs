@@ -219,6 +219,9 @@ pub struct AdoptRequest {
     /// Since when either node may have data that the other lacks.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub since: Option<Timestamp>,
+    /// BG-50: what the pair ran when failover was broken; by default the older version that is read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub broken_on: Option<String>,
     /// The person vouches that the target is accepted in production.
     pub accepted: bool,
     /// The window of an update on the way.

@@ -244,7 +244,10 @@ fn data_since(run: &Run) -> Timestamp {
 fn event_of(run: &Run, step: &Step, answer: ActAnswer, now: Timestamp) -> Event {
     let gives_files = backups::is_file(step.kind);
     match answer {
-        ActAnswer::Accepted { files, records } if gives_files => files_event(run, step, files, records),
+        ActAnswer::Accepted { files, records, bytes, missing } if gives_files => {
+            let keep = |file: ProducedFile| FileEvidence { path: file.path, sha256: file.sha256, bytes: file.bytes };
+            files_event(run, step, Evidence::Files { files: files.into_iter().map(keep).collect(), records, bytes, missing })
+        }
         ActAnswer::Accepted { .. } => Event::ActAccepted {},
         ActAnswer::Refused { message } => refused(step, message),
         ActAnswer::Transient { message } => never_arrived(run, step, message, now),
@@ -260,17 +263,15 @@ fn event_of(run: &Run, step: &Step, answer: ActAnswer, now: Timestamp) -> Event 
 }
 
 /// Backup and extraction are proven by their files, which the driver hashed.
-fn files_event(run: &Run, step: &Step, files: Vec<ProducedFile>, records: Option<u64>) -> Event {
-    if step.kind == Kind::Backup && files.iter().all(|file| file.bytes == 0) {
+fn files_event(run: &Run, step: &Step, evidence: Evidence) -> Event {
+    let Evidence::Files { files, missing, .. } = &evidence else { return Event::StepDone { evidence, already: false } };
+    let is_backup = step.kind == Kind::Backup;
+    if is_backup && files.iter().all(|file| file.bytes == 0) {
         return refused(step, "the backup is empty".to_owned());
     }
-    let smaller =
-        files.first().filter(|_| step.kind == Kind::Backup).and_then(|file| backups::far_smaller(run, step, file.bytes));
-    if let Some(held) = smaller {
-        return held;
-    }
-    let keep = |file: ProducedFile| FileEvidence { path: file.path, sha256: file.sha256, bytes: file.bytes };
-    Event::StepDone { evidence: Evidence::Files { files: files.into_iter().map(keep).collect(), records }, already: false }
+    let smaller = files.first().filter(|_| is_backup).and_then(|file| backups::far_smaller(run, step, file.bytes));
+    let held = smaller.or_else(|| backups::recordings_missing(run, step, *missing));
+    held.unwrap_or(Event::StepDone { evidence, already: false })
 }
 
 fn refused(step: &Step, message: String) -> Event {

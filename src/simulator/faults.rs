@@ -135,7 +135,7 @@ pub const TABLE: [FaultRow; 43] = [
     row(Fault::ReportCut, "report-cut", Reach::Https, "a report of sessions ends in the middle, under a success status"),
     row(Fault::ReportLost, "report-lost", Reach::Https, "the connection ends before a report of sessions comes"),
     row(Fault::ReportSlow, "report-slow", Reach::Https, "a report of sessions comes 3 s late, by the machine's clock"),
-    row(Fault::RecordingLate, "recording-late", Reach::Https, "a session's recording is not ready"),
+    row(Fault::RecordingLate, "recording-late", Reach::World, "a session's recording is not ready"),
     row(Fault::Refused, "refused", Reach::InProcess, "the act is refused and nothing changes"),
     row(Fault::NeverReached, "never-reached", Reach::InProcess, "the request never arrives"),
     row(Fault::AnswerLost, "answer-lost", Reach::InProcess, "the act takes effect and its answer is lost"),

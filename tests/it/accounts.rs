@@ -144,7 +144,7 @@ fn denied(read: Result<impl std::fmt::Debug, ReadError>) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn bg_10_all_nodes_of_an_account_share_one_budget_for_the_hour() {
+async fn all_nodes_of_an_account_share_one_budget_for_the_hour() {
     // An hour passes in six seconds.
     let share = Share { per_second: 10, per_hour: 60 };
     let pair = Pair::start(scaled(600.0), share, |_| {}).await;
@@ -175,7 +175,7 @@ async fn bg_10_all_nodes_of_an_account_share_one_budget_for_the_hour() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn bg_10_no_second_has_more_calls_than_the_share() {
+async fn no_second_has_more_calls_than_the_share() {
     let pair = Pair::start(scaled(1.0), Share { per_second: 10, per_hour: 7500 }, |_| {}).await;
     let drivers = NodeId::BOTH.map(|node| pair.driver(node, FIRST, None));
     join_all(drivers.iter().map(|driver| driver.observe())).await.into_iter().for_each(|read| assert!(read.is_ok()));
@@ -201,6 +201,19 @@ async fn a_box_that_answers_429_is_asked_again_after_its_pause_and_not_for_ever(
     assert_eq!(pair.simulator.rates()[FIRST.0].calls - calls, 3);
     let counted = pair.number("changeover_api_rate_limited_total{site=\"support\",node=\"a\",account=\"first-account\"}");
     assert_eq!(counted, 5.0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_429_to_the_request_for_a_token_is_no_failed_login_and_its_pause_is_kept() {
+    let pair = Pair::start(scaled(600.0), Share::default(), |_| {}).await;
+    let driver = pair.driver(NodeId::A, FIRST, Some(SECOND));
+    pair.simulator.current().plan_fault(Planned { times: Some(2), ..Planned::for_ever(Fault::TooManyCalls) });
+    let before = pair.clock.now();
+    driver.observe().await.unwrap();
+    assert!(pair.clock.now().duration_since(before) >= SignedDuration::from_secs(10), "two pauses of five seconds");
+    assert_eq!(pair.failed(NodeId::A, FIRST.0), (0, 0));
+    let counted = pair.number("changeover_api_rate_limited_total{site=\"support\",node=\"a\",account=\"first-account\"}");
+    assert_eq!(counted, 2.0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

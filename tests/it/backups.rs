@@ -1,5 +1,7 @@
 //! Backups in depth, and updates that begin below 10.6: what is refused, kept, extracted and asked (BG-01, BG-42, BG-50, BG-51).
 
+use changeover::domain::action::Kind;
+use changeover::domain::alert;
 use changeover::domain::backups::{self, Retention};
 use changeover::domain::checks::Outcome;
 use changeover::domain::event::{Event, Verdict};
@@ -7,11 +9,13 @@ use changeover::domain::gate::Gate;
 use changeover::domain::ids::{NodeId, RunId};
 use changeover::domain::procedure::{BUILT_IN, Procedure};
 use changeover::domain::run::Run;
-use changeover::engine::api::Word;
+use changeover::engine::api::{AdoptRequest, Fleet as _, Word};
 use changeover::simulator::faults::{Fault, Planned};
 use jiff::{SignedDuration, Timestamp};
 
-use crate::stage::{PROCEDURES, Setting, Stage, end};
+use crate::adopt::request;
+use crate::close::close;
+use crate::stage::{PROCEDURES, SITE, Setting, Stage, end};
 
 const BELOW: (&str, &str) = ("10.4.1", "10.5.2");
 const ACROSS: (&str, &str) = ("10.5.2", "10.6.1");
@@ -132,6 +136,53 @@ async fn bg_01_a_backup_far_smaller_than_the_last_waits_for_a_person() {
     }
 }
 
+/// R9: recordings that can't be had are asked about once, before the link overwrites them. Going on asks the box once more.
+#[tokio::test(start_paused = true)]
+async fn r9_missing_recordings_hold_the_run_once_and_are_taken_as_lost_by_a_resume() {
+    for (times, missing) in [(1, 0), (9, 1)] {
+        let stage = Stage::new();
+        let id = stage.start("role-swap").await;
+        stage.at("step_begun", "window-1.extract_data.a", move |world| {
+            world.plan_fault(Planned { times: Some(times), ..Planned::once(Fault::RecordingLate).on(NodeId::A) });
+        });
+        let rest = stage.to_rest(&id).await;
+        assert_eq!(rest.end, backups::MISSING, "{}", stage.story(&id));
+        let hold = rest.run.hold().unwrap().clone();
+        assert!(hold.message.contains("`missing-recordings.csv`") && hold.found == "1 recordings missing", "{hold:?}");
+        assert_eq!((rest.run.nodes.a.extracted_at, rest.run.protected_at), (None, None), "nothing was overwritten");
+        assert!(alert::hint_of(backups::MISSING, &rest.run).contains("taken as lost"));
+        stage.resume(&id).await.unwrap();
+        let rest = stage.to_rest(&id).await;
+        assert_eq!(rest.end, "succeeded", "{}", stage.story(&id));
+        let holds = stage.records(&id).iter().filter(|record| record.event == "held").count();
+        let told = stage.story(&id).contains("1 recordings are missing");
+        assert_eq!((holds, told), (1, missing == 1), "{}", stage.story(&id));
+    }
+}
+
+/// BG-50: two updated nodes don't show what ran when somebody broke the link. With a person's word both nodes are extracted.
+#[tokio::test(start_paused = true)]
+async fn bg_50_a_pair_that_was_broken_below_10_6_is_taken_over_with_both_extractions() {
+    let stage = Stage::set(of(ACROSS));
+    let id = stage.start("role-swap").await;
+    stage.at("step_begun", "window-2.extract_data.a.2", |world| {
+        world.plan_fault(Planned::once(Fault::RecordingLate).on(NodeId::A));
+    });
+    assert_eq!(stage.to_rest(&id).await.end, backups::MISSING, "both nodes are updated by now");
+    stage.word(&id, close()).await.unwrap();
+    stage.pass(SignedDuration::from_hours(1)).await;
+    let extracted = async |broken_on: Option<&str>| {
+        let request = AdoptRequest { broken_on: broken_on.map(str::to_owned), ..request(&stage) };
+        let way = stage.fleet.adoption(SITE, request).await.unwrap().drafted.unwrap().1.ways.remove(0);
+        way.steps.iter().filter(|step| step.kind == Kind::ExtractData).count()
+    };
+    assert_eq!(extracted(None).await, 1, "the limit that the page names");
+    assert_eq!(extracted(Some("10.6.1")).await, 1);
+    assert_eq!(extracted(Some("10.5.2")).await, 2);
+    let wrong = AdoptRequest { broken_on: Some("old".to_owned()), ..request(&stage) };
+    assert_eq!(stage.fleet.adopt(SITE, wrong, "olga").await.unwrap_err().code, "bad_version");
+}
+
 /// BG-01: the last backup is the node's, of whatever run.
 #[tokio::test(start_paused = true)]
 async fn bg_01_the_next_run_compares_with_the_last_one() {
@@ -216,6 +267,7 @@ async fn bg_01_only_old_backups_that_nobody_needs_may_go() {
         survivor: NodeId::A,
         broken: true,
         since: None,
+        broken_on: None,
         updated: changeover::domain::ids::PerNode::default(),
         backups: changeover::domain::ids::PerNode { a: Some(file), b: None },
         accepted: false,

@@ -52,3 +52,36 @@ fn what_can_not_be_meant_is_refused() {
         assert!(found.contains(says), "{main}{second}: {found}");
     }
 }
+
+/// What the old login never knew: the JSON edition, and a backup with a password.
+#[test]
+fn a_user_name_stands_beside_nothing_that_needs_an_api_account() {
+    const USER: &str = "[nodes.a.second]\nusername = \"anna\"\npassword_file = \"/secrets/anna\"\n";
+    for (key, says) in [
+        ("api = \"v2\"\n", "sites.d/vienna.toml:11: `api = \"v2\"` in `[nodes.a]` stands beside `username`"),
+        (
+            "backup_password_file = \"/p\"\n",
+            "sites.d/vienna.toml:11: `backup_password_file` in `[nodes.a]` stands beside `username`",
+        ),
+    ] {
+        let found = load_with("", &format!("{key}{USER}")).unwrap_err();
+        assert!(found.contains(says), "{key}: {found}");
+        assert!(load_with("", &format!("{key}{SECOND}")).is_ok(), "{key}");
+    }
+    for key in ["api = \"xml\"\n", "api = \"auto\"\n"] {
+        assert!(load_with("", &format!("{key}{USER}")).is_ok(), "{key}");
+    }
+}
+
+/// BG-50: an extraction reaches an hour beyond its range, and no further.
+#[test]
+fn bg_50_a_clock_may_differ_by_no_more_than_an_extraction_reaches() {
+    for (skew, good) in [("1s", true), ("10m", true), ("1h", true), ("3601s", false), ("2h", false)] {
+        let loaded = load_with("", &format!("[policy]\nmax_clock_skew = \"{skew}\"\n"));
+        let says = "sites.d/vienna.toml:12: `max_clock_skew` in `[policy]` is";
+        match loaded {
+            Ok(_) => assert!(good, "{skew}"),
+            Err(found) => assert!(!good && found.contains(says) && found.contains("at most 1h"), "{skew}: {found}"),
+        }
+    }
+}

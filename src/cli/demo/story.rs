@@ -212,10 +212,9 @@ fn seen(evidence: &Evidence) -> String {
         Evidence::Version { version, .. } => format!("it runs {version}, healthy in two readings"),
         Evidence::Checks { results } => format!("{} checks, none speaks against the start", results.len()),
         Evidence::Drained { found, .. } => found.clone(),
-        Evidence::Files { files, records } => {
-            let bytes: u64 = files.iter().map(|file| file.bytes).sum();
+        Evidence::Files { records, .. } => {
             let records = records.map(|records| format!("{records} session records in ")).unwrap_or_default();
-            format!("{records}{} files, {bytes} bytes, hashes recorded", files.len())
+            format!("{records}{}, hashes recorded", evidence.files_told().unwrap_or_default())
         }
     }
 }

@@ -79,6 +79,12 @@ pub enum Evidence {
     Files {
         files: Vec<FileEvidence>,
         records: Option<u64>,
+        /// What all of the result takes on the disk, where `files` only name the rest of it. Absent in older journals.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        bytes: Option<u64>,
+        /// Recordings that could not be had, and that a person has taken as lost (R9).
+        #[serde(default, skip_serializing_if = "is_zero")]
+        missing: u64,
     },
     /// What the preflight found.
     Checks {
@@ -107,10 +113,38 @@ pub enum Evidence {
     },
 }
 
+/// The room that these files take.
+pub fn total(files: &[FileEvidence]) -> u64 {
+    files.iter().fold(0, |sum, file| sum.saturating_add(file.bytes))
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
 /// A file that a step produced.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileEvidence {
     pub path: PathBuf,
     pub sha256: String,
     pub bytes: u64,
+}
+
+impl Evidence {
+    /// Files that are all that was made.
+    pub fn files(files: Vec<FileEvidence>, records: Option<u64>) -> Self {
+        Self::Files { files, records, bytes: None, missing: 0 }
+    }
+
+    /// Files in words, with the room that they and what they name take; `None` for any other evidence.
+    pub fn files_told(&self) -> Option<String> {
+        let Self::Files { files, bytes, missing, .. } = self else { return None };
+        let missing = if *missing > 0 { format!("; {missing} recordings are missing") } else { String::new() };
+        let room = match bytes {
+            Some(bytes) => format!("{bytes} bytes with all that the first one lists"),
+            None => format!("{} bytes", total(files)),
+        };
+        Some(format!("{} files, {room}{missing}", files.len()))
+    }
 }

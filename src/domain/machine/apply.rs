@@ -10,7 +10,7 @@ use crate::domain::action::{Kind, When};
 use crate::domain::asked::Answer;
 use crate::domain::checks::AcceptedWarning;
 use crate::domain::estimate;
-use crate::domain::event::{Cause, Event, Evidence, FileEvidence, Notice, Verdict, WaitingOn};
+use crate::domain::event::{Cause, Event, Evidence, FileEvidence, Notice, Verdict, WaitingOn, total};
 use crate::domain::ids::NodeId;
 use crate::domain::ledger::Line;
 use crate::domain::plan::Plan;
@@ -385,7 +385,7 @@ fn records_of(evidence: &Evidence) -> Option<u64> {
 
 fn bytes_of(evidence: &Evidence) -> Option<u64> {
     match evidence {
-        Evidence::Files { files, .. } => Some(files.iter().fold(0, |sum, file| file.bytes.saturating_add(sum))),
+        Evidence::Files { files, bytes, .. } => Some(bytes.unwrap_or_else(|| total(files))),
         _ => None,
     }
 }

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use super::Command;
 use super::apply::{awaited_of, doubt_update, restart_soak};
 use crate::domain::action::{Kind, When};
+use crate::domain::backups;
 use crate::domain::checks::AcceptedWarning;
 use crate::domain::event::{Goal, Notice, Outcome};
 use crate::domain::ids::NodeId;
@@ -55,6 +56,7 @@ pub fn resumed(run: &mut Run, at: Timestamp) {
         restart_soak(run, at);
     }
     forget_tries(run);
+    backups::accept_missing(run);
     run.asked = None;
     go_on(run, at);
 }

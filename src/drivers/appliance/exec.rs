@@ -116,7 +116,7 @@ impl Exec {
     async fn backup(&self, intent: &Intent, act: &NodeAct, directory: &Path) -> ActAnswer {
         match self.ask::<acts::BackupReply>(intent, act).await {
             Reply::Accepted(reply) => match files::verify(directory, &reply.path).await.and_then(|file| reply.check(file)) {
-                Ok(file) => ActAnswer::Accepted { files: vec![file], records: None },
+                Ok(file) => ActAnswer::with_files(vec![file], None),
                 Err(why) => ActAnswer::Ambiguous { message: format!("{}: {why}", self.who(act.verb())) },
             },
             other => other.into_answer(|_| ActAnswer::accepted(), || self.instructions(intent, act)),
@@ -126,7 +126,7 @@ impl Exec {
     async fn extract(&self, intent: &Intent, act: &NodeAct, directory: &Path) -> ActAnswer {
         match self.ask::<acts::ExtractReply>(intent, act).await {
             Reply::Accepted(reply) => match verify_all(directory, &reply.files).await {
-                Ok(files) => ActAnswer::Accepted { files, records: Some(reply.records) },
+                Ok(files) => ActAnswer::with_files(files, Some(reply.records)),
                 Err(why) => ActAnswer::Ambiguous { message: format!("{}: {why}", self.who(act.verb())) },
             },
             other => other.into_answer(|_| ActAnswer::accepted(), || self.instructions(intent, act)),

@@ -176,7 +176,10 @@ pub fn answer_sentence(event: &Event) -> String {
         Event::Instructed { number, .. } => format!("there is no interface: instruction {number} tells a person what to do"),
         Event::RetryScheduled { until, message, .. } => format!("it was never sent, next try at {until}: {message}"),
         Event::Doubted { message } | Event::Held { message, .. } => message.clone(),
-        Event::StepDone { .. } => "its files are there and checked".to_owned(),
+        Event::StepDone { evidence, .. } => {
+            let told = evidence.files_told().map(|told| format!(": {told}")).unwrap_or_default();
+            format!("its files are there and checked{told}")
+        }
         _ => String::new(),
     }
 }

@@ -159,14 +159,25 @@ fn extract(world: &mut World, node: NodeId, (from, to): (Timestamp, Timestamp), 
     let name = format!("{node}-sessions-{}.json", world.now().as_millisecond());
     let records = u64::try_from(sessions.len()).unwrap_or(u64::MAX);
     match serde_json::to_vec_pretty(&sessions) {
-        Ok(body) => written(directory, &name, &body, Some(records)),
+        Ok(body) => {
+            let late = world.faults.take(Fault::RecordingLate, node, "extract_data");
+            lacking(written(directory, &name, &body, Some(records)), u64::from(late))
+        }
         Err(error) => ActAnswer::Refused { message: format!("the records could not be written as JSON: {error}") },
+    }
+}
+
+/// An extraction without so many recordings.
+fn lacking(answer: ActAnswer, missing: u64) -> ActAnswer {
+    match answer {
+        ActAnswer::Accepted { files, records, bytes, .. } => ActAnswer::Accepted { files, records, bytes, missing },
+        other => other,
     }
 }
 
 fn written(directory: &Path, name: &str, body: &[u8], records: Option<u64>) -> ActAnswer {
     match write(directory, name, body) {
-        Ok(file) => ActAnswer::Accepted { files: vec![file], records },
+        Ok(file) => ActAnswer::with_files(vec![file], records),
         Err(error) => ActAnswer::Refused { message: format!("could not write `{name}` into `{}`: {error}", directory.display()) },
     }
 }

@@ -169,7 +169,7 @@ async fn bg_01_backups_and_extractions_lie_where_they_were_asked_for() {
     let a = site.appliance(NodeId::A);
     let extract = NodeAct::ExtractData { since: start(), until: site.clock.now(), directory: directory.clone() };
     for act in [NodeAct::Backup { directory: directory.clone() }, extract] {
-        let ActAnswer::Accepted { files, records } = a.act(&intent(&site), &act).await else { panic!("{}", act.verb()) };
+        let ActAnswer::Accepted { files, records, .. } = a.act(&intent(&site), &act).await else { panic!("{}", act.verb()) };
         let body = std::fs::read(&files[0].path).unwrap();
         assert_eq!((files.len(), files[0].bytes), (1, body.len() as u64));
         assert!(files[0].path.starts_with(&directory));

@@ -183,7 +183,7 @@ impl Fake {
                 self.push(id, Event::Confirmed { gate, verdict: Verdict::Accept, note: None, by: None, shown: None });
                 return;
             }
-            Kind::Backup | Kind::ExtractData => Evidence::Files { files: vec![file], records: None },
+            Kind::Backup | Kind::ExtractData => Evidence::files(vec![file], None),
             Kind::ForceSync => Evidence::Sync { sync, asked_at: START },
             Kind::Update => Evidence::Version { version: "24.2.1".to_owned(), build: None },
             _ => Evidence::seen("so"),
@@ -284,6 +284,7 @@ impl Fake {
             survivor: NodeId::A,
             broken: true,
             since: None,
+            broken_on: None,
             updated: PerNode::default(),
             backups: PerNode::default(),
             accepted: false,

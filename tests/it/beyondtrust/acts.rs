@@ -39,7 +39,7 @@ async fn bg_01_a_backup_is_kept_whole_and_hashed() {
     let directory = tempfile::tempdir().unwrap();
     let place = directory.path().join("support");
     let answer = driver(&server).act(&intent("window-1.backup.a"), &backup(&place)).await;
-    let ActAnswer::Accepted { files, records: None } = answer else { panic!("{answer:?}") };
+    let ActAnswer::Accepted { files, records: None, bytes: None, missing: 0 } = answer else { panic!("{answer:?}") };
     let [file] = files.as_slice() else { panic!("{files:?}") };
     check_hash(file);
     assert_eq!(file.bytes, 300_000);

@@ -29,7 +29,7 @@ fn holds(server: &FakeBox, sessions: &str) {
 }
 
 fn accepted(answer: ActAnswer) -> (Vec<ProducedFile>, u64) {
-    let ActAnswer::Accepted { files, records: Some(records) } = answer else { panic!("{answer:?}") };
+    let ActAnswer::Accepted { files, records: Some(records), .. } = answer else { panic!("{answer:?}") };
     files.iter().for_each(check_hash);
     (files, records)
 }
@@ -197,6 +197,121 @@ async fn bg_50_recordings_are_fetched_from_the_box_itself_and_those_not_ready_ar
     assert_eq!((&complete["recordings"], &complete["missing"]), (&Value::from(1), &Value::from(1)));
 }
 
+/// R9: a refusal costs the recording that it is about, and no other.
+#[tokio::test]
+async fn a_recording_that_is_refused_costs_no_other_recording() {
+    let server = FakeBox::start().await;
+    let lsid = |number: u32| format!("{number:032x}");
+    holds(&server, &(0..5).map(|number| closed(&lsid(number), MEDIA)).collect::<String>());
+    server.answer("SupportSessionRecording:", Reply::Http(200, "video/x-flv", b"FLV\x01 pictures".to_vec()));
+    server.answer("CommandShellRecording:", Reply::xml("<error>You do not have permission to access this session.</error>"));
+    let directory = tempfile::tempdir().unwrap();
+    let answer = with(impatient(&server)).act(&intent("window-1.extract_data.a"), &extract(directory.path())).await;
+    let ActAnswer::Accepted { missing, .. } = answer else { panic!("{answer:?}") };
+    assert_eq!(missing, 5);
+    for number in 0..5 {
+        assert!(directory.path().join(format!("recordings/{}-screen.recording", lsid(number))).exists(), "{number}");
+        assert_eq!(server.count(&format!("CommandShellRecording&lsid={}", lsid(number))), 1, "{number}");
+    }
+    assert_eq!(server.tokens_given(), 1);
+    let complete = manifest(directory.path()).last().unwrap()["complete"].clone();
+    assert_eq!((&complete["recordings"], &complete["missing"]), (&Value::from(5), &Value::from(5)));
+}
+
+/// An account that is refused in the middle is not shown for every recording that is left.
+#[tokio::test]
+async fn an_account_that_is_refused_while_recordings_are_fetched_ends_the_attempt() {
+    let server = FakeBox::start().await;
+    holds(&server, &(0..50).map(|number| closed(&format!("{number:032x}"), MEDIA)).collect::<String>());
+    server.answer_once("SupportSessionRecording:", Reply::RefuseFromNow { for_ever: true });
+    let directory = tempfile::tempdir().unwrap();
+    let answer = with(impatient(&server)).act(&intent("window-1.extract_data.a"), &extract(directory.path())).await;
+    assert!(matches!(answer, ActAnswer::Refused { .. }), "{answer:?}");
+    assert_eq!(server.count("Recording&lsid"), 1);
+}
+
+/// A token that died in the middle, with a restart of the box, costs no recording.
+#[tokio::test]
+async fn a_token_that_dies_while_recordings_are_fetched_costs_none() {
+    let server = FakeBox::start().await;
+    holds(&server, &(0..5).map(|number| closed(&format!("{number:032x}"), MEDIA)).collect::<String>());
+    for key in ["SupportSessionRecording:", "CommandShellRecording:"] {
+        server.answer(key, Reply::Http(200, "video/x-flv", b"FLV\x01 pictures".to_vec()));
+    }
+    server.answer_once("CommandShellRecording:", Reply::RefuseFromNow { for_ever: false });
+    let directory = tempfile::tempdir().unwrap();
+    let answer = with(impatient(&server)).act(&intent("window-1.extract_data.a"), &extract(directory.path())).await;
+    assert!(matches!(answer, ActAnswer::Accepted { missing: 0, .. }), "{answer:?}");
+    assert_eq!((server.tokens_given(), server.count("Recording&lsid")), (2, 11));
+}
+
+/// BG-01: the room that was needed is that of the whole folder, not of the table alone.
+#[tokio::test]
+async fn bg_01_an_extraction_tells_the_room_of_all_its_files() {
+    let server = FakeBox::start().await;
+    holds(&server, &closed(GUID, MEDIA));
+    server.answer("SupportSessionRecording:", Reply::Http(200, "video/x-flv", vec![b'F'; 500_000]));
+    server.answer("CommandShellRecording:", Reply::Http(200, "text/plain", b"$ ls".to_vec()));
+    let directory = tempfile::tempdir().unwrap();
+    let answer = with(impatient(&server)).act(&intent("window-1.extract_data.a"), &extract(directory.path())).await;
+    let ActAnswer::Accepted { bytes: Some(bytes), missing: 0, .. } = answer else { panic!("{answer:?}") };
+    let size = |path: &Path| std::fs::metadata(path).unwrap().len();
+    let listed = manifest(directory.path()).iter().filter_map(|line| line.get("file")?["bytes"].as_u64()).sum::<u64>();
+    assert_eq!(bytes, listed + size(&directory.path().join("manifest.jsonl")));
+    assert!(bytes > 500_000, "{bytes}");
+}
+
+/// An attempt that ended while it took files over, before it had a manifest: its files are there, and are good.
+#[tokio::test]
+async fn bg_50_an_attempt_that_died_while_it_took_files_over_takes_them_all_the_same() {
+    let base = tempfile::tempdir().unwrap();
+    let folder = |attempt: u32| base.path().join(format!("window-1.extract_data.a.{attempt}"));
+    let server = FakeBox::start().await;
+    holds(&server, &closed(GUID, MEDIA));
+    for key in ["SupportSessionRecording:", "CommandShellRecording:"] {
+        server.answer(key, Reply::Http(200, "video/x-flv", b"FLV\x01 pictures".to_vec()));
+    }
+    let answer = driver(&server).act(&intent("window-1.extract_data.a"), &three_weeks(base.path(), 1)).await;
+    assert_eq!(accepted(answer).1, 1);
+    std::fs::create_dir_all(folder(2).join("recordings")).unwrap();
+    for name in [format!("recordings/{GUID}-screen.recording"), format!("recordings/{GUID}-shell-1.recording")] {
+        std::fs::hard_link(folder(1).join(&name), folder(2).join(&name)).unwrap();
+    }
+    // One was torn by the crash.
+    let report = names(&folder(1)).into_iter().find(|name| name.contains("start_time")).unwrap();
+    std::fs::write(folder(2).join(&report), "<session_list").unwrap();
+    let before = server.count("Recording&lsid");
+    let answer = driver(&server).act(&intent("window-1.extract_data.a"), &three_weeks(base.path(), 2)).await;
+    assert_eq!(accepted(answer).1, 1);
+    assert_eq!(server.count("Recording&lsid"), before, "none is fetched again");
+    manifest(&folder(2));
+}
+
+/// Backups hold secrets, and reports what people said.
+#[tokio::test]
+async fn files_and_folders_are_for_this_user_only() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let server = FakeBox::start().await;
+    holds(&server, &closed(GUID, MEDIA));
+    server.answer("SupportSessionRecording:", Reply::Http(200, "video/x-flv", b"FLV\x01 pictures".to_vec()));
+    let base = tempfile::tempdir().unwrap();
+    let (extracts, backups) = (base.path().join("extracts/support-7/x.1"), base.path().join("backups/support-7/x.1"));
+    with(impatient(&server)).act(&intent("window-1.extract_data.a"), &extract(&extracts)).await;
+    driver(&server).act(&intent("window-1.backup.a"), &NodeAct::Backup { directory: backups.clone() }).await;
+    let mut paths = vec![base.path().join("extracts"), base.path().join("backups")];
+    let mut seen = 0;
+    while let Some(path) = paths.pop() {
+        let metadata = std::fs::metadata(&path).unwrap();
+        let expected = if metadata.is_dir() { 0o700 } else { 0o600 };
+        assert_eq!(metadata.permissions().mode() & 0o777, expected, "{}", path.display());
+        seen += 1;
+        if metadata.is_dir() {
+            paths.extend(std::fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+        }
+    }
+    assert!(names(&extracts).contains(&"missing-recordings.csv".to_owned()) && seen >= 14, "{seen}");
+}
+
 #[tokio::test]
 async fn an_account_without_the_right_to_recordings_is_not_asked_with_again_and_again() {
     let server = FakeBox::start().await;
@@ -209,7 +324,8 @@ async fn an_account_without_the_right_to_recordings_is_not_asked_with_again_and_
     let answer = with(impatient(&server)).act(&intent("window-1.extract_data.a"), &extract(directory.path())).await;
     assert_eq!(accepted(answer).1, 20);
     assert_eq!(std::fs::read_to_string(directory.path().join("missing-recordings.csv")).unwrap().lines().count(), 41);
-    assert_eq!(server.count("Recording&lsid"), 2, "once, and once with a new token");
+    assert_eq!(server.count("Recording&lsid"), 20, "and then no more");
+    assert_eq!(server.tokens_given(), 1, "no token for any of them: the box keeps thirty, for others too");
 }
 
 #[tokio::test]
@@ -242,6 +358,18 @@ async fn a_cell_that_could_be_a_formula_is_made_a_text() {
     assert!(cells.contains(&"'=HYPERLINK(\"http://x\",\"y\")"), "{cells:?}");
     assert!(cells.contains(&"'@sum, \"and\" more\nlines") && cells.contains(&"'-1041") && cells.contains(&"'+1"), "{cells:?}");
     assert!(!cells.iter().any(|cell| cell.starts_with(['=', '+', '-', '@'])), "{cells:?}");
+}
+
+/// A session's id is the box's text too.
+#[tokio::test]
+async fn an_id_that_could_be_a_formula_is_made_a_text_in_the_list_of_what_is_missing() {
+    let server = FakeBox::start().await;
+    holds(&server, &closed("=1041", MEDIA));
+    let directory = tempfile::tempdir().unwrap();
+    let answer = with(impatient(&server)).act(&intent("window-1.extract_data.a"), &extract(directory.path())).await;
+    assert_eq!(accepted(answer).0.len(), 3);
+    let text = std::fs::read_to_string(directory.path().join("missing-recordings.csv")).unwrap();
+    assert!(text.lines().skip(1).all(|line| line.starts_with("'=1041,")) && text.lines().count() == 3, "{text}");
 }
 
 /// The most memory that this process ever had, in MiB.

@@ -3,6 +3,7 @@
 mod acts;
 mod ends;
 mod extraction;
+mod logins;
 mod reads;
 mod server;
 mod settings;

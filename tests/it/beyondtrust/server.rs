@@ -24,6 +24,10 @@ pub enum Reply {
     Raw(Vec<u8>),
     /// These bytes, then nothing more until the client leaves.
     Stall(Vec<u8>),
+    /// No token of before is taken any more, from this call on; or none at all.
+    RefuseFromNow {
+        for_ever: bool,
+    },
     /// A good head, then this body again and again.
     Flood(Vec<u8>),
     /// A report with this root and so many sessions of so many bytes, made as it is sent.
@@ -57,6 +61,8 @@ struct State {
     tokens: usize,
     /// Tokens below this number are no longer taken.
     revoked: usize,
+    /// A call with any password in its form is taken, at the paths without an ending.
+    takes_passwords: bool,
 }
 
 pub struct FakeBox {
@@ -117,6 +123,10 @@ impl FakeBox {
 
     pub fn refuse_every_token(&self) {
         self.state.lock().unwrap().revoked = usize::MAX;
+    }
+
+    pub fn take_passwords(&self) {
+        self.state.lock().unwrap().takes_passwords = true;
     }
 
     pub fn tokens_given(&self) -> usize {
@@ -207,7 +217,10 @@ async fn read_request(stream: &mut TlsStream<TcpStream>) -> Option<Asked> {
 
 fn decide(state: &mut State, asked: Asked) -> Reply {
     let (path, query) = asked.line.split_once(' ').map_or(("", ""), |(_, url)| url.split_once('?').unwrap_or((url, "")));
-    let (path, key) = (path.to_owned(), key(path, query));
+    let has_password = asked.body.contains("&password=");
+    let form = if has_password { &asked.body } else { query };
+    let (path, key) = (path.to_owned(), key(path, form));
+    let by_password = state.takes_passwords && has_password;
     let bearer = asked.head.lines().find_map(|line| line.strip_prefix("authorization: Bearer token-")).map(str::to_owned);
     state.asked.push(asked);
     if path == "/oauth2/token" {
@@ -218,10 +231,14 @@ fn decide(state: &mut State, asked: Asked) -> Reply {
         });
     }
     let valid = bearer.and_then(|number| number.parse::<usize>().ok()).is_some_and(|number| number >= state.revoked);
-    if path != "/" && !valid {
+    if path != "/" && !valid && !by_password {
         return Reply::Http(401, "application/json", br#"{"error":"access_denied","message":"expired"}"#.to_vec());
     }
-    let reply = state.replies.get(&key).cloned();
+    let mut reply = state.replies.get(&key).cloned();
+    if let Some(Reply::RefuseFromNow { for_ever }) = reply {
+        state.revoked = if for_ever { usize::MAX } else { state.tokens + 1 };
+        reply = Some(Reply::Http(401, "application/json", br#"{"error":"access_denied","message":"disabled"}"#.to_vec()));
+    }
     if let Some(later) = state.after.remove(&key) {
         state.replies.insert(key, later);
     }
@@ -254,6 +271,8 @@ async fn send(stream: &mut TlsStream<TcpStream>, reply: Reply) -> std::io::Resul
             stream.write_all(&body).await?;
         }
         Reply::Raw(bytes) => stream.write_all(&bytes).await?,
+        // It has become another reply before.
+        Reply::RefuseFromNow { .. } => {}
         Reply::Stall(bytes) => {
             stream.write_all(&bytes).await?;
             stream.flush().await?;

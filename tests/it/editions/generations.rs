@@ -79,7 +79,7 @@ async fn bg_51_records_backup_and_listing_are_had_in_every_generation() {
         let until = changeover::ports::Clock::now(&*bed.clock);
         let act = NodeAct::ExtractData { since, until, directory: folder.path().to_owned() };
         let extracted = driver.act(&bed.intent("window-1.extract_data.a"), &act).await;
-        let ActAnswer::Accepted { files, records } = extracted else { panic!("{generation}: {extracted:?}") };
+        let ActAnswer::Accepted { files, records, .. } = extracted else { panic!("{generation}: {extracted:?}") };
         let truth = bed.simulator.current().truth();
         assert!(records.is_some_and(|records| records > 0) && !files.is_empty(), "{generation}");
         assert!(

@@ -59,7 +59,7 @@ async fn extracted_files_are_hashed_and_all_of_them_must_be_there() {
         fs::write(bench.path("reply"), reply.to_string()).unwrap();
         let answer = bench.node(&format!("{make}; cat $D/reply")).act(&minute(), &act).await;
         assert_eq!(kind(&answer), expected, "{answer:?}");
-        if let ActAnswer::Accepted { files, records } = answer {
+        if let ActAnswer::Accepted { files, records, .. } = answer {
             assert_eq!(records, reply["records"].as_u64());
             let hashes: Vec<_> = files.iter().map(|file| file.sha256.clone()).collect();
             let all = [sha256(b"one"), sha256(b"two")];

@@ -28,6 +28,8 @@ const PAUSE: SignedDuration = SignedDuration::from_hours(1);
 const FUTILE: SignedDuration = SignedDuration::from_mins(10);
 /// A token that was refused and is older has died with a restart of the box, say: it is no word on the account.
 const FRESH: SignedDuration = SignedDuration::from_secs(30);
+/// So often a call is made that the box answers with 429.
+pub const MOST_LIMITED: usize = 3;
 /// A reading waits so long for its turn at most: a look must end.
 const PATIENCE: SignedDuration = SignedDuration::from_secs(30);
 
@@ -67,6 +69,8 @@ struct Shut {
     since: Timestamp,
     /// When one more attempt is made; `None`: by a person's word only.
     again: Option<Timestamp>,
+    /// That attempt is under way: each set may be tried, until one is taken or all are refused.
+    trial: bool,
     why: String,
 }
 
@@ -88,12 +92,13 @@ impl Access {
     ///
     /// # Errors
     /// `Denied` if every set is refused, now or before; else what `fetch` says.
-    pub async fn token<F>(&self, fetch: impl Fn(Credentials) -> F) -> Result<Token, CallError>
+    pub async fn token<F>(&self, fetch: impl Fn(usize, Credentials) -> F) -> Result<Token, CallError>
     where
         F: Future<Output = Result<Token, CallError>>,
     {
         let mut state = self.state.lock().await;
-        self.check_open(&mut state)?;
+        self.begin_trial(&mut state);
+        self.check_open(&state)?;
         match &state.token {
             Some(token) if Instant::now() < token.renew_at => Ok(token.clone()),
             _ => self.renew(&mut state, &fetch).await,
@@ -110,14 +115,14 @@ impl Access {
         token: &Token,
         need: Need,
         why: &CallError,
-        fetch: impl Fn(Credentials) -> F,
+        fetch: impl Fn(usize, Credentials) -> F,
     ) -> Result<Option<Token>, CallError>
     where
         F: Future<Output = Result<Token, CallError>>,
     {
         let mut state = self.state.lock().await;
         self.sets.get(token.set).into_iter().for_each(|set| Use::add(&set.counts.refusals));
-        self.check_open(&mut state)?;
+        self.check_open(&state)?;
         if let Some(newer) = state.token.clone().filter(|newer| newer.serial != token.serial) {
             return Ok(Some(newer));
         }
@@ -160,6 +165,11 @@ impl Access {
         self.set_shut(false);
     }
 
+    /// How many tokens were asked for: whether it is another one now.
+    pub async fn serial(&self) -> u64 {
+        self.state.lock().await.fetched
+    }
+
     /// Accounts may have been changed: the next call begins with a new token. What is shut stays so.
     pub async fn retest(&self) {
         self.state.lock().await.token = None;
@@ -199,18 +209,25 @@ impl Access {
         }
     }
 
-    /// Refuses while access is shut; after the pause each set may be tried once more.
-    fn check_open(&self, state: &mut State) -> Result<(), CallError> {
-        let Some(shut) = &state.shut else { return Ok(()) };
-        if shut.again.is_none_or(|again| self.clock.now() < again) {
-            return Err(CallError::Denied(self.told(shut)));
+    /// After the pause each set may be tried once more. It begins once: what is refused in it stays refused.
+    fn begin_trial(&self, state: &mut State) {
+        let now = self.clock.now();
+        if let Some(shut) = state.shut.as_mut().filter(|shut| shut.again.is_some_and(|again| again <= now)) {
+            (shut.again, shut.trial) = (None, true);
+            state.refused.clear();
         }
-        state.refused.clear();
-        Ok(())
+    }
+
+    /// Refuses while access is shut.
+    fn check_open(&self, state: &State) -> Result<(), CallError> {
+        match &state.shut {
+            Some(shut) if !shut.trial => Err(CallError::Denied(self.told(shut))),
+            _ => Ok(()),
+        }
     }
 
     /// A new token with the present set, else with the other.
-    async fn renew<F>(&self, state: &mut State, fetch: &impl Fn(Credentials) -> F) -> Result<Token, CallError>
+    async fn renew<F>(&self, state: &mut State, fetch: &impl Fn(usize, Credentials) -> F) -> Result<Token, CallError>
     where
         F: Future<Output = Result<Token, CallError>>,
     {
@@ -232,7 +249,12 @@ impl Access {
     }
 
     /// One attempt with each set that was not refused; then access is shut.
-    async fn next_set<F>(&self, state: &mut State, fetch: &impl Fn(Credentials) -> F, mut why: String) -> Result<Token, CallError>
+    async fn next_set<F>(
+        &self,
+        state: &mut State,
+        fetch: &impl Fn(usize, Credentials) -> F,
+        mut why: String,
+    ) -> Result<Token, CallError>
     where
         F: Future<Output = Result<Token, CallError>>,
     {
@@ -258,34 +280,49 @@ impl Access {
     fn shut(&self, state: &mut State, why: String) -> Shut {
         let now = self.clock.now();
         let shut = match &state.shut {
-            Some(before) => Shut { again: None, why, since: before.since },
-            None => Shut { again: Some(now.saturating_add(PAUSE).unwrap_or(Timestamp::MAX)), why, since: now },
+            Some(before) => Shut { again: None, trial: false, why, since: before.since },
+            None => Shut { again: Some(now.saturating_add(PAUSE).unwrap_or(Timestamp::MAX)), trial: false, why, since: now },
         };
         self.set_shut(true);
         state.shut.insert(shut).clone()
     }
 
-    async fn fetch<F>(&self, state: &mut State, set: usize, fetch: &impl Fn(Credentials) -> F) -> Result<Token, CallError>
+    async fn fetch<F>(&self, state: &mut State, set: usize, fetch: &impl Fn(usize, Credentials) -> F) -> Result<Token, CallError>
     where
         F: Future<Output = Result<Token, CallError>>,
     {
         state.token = None;
         state.served = false;
-        let of = &self.sets[set];
-        if of.credentials.login == Login::Token {
-            self.turn(set, Need::Reading).await?;
-            Use::add(&of.counts.token_requests);
-        }
         state.fetched += 1;
         state.fetched_at = Some(self.clock.now());
-        let token = fetch(of.credentials.clone()).await.inspect_err(|error| {
+        let token = self.fetch_in_turn(set, fetch).await.inspect_err(|error| {
             if matches!(error, CallError::Denied(_)) {
-                Use::add(&of.counts.failed_logins);
+                Use::add(&self.sets[set].counts.failed_logins);
             }
         })?;
         let token = Token { serial: state.fetched, set, ..token };
         state.token = Some(token.clone());
         Ok(token)
+    }
+
+    /// Asks for a token when it is the account's turn; again after a pause where the box answers 429, which is no failed login.
+    async fn fetch_in_turn<F>(&self, set: usize, fetch: &impl Fn(usize, Credentials) -> F) -> Result<Token, CallError>
+    where
+        F: Future<Output = Result<Token, CallError>>,
+    {
+        let of = &self.sets[set];
+        let mut said = String::new();
+        for _ in 0..MOST_LIMITED {
+            if of.credentials.login == Login::Token {
+                self.turn(set, Need::Reading).await?;
+                Use::add(&of.counts.token_requests);
+            }
+            match fetch(set, of.credentials.clone()).await {
+                Err(CallError::Limited(text)) => said = text,
+                other => return other,
+            }
+        }
+        Err(limited(&said))
     }
 
     fn set_shut(&self, shut: bool) {
@@ -315,6 +352,11 @@ impl Access {
             shut.why
         )
     }
+}
+
+/// What is said of a call that the box answered with 429 each time.
+pub fn limited(said: &str) -> CallError {
+    CallError::Unavailable(format!("{said}, {MOST_LIMITED} times with pauses"))
 }
 
 /// `Retry-After`: seconds, or a date.

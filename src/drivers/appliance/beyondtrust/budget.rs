@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn bg_10_no_second_and_no_hour_has_more_calls_than_the_share() {
+    fn no_second_and_no_hour_has_more_calls_than_the_share() {
         for share in [Share::default(), Share { per_second: 20, per_hour: 15_000 }, Share { per_second: 1, per_hour: 1 }] {
             for need in [Need::Reading, Need::Bulk] {
                 let sent = sends(&mut Book::new(share), need, at(0), at(3 * 3_600_000));
@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn bg_10_a_long_extraction_slows_down_and_leaves_room_for_readings() {
+    fn a_long_extraction_slows_down_and_leaves_room_for_readings() {
         let mut book = Book::new(Share::default());
         let sent = sends(&mut book, Need::Bulk, at(0), at(10 * 3_600_000));
         let longest = sent.windows(2).map(|pair| pair[1].duration_since(pair[0])).max().unwrap();

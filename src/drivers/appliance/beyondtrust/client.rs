@@ -15,7 +15,7 @@ use secrecy::ExposeSecret as _;
 use serde_json::Value;
 use url::Url;
 
-use super::access::Access;
+use super::access::{Access, MOST_LIMITED, limited};
 use super::answer::{CallError, MAX_SMALL, check_status, lost, read_all, refuse_client, within};
 use super::budget::Need;
 use super::credentials::{Account, Credentials, Login};
@@ -60,8 +60,6 @@ impl Default for Limits {
 const MAX_ANSWER: usize = 8 << 20;
 /// So many further tokens are tried for one call at most: a renewed one and the second set's.
 const MOST_TOKENS: usize = 3;
-/// So often a call is made that the box answers with 429.
-const MOST_LIMITED: usize = 3;
 
 /// The client of one box.
 pub struct Api {
@@ -156,10 +154,25 @@ impl Api {
     where
         F: Future<Output = Result<T, CallError>>,
     {
+        self.as_it_is(Need::Reading, call).await
+    }
+
+    /// As [`Api::with_present_token`], for a call that can wait.
+    pub async fn long_with_present_token<T, F>(&self, call: impl Fn(Token) -> F) -> Result<T, CallError>
+    where
+        F: Future<Output = Result<T, CallError>>,
+    {
+        self.as_it_is(Need::Bulk, call).await
+    }
+
+    async fn as_it_is<T, F>(&self, need: Need, call: impl Fn(Token) -> F) -> Result<T, CallError>
+    where
+        F: Future<Output = Result<T, CallError>>,
+    {
         let token = self.token().await?;
-        let answer = self.in_turn(&token, Need::Reading, &call).await;
+        let answer = self.in_turn(&token, need, &call).await;
         if answer.is_ok() {
-            self.access.served(&token, Need::Reading).await;
+            self.access.served(&token, need).await;
         }
         answer
     }
@@ -172,7 +185,7 @@ impl Api {
         let mut answer = self.in_turn(&token, need, &call).await;
         for _ in 0..MOST_TOKENS {
             let Err(denied @ CallError::Denied(_)) = &answer else { break };
-            let fetch = |credentials| self.new_token(credentials);
+            let fetch = |set, credentials| self.new_token(set, credentials);
             let Some(next) = self.access.after_refusal(&token, need, denied, fetch).await? else { break };
             token = next;
             answer = self.in_turn(&token, need, &call).await;
@@ -196,7 +209,7 @@ impl Api {
                 other => return other,
             }
         }
-        Err(CallError::Unavailable(format!("{said}, {MOST_LIMITED} times with pauses")))
+        Err(limited(&said))
     }
 
     async fn command_with(&self, token: Token, action: &str) -> Result<Vec<u8>, CallError> {
@@ -223,7 +236,7 @@ impl Api {
     /// As [`Api::send`], with one header more.
     pub async fn send_as(&self, token: &Token, call: &Call<'_>, header: (HeaderName, &str)) -> Result<Response, CallError> {
         let response = match &token.user {
-            Some(user) => self.send_with_password(user, call, header).await?,
+            Some(user) => self.send_with_password((token.set, user), call, header).await?,
             None => {
                 let request = self.http.request(call.method.clone(), self.url(call.path)?).header(AUTHORIZATION, token.header()?);
                 request.header(header.0, header.1).query(&call.query).send().await.map_err(lost)?
@@ -235,7 +248,7 @@ impl Api {
 
     async fn send_with_password(
         &self,
-        user: &Account,
+        (set, user): (usize, &Account),
         call: &Call<'_>,
         header: (HeaderName, &str),
     ) -> Result<Response, CallError> {
@@ -244,7 +257,12 @@ impl Api {
             old_login::request(&self.http, self.url(&path)?, call, user, &header).send().await.map_err(lost)
         };
         match send.clone()(old).await? {
-            response if response.status() == StatusCode::NOT_FOUND => send(later).await,
+            response if response.status() == StatusCode::NOT_FOUND => {
+                // The box counts both, and so does the budget.
+                self.access.note(set, response.status(), response.headers());
+                self.access.turn(set, Need::Reading).await?;
+                send(later).await
+            }
             response => Ok(response),
         }
     }
@@ -264,11 +282,11 @@ impl Api {
 
     /// The token to use; a new one if there is none, or if it is near its end.
     async fn token(&self) -> Result<Token, CallError> {
-        self.access.token(|credentials| self.new_token(credentials)).await
+        self.access.token(|set, credentials| self.new_token(set, credentials)).await
     }
 
     /// Asks for a token, once: a refusal is a failed login, and the box counts those.
-    async fn new_token(&self, Credentials { client, login }: Credentials) -> Result<Token, CallError> {
+    async fn new_token(&self, set: usize, Credentials { client, login }: Credentials) -> Result<Token, CallError> {
         if login == Login::Password {
             return Ok(Token::of_user(client));
         }
@@ -278,6 +296,7 @@ impl Api {
             let request = self.http.post(url).basic_auth(&name, Some(secret.expose_secret()));
             let response = request.form(&[("grant_type", "client_credentials")]).send().await.map_err(lost)?;
             let status = response.status();
+            self.access.note(set, status, response.headers());
             let body = read_all(response, MAX_SMALL).await?;
             refuse_client(&body)?;
             check_status(status, &body)?;

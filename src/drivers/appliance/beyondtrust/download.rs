@@ -14,6 +14,7 @@ use tokio::io::AsyncWriteExt as _;
 
 use super::answer::{CallError, lost, within};
 use super::client::Limits;
+use super::private;
 use crate::ports::ProducedFile;
 
 /// How much of a file's beginning is looked at to see what it is.
@@ -43,9 +44,9 @@ impl Downloaded {
         max_bytes: u64,
         limits: &Limits,
     ) -> Result<Self, CallError> {
-        fs::create_dir_all(directory).map_err(|error| local(directory, &error))?;
+        private::folder(directory).map_err(|error| local(directory, &error))?;
         let temporary = directory.join(format!(".{name}.part"));
-        let file = tokio::fs::File::create(&temporary).await.map_err(|error| local(&temporary, &error))?;
+        let file = tokio::fs::File::from_std(private::file(&temporary).map_err(|error| local(&temporary, &error))?);
         let path = directory.join(name);
         let mut this = Self { temporary, path, sha256: String::new(), bytes: 0, head: Vec::new(), kept: false };
         let mut sink = Sink { file, hash: Sha256::new() };

@@ -16,6 +16,7 @@ use super::client::Api;
 use super::download::local;
 use super::lsids::Lsids;
 use super::manifest::{Entry, Line, Manifest, Of, Source, hash};
+use super::private;
 use super::product::Product;
 use super::recordings::{self, Wanted, what};
 use super::reporting::{Answer, Found, Question, ask, blocking, found_in};
@@ -32,6 +33,10 @@ const COMPARED: u32 = 4;
 const MAX_PASSES: u32 = 20;
 /// Recordings are asked for in so many rounds: a recording may still be made ready.
 const ROUNDS: u32 = 3;
+/// After so many refusals, and not one recording had, the account lacks the right to them: the others are not asked for.
+const MOST_REFUSED: usize = 20;
+/// Before the reason of those.
+const NOT_ASKED: &str = "not asked for, as all before were refused: ";
 /// The list of recordings that are lacking, if any is.
 const MISSING: &str = "missing-recordings.csv";
 
@@ -56,6 +61,10 @@ pub struct Extraction {
     pub files: Vec<ProducedFile>,
     /// Sessions, each counted once.
     pub sessions: u64,
+    /// What the whole folder takes, reports and recordings included.
+    pub bytes: u64,
+    /// Recordings that could not be had.
+    pub missing: u64,
 }
 
 /// Fetches the records of every session that ended from `since` to `until`, or is open.
@@ -247,39 +256,63 @@ impl<'a> Work<'a> {
         let mut left = blocking(move || wanted(&reports)).await?;
         let done: HashSet<&str> = self.manifest.entries.iter().map(|entry| entry.file.as_str()).collect();
         left.retain(|wanted| !done.contains(wanted.file_name().as_str()));
-        let mut lacking = Vec::new();
+        let mut refused = Vec::new();
         for round in 1..=ROUNDS {
-            let denied;
-            (lacking, denied) = self.round(left).await?;
-            if lacking.is_empty() || denied || round == ROUNDS {
-                break;
+            let late;
+            (late, refused) = self.round(left, refused).await?;
+            if late.is_empty() || round == ROUNDS {
+                return Ok(refused.into_iter().chain(late).collect());
             }
             tokio::time::sleep(self.order.api.limits.recording_wait).await;
-            left = lacking.drain(..).map(|lacking| lacking.wanted).collect();
+            left = late.into_iter().map(|lacking| lacking.wanted).collect();
         }
-        Ok(lacking)
+        Ok(refused)
     }
 
-    /// Asks once for each; a refused account is not asked with again. Whether it was refused.
-    async fn round(&mut self, wanted: Vec<Wanted>) -> Result<(Vec<Lacking>, bool), CallError> {
-        let Order { api, product, directory, .. } = *self.order;
-        let (mut lacking, mut denied) = (Vec::new(), None::<String>);
+    /// Asks once for each; those that may come later, and those that are refused, now and before.
+    async fn round(&mut self, wanted: Vec<Wanted>, mut refused: Vec<Lacking>) -> Result<(Vec<Lacking>, Vec<Lacking>), CallError> {
+        let mut late = Vec::new();
         for wanted in wanted {
-            if let Some(why) = &denied {
-                lacking.push(Lacking { wanted, why: why.clone() });
+            if let Some(why) = self.is_futile(&refused) {
+                refused.push(Lacking { wanted, why });
                 continue;
             }
-            let asked = self.order.clock.now();
-            match recordings::fetch(api, product, &wanted, directory).await {
-                Ok(file) => self.manifest.add(&file, Of::Recording { lsid: wanted.lsid.clone() }, asked)?,
+            match self.recording(&wanted).await {
+                Ok(()) => {}
                 Err(error @ (CallError::Local(_) | CallError::NotReached(_))) => return Err(error),
-                Err(error) => {
-                    denied = matches!(error, CallError::Denied(_)).then(|| error.to_string());
-                    lacking.push(Lacking { wanted, why: error.to_string() });
-                }
+                Err(CallError::Denied(why)) if self.account_is_good().await? => refused.push(Lacking { wanted, why }),
+                Err(error) => late.push(Lacking { wanted, why: error.to_string() }),
             }
         }
-        Ok((lacking, denied.is_some()))
+        Ok((late, refused))
+    }
+
+    async fn recording(&mut self, wanted: &Wanted) -> Result<(), CallError> {
+        let Order { api, product, directory, .. } = *self.order;
+        let asked = self.order.clock.now();
+        let file = recordings::fetch(api, product, wanted, directory).await?;
+        self.manifest.add(&file, Of::Recording { lsid: wanted.lsid.clone() }, asked)
+    }
+
+    /// A refusal is of one recording, or of the account or its token: a short listing, which was had before, tells which. False if it
+    /// took a new token, with which the recording may be had in the next round. With an account that is refused nothing more is asked.
+    async fn account_is_good(&self) -> Result<bool, CallError> {
+        let slice = Slice { start: self.order.until.as_second(), seconds: 1 };
+        let token = self.order.api.access.serial().await;
+        match self.ask(&self.order.question(self.order.product.listing(), "end_time", slice)).await {
+            Err(error @ CallError::Denied(_)) => Err(error),
+            _ => Ok(self.order.api.access.serial().await == token),
+        }
+    }
+
+    /// Why no further recording is asked for: many were refused, and none was had.
+    fn is_futile(&self, refused: &[Lacking]) -> Option<String> {
+        let none = || !self.manifest.entries.iter().any(|entry| matches!(entry.of, Of::Recording { .. }));
+        let last = refused.last().filter(|_| refused.len() >= MOST_REFUSED && none())?;
+        Some(match last.why.strip_prefix(NOT_ASKED) {
+            Some(_) => last.why.clone(),
+            None => format!("{NOT_ASKED}{}", last.why),
+        })
     }
 
     async fn finish(mut self, passes: u32, missing: &[Lacking]) -> Result<Extraction, CallError> {
@@ -297,8 +330,11 @@ impl<'a> Work<'a> {
         }
         let kept = self.manifest.entries.iter().filter(|entry| matches!(entry.of, Of::Recording { .. })).count() as u64;
         let complete = Line::Complete { sessions, recordings: kept, missing: missing.len() as u64, passes, at };
-        files.insert(0, self.manifest.finish(&complete)?);
-        Ok(Extraction { files, sessions })
+        let listed = self.manifest.entries.iter().fold(0, |sum: u64, entry| sum.saturating_add(entry.bytes));
+        let manifest = self.manifest.finish(&complete)?;
+        let bytes = listed.saturating_add(manifest.bytes);
+        files.insert(0, manifest);
+        Ok(Extraction { files, sessions, bytes, missing: missing.len() as u64 })
     }
 }
 
@@ -333,13 +369,13 @@ fn wanted(reports: &[Report]) -> Result<Vec<Wanted>, CallError> {
 fn list(directory: &Path, missing: &[Lacking]) -> Result<ProducedFile, CallError> {
     let path: PathBuf = directory.join(MISSING);
     let failed = |error: std::io::Error| local(&path, &error);
-    let file = std::fs::File::create(&path).map_err(failed)?;
+    let file = private::file(&path).map_err(failed)?;
     let mut table = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(file);
-    let rows = missing.iter().map(|Lacking { wanted, why }| [wanted.lsid.clone(), what(wanted), table::defused(why)]);
+    let rows = missing.iter().map(|Lacking { wanted, why }| [wanted.lsid.clone(), what(wanted), why.clone()]);
     let head = ["lsid", "recording", "why"].map(str::to_owned);
     std::iter::once(head)
         .chain(rows)
-        .try_for_each(|row| table.write_record(row))
+        .try_for_each(|row| table.write_record(row.iter().map(|cell| table::defused(cell))))
         .map_err(std::io::Error::other)
         .map_err(failed)?;
     let whole = table.into_inner().map_err(csv::IntoInnerError::into_error);

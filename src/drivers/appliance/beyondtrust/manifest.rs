@@ -14,6 +14,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::answer::CallError;
 use super::download::local;
+use super::private;
 use super::slices::Slice;
 use crate::domain::journal::hex;
 use crate::ports::ProducedFile;
@@ -103,11 +104,11 @@ impl Manifest {
         until: Timestamp,
         recordings: bool,
     ) -> Result<Self, CallError> {
-        fs::create_dir_all(directory).map_err(|error| local(directory, &error))?;
+        private::folder(directory).map_err(|error| local(directory, &error))?;
         let entries = earlier(directory, source);
         let temporary = directory.join(format!(".{NAME}.part"));
         let failed = |error: io::Error| local(&temporary, &error);
-        let mut file = File::create(&temporary).map_err(failed)?;
+        let mut file = private::file(&temporary).map_err(failed)?;
         let header = Line::Extraction { format: 1, source: source.clone(), since, until, recordings };
         let lines = std::iter::once(header).chain(entries.iter().cloned().map(Line::File));
         lines.into_iter().try_for_each(|line| write(&mut file, &line)).map_err(failed)?;
@@ -199,14 +200,15 @@ pub fn lines(mut input: impl BufRead) -> impl Iterator<Item = Line> {
     })
 }
 
-/// Verifies a file and puts it where this attempt has it. False if it is not what was noted.
+/// Verifies a file and puts it where this attempt has it, unless it is there already: an attempt may have ended while it took
+/// files over. False if it is not what was noted.
 fn take(from: &Path, to: &Path, entry: &Entry) -> bool {
     if !is_plain(&entry.file) {
         return false;
     }
     let (source, target) = (from.join(&entry.file), to.join(&entry.file));
-    let whole = hash(&source).is_ok_and(|found| found == (entry.sha256.clone(), entry.bytes));
-    whole && (source == target || link(&source, &target).is_ok())
+    let is_it = |path: &Path| hash(path).is_ok_and(|found| found == (entry.sha256.clone(), entry.bytes));
+    is_it(&source) && (source == target || link(&source, &target).is_ok() || is_it(&target))
 }
 
 /// A name of ours: one folder at most, and no way out of it.
@@ -218,7 +220,7 @@ fn is_plain(name: &str) -> bool {
 /// By a second name for the same content, which costs no space; by a copy where the disk knows no such thing.
 fn link(source: &Path, target: &Path) -> io::Result<()> {
     if let Some(folder) = target.parent() {
-        fs::create_dir_all(folder)?;
+        private::folder(folder)?;
     }
     match fs::hard_link(source, target) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(error),

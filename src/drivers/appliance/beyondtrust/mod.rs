@@ -29,6 +29,7 @@ mod instructions;
 mod lsids;
 mod manifest;
 mod old_login;
+mod private;
 mod probe;
 mod product;
 mod reader;
@@ -60,7 +61,7 @@ use self::access::Access;
 use self::answer::CallError;
 use self::client::Api;
 use self::console::{Console, Outcome};
-use self::extraction::Order;
+use self::extraction::{Extraction, Order};
 use self::front::Front;
 use self::health::Health;
 use self::manifest::Source;
@@ -231,7 +232,7 @@ impl BeyondTrust {
         self.check_box().await?;
         let file =
             backup::backup(&self.api, directory, &self.stem(intent, directory), self.settings.backup_password.as_ref()).await?;
-        Ok(ActAnswer::Accepted { files: vec![file], records: None })
+        Ok(ActAnswer::with_files(vec![file], None))
     }
 
     async fn extract(
@@ -253,8 +254,8 @@ impl BeyondTrust {
         };
         let (api, clock, product, recordings) = (&*self.api, &*self.clock, *product, *recordings);
         let order = Order { api, clock, product, recordings, since, until, directory, source };
-        let extraction = extraction::extract(&order).await?;
-        Ok(ActAnswer::Accepted { files: extraction.files, records: Some(extraction.sessions) })
+        let Extraction { files, sessions, bytes, missing } = extraction::extract(&order).await?;
+        Ok(ActAnswer::Accepted { files, records: Some(sessions), bytes: Some(bytes), missing })
     }
 
     async fn end_sessions(&self) -> Result<ActAnswer, CallError> {

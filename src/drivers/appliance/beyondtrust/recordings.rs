@@ -52,7 +52,7 @@ pub fn what(wanted: &Wanted) -> String {
     wanted.shell.map_or_else(|| "screen".to_owned(), |number| format!("command shell {number}"))
 }
 
-/// Fetches one recording into `directory`.
+/// Fetches one recording into `directory`. A refusal may be of this recording only, so that no new token is fetched for it.
 ///
 /// # Effect
 /// Load on the box. Nothing changes there.
@@ -74,7 +74,7 @@ pub async fn fetch(api: &Api, product: Product, wanted: &Wanted, directory: &Pat
     let name = wanted.file_name();
     let folder = directory.join("recordings");
     let name = name.strip_prefix("recordings/").unwrap_or(&name);
-    api.authorised(|token| download(api, token, &call, &folder, name)).await?.keep()
+    api.long_with_present_token(|token| download(api, token, &call, &folder, name)).await?.keep()
 }
 
 async fn download(api: &Api, token: Token, call: &Call<'_>, folder: &Path, name: &str) -> Result<Downloaded, CallError> {

@@ -227,9 +227,61 @@ fn judge(error: &str) -> Result<(), CallError> {
 }
 
 /// True for the error that stands for "nothing found". Its wording for sessions is not documented; that for archives is
-/// `No archives found for the given search criteria.`
+/// `No archives found for the given search criteria.` So only that sentence counts, with other nouns: what is said beside it may be
+/// about the login's own session.
 fn is_empty_result(error: &str) -> bool {
-    let text = error.trim().to_ascii_lowercase();
-    let subject = ["session", "result", "record", "report data", "search criteria"].iter().any(|word| text.contains(word));
-    text.starts_with("no ") && text.contains(" found") && subject && !says_denied(&text)
+    let text = error.trim().trim_end_matches('.').to_ascii_lowercase();
+    let Some((subject, rest)) = text.strip_prefix("no ").and_then(|text| text.split_once(" found")) else { return false };
+    let subject = subject.strip_suffix(" were").or(subject.strip_suffix(" was")).unwrap_or(subject);
+    let rest = rest.trim();
+    let criteria =
+        ["for the ", "matching the ", "for these ", "in the ", "for this "].iter().any(|begin| rest.starts_with(begin));
+    let subjects = [
+        "session",
+        "access session",
+        "support session",
+        "matching session",
+        "result",
+        "record",
+        "session record",
+        "data",
+        "report data",
+    ];
+    let is_known =
+        |subject: &str| subjects.contains(&subject) || subject.strip_suffix('s').is_some_and(|one| subjects.contains(&one));
+    is_known(subject) && (rest.is_empty() || criteria) && !rest.contains(['.', ',', ';']) && !says_denied(&text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bg_50_only_a_sentence_on_the_search_is_an_empty_report() {
+        for text in [
+            "No sessions found for the given search criteria.",
+            " no session found. ",
+            "No support sessions were found for the given search criteria",
+            "No results found",
+            "No records found matching the search criteria.",
+            "No report data found.",
+            "No access sessions found in the given time range.",
+        ] {
+            assert!(is_empty_result(text), "{text}");
+        }
+        for text in [
+            "No valid session found, please log in",
+            "No session found. Please log in.",
+            "No session found for the user, log in first",
+            "No login session found for the given token",
+            "No permission to see sessions was found",
+            "No such report found for sessions",
+            "No archives found for the given search criteria.",
+            "No session was found to be authorized, access denied",
+            "Sessions: none found",
+            "",
+        ] {
+            assert!(!is_empty_result(text), "{text}");
+        }
+    }
 }

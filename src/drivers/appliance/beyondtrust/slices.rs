@@ -5,9 +5,11 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-/// Slices overlap by this much, and reach this much beyond both ends: more than two clocks may differ
+use crate::domain::site::WIDEST_SKEW;
+
+/// Slices overlap by this much, and reach this much beyond both ends: as much as two clocks may differ at most
 /// (`policy.max_clock_skew`).
-pub const OVERLAP: SignedDuration = SignedDuration::from_mins(10);
+pub const OVERLAP: SignedDuration = WIDEST_SKEW;
 /// One slice's length: few calls for the usual range of hours to days, and two days of a large site's records (some
 /// thousand sessions of some 100 KB) stay below the bound on one report.
 const SLICE: i64 = 48 * 3600;
@@ -77,12 +79,12 @@ mod tests {
             let slices = slices(at(BASE - length), at(BASE));
             assert!(slices.len() as i64 <= MAX_SLICES + 2, "{length}: {}", slices.len());
             assert!(slices.iter().all(|slice| slice.seconds > 0), "{length}");
-            assert!(slices[0].start <= BASE - length - 600 || slices[0].start == 0, "{length}");
+            assert!(slices[0].start <= BASE - length - OVERLAP.as_secs() || slices[0].start == 0, "{length}");
             let last = slices.last().unwrap();
-            assert_eq!(last.start + last.seconds, BASE + 600, "{length}");
+            assert_eq!(last.start + last.seconds, BASE + OVERLAP.as_secs(), "{length}");
             for pair in slices.windows(2) {
                 let end = pair[0].start + pair[0].seconds;
-                assert!(end >= (pair[1].start + 600).min(BASE + 600), "{length}: {pair:?}");
+                assert!(end >= (pair[1].start + OVERLAP.as_secs()).min(BASE + OVERLAP.as_secs()), "{length}: {pair:?}");
             }
         }
         assert!(!slices(at(BASE), at(BASE - DAY)).is_empty());

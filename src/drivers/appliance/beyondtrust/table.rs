@@ -11,6 +11,7 @@ use super::answer::CallError;
 use super::download::local;
 use super::lsids::Lsids;
 use super::manifest::hash;
+use super::private;
 use super::recordings::{self, Wanted};
 use super::sessions::{Moment, Session, each_session};
 use crate::ports::ProducedFile;
@@ -60,7 +61,7 @@ pub fn each_once(reports: &[Report], mut meet: impl FnMut(&Report, Session) -> R
 /// `Local` where it can't be written.
 pub fn write(directory: &Path, reports: &[Report], with_recordings: bool) -> Result<(ProducedFile, u64), CallError> {
     let (temporary, path) = (directory.join(format!(".{NAME}.part")), directory.join(NAME));
-    let file = File::create(&temporary).map_err(|error| local(&temporary, &error))?;
+    let file = private::file(&temporary).map_err(|error| local(&temporary, &error))?;
     let mut table = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(BufWriter::new(file));
     let failed = |error: csv::Error| local(&temporary, &std::io::Error::other(error));
     table.write_record(HEAD).map_err(failed)?;
