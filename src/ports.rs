@@ -220,8 +220,9 @@ pub trait TrafficReader: Send + Sync {
     /// The entry's name in messages: `rfc2136 support.example.com at 192.0.2.53:53`.
     fn name(&self) -> String;
 
-    /// The address behind which the serving node is found, where it is the same whichever serves; `None`: each node's own.
-    fn address(&self) -> Option<IpAddr> {
+    /// The address behind which clients find this node while it serves, where the entry holds addresses; `None`: the node's own.
+    fn address(&self, node: NodeId) -> Option<IpAddr> {
+        let _ = node;
         None
     }
 }

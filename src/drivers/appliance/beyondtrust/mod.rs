@@ -29,6 +29,7 @@ mod instructions;
 mod lsids;
 mod manifest;
 mod old_login;
+mod pinned;
 mod probe;
 mod product;
 mod reader;
@@ -63,6 +64,7 @@ use self::extraction::Order;
 use self::front::Front;
 use self::health::Health;
 use self::manifest::Source;
+use self::pinned::Pinned;
 use self::probe::Probe;
 use self::reader::{BoxReader, Reads};
 use crate::domain::action::Kind;
@@ -227,10 +229,12 @@ impl BeyondTrust {
     }
 
     async fn backup(&self, intent: &Intent, directory: &Path) -> Result<ActAnswer, CallError> {
-        self.check_box().await?;
-        let file =
-            backup::backup(&self.api, directory, &self.stem(intent, directory), self.settings.backup_password.as_ref()).await?;
-        Ok(ActAnswer::Accepted { files: vec![file], records: None })
+        let pinned = Pinned::new(&self.settings, &self.api).await?;
+        pinned.check().await?;
+        let stem = self.stem(intent, directory);
+        let file = backup::backup(&pinned.api, directory, &stem, self.settings.backup_password.as_ref()).await?;
+        pinned.check().await?;
+        Ok(ActAnswer::Accepted { files: vec![file.keep()?], records: None })
     }
 
     async fn extract(
@@ -240,26 +244,33 @@ impl BeyondTrust {
         until: Timestamp,
         directory: &Path,
     ) -> Result<ActAnswer, CallError> {
-        let health = self.check_box().await?;
+        let pinned = Pinned::new(&self.settings, &self.api).await?;
+        let health = pinned.check().await?;
         let Settings { site, node, product, recordings, .. } = &*self.settings;
         let source = Source {
             site: site.clone(),
             node: node.to_string(),
             run: intent.run.to_string(),
-            identity: health.identity,
+            identity: health.identity.clone(),
             version: health.version.to_string(),
-            build: health.build,
+            build: health.build.clone(),
         };
-        let (api, clock, product, recordings) = (&*self.api, &*self.clock, *product, *recordings);
+        let (api, clock, product, recordings) = (&pinned.api, &*self.clock, *product, *recordings);
         let order = Order { api, clock, product, recordings, since, until, directory, source };
-        let extraction = extraction::extract(&order).await?;
+        let fetched = extraction::extract(&order).await?;
+        if let Err(error) = pinned.is_still(&health).await {
+            // What another box may have answered is of no use to the next attempt either.
+            return Err(if matches!(error, CallError::Unusable(_)) { fetched.disown(error) } else { error });
+        }
+        let extraction = fetched.complete().await?;
         Ok(ActAnswer::Accepted { files: extraction.files, records: Some(extraction.sessions) })
     }
 
     async fn end_sessions(&self) -> Result<ActAnswer, CallError> {
-        let health = self.check_box().await?;
+        let pinned = Pinned::new(&self.settings, &self.api).await?;
+        let health = pinned.check().await?;
         let by_v2 = self.reader.ends_sessions_by_v2(&health).await?;
-        let ended = terminate::end_sessions(&self.api, self.clock.now(), by_v2).await?;
+        let ended = terminate::end_sessions(&pinned.api, self.settings.product, self.clock.now(), by_v2).await?;
         tracing::info!(site = %self.settings.site, node = %self.settings.node, ended, "sessions were ended");
         Ok(ActAnswer::accepted())
     }
@@ -269,7 +280,7 @@ impl BeyondTrust {
         download::free_stem(directory, &format!("{site}-{node}-{}-{}", intent.run, self.clock.now().strftime("%Y%m%dT%H%M%SZ")))
     }
 
-    /// R13: neither backup nor report shows which box gave it, so the GUID is read at the same address directly before.
+    /// R13: the lists of the configuration API don't show which box gave them, so the GUID is read directly before.
     async fn check_box(&self) -> Result<Health, CallError> {
         let health = self.reader.health().await?;
         let (found, expected) = (&health.identity, &self.settings.identity);
@@ -350,7 +361,7 @@ impl Reader for BeyondTrust {
 
     fn shared_ips(&self) -> BoxFuture<'_, Result<Option<Vec<IpAddr>>, ReadError>> {
         Box::pin(async {
-            let health = self.reader.health().await.map_err(|error| ReadError::Transient(self.named(&error)))?;
+            let health = self.reader.facts().await.map_err(|error| ReadError::Transient(self.named(&error)))?;
             if health.identity != self.settings.identity {
                 return Err(ReadError::Transient(format!("another box answers at node `{}`", self.settings.node)));
             }

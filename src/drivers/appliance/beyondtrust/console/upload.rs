@@ -6,8 +6,8 @@
 use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -42,6 +42,8 @@ pub struct Upload<'a> {
 pub enum Sent {
     /// The box answered this.
     Answered(StatusCode, Box<Page>),
+    /// The box answered this before the last piece left, which stays here: nothing was uploaded.
+    Early(StatusCode, Box<Page>),
     /// All of it left, and its answer did not come.
     Unanswered(String),
 }
@@ -50,8 +52,23 @@ pub enum Sent {
 #[derive(Default)]
 struct Progress {
     handed: AtomicU64,
+    end: OnceLock<End>,
+}
+
+/// What comes first decides: once the box has answered, the last piece is held back for good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
     /// The last piece was let go.
-    whole: AtomicBool,
+    Whole,
+    /// An answer came, or the connection ended.
+    Cut,
+}
+
+impl Progress {
+    /// True if this end is the one that came first.
+    fn ends(&self, end: End) -> bool {
+        *self.end.get_or_init(|| end) == end
+    }
 }
 
 impl Upload<'_> {
@@ -75,10 +92,11 @@ impl Upload<'_> {
         let body = Body::wrap_stream(counted(pieces, progress.clone(), length));
         let request = visit.post(url.clone()).multipart(self.form(body, length)?);
         let answer = watched(request.send(), &progress, length, visit).await;
-        let whole = progress.whole.load(Ordering::SeqCst);
+        let whole = !progress.ends(End::Cut);
         match answer {
             Ok(response) => match visit.follow(response, url).await {
-                Ok((status, page)) => Ok(Sent::Answered(status, Box::new(page))),
+                Ok((status, page)) if whole => Ok(Sent::Answered(status, Box::new(page))),
+                Ok((status, page)) => Ok(Sent::Early(status, Box::new(page))),
                 Err(fetch) if whole => Ok(Sent::Unanswered(fetch.after().to_string())),
                 Err(fetch) => Err(fetch.before()),
             },
@@ -127,7 +145,7 @@ struct Feed {
 type Pieces = mpsc::Sender<Result<Bytes, std::io::Error>>;
 
 impl Feed {
-    /// Hands over the whole file; the last piece only after the hash and a durable trace.
+    /// Hands over the whole file; the last piece only after the hash and a durable trace, and while nobody has answered.
     ///
     /// # Errors
     /// `None`: nobody takes the pieces any more.
@@ -136,8 +154,11 @@ impl Feed {
         let result = self.but_last(&mut file, hand).and_then(|last| {
             self.trace.write(Stage::Uploaded).map_err(Some)?;
             self.decisive.store(true, Ordering::SeqCst);
-            self.progress.whole.store(true, Ordering::SeqCst);
-            last.map_or(Ok(()), hand)
+            if self.progress.ends(End::Whole) {
+                return last.map_or(Ok(()), hand);
+            }
+            self.decisive.store(false, Ordering::SeqCst);
+            self.trace.write(Stage::Uploading).map_err(Some).and(Err(None))
         });
         if let Err(Some(stop)) = &result {
             // The body must break off, not end.
