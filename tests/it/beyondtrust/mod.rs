@@ -3,9 +3,12 @@
 mod acts;
 mod ends;
 mod extraction;
+mod login;
+mod one_box;
 mod reads;
 mod server;
 mod settings;
+mod shared;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -135,9 +135,9 @@ impl FakeBox {
         self.state.lock().unwrap().asked.clone()
     }
 
-    /// How often a line with this in it was asked.
+    /// How often a line or a form with this in it was asked.
     pub fn count(&self, part: &str) -> usize {
-        self.asked().iter().filter(|asked| asked.line.contains(part)).count()
+        self.asked().iter().filter(|asked| asked.line.contains(part) || asked.body.contains(part)).count()
     }
 }
 
@@ -207,7 +207,9 @@ async fn read_request(stream: &mut TlsStream<TcpStream>) -> Option<Asked> {
 
 fn decide(state: &mut State, asked: Asked) -> Reply {
     let (path, query) = asked.line.split_once(' ').map_or(("", ""), |(_, url)| url.split_once('?').unwrap_or((url, "")));
-    let (path, key) = (path.to_owned(), key(path, query));
+    let is_form = asked.head.contains("content-type: application/x-www-form-urlencoded");
+    let query = if is_form { format!("{query}&{}", asked.body) } else { query.to_owned() };
+    let (path, key) = (path.to_owned(), key(path, &query));
     let bearer = asked.head.lines().find_map(|line| line.strip_prefix("authorization: Bearer token-")).map(str::to_owned);
     state.asked.push(asked);
     if path == "/oauth2/token" {
@@ -218,7 +220,7 @@ fn decide(state: &mut State, asked: Asked) -> Reply {
         });
     }
     let valid = bearer.and_then(|number| number.parse::<usize>().ok()).is_some_and(|number| number >= state.revoked);
-    if path != "/" && !valid {
+    if path.starts_with("/api") && !valid {
         return Reply::Http(401, "application/json", br#"{"error":"access_denied","message":"expired"}"#.to_vec());
     }
     let reply = state.replies.get(&key).cloned();

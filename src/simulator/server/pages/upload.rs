@@ -51,7 +51,7 @@ enum Breach {
 async fn refuse(mut body: Incoming) -> Response<Full<Bytes>> {
     let mut taken = 0;
     while taken < CUT
-        && let Some(Ok(frame)) = body.frame().await
+        && let Ok(Some(Ok(frame))) = tokio::time::timeout(STALL, body.frame()).await
     {
         taken += frame.data_ref().map_or(0, Bytes::len) as u64;
     }

@@ -5,7 +5,7 @@
 //! lost or odd leaves a doubt, and nothing is pressed again before a reading has settled it.
 
 mod acts;
-mod page;
+pub(super) mod page;
 mod stop;
 mod trace;
 mod update;

@@ -504,6 +504,70 @@ mod tests {
         assert_eq!((button.form, page.sent_by(button)), (Some(0), vec![("a", "1"), ("b", "")]));
     }
 
+    /// As a browser has it: one within another of its kind ends it, and nobody reads a word twice.
+    #[test]
+    fn a_text_counts_once_for_each_kind_that_encloses_it() {
+        let page = page(
+            "<a href=1>one<a href=2>two<a>three</a><form><label for=x>A<label for=y>B<input id=x><input id=y></label>\
+                         <button>Go<button>Stop</form><button>Far<input>Away",
+        );
+        let words = |at: usize| page.controls[at].words.join("|");
+        assert_eq!(page.links.iter().map(|link| link.text.as_str()).collect::<Vec<_>>(), ["one", "two"]);
+        assert_eq!([words(0), words(1), words(2), words(3), words(4)], ["A", "B", "Go", "Stop", "FarAway"]);
+    }
+
+    /// 4 MiB of any one thing is read in little time, into little more than itself.
+    #[test]
+    fn an_odd_page_is_read_in_bounded_time_and_memory() {
+        for piece in [
+            "<a href=x>y",
+            "<label>y",
+            "<label for=x>y<input id=x>",
+            "<button>y",
+            "<form>y",
+            "<option>y",
+            "<select><option>y",
+            "<input>y",
+            "<textarea>y</textarea>",
+            "<form id=f></form><input form=f>",
+            "<b>y",
+            "y ",
+        ] {
+            let begun = std::time::Instant::now();
+            let page = page(&format!("<button>{}", piece.repeat((4 << 20) / piece.len())));
+            let words: usize = page.controls.iter().flat_map(|control| &control.words).map(String::len).sum();
+            let links: usize = page.links.iter().map(|link| link.text.len()).sum();
+            assert!(words + links <= 8 << 20, "{piece}: {words} and {links} bytes");
+            let much = [page.controls.len(), page.links.len(), page.forms.len()].into_iter().any(|count| count > MOST);
+            assert!(page.crowded || !much, "{piece}");
+            assert!(begun.elapsed() < std::time::Duration::from_secs(30), "{piece} took {:?}", begun.elapsed());
+        }
+        assert!(page(&"<input>".repeat(MOST + 1)).crowded && !page(&"<input>".repeat(MOST)).crowded);
+    }
+
+    #[test]
+    fn r5_a_file_is_named_by_its_whole_name() {
+        for (text, named) in [
+            ("base.nss", true),
+            ("File: base.nss (6 bytes)", true),
+            ("the package base.nss.", true),
+            ("rs-base.nss and then /tmp/base.nss", true),
+            ("&ldquo;base.nss&rdquo;", true),
+            ("rs-base.nss", false),
+            ("rs_base.nss", false),
+            ("old.base.nss", false),
+            ("base.nss2", false),
+            ("base.nss-1", false),
+            ("base.nss.old", false),
+            ("base .nss", false),
+            ("übase.nss", false),
+            ("", false),
+        ] {
+            assert_eq!(page(text).says_whole("base.nss"), named, "{text}");
+        }
+        assert!(page("my  base.nss").says_whole("my base.nss") && !page("x").says_whole(""));
+    }
+
     proptest! {
         #[test]
         fn no_page_causes_a_panic(bytes in proptest::collection::vec(any::<u8>(), 0..800), at in any::<prop::sample::Index>()) {
