@@ -158,6 +158,7 @@ async fn an_upload_that_is_refused_on_the_way_has_done_nothing() {
     assert!(stage.contains("uploading"), "{stage}");
     assert_eq!(pages.driver(B).recall(&intent(B, &act, 1)).await, Recall::NeverSent);
     assert_eq!((pages.simulator.received(B), pages.taken("update")), (None, 0));
+    // At once: nothing of the first attempt is still at work on the trace.
     assert_eq!(pages.driver(B).act(&intent(B, &act, 2), &act).await, ActAnswer::accepted());
     assert_eq!((pages.presses(B, "upload"), pages.taken("update")), (2, 1));
 }

@@ -15,7 +15,9 @@ use futures_util::{Stream, stream};
 use reqwest::multipart::{Form, Part};
 use reqwest::{Body, StatusCode};
 use sha2::{Digest as _, Sha256};
+use tokio::runtime::Handle;
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 use super::page::{Control, Kind, Page};
 use super::stop::Stop;
@@ -53,6 +55,8 @@ pub enum Sent {
 struct Progress {
     handed: AtomicU64,
     end: OnceLock<End>,
+    /// Ends the handing over, also of what waits for room.
+    stop: CancellationToken,
 }
 
 /// What comes first decides: once the box has answered, the last piece is held back for good.
@@ -68,6 +72,24 @@ impl Progress {
     /// True if this end is the one that came first.
     fn ends(&self, end: End) -> bool {
         *self.end.get_or_init(|| end) == end
+    }
+
+    /// Holds back what is not handed over yet; false if the last piece was let go before.
+    fn cut(&self) -> bool {
+        let cut = self.ends(End::Cut);
+        if cut {
+            self.stop.cancel();
+        }
+        cut
+    }
+}
+
+/// An act that runs out of time lets nothing go after it.
+struct CutAtEnd<'a>(&'a Progress);
+
+impl Drop for CutAtEnd<'_> {
+    fn drop(&mut self) {
+        self.0.cut();
     }
 }
 
@@ -85,14 +107,26 @@ impl Upload<'_> {
         let file = File::open(self.package).map_err(|error| self.unreadable(&error))?;
         let length = file.metadata().map_err(|error| self.unreadable(&error))?.len();
         let progress = Arc::new(Progress::default());
+        let _ended = CutAtEnd(&progress);
         let (sender, pieces) = mpsc::channel(AHEAD);
-        let feed =
-            Feed { sha256: self.sha256.to_owned(), trace: trace.clone(), decisive: decisive.clone(), progress: progress.clone() };
+        let feed = Feed {
+            sha256: self.sha256.to_owned(),
+            trace: trace.clone(),
+            decisive: decisive.clone(),
+            progress: progress.clone(),
+            runtime: Handle::current(),
+        };
         let fed = tokio::task::spawn_blocking(move || feed.all(file, &sender));
         let body = Body::wrap_stream(counted(pieces, progress.clone(), length));
         let request = visit.post(url.clone()).multipart(self.form(body, length)?);
         let answer = watched(request.send(), &progress, length, visit).await;
-        let whole = !progress.ends(End::Cut);
+        let whole = !progress.cut();
+        // Waited for, so that no later attempt finds this one at its trace. What ended the reading of the package explains it
+        // better than the connection that broke with it.
+        let unread = if whole { None } else { fed.await.ok().and_then(Result::err).flatten() };
+        if let Some(stop) = unread {
+            return Err(stop);
+        }
         match answer {
             Ok(response) => match visit.follow(response, url).await {
                 Ok((status, page)) if whole => Ok(Sent::Answered(status, Box::new(page))),
@@ -101,11 +135,7 @@ impl Upload<'_> {
                 Err(fetch) => Err(fetch.before()),
             },
             Err(error) if whole => Ok(Sent::Unanswered(error.to_string())),
-            // What ended the reading of the package explains it better than the connection that broke with it.
-            Err(error) => match fed.await {
-                Ok(Err(Some(stop))) => Err(stop),
-                _ => Err(Stop::from(error)),
-            },
+            Err(error) => Err(Stop::from(error)),
         }
     }
 
@@ -140,6 +170,7 @@ struct Feed {
     trace: Place,
     decisive: Arc<AtomicBool>,
     progress: Arc<Progress>,
+    runtime: Handle,
 }
 
 type Pieces = mpsc::Sender<Result<Bytes, std::io::Error>>;
@@ -150,7 +181,7 @@ impl Feed {
     /// # Errors
     /// `None`: nobody takes the pieces any more.
     fn all(&self, mut file: File, pieces: &Pieces) -> Result<(), Option<Stop>> {
-        let hand = |piece: Bytes| pieces.blocking_send(Ok(piece)).map_err(|_| None);
+        let hand = |piece: Bytes| self.hand(pieces, Ok(piece));
         let result = self.but_last(&mut file, hand).and_then(|last| {
             self.trace.write(Stage::Uploaded).map_err(Some)?;
             self.decisive.store(true, Ordering::SeqCst);
@@ -162,9 +193,20 @@ impl Feed {
         });
         if let Err(Some(stop)) = &result {
             // The body must break off, not end.
-            let _ = pieces.blocking_send(Err(std::io::Error::other(stop.to_string())));
+            let _ = self.hand(pieces, Err(std::io::Error::other(stop.to_string())));
         }
         result
+    }
+
+    /// Blocks until there is room for it.
+    fn hand(&self, pieces: &Pieces, piece: Result<Bytes, std::io::Error>) -> Result<(), Option<Stop>> {
+        let taken = self.runtime.block_on(async {
+            tokio::select! {
+                sent = pieces.send(piece) => sent.is_ok(),
+                () = self.progress.stop.cancelled() => false,
+            }
+        });
+        if taken { Ok(()) } else { Err(None) }
     }
 
     fn but_last(&self, file: &mut File, hand: impl Fn(Bytes) -> Result<(), Option<Stop>>) -> Result<Option<Bytes>, Option<Stop>> {
