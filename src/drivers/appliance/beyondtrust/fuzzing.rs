@@ -74,8 +74,11 @@ pub fn page(document: &[u8]) -> Option<(usize, usize, usize)> {
     Some((words.map(String::len).sum(), sent, page.controls.len()))
 }
 
+/// Names and digests.
+pub type Items = Vec<(String, String)>;
+
 /// Of a page of the configuration API: the names and digests of its items, and its Jump Clients that need the update among all.
-pub fn configuration(document: &[u8]) -> Option<(Vec<(String, String)>, (u64, u64))> {
+pub fn configuration(document: &[u8]) -> Option<(Items, (u64, u64))> {
     let objects = configuration::objects("jump-client", document).ok()?;
     let items = objects.iter().filter_map(|object| configuration::item("jump_client", object).ok());
     Some((items.map(|item| (item.name, item.digest)).collect(), configuration::counted(&objects)))
