@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use futures_util::future::BoxFuture;
 use jiff::{SignedDuration, Timestamp};
@@ -17,6 +17,7 @@ use crate::domain::journal::Record;
 use crate::domain::jump_clients::JumpClients;
 use crate::domain::metrics::Family;
 use crate::domain::settings::Told;
+use crate::domain::single::{Offer, Page};
 use crate::domain::site::{Hands, Observation, TrafficLook};
 use crate::domain::version::Target;
 
@@ -207,6 +208,39 @@ pub trait Appliance: Reader {
     /// After a restart: waits until nothing of `intent` runs on our side any more (up to the act's limit, then ends it), and
     /// says whether it may have been sent.
     fn recall<'a>(&'a self, intent: &'a Intent) -> BoxFuture<'a, Recall>;
+}
+
+/// Why the update page told nothing, or something that nobody knows. Nothing was ordered.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PageError {
+    /// It was not reached, or broke off.
+    #[error("{0}")]
+    NotReached(String),
+    /// It shows something else than expected: a person looks.
+    #[error("{0}")]
+    Surprise(String),
+    /// Another box, or no access.
+    #[error("{0}")]
+    Refused(String),
+}
+
+/// An appliance without a pair, which fetches and installs updates by itself when it is told to (BG-10).
+pub trait Updates: Reader {
+    /// Reads the update page. `ask`: unless something is being installed the box is first told to check for updates, by the
+    /// vendor's own button. Safe to repeat.
+    ///
+    /// # Errors
+    /// See [`PageError`].
+    fn updates(&self, ask: bool) -> BoxFuture<'_, Result<Page, PageError>>;
+
+    /// Fetches and checks a backup. Safe to repeat; another file each time.
+    ///
+    /// # Errors
+    /// Says why there is none; nothing is left in `directory` then.
+    fn back_up<'a>(&'a self, directory: &'a Path) -> BoxFuture<'a, Result<ProducedFile, String>>;
+
+    /// Looks at the page once more and orders the installation of this very package. The effect is seen in readings.
+    fn install<'a>(&'a self, offer: &'a Offer) -> BoxFuture<'a, ActAnswer>;
 }
 
 /// What can be read of one way in which traffic reaches the serving node; as [`Reader`], without a call that changes anything.

@@ -168,7 +168,7 @@ impl TrafficReader for Name {
         self.0.called(|| Call::Look);
         let target = locked(&self.0.facts).leads_to;
         let (server, name, found) = ("ns1".to_owned(), "support.example.com".to_owned(), format!("the address of node {target}"));
-        let answer = TrafficAnswer { server, name, target: Some(target), ttl: Some(60), found };
+        let answer = TrafficAnswer { server, name, target: Some(target), ttl: Some(60), found, untold: false };
         let look = TrafficLook { serving_identity: Some(identity(target)), ..TrafficLook::new(self.0.clock.now(), vec![answer]) };
         Box::pin(ready(Ok(look)))
     }

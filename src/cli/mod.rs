@@ -38,6 +38,7 @@ mod resume;
 mod runs;
 mod serve;
 mod simulator;
+mod single;
 mod start;
 mod status;
 mod switch_back;
@@ -97,6 +98,7 @@ enum Command {
     Close(close::Close),
     Release(release::Release),
     Adopt(adopt::Adopt),
+    Single(single::Single),
     #[command(subcommand)]
     Node(node::Node),
     #[command(subcommand)]
@@ -139,6 +141,7 @@ impl Command {
             Self::Close(command) => command,
             Self::Release(command) => command,
             Self::Adopt(command) => command,
+            Self::Single(command) => command,
             Self::Node(command) => command.as_run(),
             Self::Journal(command) => command.as_run(),
             Self::Procedures(command) => command.as_run(),

@@ -140,7 +140,8 @@ async fn stopped(around: Arc<Around>, ended: Arc<tokio::sync::OnceCell<End>>) {
     let _ = ended.set(end);
 }
 
-async fn asked_to_stop() {
+/// Returns at SIGTERM or SIGINT.
+pub(super) async fn asked_to_stop() {
     let Ok(mut terminate) = signal(SignalKind::terminate()) else { return std::future::pending().await };
     let Ok(mut interrupt) = signal(SignalKind::interrupt()) else { return std::future::pending().await };
     tokio::select! {

@@ -17,6 +17,7 @@ use crate::drivers::clock::{ScaledClock, SystemClock};
 use crate::ports::Clock;
 use crate::simulator::faults::{Fault, Planned, UnknownFault};
 use crate::simulator::server::{Language, describe};
+use crate::simulator::world::Offered;
 
 use super::demo::folder::{Folder, Secrets, Setting};
 use super::demo::pair::{CLIENT_ID, CONSOLE_USER, FROM, Pair, PairOptions, SITE, TO, ZONE, ZONE_ADDRESS};
@@ -72,6 +73,13 @@ pub struct Serve {
     /// A node whose pages are German; may be given more than once
     #[arg(long, value_name = "NODE", value_parser = ["a", "b"])]
     german: Vec<String>,
+    /// Two appliances without a failover relationship instead of a pair, which are offered this update when they check for
+    /// updates; may be given more than once. With `:AFTER` it is listed, and can be installed only once AFTER runs
+    #[arg(long, value_name = "VERSION[:AFTER]")]
+    offer: Vec<String>,
+    /// As `--offer VERSION:AFTER`, but not even listed before
+    #[arg(long, value_name = "VERSION:AFTER")]
+    later: Vec<String>,
     /// The moment at which run time and machine time were equal
     #[arg(long, value_name = "T", hide = true, requires = "clock_speed")]
     clock_origin: Option<Timestamp>,
@@ -111,6 +119,7 @@ impl Serve {
             languages: self.languages(),
             from,
             to,
+            offers: self.offers()?,
             ..PairOptions::new(clock.clone(), self.seed)
         };
         let pair = Pair::start(options, &secrets).await?;
@@ -126,6 +135,9 @@ impl Serve {
             to: self.to.as_str(),
         };
         folder.write(&secrets, &setting)?;
+        if self.is_single() {
+            folder.write_single(&pair.simulator)?;
+        }
         output::json(&self.line(&pair, &folder))?;
         self.tell(&pair, &folder, clock.now());
         tokio::select! {
@@ -134,6 +146,30 @@ impl Serve {
         }
         pair.simulator.shutdown().await;
         Ok(Exit::Done)
+    }
+
+    fn is_single(&self) -> bool {
+        !(self.offer.is_empty() && self.later.is_empty())
+    }
+
+    fn offers(&self) -> Result<Vec<Offered>, Failure> {
+        let version = |text: &str| {
+            let read = text.parse::<Version>();
+            read.map_err(|error| Failure::of("bad_version", &error).exit(Exit::Bug))
+        };
+        let offered = |text: &String, hidden: bool| {
+            let (to, after) = text.split_once(':').map_or((text.as_str(), None), |(to, after)| (to, Some(after)));
+            if hidden && after.is_none() {
+                return Err(Failure::new(
+                    "bad_input",
+                    format!("`--later {text}` lacks what must run before, as in `24.2.1:24.1.9`"),
+                )
+                .exit(Exit::Bug));
+            }
+            Ok(Offered { to: version(to)?, after: after.map(version).transpose()?, hidden })
+        };
+        let (shown, later) = (self.offer.iter().map(|text| (text, false)), self.later.iter().map(|text| (text, true)));
+        shown.chain(later).map(|(text, hidden)| offered(text, hidden)).collect()
     }
 
     fn languages(&self) -> PerNode<Language> {
@@ -164,6 +200,13 @@ impl Serve {
         };
         let second = now.round(Unit::Hour).unwrap_or(now) + SignedDuration::from_hours(48);
         let windows = format!("--first \"now +8h\" --second \"{second} +8h\"");
+        if self.is_single() {
+            let line =
+                format!("update the first appliance:\n  changeover single {} --to {}{clock}", folder.single().display(), self.to);
+            // Nobody has to read it.
+            let _ = writeln!(std::io::stderr(), "{line}");
+            return;
+        }
         let lines = [
             "start a daemon for it:".to_owned(),
             format!("  changeover serve --config {}{clock}", config.display()),
@@ -195,6 +238,9 @@ impl Serve {
         });
         if let (Some(line), Value::Object(more)) = (line.as_object_mut(), more) {
             line.extend(more);
+            if self.is_single() {
+                line.insert("single".to_owned(), json!(folder.single()));
+            }
         }
         line
     }

@@ -43,16 +43,23 @@ impl Run for SwitchBack {
     }
 }
 
+/// Where it leads; where it may not be ordered the daemon says so.
+fn back(status: &Status) -> NodeId {
+    status.leads_back_to.unwrap_or(status.survivor.other())
+}
+
 /// What was written on the node being left, as far as it is known.
 fn shown(status: &Status) -> String {
-    let (left, back) = (status.survivor, status.survivor.other());
+    let back = back(status);
+    let left = back.other();
     let node = &status.nodes[left];
     let count = |count: Option<u32>| count.map_or_else(|| "not told".to_owned(), |count| count.to_string());
     let read = node.observed_at.map_or_else(|| "not read".to_owned(), |at| format!("read {at}"));
     let since = status.nodes[back].served_until.map(|at| format!(" since {at}")).unwrap_or_default();
+    let served = if status.survivor == left { "has served" } else { "may have served in part" };
     format!(
         "run `{}`: traffic goes from node {left} back to node {back}\n\
-         node {left} has served{since}: sessions now {}, users now {} ({read})\n\
+         node {left} {served}{since}: sessions now {}, users now {} ({read})\n\
          what was written on node {left}{since} is not on node {back}; its session data are extracted after it is closed, \
          its settings are not carried over",
         status.run,
@@ -63,7 +70,7 @@ fn shown(status: &Status) -> String {
 
 /// Asks on the terminal; the answer counts for the record that was shown.
 fn asked(status: &Status) -> Result<u64, Failure> {
-    let node: NodeId = status.survivor.other();
+    let node = back(status);
     let what = format!("this moves the service of site `{}` to node {node}", status.site);
     ask::sure(&what, &format!("move the service to node {node}?"))?;
     Ok(status.seq)

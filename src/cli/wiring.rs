@@ -12,10 +12,11 @@ use url::Url;
 
 use crate::config::{
     Account, Accounts, CredentialSet, Editions, Hands, Hook, HookTarget, Leads, Login, NodeDriver, Product, Settings,
-    SiteSettings, TlsTrust, TrafficDriver, TsigAlgorithm, WindowTexts,
+    SingleSettings, SiteSettings, TlsTrust, TrafficDriver, TsigAlgorithm, WindowTexts,
 };
 use crate::domain::ids::{NodeId, PerNode};
 use crate::domain::procedure::{BUILT_IN, Procedure};
+use crate::domain::site::Node;
 use crate::drivers::alert::program::ProgramHook;
 use crate::drivers::alert::webhook::{self, Webhook};
 use crate::drivers::appliance::{beyondtrust, exec};
@@ -101,33 +102,74 @@ fn beyondtrust_node(
     shared: &Shared,
 ) -> Result<Option<beyondtrust::Settings>, WiringError> {
     let of = format!("site `{}`, node `{node}`", settings.site.name);
-    let NodeDriver::BeyondTrust { url, first, second, editions, hands, tls, product, recordings, backup_password_file } =
-        &settings.nodes[node]
+    if matches!(settings.nodes[node], NodeDriver::Exec { .. }) {
+        return Ok(None);
+    }
+    let peer = peer(settings, node.other()).map_err(|error| fail(&of, error))?;
+    let names = Names { of, site: &settings.site.name, service: &settings.site.service, node, facts: &settings.site.nodes[node] };
+    vendor_box(&names, &settings.nodes[node], peer, shared)
+}
+
+/// An appliance that has no pair, with hands at its pages.
+///
+/// # Errors
+/// A setting that can't be put to work.
+pub fn single(settings: &SingleSettings, clock: Arc<dyn Clock>) -> Result<beyondtrust::BeyondTrust, WiringError> {
+    let SingleSettings { name, service, node: facts, driver, backups } = settings;
+    let of = format!("appliance `{name}`");
+    let accounts = Arc::new(beyondtrust::Accounts::new(beyondtrust::Share::default(), clock.clone()));
+    let programs = Arc::new(Programs::new(backups.clone(), clock.clone()));
+    let shared = Shared { clock, programs, accounts, traces: backups.clone() };
+    let NodeDriver::BeyondTrust { url, .. } = driver else { return Err(fail(of, "its driver is not `beyondtrust`")) };
+    // Acts between two boxes are none of a single one's.
+    let itself = beyondtrust::Peer { url: url.clone(), identity: facts.identity.clone(), console: None };
+    let names = Names { of: of.clone(), site: name, service, node: NodeId::A, facts };
+    let settings = vendor_box(&names, driver, itself, &shared)?.ok_or_else(|| fail(&of, "it has no settings"))?;
+    beyondtrust::BeyondTrust::new(settings, shared.clock).map_err(|error| fail(of, error))
+}
+
+/// What a box is called, and where it belongs.
+struct Names<'a> {
+    of: String,
+    site: &'a str,
+    service: &'a str,
+    node: NodeId,
+    facts: &'a Node,
+}
+
+/// `None` for a box that is reached by a program.
+fn vendor_box(
+    names: &Names<'_>,
+    driver: &NodeDriver,
+    peer: beyondtrust::Peer,
+    shared: &Shared,
+) -> Result<Option<beyondtrust::Settings>, WiringError> {
+    let Names { of, site, service, node, facts } = names;
+    let NodeDriver::BeyondTrust { url, first, second, editions, hands, tls, product, recordings, backup_password_file } = driver
     else {
         return Ok(None);
     };
-    let facts = &settings.site.nodes[node];
     Ok(Some(beyondtrust::Settings {
-        site: settings.site.name.clone(),
-        node,
+        site: (*site).to_owned(),
+        node: *node,
         url: url.clone(),
         address: facts.address,
-        service: settings.site.service.clone(),
+        service: (*service).to_owned(),
         identity: facts.identity.clone(),
         editions: asked(*editions),
-        credentials: credentials(first).map_err(|error| fail(&of, error))?,
-        second: second.as_deref().map(credentials).transpose().map_err(|error| fail(&of, error))?,
+        credentials: credentials(first).map_err(|error| fail(of, error))?,
+        second: second.as_deref().map(credentials).transpose().map_err(|error| fail(of, error))?,
         accounts: shared.accounts.clone(),
-        backup_password: backup_password_file.as_deref().map(secret).transpose().map_err(|error| fail(&of, error))?,
-        tls: trust(tls).map_err(|error| fail(&of, error))?,
-        peer: peer(settings, node.other()).map_err(|error| fail(&of, error))?,
+        backup_password: backup_password_file.as_deref().map(secret).transpose().map_err(|error| fail(of, error))?,
+        tls: trust(tls).map_err(|error| fail(of, error))?,
+        peer,
         product: match product {
             Product::RemoteSupport => beyondtrust::Product::RemoteSupport,
             Product::PrivilegedRemoteAccess => beyondtrust::Product::PrivilegedRemoteAccess,
         },
         recordings: *recordings,
         limits: beyondtrust::Limits::default(),
-        console: console(hands, shared).map_err(|error| fail(&of, error))?,
+        console: console(hands, shared).map_err(|error| fail(of, error))?,
     }))
 }
 

@@ -150,6 +150,9 @@ pub const REHEARSAL: &str = "site.policy.rehearsal";
 pub const GATES: &str = "site.policy.gates";
 /// The table whose keys are users.
 pub const PEOPLE: &str = "people";
+/// The top level of an appliance's file that has no pair.
+pub const SINGLE: &str = "single";
+pub const SINGLE_BACKUP: &str = "single.backup";
 pub const ON_EXPIRY: &[&str] = &["hold", "home"];
 
 #[rustfmt::skip]
@@ -181,6 +184,8 @@ pub const TABLES: &[Table] = &[
     Table { name: "site.policy.gate", header: "[policy.gates.production]", children: &[], about: "Who may answer this gate, and what becomes of it if nobody does; each gate of [the gates](../concepts/gates.md) likewise. A run keeps what held when it was started." },
     Table { name: "site.policy.waivers", header: "[policy.waivers]", children: &[], about: "The roles that may set a promise aside for one step. Where people are configured, a list that is left out means nobody." },
     Table { name: REHEARSAL, header: "[policy.rehearsal]", children: &[], about: "Asks for a rehearsal: failover is broken and nodes are updated only along a path that was gone on another site and released by a person. Without this table none is asked for." },
+    Table { name: SINGLE, header: "", children: &["node", "backup"], about: "An appliance without a pair, for `changeover single FILE`; see [a single appliance](../guides/single-appliance.md). Its table `[node]` has the keys of `[nodes.a]`, with `driver = \"beyondtrust\"` and `hands = \"console\"`, and tables `[node.second]`, `[node.console]` and `[node.console.labels]` likewise." },
+    Table { name: SINGLE_BACKUP, header: "[backup]", children: &[], about: "Where each update's backup is kept; the single appliance's file only." },
     Table { name: "site.windows", header: "[windows]", children: &["recurring"], about: "The usual windows. `--first`, `--second` and `--responsible` override what a plan takes from here." },
     Table { name: "site.windows.recurring", header: "[[windows.recurring]]", children: &[], about: "A window that comes again; `next` and `next NAME` choose among these and the fixed ones." },
     Table { name: "site.freezes", header: "[[freezes]]", children: &[], about: "As in `changeover.toml`, for this site alone." },
@@ -288,8 +293,11 @@ pub const KEYS: &[Key] = &[
     key(LABELS, "updates", Kind::Text, Optional, "Link in `/appliance`."),
     key(LABELS, "update_file", Kind::Text, Optional, "Field for the package."),
     key(LABELS, "update_software", Kind::Text, Optional, "Button that uploads it."),
-    key(LABELS, "install", Kind::Text, Optional, "Button that installs an uploaded package."),
+    key(LABELS, "install", Kind::Text, Optional, "Button that installs an uploaded or listed package."),
     key(LABELS, "installing", Kind::Text, Optional, "Text of the update page while a package is being installed."),
+    key(LABELS, "check_for_updates", Kind::Text, Optional, "Button that lets an appliance without a pair look for updates."),
+    key(LABELS, "available_after", Kind::Text, Optional, "Text beside a listed package that can be installed only after another one."),
+    key(LABELS, "no_updates", Kind::Text, Optional, "Text of the update page when nothing is offered."),
     key(LABELS, "confirm", Kind::Text, Optional, "Button of a page that asks whether an act is meant."),
     key(LABELS, "second_factor", Kind::Text, Optional, "Text of a page that asks for a second factor."),
     key(LABELS, "single_sign_on", Kind::Text, Optional, "Text of a page for single sign-on."),
@@ -365,6 +373,9 @@ pub const KEYS: &[Key] = &[
     key("site.freezes", "to", Kind::Moment, Optional, "The last day, frozen as a whole; or the time up to which."),
     key("site.freezes", "calendar_file", Kind::File, Optional, "iCalendar file; each of its events is such a time. Read when the daemon starts."),
     key("site.freezes", "zone", Kind::Zone, Optional, "Whose days and times these are, where they don't say it themselves; the site's unless given."),
+
+    key(SINGLE, "service", Kind::HostName, Required, "The host name that users and clients use."),
+    key(SINGLE_BACKUP, "folder", Kind::Path, Required, "The folder; it is made when needed. Nothing in it is ever deleted by us."),
 ];
 
 /// The table of this name.

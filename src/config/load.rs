@@ -9,8 +9,10 @@ use super::people;
 use super::problem::{ConfigErrors, Problem};
 use super::reader::{Reader, Section};
 use super::settings::{Effective, Settings};
+use super::single::{self, SingleSettings};
 use super::site_file::{self, SiteInput};
 use super::source::Source;
+use super::wiring;
 use crate::domain::people::People;
 
 /// What was read so far.
@@ -41,6 +43,26 @@ pub fn load(path: &Path, actions: &[&str]) -> Result<Settings, ConfigErrors> {
         _ => {
             gathered.problems.sort();
             gathered.problems.dedup();
+            Err(ConfigErrors(gathered.problems))
+        }
+    }
+}
+
+/// Reads the file of an appliance that has no pair.
+///
+/// # Effect
+/// As [`load`].
+///
+/// # Errors
+/// Every problem of the file, by line; the files that it names are looked at too.
+pub fn load_single(path: &Path) -> Result<SingleSettings, ConfigErrors> {
+    let mut gathered = Gathered::default();
+    let settings = read_file(path, keys::SINGLE, &mut gathered, single::read).flatten();
+    gathered.problems.extend(wiring::unusable_files(&gathered.effective));
+    match settings {
+        Some(settings) if gathered.problems.is_empty() => Ok(settings),
+        _ => {
+            gathered.problems.sort();
             Err(ConfigErrors(gathered.problems))
         }
     }

@@ -28,6 +28,7 @@ mod reference;
 mod sections;
 mod settings;
 mod show;
+mod single;
 mod site_file;
 mod source;
 mod suggest;
@@ -36,7 +37,7 @@ mod values;
 mod windows;
 mod wiring;
 
-pub use load::load;
+pub use load::{load, load_single};
 pub use problem::{ConfigErrors, Problem};
 pub use reference::reference;
 pub use settings::{
@@ -44,4 +45,5 @@ pub use settings::{
     LogFormat, Login, NodeDriver, Product, Settings, SiteSettings, TlsTrust, TrafficDriver, TsigAlgorithm, WindowTexts,
 };
 pub use show::show;
+pub use single::SingleSettings;
 pub use wiring::{check_files, no_site, unknown_procedures, warnings};

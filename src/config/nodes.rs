@@ -76,7 +76,8 @@ fn check_url(reader: &mut Reader, service: &str, id: NodeId, url: &At<Url>, node
     }
 }
 
-fn node(reader: &mut Reader, section: &mut Section) -> NodeInput {
+/// Reads one node's table.
+pub(super) fn node(reader: &mut Reader, section: &mut Section) -> NodeInput {
     let driver = reader.word(section, "driver").map(|driver| driver.value);
     section.driver = driver;
     reader.refuse_strangers(section);

@@ -1,6 +1,6 @@
 //! The tables of `docs/reference/config.md`, printed from [`super::keys`].
 
-use super::keys::{ALERT_EVENTS, KEYS, Key, Kind, Need, TABLES, Table};
+use super::keys::{ALERT_EVENTS, KEYS, Key, Kind, Need, SINGLE, TABLES, Table};
 
 /// What stands between the markers of the page.
 pub fn reference() -> String {
@@ -13,6 +13,7 @@ pub fn reference() -> String {
 fn section(table: &Table) -> String {
     let title = match (table.header, table.name) {
         ("", "main") => "`changeover.toml`, top level".to_owned(),
+        ("", SINGLE) => "A single appliance's file, top level".to_owned(),
         ("", _) => "`sites.d/<name>.toml`, top level".to_owned(),
         (header, _) => format!("`{header}`"),
     };

@@ -120,13 +120,13 @@ fn inline_secret(section: &Section, name: &str) -> Option<String> {
 
 /// Says where a key belongs that stands in the wrong table of its file.
 fn elsewhere(section: &Section, name: &str) -> String {
-    let site = |table: &str| table.starts_with("site");
-    let here = site(section.table.name);
-    let headed = |table: &&keys::Table| site(table.name) == here && table.header.trim_matches(['[', ']']) == name;
+    let file = |table: &str| ["site", keys::SINGLE].into_iter().find(|file| table.starts_with(file));
+    let here = file(section.table.name);
+    let headed = |table: &&keys::Table| file(table.name) == here && table.header.trim_matches(['[', ']']) == name;
     if let Some(table) = keys::TABLES.iter().find(headed) {
         return format!("; it is a table of its own, `{}`", table.header);
     }
-    let other = keys::KEYS.iter().find(|key| key.name == name && site(key.table) == here);
+    let other = keys::KEYS.iter().find(|key| key.name == name && file(key.table) == here);
     match other.and_then(|key| keys::table(key.table)) {
         Some(table) if table.header.is_empty() => "; it belongs at the top level, above the first table".to_owned(),
         Some(table) => format!("; it belongs in `{}`", table.header),

@@ -11,7 +11,12 @@ use super::suggest;
 
 /// Secret files, certificates and programs that can't be used by whoever asks. Nothing is read from them.
 pub fn check_files(settings: &Settings) -> Vec<Problem> {
-    settings.effective.iter().filter_map(unusable).collect()
+    unusable_files(&settings.effective)
+}
+
+/// As [`check_files`], for the keys of one file.
+pub(super) fn unusable_files(effective: &[Effective]) -> Vec<Problem> {
+    effective.iter().filter_map(unusable).collect()
 }
 
 /// What works but should be put right: secret files that every account of this machine can read, a folder that is named

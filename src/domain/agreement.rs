@@ -5,7 +5,7 @@
 use jiff::Timestamp;
 
 use super::ids::{NodeId, PerNode};
-use super::site::{Role, SharedOn};
+use super::site::{Role, SharedOn, TrafficLook};
 use super::window::format_duration;
 use super::world::{TrafficReading, World};
 
@@ -194,7 +194,7 @@ fn verdict(nodes: &PerNode<Witness>, traffic: &TrafficReading, behind: &Behind) 
         return Verdict::Partly;
     }
     let Some(node) = traffic.target() else {
-        let foreign = traffic.looks.iter().flatten().any(|look| !look.answers.is_empty() && look.is_answered());
+        let foreign = traffic.looks.iter().flatten().any(TrafficLook::leads_elsewhere);
         return if foreign { Verdict::Disputed } else { Verdict::Untold };
     };
     let other = node.other();

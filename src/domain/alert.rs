@@ -384,7 +384,7 @@ pub fn hint_of(code: &str, run: &Run) -> String {
             format!("link the pair by hand, or have another run take it over: `changeover adopt {}`", run.id.site)
         }
         "unprotected_too_long" | "exposure_50" | "exposure_80" => "end the unprotected time: finish window two".to_owned(),
-        "stray_session" => format!(
+        "stray_session" | "back_open" => format!(
             "close node `{}` to clients, and find out who still reaches it, and how (by address, by an old DNS answer?)",
             run.survivor.other()
         ),

@@ -128,6 +128,7 @@ pub fn believed(run: &Run) -> World {
         target: Some(run.serving()),
         ttl: None,
         found: run.plan.nodes[run.serving()].address.to_string(),
+        untold: false,
     };
     world.traffic.take(vec![Ok(TrafficLook::new(run.last_at, vec![answer]))]);
     world

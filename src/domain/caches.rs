@@ -52,6 +52,7 @@ mod tests {
                 target: None,
                 ttl: Some(*ttl),
                 found: String::new(),
+                untold: false,
             };
             let resolver = |ttl| ResolverAnswer {
                 server: "resolver".to_owned(),

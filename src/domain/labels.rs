@@ -30,6 +30,9 @@ pub enum Label {
     UpdateSoftware,
     Install,
     Installing,
+    CheckForUpdates,
+    AvailableAfter,
+    NoUpdates,
     Confirm,
     SecondFactor,
     SingleSignOn,
@@ -52,7 +55,7 @@ const fn row(label: Label, name: &'static str, what: &'static str, words: &'stat
 }
 
 /// Every label there is.
-pub const TABLE: [Row; 21] = [
+pub const TABLE: [Row; 24] = [
     row(Label::Username, "username_field", "field", &["Username", "Benutzername"]),
     row(Label::Password, "password_field", "field", &["Password", "Kennwort", "Passwort"]),
     row(Label::LogIn, "log_in", "button", &["Login", "Log In", "Anmelden"]),
@@ -85,6 +88,19 @@ pub const TABLE: [Row; 21] = [
     row(Label::UpdateSoftware, "update_software", "button", &["Update Software", "Software aktualisieren"]),
     row(Label::Install, "install", "button", &["Install", "Install This Update", "Installieren"]),
     row(Label::Installing, "installing", "text", &["Installing", "wird installiert"]),
+    row(
+        Label::CheckForUpdates,
+        "check_for_updates",
+        "button",
+        &["Check for Updates", "Check for Updates Now", "Nach Aktualisierungen suchen", "Nach Updates suchen"],
+    ),
+    row(Label::AvailableAfter, "available_after", "text", &["available after", "requires", "verfügbar nach", "erfordert"]),
+    row(
+        Label::NoUpdates,
+        "no_updates",
+        "text",
+        &["No updates", "up to date", "Keine Aktualisierungen", "Keine Updates", "auf dem neuesten Stand"],
+    ),
     row(Label::Confirm, "confirm", "button", &["Confirm", "OK", "Yes", "Continue", "Bestätigen", "Ja", "Fortfahren"]),
     row(
         Label::SecondFactor,

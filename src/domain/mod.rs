@@ -52,6 +52,7 @@ pub mod run;
 pub mod settings;
 pub mod sheet;
 pub mod shown;
+pub mod single;
 pub mod site;
 pub mod step;
 pub mod stop_here;

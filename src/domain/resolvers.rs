@@ -82,6 +82,7 @@ mod tests {
             target: Some(NodeId::B),
             ttl: Some(ttl),
             found: "192.0.2.20".into(),
+            untold: false,
         };
         let resolver = ResolverAnswer {
             server: "192.0.2.1:53".into(),

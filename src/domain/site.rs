@@ -350,6 +350,9 @@ pub struct TrafficAnswer {
     pub ttl: Option<u32>,
     /// What was seen, for messages: an address, `no answer`, `not authoritative`, `serial 7 behind 9`.
     pub found: String,
+    /// Nothing that counts was told: no answer, one without authority, or an old one.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub untold: bool,
 }
 
 /// What a look at one traffic entry gave.
@@ -417,9 +420,9 @@ impl TrafficLook {
         answers.chain(resolvers).chain(self.negative_ttl).max()
     }
 
-    /// True if every server gave some address, be it a wrong one.
-    pub fn is_answered(&self) -> bool {
-        self.answers.iter().all(|answer| answer.ttl.is_some() || answer.target.is_some())
+    /// True if a server that counts names something that is no node.
+    pub fn leads_elsewhere(&self) -> bool {
+        self.answers.iter().any(|answer| answer.target.is_none() && !answer.untold)
     }
 
     /// The node that every answer names; `None` if one differs or there is no answer.

@@ -250,7 +250,8 @@ fn unreachable(run: &Run, node: NodeId, world: &World) -> Option<Event> {
 }
 
 /// R16: new sessions on the node that does not serve, from the first window's end on; and a node that traffic was taken from and
-/// that takes clients again, once the run rests or has closed it: until then the run itself is about to close it.
+/// that takes clients again, once the run rests or has closed it: until then the run itself is about to close it. Open and empty, it
+/// is told, and told again when somebody comes.
 fn stray_session(run: &Run, node: NodeId, world: &World) -> Option<Event> {
     let soaking = run.soak_from.is_some();
     let current = world.readings[node].current.as_ref()?;
@@ -261,7 +262,9 @@ fn stray_session(run: &Run, node: NodeId, world: &World) -> Option<Event> {
     let open = if back { ", can take clients" } else { "" };
     let who = left::stubborn(run, node, world);
     let message = format!("node `{node}` does not serve{open} and has {sessions} sessions and {users} users{who}");
-    raise(run, Notice::StraySession, Some(node), stray || back, message)
+    let told = run.has_notice(Notice::BackOpen, Some(node));
+    raise(run, Notice::StraySession, Some(node), stray, message.clone())
+        .or_else(|| raise(run, Notice::BackOpen, Some(node), back && (told || !stray), message))
 }
 
 /// While the run is held nothing more can hold it, and while an act is on its way nothing may come between; but a role conflict

@@ -24,6 +24,7 @@ mod retention;
 pub mod retry;
 pub mod runner;
 mod settings;
+pub mod single;
 pub mod site;
 mod space;
 pub mod traffic;

@@ -729,8 +729,13 @@ fn the_shipped_files_name_every_key_and_load() {
     assert_eq!(console.labels.words(Label::Install), ["Installer"]);
     let rehearsal = support.site.policy.rehearsal.clone().unwrap();
     assert_eq!((rehearsal.site.as_str(), rehearsal.roles.as_slice()), ("lab", &["owner".to_owned()][..]));
+    let single = fs::read_to_string(root().join("config/single.toml.example")).unwrap();
     for key in keys::KEYS.iter().filter(|key| (key.table, key.name) != ("main", "procedures")) {
-        let text = if key.table.starts_with("site") { &site } else { &main };
+        let text = match key.table {
+            table if table.starts_with("single") => &single,
+            table if table.starts_with("site") => &site,
+            _ => &main,
+        };
         assert!(text.contains(&format!("\n{} = ", key.name)), "{}.{} is not in its shipped file", key.table, key.name);
     }
 }

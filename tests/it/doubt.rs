@@ -222,8 +222,14 @@ pub fn world(run: &Run, at: &[Timestamp], done: bool) -> World {
             world.readings[node].take(Ok(observation(run, node, at, done)), at);
         }
         let (server, name) = ("ns1".to_owned(), run.plan.service.clone());
-        let answer =
-            TrafficAnswer { server, name, target: Some(target), ttl: ttl(run.step().unwrap().kind, done), found: String::new() };
+        let answer = TrafficAnswer {
+            server,
+            name,
+            target: Some(target),
+            ttl: ttl(run.step().unwrap().kind, done),
+            found: String::new(),
+            untold: false,
+        };
         world.traffic.take(vec![Ok(TrafficLook::new(at, vec![answer]))]);
     }
     world

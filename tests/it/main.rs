@@ -64,6 +64,7 @@ mod rules;
 mod runs;
 mod settings;
 mod simulator;
+mod single;
 mod soak;
 mod space;
 mod stage;

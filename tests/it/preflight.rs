@@ -98,6 +98,7 @@ impl Read {
             target,
             ttl: Some(60),
             found: "an address".to_owned(),
+            untold: false,
         };
         let answers = self.answers.into_iter().enumerate().map(answer).collect();
         let look = TrafficLook::new(now(), answers);

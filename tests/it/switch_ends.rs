@@ -23,9 +23,14 @@ const LIMIT: SignedDuration = SignedDuration::from_mins(30);
 
 /// A run whose switch was ordered and then answered so.
 fn answered(answer: Event) -> (Fake, RunId, Run) {
+    answered_from(A, answer)
+}
+
+/// The same, with where the names led when it was ordered.
+fn answered_from(traffic: Option<NodeId>, answer: Event) -> (Fake, RunId, Run) {
     let fake = Fake::default();
     let id = fake.run_at(STEP);
-    let baseline = Baseline { traffic: A, ..Baseline::default() };
+    let baseline = Baseline { traffic, ..Baseline::default() };
     fake.push(&id, Event::StepBegun { attempt: 1, baseline });
     fake.push(&id, answer);
     let mut run = (*fake.run(&id).unwrap().run).clone();
@@ -57,7 +62,7 @@ fn look(run: &Run, at: Timestamp, servers: [Option<NodeId>; 2], resolver: Option
     let name = run.plan.service.clone();
     let answer = |(number, target): (usize, Option<NodeId>)| {
         let found = target.map_or_else(|| "no answer".to_owned(), |node| format!("the address of {node}"));
-        TrafficAnswer { server: format!("ns{}", number + 1), name: name.clone(), target, ttl: Some(60), found }
+        TrafficAnswer { server: format!("ns{}", number + 1), name: name.clone(), target, ttl: Some(60), found, untold: false }
     };
     let resolved = resolver.map(|(node, left)| ResolverAnswer {
         server: "192.0.2.1:53".to_owned(),
@@ -109,6 +114,24 @@ fn a_switch_ends_within_its_limit_as_one_of_three() {
         let (word, said) = end(&run, &seen(&run, after, servers, None));
         assert_eq!(word, expected, "{answer:?}, {after:#}, {servers:?}: {said}");
     }
+}
+
+/// Ordered while a server was silent or the names were split: what can't be told now either proves nothing.
+#[test]
+fn names_that_could_not_be_told_before_the_order_prove_nothing() {
+    let late = LIMIT + SignedDuration::from_mins(2);
+    for servers in [[B, None], [None, None], [B, A]] {
+        let (_, _, run) = answered_from(None, doubted());
+        assert_eq!(end(&run, &seen(&run, late, servers, None)).0, "awaited", "{servers:?}: it stays in doubt");
+        let (fake, id, template) = answered_from(None, accepted());
+        fake.push(&id, Event::Doubted { message: "not seen within the limit of `switch_traffic`".to_owned() });
+        let mut run = (*fake.run(&id).unwrap().run).clone();
+        run.windows = template.windows;
+        assert_eq!(end(&run, &seen(&run, late, servers, None)).0, "awaited", "{servers:?}: it stays in doubt");
+    }
+    let (_, _, run) = answered_from(None, doubted());
+    assert_eq!(end(&run, &seen(&run, late, [A, A], None)).0, "again", "every server leads to where it did");
+    assert_eq!(end(&run, &seen(&run, late, [B, B], None)).0, "switched");
 }
 
 /// A server that takes the order and moves nothing is not asked for ever: nothing has moved, and the run is held with that.

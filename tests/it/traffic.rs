@@ -36,7 +36,8 @@ impl TrafficReader for View {
     fn look(&self) -> BoxFuture<'_, Result<TrafficLook, ReadError>> {
         let target = *self.leads_to.lock().unwrap();
         let (server, name) = ("outside".to_owned(), "support.example.com".to_owned());
-        let answer = TrafficAnswer { server, name, target: Some(target), ttl: None, found: format!("node {target}") };
+        let answer =
+            TrafficAnswer { server, name, target: Some(target), ttl: None, found: format!("node {target}"), untold: false };
         Box::pin(async move { Ok(TrafficLook::new(self.clock.now(), vec![answer])) })
     }
 

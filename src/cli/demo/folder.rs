@@ -107,6 +107,21 @@ impl Folder {
         self.path.join("secrets").join(name)
     }
 
+    /// The file of node `a` alone.
+    pub fn single(&self) -> PathBuf {
+        self.path.join("config/single/appliance.toml")
+    }
+
+    /// Writes the file of node `a` as an appliance without a pair.
+    pub fn write_single(&self, simulator: &Simulator) -> Result<(), Failure> {
+        make(&self.path.join("config/single"))?;
+        let node = node_table(simulator, NodeId::A, "console", "node");
+        let text = format!(
+            "# A simulated appliance without a pair.\nservice = \"{SERVICE}\"\n\n{node}\n[backup]\nfolder = \"../../backups\"\n"
+        );
+        write(&self.single(), &text)
+    }
+
     /// Writes everything; what an earlier simulator left in the folder is replaced.
     pub fn write(&self, secrets: &Secrets, setting: &Setting<'_>) -> Result<(), Failure> {
         for folder in ["config/sites.d", "secrets"] {
@@ -161,7 +176,7 @@ fn main_file(setting: &Setting<'_>) -> String {
 
 fn site_file(setting: &Setting<'_>) -> String {
     let Setting { simulator, zone, procedure, hands, policy, .. } = setting;
-    let [a, b] = NodeId::BOTH.map(|node| node_table(simulator, node, hands));
+    let [a, b] = NodeId::BOTH.map(|node| node_table(simulator, node, hands, &format!("nodes.{node}")));
     format!(
         r#"# A simulated pair: both nodes, the zone and the secrets live on this machine only.
 name = "{SITE}"
@@ -183,17 +198,18 @@ tsig_secret_file = "../../secrets/tsig.b64"
     )
 }
 
-fn node_table(simulator: &Simulator, node: NodeId, hands: &str) -> String {
+/// `header` is where the table stands: `nodes.a`.
+fn node_table(simulator: &Simulator, node: NodeId, hands: &str, header: &str) -> String {
     let (url, address) = (simulator.url(node), simulator.nodes[node].ip());
     let (identity, pin) = (&simulator.identities[node], &simulator.pin);
     let (name_key, secret_key) = match Generation::of(&simulator.current().node(node).version).login() {
         Login::Token => ("client_id", "client_secret_file"),
         Login::Password => ("username", "password_file"),
     };
-    let console = format!("[nodes.{node}.console]\nusername = \"{CONSOLE_USER}\"\npassword_file = \"../../secrets/console\"\n");
+    let console = format!("[{header}.console]\nusername = \"{CONSOLE_USER}\"\npassword_file = \"../../secrets/console\"\n");
     let console = if hands == "console" { console } else { String::new() };
     format!(
-        r#"[nodes.{node}]
+        r#"[{header}]
 driver = "beyondtrust"
 url = "{url}"
 address = "{address}"

@@ -10,6 +10,7 @@ use crate::domain::ids::{NodeId, PerNode};
 use crate::domain::version::{NotAVersion, Version};
 use crate::ports::Clock;
 use crate::simulator::server::{Language, StartError};
+use crate::simulator::world::Offered;
 use crate::simulator::zone::{Zone, ZoneError, ZoneHandle, ZoneKey, ZoneOptions};
 use crate::simulator::{Simulator, SimulatorOptions};
 
@@ -43,6 +44,8 @@ pub struct PairOptions {
     pub to: String,
     /// Of each node's pages.
     pub languages: PerNode<Language>,
+    /// If any, both nodes are single appliances, to which this is offered.
+    pub offers: Vec<Offered>,
 }
 
 impl PairOptions {
@@ -59,6 +62,7 @@ impl PairOptions {
             from: FROM.to_owned(),
             to: TO.to_owned(),
             languages: PerNode::default(),
+            offers: Vec::new(),
         }
     }
 }
@@ -84,6 +88,9 @@ impl Pair {
         simulated.port = options.port;
         simulated.control = options.control;
         simulated.world.seed = options.seed;
+        if !options.offers.is_empty() {
+            (simulated.world.primary, simulated.world.offers) = (None, options.offers);
+        }
         if let Some(interval) = options.auto_sync {
             simulated.world.auto_sync = interval;
         }

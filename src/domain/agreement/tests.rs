@@ -9,6 +9,7 @@ fn traffic(targets: &[Option<NodeId>], identity: Option<&str>) -> TrafficReading
         target: *target,
         ttl: target.map(|_| 60),
         found: target.map_or_else(|| "no answer".to_owned(), |node| format!("node {node}")),
+        untold: target.is_none(),
     };
     let answers = targets.iter().enumerate().map(answer).collect();
     let look = TrafficLook { serving_identity: identity.map(str::to_owned), ..TrafficLook::new(Timestamp::UNIX_EPOCH, answers) };

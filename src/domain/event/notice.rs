@@ -10,6 +10,8 @@ pub enum Notice {
     WindowClosing,
     NodeUnreachable,
     StraySession,
+    /// A node that traffic was taken from can take clients again, and has none.
+    BackOpen,
     RoleConflict,
     /// Only the reserved space is left on the store's disk.
     StoreLow,
@@ -43,6 +45,7 @@ impl Notice {
             Self::WindowClosing => "window_closing",
             Self::NodeUnreachable => "node_unreachable",
             Self::StraySession => "stray_session",
+            Self::BackOpen => "back_open",
             Self::RoleConflict => "role_conflict",
             Self::StoreLow => "store_low",
             Self::NotServing => "not_serving",
@@ -64,6 +67,7 @@ impl Notice {
     pub fn alert(self) -> &'static str {
         match self {
             Self::Exposure50 | Self::Exposure80 => "exposure",
+            Self::BackOpen => Self::StraySession.name(),
             notice if notice.is_soak_condition() => "soak_failed",
             notice => notice.name(),
         }

@@ -198,7 +198,7 @@ fn noticed(run: &mut Run, key: (Notice, Option<NodeId>), raised: bool, at: Times
         restart_soak(run, at);
     }
     // R9: what was extracted before is not all of it any more: neither when it begins nor when it is over.
-    if let (Notice::StraySession, Some(node)) = key {
+    if let (Notice::StraySession | Notice::BackOpen, Some(node)) = key {
         run.nodes[node].extracted_at = None;
     }
     if raised {

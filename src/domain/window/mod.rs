@@ -130,6 +130,14 @@ pub enum NotAWindow {
     Conflict { text: String, expected: String, choice: String },
 }
 
+/// Reads a moment as a window's start is written: with offset, or civil with its zone.
+///
+/// # Errors
+/// As [`Window::parse`].
+pub fn parse_moment(text: &str) -> Result<Timestamp, NotAWindow> {
+    Ok(parse_start(text.trim())?.0)
+}
+
 fn parse_start(text: &str) -> Result<(Timestamp, Option<String>), NotAWindow> {
     let malformed = || NotAWindow::Start(text.to_owned());
     let pieces = Pieces::parse(text).map_err(|_| malformed())?;

@@ -164,7 +164,7 @@ impl Look {
 impl Answer {
     fn into_domain(self) -> TrafficAnswer {
         let found = self.target.map_or_else(|| "no node of the site".to_owned(), |node| format!("node {node}"));
-        TrafficAnswer { server: self.server, name: self.name, target: self.target, ttl: self.ttl, found }
+        TrafficAnswer { server: self.server, name: self.name, target: self.target, ttl: self.ttl, found, untold: false }
     }
 }
 

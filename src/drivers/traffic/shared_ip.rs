@@ -72,7 +72,8 @@ impl SharedIp {
             _ => (None, None),
         };
         let (server, name) = (format!("shared address {}", self.settings.address), self.settings.service.clone());
-        let answer = TrafficAnswer { server, name, target, ttl: None, found: found(said, on) };
+        let untold = target.is_none() && shared.is_none();
+        let answer = TrafficAnswer { server, name, target, ttl: None, found: found(said, on), untold };
         TrafficLook { shared, ..TrafficLook::new(self.clock.now(), vec![answer]) }
     }
 

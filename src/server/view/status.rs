@@ -88,6 +88,9 @@ pub struct Status {
     /// The node that traffic was taken from, until the pair is linked again.
     #[serde(default)]
     pub left: Option<LeftView>,
+    /// The node that `switch-back` would lead to; `null` while it may not be ordered.
+    #[serde(default)]
+    pub leads_back_to: Option<NodeId>,
     /// The change that would lead traffic back, once it was switched.
     #[serde(default)]
     pub reverse: Option<ReverseView>,
@@ -337,6 +340,7 @@ impl Status {
             ledger: ledger(run),
             agreement: AgreementView::of_run(run, world),
             left: LeftView::of_run(run, world),
+            leads_back_to: run.may_switch_back().then(|| run.leads_back_to()),
             reverse: ReverseView::of_run(run, world),
             jump_clients: world.jump_clients.as_ref().map(JumpClientsLeft::of),
             rehearsal: run.plan.rehearsal.clone(),

@@ -76,7 +76,7 @@ impl SimTraffic {
         let zone = self.zone().clone();
         let answer = |(place, ttl): (usize, &Option<u32>)| {
             let server = if place == 0 { SERVER.to_owned() } else { format!("{SERVER}-{place}") };
-            TrafficAnswer { server, name: RECORD.to_owned(), target, ttl: *ttl, found: found.clone() }
+            TrafficAnswer { server, name: RECORD.to_owned(), target, ttl: *ttl, found: found.clone(), untold: false }
         };
         let answers = zone.ttls.iter().enumerate().map(answer).collect();
         let serving_identity = SimSite::serving_identity(&world);

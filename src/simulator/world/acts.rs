@@ -13,6 +13,8 @@ use crate::simulator::faults::Fault;
 
 /// After establishing, the first sync begins this many seconds later (vendor's failover guide).
 const FIRST_SYNC: RangeInclusive<i64> = 60..=60;
+/// A package comes from the vendor's server in so many seconds: our choice, some of it longer than a person waits.
+const FETCH: RangeInclusive<i64> = 300..=1200;
 /// Both boxes are standby for this many seconds while roles are swapped by API.
 const SWAP: RangeInclusive<i64> = 3..=3;
 
@@ -31,6 +33,8 @@ pub enum Refusal {
     SameRole(NodeId),
     #[error("the package to {to} is installed on {needs} only; node `{node}` runs {found}")]
     NotOn { node: NodeId, to: Version, needs: Version, found: Version },
+    #[error("node `{0}` fetches an update already")]
+    Fetching(NodeId),
     #[error("`{0}` is not an act of the console")]
     UnknownAct(String),
 }
@@ -171,6 +175,29 @@ impl World {
         self.schedule(length, Effect::UpdateEnds { node });
         self.settle();
         Ok(())
+    }
+
+    /// Orders a package of the vendor's server. The box goes on working while it fetches that, and then installs it by itself.
+    ///
+    /// # Errors
+    /// See [`Refusal`]; nothing changed then.
+    pub fn fetch(&mut self, node: NodeId, to: Version) -> Result<(), Refusal> {
+        self.reachable(node)?;
+        self.fits(node, &Target { version: to.clone(), build: None })?;
+        if self.nodes[node].fetching.is_some() {
+            return Err(Refusal::Fetching(node));
+        }
+        self.nodes[node].fetching = Some(to);
+        let after = self.takes(FETCH);
+        self.schedule(after, Effect::FetchEnds { node });
+        Ok(())
+    }
+
+    pub(super) fn fetched(&mut self, node: NodeId) {
+        let Some(version) = self.nodes[node].fetching.take() else { return };
+        if let Err(refusal) = self.update(node, Some(Target { version, build: None })) {
+            self.note(Some(node), "update-dropped", refusal.to_string());
+        }
     }
 
     /// A package knows what it may be installed on, and the box refuses it elsewhere.

@@ -52,6 +52,18 @@ pub struct WorldOptions {
     pub instant: bool,
     /// Packages that are installed only on a version that begins so: what they lead to, and what they need.
     pub needs: Vec<(Version, Version)>,
+    /// What an appliance without a pair is offered when it checks for updates.
+    pub offers: Vec<Offered>,
+}
+
+/// A package that the vendor's server has for an appliance without a pair.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Offered {
+    pub to: Version,
+    /// Installed only on a version that begins so.
+    pub after: Option<Version>,
+    /// Not even listed before.
+    pub hidden: bool,
 }
 
 impl WorldOptions {
@@ -70,6 +82,7 @@ impl WorldOptions {
             auto_sync: SignedDuration::from_mins(5),
             instant: false,
             needs: Vec::new(),
+            offers: Vec::new(),
         }
     }
 }
@@ -82,6 +95,7 @@ enum Effect {
     SyncEnds { job: u64 },
     Broken { node: NodeId, half: bool },
     Established { node: NodeId, half: bool, reversed: bool },
+    FetchEnds { node: NodeId },
     UpdateEnds { node: NodeId },
     Swapped { primary: NodeId },
 }
@@ -95,6 +109,7 @@ pub struct World {
     auto_sync: SignedDuration,
     target: Target,
     needs: Vec<(Version, Version)>,
+    offers: Vec<Offered>,
     nodes: PerNode<SimNode>,
     users: Vec<User>,
     /// What is to go wrong.
@@ -122,7 +137,9 @@ pub fn lock(world: &Mutex<World>) -> MutexGuard<'_, World> {
 
 impl World {
     pub fn new(options: WorldOptions) -> Self {
-        let WorldOptions { start, seed, from, target, identities, primary, users, auto_sync, instant, needs } = options;
+        let WorldOptions { start, seed, from, target, identities, primary, users, auto_sync, instant, mut needs, offers } =
+            options;
+        needs.extend(offers.iter().filter_map(|offer| Some((offer.to.clone(), offer.after.clone()?))));
         let settings = Settings::new(primary.unwrap_or(NodeId::A), start);
         let role = |node| match primary {
             Some(primary) if primary == node => Role::Primary,
@@ -136,6 +153,7 @@ impl World {
             auto_sync,
             target,
             needs,
+            offers,
             nodes: PerNode::new(|node| SimNode::new(identities[node].clone(), &from, role(node), settings.clone())),
             users: Vec::new(),
             faults: Faults::default(),
@@ -173,6 +191,19 @@ impl World {
     /// Where the service's name leads, as the world was told.
     pub fn leads_to(&self) -> Option<NodeId> {
         self.leads_to
+    }
+
+    /// What the vendor's server offers a node, each with what it waits for; nothing to one of a pair.
+    pub fn offers(&self, node: NodeId) -> Vec<(Version, Option<Version>)> {
+        let SimNode { role, version, .. } = &self.nodes[node];
+        let waits = |offer: &Offered| offer.after.clone().filter(|after| !version.matches(after));
+        let newer = self.offers.iter().filter(|offer| *role == Role::Standalone && offer.to > *version);
+        newer.filter(|offer| !offer.hidden || waits(offer).is_none()).map(|offer| (offer.to.clone(), waits(offer))).collect()
+    }
+
+    /// True if anything was ever on offer: then the update page can be asked.
+    pub fn has_offers(&self) -> bool {
+        !self.offers.is_empty()
     }
 
     /// The node that serves the users: the name leads to it and it takes clients.
@@ -307,6 +338,7 @@ impl World {
             Effect::SyncEnds { job } => self.sync_ends(job),
             Effect::Broken { node, half } => self.broken(node, half),
             Effect::Established { node, half, reversed } => self.established(node, half, reversed),
+            Effect::FetchEnds { node } => self.fetched(node),
             Effect::UpdateEnds { node } => self.update_ends(node),
             Effect::Swapped { primary } => self.swapped(primary),
         }

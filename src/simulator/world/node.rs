@@ -121,6 +121,8 @@ pub struct SimNode {
     pub updates: Vec<UpdateDone>,
     /// Rises with each restart; tokens are forgotten with it.
     pub boots: u32,
+    /// The release that the box is fetching, to install it then.
+    pub fetching: Option<Version>,
     pub(super) next_lseq: u64,
     pub(super) installation: Option<Installation>,
     cache: BTreeMap<&'static str, Cached>,
@@ -144,6 +146,7 @@ impl SimNode {
             records: BTreeMap::new(),
             updates: Vec::new(),
             boots: 0,
+            fetching: None,
             next_lseq: 1,
             installation: None,
             cache: BTreeMap::new(),

@@ -433,3 +433,30 @@ fn an_instant_world_does_everything_at_once() {
     assert_eq!((truth.linked, truth.nodes.b.role, truth.nodes.b.last_sync.is_some()), (true, Role::Primary, true));
     assert_eq!((truth.nodes.a.version.as_str(), truth.broken_promises), ("24.2.1", vec![]));
 }
+
+/// BG-10: what waits is shown or hidden until its turn; a package is fetched while the box works, then installed once.
+#[test]
+fn bg_10_offers_come_one_after_the_other() {
+    let version = |text: &str| text.parse::<Version>().unwrap();
+    let offer = |to: &str, needs: Option<&str>, hidden| Offered { to: version(to), after: needs.map(version), hidden };
+    let offers = vec![
+        offer("24.1.9", None, false),
+        offer("24.2.1", Some("24.1.9"), false),
+        offer("24.3.1", Some("24.2.1"), true),
+        offer("24.1.1", None, false),
+    ];
+    let paired = World::new(WorldOptions { offers: offers.clone(), ..options("24.1.1") });
+    assert_eq!(paired.offers(NodeId::A), []);
+    let mut world = World::new(WorldOptions { offers, primary: None, ..options("24.1.1") });
+    let wait = Some(version("24.1.9"));
+    assert_eq!(world.offers(NodeId::A), [(version("24.1.9"), None), (version("24.2.1"), wait)]);
+    assert!(matches!(world.fetch(NodeId::A, version("24.2.1")), Err(Refusal::NotOn { .. })));
+    world.fetch(NodeId::A, version("24.1.9")).unwrap();
+    assert!(matches!(world.fetch(NodeId::A, version("24.1.9")), Err(Refusal::Fetching(_))));
+    assert!(world.answers(NodeId::A));
+    after(&mut world, MINUTE * 21);
+    assert!(!world.answers(NodeId::A), "it installs by now");
+    after(&mut world, MINUTE * 41);
+    assert_eq!(world.offers(NodeId::A), [(version("24.2.1"), None)]);
+    assert_eq!(world.truth().nodes.a.updates.len(), 1);
+}

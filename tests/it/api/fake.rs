@@ -119,6 +119,7 @@ fn world(silent: bool) -> World {
         target: Some(NodeId::A),
         ttl: Some(60),
         found: "192.0.2.10".to_owned(),
+        untold: false,
     };
     world.traffic.take(vec![Ok(TrafficLook::new(START, vec![answer]))]);
     world

@@ -1,5 +1,6 @@
 //! The commands that tell a run something.
 
+use changeover::domain::event::{Baseline, Event};
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
@@ -131,6 +132,27 @@ fn switch_back_shows_what_was_written_and_asks() {
     let left = on_a_terminal(&daemon, &order, "y\n");
     assert_eq!(left.code, 0, "{left:?}");
     assert_eq!(last(&daemon), ("switch_back_ordered".to_owned(), user(), json!({ "note": "bad colours" })));
+}
+
+/// R7: of a switch that may be half done, what is shown and asked is where it really leads.
+#[test]
+fn a_half_done_switch_is_shown_the_way_it_is_taken_back() {
+    let daemon = Daemon::start();
+    let id = daemon.fake.run_at("window-1.switch_traffic.b");
+    for event in
+        [Event::StepBegun { attempt: 1, baseline: Baseline::default() }, Event::Doubted { message: "partly changed".to_owned() }]
+    {
+        daemon.fake.push(&id, event);
+    }
+    let left = ask(&daemon, &["switch-back", "support-1", "--note", "not tonight"]);
+    for part in [
+        "run `support-1`: traffic goes from node b back to node a\n",
+        "node b may have served in part: sessions now",
+        "what was written on node b is not on node a",
+        "this moves the service of site `support` to node a;",
+    ] {
+        assert!(left.stderr.contains(part), "{part:?}: {}", left.stderr);
+    }
 }
 
 #[test]

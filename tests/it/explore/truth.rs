@@ -280,6 +280,7 @@ impl Truth {
             target: Some(target),
             ttl: Some(self.ttl),
             found: format!("{target}"),
+            untold: false,
         };
         let (one, two) = self.name.map_or((NodeId::A, NodeId::B), |name| (name, name));
         TrafficLook::new(at, vec![answer("ns1", one), answer("ns2", two)])

@@ -55,5 +55,6 @@ async fn r16_a_stubborn_client_is_counted_and_told() {
     let snapshot = stage.fleet.run(&id).unwrap();
     let words = left::stubborn(&snapshot.run, NodeId::A, &snapshot.world);
     assert!(words.contains("began since traffic left, the newest seen at"), "{words}");
-    assert!(!stage.last_alert("stray_session").is_empty());
+    assert!(stage.alert_says("stray_session", "can take clients and has 0 sessions"), "open, and nobody there yet");
+    assert!(stage.alert_says("stray_session", "began since traffic left, the newest seen at"), "{}", stage.story(&id));
 }

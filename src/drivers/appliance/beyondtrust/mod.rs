@@ -36,6 +36,7 @@ mod reader;
 mod recordings;
 mod reporting;
 mod sessions;
+mod single;
 mod slices;
 mod table;
 mod terminate;
@@ -75,7 +76,7 @@ use crate::domain::limit;
 use crate::domain::settings::Told;
 use crate::domain::site::{Hands, Observation};
 use crate::drivers::tls::{self, Names, TlsError, TlsTrust};
-use crate::ports::{ActAnswer, Appliance, Clock, Intent, NodeAct, ReadError, Reader, Recall};
+use crate::ports::{ActAnswer, Appliance, Clock, Intent, NodeAct, ProducedFile, ReadError, Reader, Recall};
 
 pub use self::accounts::Accounts;
 pub use self::budget::Share;
@@ -229,12 +230,21 @@ impl BeyondTrust {
     }
 
     async fn backup(&self, intent: &Intent, directory: &Path) -> Result<ActAnswer, CallError> {
+        let file = self.backup_of_one_box(directory, |_| self.stem(intent, directory)).await?;
+        Ok(ActAnswer::Accepted { files: vec![file], records: None })
+    }
+
+    /// R13: the box is asked who it is before, and again before the file is kept.
+    async fn backup_of_one_box(
+        &self,
+        directory: &Path,
+        stem: impl FnOnce(&Health) -> String + Send,
+    ) -> Result<ProducedFile, CallError> {
         let pinned = Pinned::new(&self.settings, &self.api).await?;
-        pinned.check().await?;
-        let stem = self.stem(intent, directory);
+        let stem = stem(&pinned.check().await?);
         let file = backup::backup(&pinned.api, directory, &stem, self.settings.backup_password.as_ref()).await?;
         pinned.check().await?;
-        Ok(ActAnswer::Accepted { files: vec![file.keep()?], records: None })
+        file.keep()
     }
 
     async fn extract(

@@ -97,15 +97,15 @@ impl Entry {
     pub fn answers(&self, server: SocketAddr, reading: &Reading, floor: Option<u32>) -> Vec<TrafficAnswer> {
         let each = self.sets.iter().zip(&reading.values);
         each.map(|(moved, value)| {
-            let (target, ttl, found) = match value {
-                Err(found) => (None, None, found.clone()),
+            let (target, ttl, found, untold) = match value {
+                Err(found) => (None, None, found.clone(), true),
                 Ok(set) => match verdict(moved, set, reading.serial, floor) {
-                    Ok(node) => (node, Some(set.ttl), texts(set)),
-                    Err(trouble) => (None, Some(set.ttl), texts(set) + &trouble),
+                    Ok(node) => (node, Some(set.ttl), texts(set), false),
+                    Err(trouble) => (None, Some(set.ttl), texts(set) + &trouble, true),
                 },
             };
             let found = self.label(moved) + &found;
-            TrafficAnswer { server: server.to_string(), name: moved.shown(), target, ttl, found }
+            TrafficAnswer { server: server.to_string(), name: moved.shown(), target, ttl, found, untold }
         })
         .collect()
     }
@@ -126,7 +126,9 @@ impl Entry {
 
     /// The answers of a server of which nothing can be read.
     pub fn unread(&self, server: &str, found: &str) -> Vec<TrafficAnswer> {
-        let answer = |name| TrafficAnswer { server: server.to_owned(), name, target: None, ttl: None, found: found.to_owned() };
+        let (server, found) = (server.to_owned(), found.to_owned());
+        let answer =
+            |name| TrafficAnswer { server: server.clone(), name, target: None, ttl: None, found: found.clone(), untold: true };
         self.names().into_iter().map(answer).collect()
     }
 }

@@ -9,6 +9,7 @@ use quick_xml::escape::escape;
 use super::Browser;
 use super::sessions::Part;
 use crate::domain::site::Role;
+use crate::domain::version::Version;
 use crate::simulator::faults::Fault;
 use crate::simulator::server::listen::typed;
 
@@ -37,7 +38,8 @@ impl Browser<'_> {
 
     /// A form that is sent back with a token of its own.
     fn form(&mut self, action: &str, kind: &str, fields: &str) -> String {
-        let token = self.pages.sessions.new_token(&self.session);
+        let new = || self.pages.sessions.new_token(&self.session);
+        let token = self.token.get_or_insert_with(new).clone();
         format!(
             "<form method=\"post\" action=\"{action}\"{kind}>\n<input type=\"hidden\" name=\"form_token\" value=\"{token}\">\n{fields}</form>\n"
         )
@@ -145,7 +147,41 @@ impl Browser<'_> {
             }
         };
         let menu = self.menu("");
-        self.page(words.updates, &format!("{menu}<p>{said}</p>{form}"))
+        let offers = if self.world.has_offers() { self.offers() } else { String::new() };
+        self.page(words.updates, &format!("{menu}<p>{said}</p>{form}{offers}"))
+    }
+
+    /// The button that looks for updates, and behind it what was found since the box was started.
+    fn offers(&mut self) -> String {
+        let words = self.words();
+        let button = self.act("check", "check", words.check);
+        let form = self.form("/appliance/updates/check", "", &button);
+        let (version, fetching) = (self.world.node(self.node).version.clone(), self.world.node(self.node).fetching.clone());
+        if let Some(to) = fetching {
+            return format!("<p>{} Support {to}</p>\n", words.installing);
+        }
+        let history = format!("<ul><li>{} {version}</ul>\n", words.history);
+        if self.pages.checked != Some(self.world.node(self.node).boots) {
+            return form + &history;
+        }
+        let rows: String = self.world.offers(self.node).into_iter().map(|(to, waits)| self.offer(&to, waits.as_ref())).collect();
+        match rows.is_empty() {
+            true => format!("{form}<p>{}</p>\n{history}", words.no_updates),
+            false => format!("{form}<table><tr><th>Name</th><th></th></tr>\n{rows}</table>\n{history}"),
+        }
+    }
+
+    fn offer(&mut self, to: &Version, waits: Option<&Version>) -> String {
+        let words = self.words();
+        let way = match waits {
+            Some(after) => format!("{} {after}", words.available_after),
+            None => {
+                let fields = format!("<input type=\"hidden\" name=\"package\" value=\"{to}\">");
+                let button = self.act("update", "offer", words.install_offer);
+                self.form("/appliance/updates/offer", "", &format!("{fields}{button}"))
+            }
+        };
+        format!("<tr><td>Support {to} (1.3 GB)</td><td>{way}</td></tr>\n")
     }
 
     /// Asks whether an act is meant.

@@ -48,6 +48,8 @@ pub struct Pages {
     language: Language,
     sessions: Sessions,
     package: Option<Uploaded>,
+    /// At which start of the box it last checked for updates.
+    checked: Option<u32>,
     /// How often each order was sent, taken or not; `login` and `upload` too.
     pub presses: BTreeMap<&'static str, u64>,
     /// The last whole upload, also once it was installed.
@@ -57,7 +59,7 @@ pub struct Pages {
 impl Pages {
     pub fn new(username: String, password: SecretString, language: Language, seed: u64) -> Self {
         let (sessions, presses) = (Sessions::new(seed), BTreeMap::new());
-        Self { username, password, language, sessions, package: None, presses, received: None }
+        Self { username, password, language, sessions, package: None, checked: None, presses, received: None }
     }
 
     fn count(&mut self, what: &'static str) {
@@ -88,6 +90,8 @@ struct Browser<'a> {
     node: NodeId,
     part: Part,
     session: String,
+    /// The hidden token of the page that is being made: all its forms bring the same.
+    token: Option<String>,
 }
 
 impl<'a> Browser<'a> {
@@ -96,7 +100,7 @@ impl<'a> Browser<'a> {
         let boots = world.node(node).boots;
         let known = pages.sessions.find(call.cookie.as_deref().unwrap_or_default(), part, boots);
         let session = known.unwrap_or_else(|| pages.sessions.begin(part));
-        Some(Self { shared, pages, world, node, part, session })
+        Some(Self { shared, pages, world, node, part, session, token: None })
     }
 
     fn route(&mut self, call: &Call) -> Answer {
@@ -120,7 +124,9 @@ impl<'a> Browser<'a> {
             ("/management/failover", Part::Login) if post => self.order(&form),
             ("/management/failover", Part::Login) => Some(self.or_login(Self::failover)),
             ("/updates", Part::Appliance) => Some(self.or_login(Self::updates)),
+            ("/updates/check", Part::Appliance) if post => Some(self.check()),
             ("/updates/install", Part::Appliance) if post => self.install(&form),
+            ("/updates/offer", Part::Appliance) if post => self.install_offer(&form),
             _ => {
                 let mut page = self.page("404", "");
                 *page.status_mut() = StatusCode::NOT_FOUND;

@@ -159,13 +159,28 @@ pub(super) async fn press(
     order: &Order,
 ) -> Result<(), Stop> {
     let button = visit.one(page, label, |kind| kind == Kind::Button)?;
+    let mark = async {
+        order.trace.mark(Stage::Pressed).await?;
+        order.decisive.store(true, Ordering::SeqCst);
+        Ok(())
+    };
+    press_this(visit, page, (label, button), filled, mark).await
+}
+
+/// As [`press`], where the button was found already; `mark` is waited for directly before.
+pub(super) async fn press_this(
+    visit: &Visit<'_>,
+    page: &Page,
+    (label, button): (Label, &Control),
+    filled: &[(&Control, String)],
+    mark: impl Future<Output = Result<(), Stop>>,
+) -> Result<(), Stop> {
     if filled.iter().any(|(field, _)| field.form != button.form || field.name.is_none()) {
         return Err(visit.surprise(page, &format!("fields that the {} does not send", visit.door.labels.named(label))));
     }
     let target = target(page, button).map_err(Fetch::before)?;
     visit.check_box().await?;
-    order.trace.mark(Stage::Pressed).await?;
-    order.decisive.store(true, Ordering::SeqCst);
+    mark.await?;
     let (status, answer) = visit.press(target, page, button, filled).await.map_err(Fetch::after)?;
     let Some(confirm) = question(visit, &answer, label).filter(|_| status.is_success()) else {
         return judge(visit, page, status, &answer);

@@ -5,8 +5,9 @@
 //! lost or odd leaves a doubt, and nothing is pressed again before a reading has settled it.
 
 mod acts;
+mod offers;
 pub(super) mod page;
-mod stop;
+pub(super) mod stop;
 mod trace;
 mod update;
 mod upload;

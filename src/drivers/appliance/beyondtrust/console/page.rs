@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use html5gum::{DefaultEmitter, EndTag, StartTag, Token, Tokenizer};
 use url::Url;
 
-/// More forms, controls, labels or links than any page of a box has; a page with more is not read to its end.
+/// More forms, controls, labels, links or rows than any page of a box has; a page with more is not read to its end.
 const MOST: usize = 10_000;
 
 /// What a control is for.
@@ -57,6 +57,15 @@ pub struct Link {
     pub target: String,
 }
 
+/// A row of a table, or an entry of a list.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Row {
+    /// What stands in it, but for its buttons.
+    pub text: String,
+    /// Positions in [`Page::controls`].
+    pub controls: Vec<usize>,
+}
+
 /// One page.
 #[derive(Clone, Debug)]
 pub struct Page {
@@ -70,6 +79,8 @@ pub struct Page {
     pub links: Vec<Link>,
     /// It has more than [`MOST`] of something and was not read to its end: nothing on it is to be believed.
     pub crowded: bool,
+    /// Each counts what stands in it and in no row further in.
+    pub rows: Vec<Row>,
 }
 
 impl Page {
@@ -117,6 +128,12 @@ impl Page {
         let comes_from = |before: &str| before.ends_with(|c| letter(c) || c == '.');
         let stands = |at: usize| !comes_from(&self.text[..at]) && !goes_on(&self.text[at + name.len()..]);
         !name.is_empty() && self.text.match_indices(&name).any(|(at, _)| stands(at))
+    }
+
+    /// The first of these that stands in a text.
+    pub fn first_in<'w>(text: &str, words: &[&'w str]) -> Option<&'w str> {
+        let text = plain(text);
+        words.iter().copied().find(|word| text.contains(&plain(word)))
     }
 
     /// True if one of these stands in the title or beside a field.
@@ -185,6 +202,9 @@ struct Reading {
     /// The choice whose options are read: its control, and whether one was chosen.
     choice: Option<(usize, bool)>,
     option: Option<(Option<String>, bool, String)>,
+    rows: Vec<Row>,
+    /// The tables and lists around, and in each the row that is open.
+    around: Vec<Option<usize>>,
 }
 
 fn attribute(tag: &StartTag<()>, name: &str) -> Option<String> {
@@ -206,7 +226,8 @@ fn firsts(ids: impl Iterator<Item = Option<String>>) -> HashMap<String, usize> {
 
 impl Reading {
     fn is_crowded(&self) -> bool {
-        [self.forms.len(), self.controls.len(), self.labels.len(), self.links.len()].into_iter().any(|count| count > MOST)
+        let counts = [self.forms.len(), self.controls.len(), self.labels.len(), self.links.len(), self.rows.len()];
+        counts.into_iter().any(|count| count > MOST)
     }
 
     /// One within another of its kind ends it, as in a browser: else each text would count for all that are open.
@@ -235,8 +256,25 @@ impl Reading {
             "option" => self.open_option(tag),
             "label" => self.open_label(tag),
             "a" => self.link(tag),
+            "table" | "ul" | "ol" => self.around.push(None),
+            "tr" | "li" => self.open_row(),
             _ => {}
         }
+    }
+
+    /// Rows need no end tag: the next one ends the last.
+    fn open_row(&mut self) {
+        self.rows.push(Row::default());
+        let at = Some(self.rows.len() - 1);
+        match self.around.last_mut() {
+            Some(open) => *open = at,
+            None => self.around.push(at),
+        }
+    }
+
+    fn row(&mut self) -> Option<&mut Row> {
+        let at = self.around.last().copied().flatten()?;
+        self.rows.get_mut(at)
     }
 
     fn open_form(&mut self, tag: &StartTag<()>) {
@@ -274,6 +312,9 @@ impl Reading {
         }
         self.controls.push(control);
         let at = self.controls.len() - 1;
+        if let Some(row) = self.row() {
+            row.controls.push(at);
+        }
         if self.inside.contains(&Inside::Label)
             && let Some((id, within, _)) = self.labels.last_mut()
             && id.is_none()
@@ -375,6 +416,14 @@ impl Reading {
                 return;
             }
             "option" => return self.close_option(),
+            "table" | "ul" | "ol" => {
+                self.around.pop();
+                return;
+            }
+            "tr" | "li" => {
+                self.around.last_mut().into_iter().for_each(|open| *open = None);
+                return;
+            }
             "select" => {
                 self.close_option();
                 self.choice = None;
@@ -405,6 +454,12 @@ impl Reading {
             return;
         }
         self.text.push_str(&text);
+        if !self.inside.contains(&Inside::Button)
+            && let Some(row) = self.row()
+        {
+            row.text.push(' ');
+            row.text.push_str(&text);
+        }
         for inside in &self.inside {
             let words = match inside {
                 Inside::Label => self.labels.last_mut().map(|(.., words)| words),
@@ -437,9 +492,13 @@ impl Reading {
                 control.form = by_id.get(owner).copied();
             }
         }
+        for row in &mut self.rows {
+            row.text = row.text.split_whitespace().collect::<Vec<_>>().join(" ");
+        }
         let text = self.text.split_whitespace().collect::<Vec<_>>().join(" ");
         let title = self.title.split_whitespace().collect::<Vec<_>>().join(" ");
-        Page { url, title, text, forms: self.forms, controls: self.controls, links: self.links, crowded }
+        let Self { forms, controls, links, rows, .. } = self;
+        Page { url, title, text, forms, controls, links, rows, crowded }
     }
 }
 
@@ -532,6 +591,8 @@ mod tests {
             "<form id=f></form><input form=f>",
             "<b>y",
             "y ",
+            "<li>y",
+            "<ul><li>y",
         ] {
             let begun = std::time::Instant::now();
             let page = page(&format!("<button>{}", piece.repeat((4 << 20) / piece.len())));
@@ -608,4 +669,20 @@ mod tests {
         "</script>",
         "<title>",
     ];
+
+    #[test]
+    fn rows_hold_what_stands_in_them_and_in_no_row_further_in() {
+        let html = "<form><button>Out</button><table><tr><th>Name<tr><td>A 1.2<td><button>Install</button></tr>\
+                    <tr><td>B<ul><li>C 3.4<li>D</ul>E</td></tr></table>F</form>";
+        let page = page(html);
+        let rows: Vec<(&str, Vec<&str>)> = page
+            .rows
+            .iter()
+            .map(|row| {
+                (row.text.as_str(), row.controls.iter().map(|at| page.controls[*at].words.last().unwrap().as_str()).collect())
+            })
+            .collect();
+        let none = Vec::new;
+        assert_eq!(rows, [("Name", none()), ("A 1.2", vec!["Install"]), ("B E", none()), ("C 3.4", none()), ("D", none())]);
+    }
 }

@@ -84,7 +84,7 @@ impl Console {
     }
 }
 
-async fn update_page(console: &Console) -> Result<(Visit<'_>, Page), Stop> {
+pub(super) async fn update_page(console: &Console) -> Result<(Visit<'_>, Page), Stop> {
     let (visit, page) = Visit::enter(&console.own, Part::Appliance).await?;
     let page = visit.walk(page, UPDATE_PAGE).await?;
     Ok((visit, page))
