@@ -18,13 +18,15 @@ use changeover::simulator::zone;
 pub type Target = fn(&[u8]);
 
 /// Every target by name; its corpus is `fuzz/corpus/<name>`.
-pub const TARGETS: [(&str, Target); 14] = [
+pub const TARGETS: [(&str, Target); 16] = [
     ("health_xml", health_xml),
     ("users_xml", users_xml),
     ("api_info_xml", api_info_xml),
     ("v2_json", v2_json),
     ("report", report),
     ("token", token),
+    ("page", page),
+    ("configuration", configuration),
     ("manifest", manifest),
     ("exec_observe", exec_observe),
     ("dns_answer", dns_answer),
@@ -110,6 +112,26 @@ fn token(document: &[u8]) {
     {
         let token = value.get("access_token").or_else(|| value.get(0)).and_then(serde_json::Value::as_str);
         assert!(token.is_some_and(|token| token.chars().all(|c| !c.is_control() || c == '\t')), "no token, or none for a header");
+    }
+}
+
+/// Words are no longer than the page, for each kind of what encloses them and each byte that is none of UTF-8's; a button sends
+/// no more than the page has.
+fn page(document: &[u8]) {
+    if let Some((words, sent, controls)) = beyondtrust::fuzzing::page(document) {
+        assert!(words <= 64 + 16 * document.len(), "{words} bytes of words in {} bytes", document.len());
+        assert!(sent <= controls && controls <= document.len(), "{sent} sent, {controls} controls in {} bytes", document.len());
+    }
+}
+
+/// A list of settings, or of Jump Clients: names are short and plain, digests are digests, and no more need the update than there are.
+fn configuration(document: &[u8]) {
+    if let Some((items, (need, all))) = beyondtrust::fuzzing::configuration(document) {
+        assert!(need <= all && items.len() as u64 <= all, "{need} of {all}, {} items", items.len());
+        for (name, digest) in items {
+            assert!(name.chars().count() <= 64 && !name.chars().any(char::is_control), "{name:?}");
+            assert!(digest.len() == 64 && digest.bytes().all(|byte| byte.is_ascii_hexdigit()), "{digest}");
+        }
     }
 }
 

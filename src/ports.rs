@@ -265,8 +265,9 @@ pub trait TrafficReader: Send + Sync {
         Vec::new()
     }
 
-    /// The address behind which the serving node is found, where it is the same whichever serves; `None`: each node's own.
-    fn address(&self) -> Option<IpAddr> {
+    /// The address behind which clients find this node while it serves, where the entry holds addresses; `None`: the node's own.
+    fn address(&self, node: NodeId) -> Option<IpAddr> {
+        let _ = node;
         None
     }
 }

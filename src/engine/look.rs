@@ -68,7 +68,7 @@ impl SiteReaders {
             if look.serving_identity.is_some() {
                 continue;
             }
-            let place = (node, entry.address());
+            let place = (node, entry.address(node));
             let known = asked.iter().find(|(known, _)| *known == place).map(|(_, identity)| identity.clone());
             let identity = match known {
                 Some(identity) => identity,
@@ -85,7 +85,7 @@ impl SiteReaders {
     }
 }
 
-/// Where somebody is to answer: at a node's own address, or at a shared one.
+/// Where somebody is to answer: at a node's own address, or at the one that an entry holds for it.
 type Place = (NodeId, Option<IpAddr>);
 
 /// One entry's look, under its name.

@@ -56,6 +56,7 @@ pub enum Fault {
     PageErrorText,
     PageAnswerLost,
     PageUploadCut,
+    PageUploadRefused,
 }
 
 /// Through which of the simulator's faces a fault shows.
@@ -87,7 +88,7 @@ const fn row(fault: Fault, name: &'static str, reach: Reach, sentence: &'static 
 ///
 /// The sync faults strike syncs that were asked for (also the first after establish); one planned for ever strikes the automatic
 /// syncs too once it has struck, so that a link which looked good in preflight does not heal by itself.
-pub const TABLE: [FaultRow; 43] = [
+pub const TABLE: [FaultRow; 44] = [
     row(Fault::SyncFails, "sync-fails", Reach::World, "the sync ends with an error text and copies nothing"),
     row(Fault::SyncStuck, "sync-stuck", Reach::World, "the sync begins and never ends; later ones wait behind it"),
     row(
@@ -166,6 +167,12 @@ pub const TABLE: [FaultRow; 43] = [
     ),
     row(Fault::PageAnswerLost, "page-answer-lost", Reach::Https, "the press takes effect and its answer is lost"),
     row(Fault::PageUploadCut, "page-upload-cut", Reach::Https, "the connection is cut in the middle of an upload"),
+    row(
+        Fault::PageUploadRefused,
+        "page-upload-refused",
+        Reach::Https,
+        "the middle of an upload is answered with 413, and the rest is thrown away",
+    ),
 ];
 
 /// No fault has this name.

@@ -3,6 +3,7 @@
 
 mod daemon;
 mod left;
+mod nat;
 mod partly;
 mod shared_ip;
 

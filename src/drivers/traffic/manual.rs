@@ -2,7 +2,7 @@
 //!
 //! Imports: ports and domain only, and the reading of `rfc2136`.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use futures_util::future::{BoxFuture, join, join_all};
@@ -129,6 +129,11 @@ impl TrafficReader for Manual {
 
     fn name(&self) -> String {
         format!("manual {}", self.entry.shown())
+    }
+
+    /// The first of the entry's addresses; none where it holds names.
+    fn address(&self, node: NodeId) -> Option<IpAddr> {
+        self.entry.address_of(node)
     }
 }
 

@@ -141,7 +141,8 @@ impl TrafficReader for SharedIp {
         format!("shared-ip {}", self.settings.address)
     }
 
-    fn address(&self) -> Option<IpAddr> {
+    /// The same whichever serves.
+    fn address(&self, _node: NodeId) -> Option<IpAddr> {
         Some(self.settings.address)
     }
 }

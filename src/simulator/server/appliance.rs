@@ -15,7 +15,7 @@ use jiff::SignedDuration;
 
 use super::Shared;
 use super::configuration;
-use super::form::Form;
+use super::form::{Form, is_form};
 use super::listen::{Answer, Answerer, Call, json, text, typed};
 use super::pages;
 use super::reporting;
@@ -184,13 +184,15 @@ impl Room<'_> {
             return Some(denied);
         }
         let form = Form::of(call);
+        let takes = path == "/api/backup" || call.method == Method::GET || is_form(call);
         match path {
+            _ if !takes => Some(text(StatusCode::UNSUPPORTED_MEDIA_TYPE, "expected application/x-www-form-urlencoded")),
             "/api/backup" => {
                 let password = password(call);
                 let body = files::backup(self.world, self.node, password.as_deref());
                 Some(typed(StatusCode::OK, "application/octet-stream", body))
             }
-            "/api/reporting" => reporting::answer(self.world, self.node, &form),
+            "/api/reporting" => reporting::answer(self.world, self.shared.product, self.node, &form),
             _ => self.command(&form),
         }
     }

@@ -7,6 +7,11 @@ use super::listen::Call;
 /// More parameters than any call has are not read.
 const MOST: usize = 64;
 
+/// True for a body that is a form.
+pub fn is_form(call: &Call) -> bool {
+    call.content_type.starts_with("application/x-www-form-urlencoded")
+}
+
 /// The parameters in order.
 pub struct Form {
     pairs: Vec<(String, String)>,
@@ -21,8 +26,7 @@ impl Form {
 
     /// The parameters of a call; a body that is no form has none.
     pub fn of(call: &Call) -> Self {
-        let is_form = call.content_type.starts_with("application/x-www-form-urlencoded");
-        Self::read(&call.query, if is_form { &call.body } else { &[] })
+        Self::read(&call.query, if is_form(call) { &call.body } else { &[] })
     }
 
     /// The first value of this name.

@@ -51,6 +51,7 @@ pub use self::tokens::{LOCKED_AFTER, Logins};
 use super::faults::{Fault, Planned};
 use super::world::{World, WorldOptions, lock};
 pub use pages::Language;
+pub use reporting::Product;
 pub use serve::{describe, serve};
 
 /// How often the name's target is asked for while nothing else happens, machine time: a gap in the service is dated this exactly.
@@ -79,6 +80,7 @@ pub struct SimulatorOptions {
     pub password: SecretString,
     /// The language of each node's pages.
     pub languages: PerNode<Language>,
+    pub product: Product,
     /// A second API account at both nodes, by client id and secret.
     pub second_client: Option<(String, SecretString)>,
     /// What an account may call; beyond it the answer is 429.
@@ -105,6 +107,7 @@ impl SimulatorOptions {
             username: "admin".to_owned(),
             password: client_secret.clone(),
             languages: PerNode::default(),
+            product: Product::default(),
             client_secret,
             second_client: None,
             rates: RateLimits::default(),
@@ -147,6 +150,7 @@ pub(super) struct Shared {
     counts: Counts,
     rates: Mutex<Rates>,
     limits: RateLimits,
+    product: Product,
     old_user: OldUser,
     /// By path: what is answered there instead, its type and body.
     instead: PerNode<Mutex<BTreeMap<String, (String, Bytes)>>>,
@@ -365,6 +369,7 @@ fn share(options: &SimulatorOptions, hosts: PerNode<String>, addresses: PerNode<
         counts: Counts::default(),
         rates: Mutex::default(),
         limits: options.rates,
+        product: options.product,
         old_user: old_user(options),
         instead: PerNode::default(),
     }

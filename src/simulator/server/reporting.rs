@@ -19,14 +19,40 @@ const NO_SESSIONS: &str = "No sessions found for the given search criteria.";
 /// How late a slow report comes, by the machine's clock.
 const LATE: Duration = Duration::from_secs(3);
 
-/// Answers a call of the reporting interface. Sessions of both of the vendor's products are named alike here.
-pub fn answer(world: &mut World, node: NodeId, form: &Form) -> Answer {
+/// The vendor's products, by what the reports of their sessions are called. Each knows only its own names.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Product {
+    #[default]
+    RemoteSupport,
+    PrivilegedRemoteAccess,
+}
+
+impl Product {
+    /// How the JSON edition calls it.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::RemoteSupport => "rs",
+            Self::PrivilegedRemoteAccess => "pra",
+        }
+    }
+
+    fn prefix(self) -> &'static str {
+        match self {
+            Self::RemoteSupport => "Support",
+            Self::PrivilegedRemoteAccess => "Access",
+        }
+    }
+}
+
+/// Answers a call of the reporting interface.
+pub fn answer(world: &mut World, product: Product, node: NodeId, form: &Form) -> Answer {
     let version = world.node(node).version.clone();
-    match form.value("generate_report").unwrap_or_default() {
-        "SupportSession" | "AccessSession" => sessions(world, node, form, xml::session_list),
-        "SupportSessionListing" | "AccessSessionListing" => sessions(world, node, form, xml::session_listing),
-        "SupportSessionRecording" | "AccessSessionRecording" => recording(world, node, form, None),
-        "CommandShellRecording" => {
+    let report = form.value("generate_report").unwrap_or_default();
+    match report.strip_prefix(product.prefix()) {
+        Some("Session") => sessions(world, node, form, xml::session_list),
+        Some("SessionListing") => sessions(world, node, form, xml::session_listing),
+        Some("SessionRecording") => recording(world, node, form, None),
+        _ if report == "CommandShellRecording" => {
             let number = form.value("instance").unwrap_or("0").parse().unwrap_or(u32::MAX);
             recording(world, node, form, Some(number))
         }

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::appliance::{Response, Room};
 use super::listen::{Answer, Call, json, text, typed};
+use super::reporting::Product;
 use super::xml::role_word;
 use crate::domain::ids::NodeId;
 use crate::domain::site::Role;
@@ -47,7 +48,7 @@ impl Room<'_> {
             Some(lsid) => self.v2_end_session(lsid),
             None => match path {
                 "openapi.yaml" => typed(StatusCode::OK, "application/yaml", SPECIFICATION),
-                "info" => json(StatusCode::OK, &info(self.world.now())),
+                "info" => json(StatusCode::OK, &info(self.world.now(), self.shared.product)),
                 "appliance" => json(StatusCode::OK, &self.v2_appliances()),
                 "user" => json(StatusCode::OK, &self.v2_users()),
                 _ => return self.v2_health(),
@@ -125,7 +126,7 @@ fn health(facts: &Facts, host: &str) -> Value {
 }
 
 /// `/info`, as far as permissions exist here; the account may do all.
-fn info(now: Timestamp) -> Value {
+fn info(now: Timestamp, product: Product) -> Value {
     json!({
         "permissions": {
             "perm_backup": true, "perm_command": "full_access", "perm_configuration": true, "perm_reporting_session": true,
@@ -134,7 +135,7 @@ fn info(now: Timestamp) -> Value {
         "current_time": time(now),
         "command_api_version": "2.0.0",
         "config_api_version": "1.10",
-        "product": "rs",
+        "product": product.code(),
     })
 }
 

@@ -13,7 +13,7 @@ use sha2::{Digest as _, Sha256};
 use super::server::{A, FakeBox, Reply, health};
 use super::{B, TestClock, driver, intent, settings, with};
 
-fn backup(directory: &Path) -> NodeAct {
+pub fn backup(directory: &Path) -> NodeAct {
     NodeAct::Backup { directory: directory.to_owned() }
 }
 

@@ -1,9 +1,10 @@
 //! BG-02: the sessions under way are ended over the command API, one by one, and only those.
 
+use changeover::drivers::appliance::beyondtrust::{Product, Settings};
 use changeover::ports::{ActAnswer, Appliance as _, NodeAct};
 
 use super::server::{FakeBox, Reply, health};
-use super::{B, driver, intent};
+use super::{B, driver, intent, settings, with};
 
 const STEP: &str = "window-1.drain.a";
 const OPEN: &str = "0123456789abcdef0123456789abcdef";
@@ -32,6 +33,27 @@ async fn bg_02_each_session_without_an_end_is_ended() {
     assert_eq!(answer, ActAnswer::accepted());
     for (lsid, times) in [(OPEN, 1), (CUT_SHORT, 1), (CLOSED, 0)] {
         assert_eq!(server.count(&format!("lsid={lsid}")), times, "{lsid}");
+    }
+}
+
+/// The two products call their listings differently, and neither knows the other's name. The order itself is a form.
+#[tokio::test]
+async fn bg_02_each_product_is_asked_by_its_own_names() {
+    for (product, name) in
+        [(Product::RemoteSupport, "SupportSessionListing"), (Product::PrivilegedRemoteAccess, "AccessSessionListing")]
+    {
+        let server = FakeBox::start().await;
+        server.answer(&format!("{name}:start_time"), Reply::xml(listing()));
+        server.answer("terminate_session", Reply::xml("<success>Successfully terminated</success>"));
+        let driver = with(Settings { product, ..settings(&server) });
+        assert_eq!(driver.act(&intent(STEP), &NodeAct::EndSessions).await, ActAnswer::accepted(), "{name}");
+        assert_eq!(server.count("SessionListing"), server.count(name), "{name}");
+        let orders: Vec<_> = server.asked().into_iter().filter(|asked| asked.body.contains("terminate_session")).collect();
+        assert_eq!(orders.len(), 2, "{name}");
+        for order in orders {
+            assert_eq!(order.line, "POST /api/command", "the order stands in the body, not in the URL");
+            assert!(order.head.contains("content-type: application/x-www-form-urlencoded"), "{}", order.head);
+        }
     }
 }
 

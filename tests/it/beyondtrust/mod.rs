@@ -3,10 +3,13 @@
 mod acts;
 mod ends;
 mod extraction;
+mod login;
 mod logins;
+mod one_box;
 mod reads;
 mod server;
 mod settings;
+mod shared;
 
 use std::sync::Arc;
 use std::time::Duration;

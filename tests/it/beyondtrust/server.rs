@@ -145,9 +145,9 @@ impl FakeBox {
         self.state.lock().unwrap().asked.clone()
     }
 
-    /// How often a line with this in it was asked.
+    /// How often a line or a form with this in it was asked.
     pub fn count(&self, part: &str) -> usize {
-        self.asked().iter().filter(|asked| asked.line.contains(part)).count()
+        self.asked().iter().filter(|asked| asked.line.contains(part) || asked.body.contains(part)).count()
     }
 }
 
@@ -218,8 +218,9 @@ async fn read_request(stream: &mut TlsStream<TcpStream>) -> Option<Asked> {
 fn decide(state: &mut State, asked: Asked) -> Reply {
     let (path, query) = asked.line.split_once(' ').map_or(("", ""), |(_, url)| url.split_once('?').unwrap_or((url, "")));
     let has_password = asked.body.contains("&password=");
-    let form = if has_password { &asked.body } else { query };
-    let (path, key) = (path.to_owned(), key(path, form));
+    let is_form = asked.head.contains("content-type: application/x-www-form-urlencoded");
+    let form = if is_form || has_password { format!("{query}&{}", asked.body) } else { query.to_owned() };
+    let (path, key) = (path.to_owned(), key(path, &form));
     let by_password = state.takes_passwords && has_password;
     let bearer = asked.head.lines().find_map(|line| line.strip_prefix("authorization: Bearer token-")).map(str::to_owned);
     state.asked.push(asked);
@@ -231,7 +232,7 @@ fn decide(state: &mut State, asked: Asked) -> Reply {
         });
     }
     let valid = bearer.and_then(|number| number.parse::<usize>().ok()).is_some_and(|number| number >= state.revoked);
-    if path != "/" && !valid && !by_password {
+    if path.starts_with("/api") && !valid && !by_password {
         return Reply::Http(401, "application/json", br#"{"error":"access_denied","message":"expired"}"#.to_vec());
     }
     let mut reply = state.replies.get(&key).cloned();

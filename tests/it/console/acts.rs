@@ -6,6 +6,7 @@ use changeover::domain::ids::NodeId;
 use changeover::domain::labels::{Label, Labels};
 use changeover::ports::{ActAnswer, Appliance as _, NodeAct, Recall};
 use changeover::simulator::faults::{Fault, Planned};
+use changeover::simulator::server::generation::Generation;
 
 use super::{Pages, intent};
 
@@ -92,6 +93,32 @@ async fn bg_11_every_act_is_done_once_in_english_and_german() {
             assert_eq!((pages.presses(node, act.verb()), pages.taken(what)), (1, 1), "{what}, german: {german}");
             assert_eq!(pages.driver(node).recall(&intent(node, &act, 1)).await, Recall::MayBeSent, "{what}");
             assert_eq!(pages.driver(node).recall(&intent(node, &act, 2)).await, Recall::NeverSent, "{what}");
+        }
+    }
+}
+
+/// Each generation's interface says who the box is before a button is pressed: the acts are done at all of them, in one language or
+/// the other.
+#[tokio::test(flavor = "multi_thread")]
+async fn bg_52_every_act_is_done_once_in_every_generation() {
+    for (at, generation) in Generation::ALL.into_iter().enumerate() {
+        let stage = async |linked: bool| {
+            Pages::between(generation.example(), "27.1.1", |options| {
+                if at % 2 == 1 {
+                    Pages::german(options);
+                }
+                if !linked {
+                    options.world.primary = None;
+                }
+            })
+            .await
+        };
+        for (act, node, what, linked) in acts() {
+            let pages = stage(linked).await;
+            let act = with_package(&pages, act);
+            let answer = pages.act(node, &act).await;
+            check(&answer, End::Taken, &format!("{what}, {generation}"));
+            assert_eq!((pages.presses(node, act.verb()), pages.taken(what)), (1, 1), "{what}, {generation}");
         }
     }
 }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use changeover::domain::ids::NodeId;
 use changeover::domain::journal::hex;
 use changeover::domain::labels::Labels;
+use changeover::domain::version::Version;
 use changeover::drivers::appliance::beyondtrust::console::{Account, Settings as ConsoleSettings};
 use changeover::drivers::appliance::beyondtrust::{
     Accounts, BeyondTrust, Credentials, Editions, Limits, Peer, Product, Settings, Share,
@@ -19,6 +20,7 @@ use changeover::drivers::tls::{TlsTrust, parse_pin};
 use changeover::ports::{ActAnswer, Appliance as _, Intent, NodeAct};
 use changeover::simulator::faults::{Fault, Planned};
 use changeover::simulator::server::Language;
+use changeover::simulator::server::generation::{Generation, Login};
 use changeover::simulator::{Simulator, SimulatorOptions};
 use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest as _, Sha256};
@@ -29,6 +31,7 @@ const PASSWORD: &str = "a password of nobody";
 pub struct Pages {
     pub simulator: Simulator,
     folder: tempfile::TempDir,
+    login: Login,
     pub password: &'static str,
     pub labels: Labels,
 }
@@ -43,12 +46,17 @@ impl Pages {
     }
 
     pub async fn with(change: impl FnOnce(&mut SimulatorOptions)) -> Self {
-        let (from, to) = ("24.1.1".parse().unwrap(), "24.2.1".parse().unwrap());
+        Self::between("24.1.1", "24.2.1", change).await
+    }
+
+    pub async fn between(from: &str, to: &str, change: impl FnOnce(&mut SimulatorOptions)) -> Self {
+        let (from, to): (Version, Version) = (from.parse().unwrap(), to.parse().unwrap());
+        let login = Generation::of(&from).login();
         let mut options = SimulatorOptions::new(Arc::new(SystemClock), "a secret".into(), from, to);
         options.password = PASSWORD.into();
         change(&mut options);
         let simulator = Simulator::start(options).await.unwrap();
-        Self { simulator, folder: tempfile::tempdir().unwrap(), password: PASSWORD, labels: Labels::default() }
+        Self { simulator, folder: tempfile::tempdir().unwrap(), login, password: PASSWORD, labels: Labels::default() }
     }
 
     pub fn german(options: &mut SimulatorOptions) {
@@ -73,7 +81,10 @@ impl Pages {
             service: self.simulator.service.clone(),
             identity: self.simulator.identities[node].clone(),
             editions: Editions::Auto,
-            credentials: Credentials::client("changeover", "a secret".into()),
+            credentials: match self.login {
+                Login::Password => Credentials::user("changeover", "a secret".into()),
+                Login::Token => Credentials::client("changeover", "a secret".into()),
+            },
             second: None,
             accounts: Arc::new(Accounts::new(Share::default(), Arc::new(SystemClock))),
             tls: TlsTrust::Pins(vec![parse_pin(&self.simulator.pin).unwrap()]),
@@ -94,6 +105,12 @@ impl Pages {
 
     pub async fn act(&self, node: NodeId, act: &NodeAct) -> ActAnswer {
         self.driver(node).act(&intent(node, act, 1), act).await
+    }
+
+    /// As [`Pages::act`], in another run.
+    pub async fn other_run(&self, node: NodeId, act: &NodeAct) -> ActAnswer {
+        let intent = Intent { run: "support-8".parse().unwrap(), ..intent(node, act, 1) };
+        self.driver(node).act(&intent, act).await
     }
 
     /// A package of this length, none of whose pieces is like another.

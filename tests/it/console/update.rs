@@ -124,6 +124,45 @@ async fn a_package_of_somebody_else_is_left_alone() {
     assert_eq!((pages.presses(B, "upload"), pages.taken("update")), (1, 0));
 }
 
+/// R5: the upload broke off, and then somebody uploaded another file of that name: its hash is not known, so it is not installed.
+#[tokio::test(flavor = "multi_thread")]
+async fn r5_what_this_run_never_sent_whole_is_not_installed() {
+    let pages = Pages::unlinked().await;
+    let act = pages.package(20 << 20);
+    once(&pages, Fault::PageUploadCut, "update");
+    let answer = pages.act(B, &act).await;
+    assert!(matches!(answer, ActAnswer::Transient { .. }), "{answer:?}");
+    let stage = std::fs::read_to_string(pages.trace(B, &act)).unwrap();
+    assert!(stage.contains("uploading"), "{stage}");
+    // The other file comes by another run's hands, which leave off before the button.
+    once(&pages, Fault::PageNoButton, "update");
+    let other = pages.other_run(B, &pages.package(1000)).await;
+    assert!(!matches!(other, ActAnswer::Accepted { .. }), "{other:?}");
+    assert_eq!(pages.simulator.received(B).map(|(_, bytes, _)| bytes), Some(1000));
+    let ActAnswer::ByOperator { instructions } = pages.act(B, &act).await else { panic!("not left to a person") };
+    assert!(instructions.last().unwrap().contains("did not upload whole"), "{instructions:?}");
+    assert_eq!((pages.presses(B, "update"), pages.taken("update")), (0, 0));
+}
+
+/// A box, or what stands before it, that answers before it has the package has nothing: a person is told, and nobody doubts.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upload_that_is_refused_on_the_way_has_done_nothing() {
+    let pages = Pages::unlinked().await;
+    once(&pages, Fault::PageUploadRefused, "update");
+    let act = pages.package(40 << 20);
+    let answer = pages.act(B, &act).await;
+    let ActAnswer::ByOperator { instructions } = &answer else { panic!("{answer:?}") };
+    let last = instructions.last().unwrap();
+    assert!(last.contains("413") && last.contains("nothing was uploaded"), "{last}");
+    let stage = std::fs::read_to_string(pages.trace(B, &act)).unwrap();
+    assert!(stage.contains("uploading"), "{stage}");
+    assert_eq!(pages.driver(B).recall(&intent(B, &act, 1)).await, Recall::NeverSent);
+    assert_eq!((pages.simulator.received(B), pages.taken("update")), (None, 0));
+    // At once: nothing of the first attempt is still at work on the trace.
+    assert_eq!(pages.driver(B).act(&intent(B, &act, 2), &act).await, ActAnswer::accepted());
+    assert_eq!((pages.presses(B, "upload"), pages.taken("update")), (2, 1));
+}
+
 /// A trace that can't be read leaves a doubt; one that can't be written stops the act.
 #[tokio::test(flavor = "multi_thread")]
 async fn r14_without_a_trace_nothing_is_pressed() {

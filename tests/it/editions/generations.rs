@@ -123,6 +123,43 @@ async fn bg_02_sessions_are_ended_in_every_generation() {
     }
 }
 
+/// Each product knows only its own reports: with the right one in the site file sessions are ended and extracted, with the other
+/// one nothing is.
+#[tokio::test]
+async fn bg_02_each_product_answers_to_its_own_names_only() {
+    use changeover::drivers::appliance::beyondtrust::Product as Told;
+    use changeover::simulator::server::Product as Is;
+    let [rs, pra] = [(Is::RemoteSupport, Told::RemoteSupport), (Is::PrivilegedRemoteAccess, Told::PrivilegedRemoteAccess)];
+    for ((is, _), (_, product)) in [(rs, rs), (pra, pra), (rs, pra), (pra, rs)] {
+        let bed = Bed::with("26.1.1", "27.1.1", |options| options.product = is).await;
+        bed.pass(SignedDuration::from_hours(12));
+        while bed.simulator.current().truth().nodes.a.open_sessions == 0 {
+            bed.pass(SignedDuration::from_mins(5));
+        }
+        let driver = bed.driver_with(Settings { product, ..bed.settings(NodeId::A) });
+        let folder = tempfile::tempdir().unwrap();
+        let until = changeover::ports::Clock::now(&*bed.clock);
+        let since = until - SignedDuration::from_hours(6);
+        let extract = NodeAct::ExtractData { since, until, directory: folder.path().to_owned() };
+        for (step, act) in [("window-1.extract_data.a", extract), ("window-1.drain.a", NodeAct::EndSessions)] {
+            let answer = driver.act(&bed.intent(step), &act).await;
+            let right = matches!(answer, ActAnswer::Accepted { .. });
+            assert_eq!(right, is.code() == rs_or_pra(product), "{is:?}, told {product:?}: {answer:?}");
+            assert!(right || matches!(answer, ActAnswer::Refused { .. }), "{answer:?}");
+        }
+        let open = bed.simulator.current().truth().nodes.a.open_sessions;
+        assert_eq!(open == 0, is.code() == rs_or_pra(product), "{is:?}, told {product:?}");
+    }
+}
+
+fn rs_or_pra(product: changeover::drivers::appliance::beyondtrust::Product) -> &'static str {
+    use changeover::drivers::appliance::beyondtrust::Product;
+    match product {
+        Product::RemoteSupport => "rs",
+        Product::PrivilegedRemoteAccess => "pra",
+    }
+}
+
 #[tokio::test]
 async fn a_wrong_secret_is_refused_and_sent_once_in_every_generation() {
     for generation in Generation::ALL {

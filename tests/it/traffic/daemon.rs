@@ -7,7 +7,7 @@ use crate::daemon::{Daemon, last_json};
 use crate::named;
 use crate::vendor::Vendor;
 
-/// The program of the documentation's example: a pair, and a NAT rule in a file.
+/// A pair and a NAT rule in a file, behind one program.
 const PAIR: &str = r#"#!/bin/sh
 cat > /dev/null
 cd "$(dirname "$0")" || exit 11

@@ -16,7 +16,6 @@ use super::client::{Api, Call};
 use super::download::{Downloaded, local};
 use super::health::shown;
 use super::token::Token;
-use crate::ports::ProducedFile;
 
 /// Up to this size a body that is text throughout its beginning is taken for a message, not for a backup.
 const MAX_MESSAGE: u64 = 64 << 10;
@@ -26,7 +25,7 @@ const ZIP_BEGIN: &[u8] = b"PK\x03\x04";
 const ZIP_END: &[u8] = b"PK\x05\x06";
 const ZIP_TAIL: u64 = 22 + 65_535;
 
-/// Downloads a backup into `directory` as `<stem>.nsb`, protected with `password` where there is one.
+/// Downloads a backup that will lie in `directory` as `<stem>.nsb` when it is kept, protected with `password` where there is one.
 ///
 /// # Effect
 /// Load on the box. Nothing changes there.
@@ -39,9 +38,9 @@ const ZIP_TAIL: u64 = 22 + 65_535;
 ///
 /// # Source
 /// Vendor documentation of the backup API; the text with HTTP 200 from a public backup script.
-pub async fn backup(api: &Api, directory: &Path, stem: &str, password: Option<&SecretString>) -> Result<ProducedFile, CallError> {
+pub async fn backup(api: &Api, directory: &Path, stem: &str, password: Option<&SecretString>) -> Result<Downloaded, CallError> {
     let name = format!("{stem}.nsb");
-    api.authorised(|token| download(api, token, directory, &name, password)).await?.keep()
+    api.authorised(|token| download(api, token, directory, &name, password)).await
 }
 
 async fn download(

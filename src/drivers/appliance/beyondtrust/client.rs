@@ -69,7 +69,8 @@ pub struct Api {
     pub limits: Limits,
 }
 
-/// What is called: a path of the box and its parameters. All of them may be called twice without harm; none holds a secret.
+/// What is called: a path of the box and its parameters, which a POST brings as a form (the vendor takes no other) and everything
+/// else in the URL. All of them may be called twice without harm; none holds a secret.
 #[derive(Clone, Debug)]
 pub struct Call<'a> {
     pub method: Method,
@@ -239,7 +240,12 @@ impl Api {
             Some(user) => self.send_with_password((token.set, user), call, header).await?,
             None => {
                 let request = self.http.request(call.method.clone(), self.url(call.path)?).header(AUTHORIZATION, token.header()?);
-                request.header(header.0, header.1).query(&call.query).send().await.map_err(lost)?
+                let request = request.header(header.0, header.1);
+                let request = match call.method {
+                    Method::POST if !call.query.is_empty() => request.form(&call.query),
+                    _ => request.query(&call.query),
+                };
+                request.send().await.map_err(lost)?
             }
         };
         self.access.note(token.set, response.status(), response.headers());

@@ -95,14 +95,20 @@ pub async fn jump_clients(api: &Api) -> Result<JumpClients, CallError> {
             let why = "the box has no list of them".to_owned();
             return if page == 1 { Ok(JumpClients::Untold { why }) } else { Err(CallError::Unavailable(why)) };
         };
-        let needs = |object: &&Map<String, Value>| object.get("needs_update").and_then(Value::as_bool) == Some(true);
-        need_update += found.iter().filter(needs).count() as u64;
-        total += found.len() as u64;
+        let (need, all) = counted(&found);
+        need_update += need;
+        total += all;
         if page >= last || found.is_empty() {
             return Ok(JumpClients::Counted { need_update, total });
         }
     }
     Err(CallError::Unusable(format!("there are more than {} Jump Clients", MOST_PAGES * PER_PAGE)))
+}
+
+/// Of one page: how many need the update, and how many there are.
+pub(super) fn counted(found: &[Map<String, Value>]) -> (u64, u64) {
+    let needs = |object: &&Map<String, Value>| object.get("needs_update").and_then(Value::as_bool) == Some(true);
+    (found.iter().filter(needs).count() as u64, found.len() as u64)
 }
 
 /// Every page of one kind; `None` where the product has no such kind.
@@ -153,13 +159,13 @@ fn last_page(headers: &HeaderMap) -> Option<u64> {
 }
 
 /// A page is an array of objects; a message in its place, with whatever status, is none.
-fn objects(path: &str, body: &[u8]) -> Result<Vec<Map<String, Value>>, CallError> {
+pub(super) fn objects(path: &str, body: &[u8]) -> Result<Vec<Map<String, Value>>, CallError> {
     serde_json::from_slice(body).map_err(|_| {
         CallError::Unusable(format!("`{path}` answered no list of objects: `{}`", shown(&String::from_utf8_lossy(body))))
     })
 }
 
-fn item(kind: &str, object: &Map<String, Value>) -> Result<Item, CallError> {
+pub(super) fn item(kind: &str, object: &Map<String, Value>) -> Result<Item, CallError> {
     let id = match object.get("id") {
         Some(Value::Number(id)) => id.to_string(),
         Some(Value::String(id)) => id.clone(),

@@ -3,6 +3,8 @@
 //! The XML edition exists at every release and is the common base. The JSON edition (v2) came later, an update can bring it,
 //! and while only one node is updated only one may have it: so it is looked for at each version and build that is met.
 
+use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
@@ -81,10 +83,21 @@ impl Disagreement {
                 json.build.clone().unwrap_or_default(),
             ),
             ("role", xml.role != json.role, xml.role.as_str().to_owned(), json.role.as_str().to_owned()),
+            ("list of shared addresses", set(xml) != set(json), listed(xml), listed(json)),
         ];
         let differing = facts.into_iter().find(|(_, differs, ..)| *differs);
         differing.map(|(fact, _, xml, json)| Self { fact, xml, json })
     }
+}
+
+/// Their order says nothing.
+fn set(health: &Health) -> BTreeSet<IpAddr> {
+    health.shared_ips.iter().copied().collect()
+}
+
+fn listed(health: &Health) -> String {
+    let addresses: Vec<String> = set(health).iter().map(IpAddr::to_string).collect();
+    if addresses.is_empty() { "none".to_owned() } else { addresses.join(", ") }
 }
 
 /// Since when the two editions have disagreed without a break.
@@ -152,9 +165,15 @@ mod tests {
 
     #[test]
     fn each_fact_that_both_state_must_be_the_same() {
+        let health = |change: fn(&mut Health)| {
+            health(|whole| {
+                whole.shared_ips = vec![[192, 0, 2, 5].into()];
+                change(whole);
+            })
+        };
         let whole = health(|_| {});
         type Change = fn(&mut Health);
-        let cases: [(Change, Option<&str>); 8] = [
+        let cases: [(Change, Option<&str>); 10] = [
             (|_| {}, None),
             (|other| other.identity = other.identity.to_uppercase(), None),
             (|other| other.identity = "9".repeat(32), Some("GUID")),
@@ -163,6 +182,8 @@ mod tests {
             (|other| other.build = Some("6".to_owned()), Some("build")),
             (|other| other.build = None, None),
             (|other| other.role = Role::Standalone, Some("role")),
+            (|other| other.shared_ips = vec![[192, 0, 2, 5].into(); 2], None),
+            (|other| other.shared_ips = vec![[192, 0, 2, 5].into(), [192, 0, 2, 6].into()], Some("list of shared addresses")),
         ];
         for (at, (change, fact)) in cases.into_iter().enumerate() {
             let other = health(change);

@@ -15,7 +15,7 @@ use super::answer::CallError;
 use super::client::Api;
 use super::download::local;
 use super::lsids::Lsids;
-use super::manifest::{Entry, Line, Manifest, Of, Source, hash};
+use super::manifest::{self, Entry, Line, Manifest, Of, Source, hash};
 use super::private;
 use super::product::Product;
 use super::recordings::{self, Wanted, what};
@@ -78,8 +78,8 @@ pub struct Extraction {
 /// # Errors
 /// `Unusable` also where report and listing of the same slice don't hold the same sessions, with both counts, and where new
 /// sessions don't cease to appear. What is whole stays in the folder then, for the next attempt; the last line of its
-/// manifest is lacking.
-pub async fn extract(order: &Order<'_>) -> Result<Extraction, CallError> {
+/// manifest is lacking, as it is until [`Fetched::complete`].
+pub async fn extract<'a>(order: &'a Order<'a>) -> Result<Fetched<'a>, CallError> {
     let mut work = Work::begin(order).await?;
     let (open, closed) = order.slices();
     for slice in &open {
@@ -90,7 +90,31 @@ pub async fn extract(order: &Order<'_>) -> Result<Extraction, CallError> {
     }
     let passes = work.settle(&open, &closed).await?;
     let missing = work.recordings().await?;
-    work.finish(passes, &missing).await
+    Ok(Fetched { work, passes, missing })
+}
+
+/// Everything is there, and not called complete yet: the box may be asked once more who it is.
+pub struct Fetched<'a> {
+    work: Work<'a>,
+    passes: u32,
+    missing: Vec<Lacking>,
+}
+
+impl Fetched<'_> {
+    /// Writes the table and the manifest's last line.
+    ///
+    /// # Errors
+    /// What can't be written or read here.
+    pub async fn complete(self) -> Result<Extraction, CallError> {
+        self.work.finish(self.passes, &self.missing).await
+    }
+
+    /// Takes the manifest away, by which a later attempt would go on from what was fetched; the files stay for people to look at.
+    pub fn disown(self, why: CallError) -> CallError {
+        let path = self.work.order.directory.join(manifest::NAME);
+        let aside = path.with_extension("jsonl.void");
+        std::fs::rename(&path, &aside).map_or_else(|error| local(&path, &error), |()| why)
+    }
 }
 
 impl Order<'_> {

@@ -2,11 +2,12 @@
 
 use jiff::Timestamp;
 
+use super::console::page::{Kind, Page};
 use super::manifest;
 use super::sessions::each_session;
 use super::token::Token;
 use super::v2::{self, Told};
-use super::{health, recordings};
+use super::{configuration, health, recordings};
 
 /// Identity, version and role of an accepted `check_health`.
 pub fn health(document: &[u8]) -> Option<(String, String, &'static str)> {
@@ -61,4 +62,24 @@ pub fn recording(document: &[u8]) -> bool {
 /// How many whole lines a manifest begins with.
 pub fn manifest(document: &[u8]) -> usize {
     manifest::lines(document).count()
+}
+
+/// Of a page at the console: how many bytes of words its controls and links have together, how many fields each of its buttons
+/// would send at most, and how many controls it has.
+pub fn page(document: &[u8]) -> Option<(usize, usize, usize)> {
+    let page = Page::parse("https://a.example.com/login".parse().ok()?, &String::from_utf8_lossy(document));
+    let words = page.controls.iter().flat_map(|control| &control.words).chain(page.links.iter().map(|link| &link.text));
+    let buttons = page.controls.iter().filter(|control| control.kind == Kind::Button);
+    let sent = buttons.take(10).map(|button| page.sent_by(button).len()).max().unwrap_or_default();
+    Some((words.map(String::len).sum(), sent, page.controls.len()))
+}
+
+/// Names and digests.
+pub type Items = Vec<(String, String)>;
+
+/// Of a page of the configuration API: the names and digests of its items, and its Jump Clients that need the update among all.
+pub fn configuration(document: &[u8]) -> Option<(Items, (u64, u64))> {
+    let objects = configuration::objects("jump-client", document).ok()?;
+    let items = objects.iter().filter_map(|object| configuration::item("jump_client", object).ok());
+    Some((items.map(|item| (item.name, item.digest)).collect(), configuration::counted(&objects)))
 }

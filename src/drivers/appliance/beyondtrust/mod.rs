@@ -29,6 +29,7 @@ mod instructions;
 mod lsids;
 mod manifest;
 mod old_login;
+mod pinned;
 mod private;
 mod probe;
 mod product;
@@ -65,6 +66,7 @@ use self::extraction::{Extraction, Order};
 use self::front::Front;
 use self::health::Health;
 use self::manifest::Source;
+use self::pinned::Pinned;
 use self::probe::Probe;
 use self::reader::{BoxReader, Reads};
 use crate::domain::action::Kind;
@@ -75,7 +77,7 @@ use crate::domain::limit;
 use crate::domain::settings::Told;
 use crate::domain::site::{Hands, Observation};
 use crate::drivers::tls::{self, Names, TlsError, TlsTrust};
-use crate::ports::{ActAnswer, Appliance, Clock, Intent, NodeAct, ReadError, Reader, Recall};
+use crate::ports::{ActAnswer, Appliance, Clock, Intent, NodeAct, ProducedFile, ReadError, Reader, Recall};
 
 pub use self::accounts::Accounts;
 pub use self::budget::Share;
@@ -229,10 +231,21 @@ impl BeyondTrust {
     }
 
     async fn backup(&self, intent: &Intent, directory: &Path) -> Result<ActAnswer, CallError> {
-        self.check_box().await?;
-        let file =
-            backup::backup(&self.api, directory, &self.stem(intent, directory), self.settings.backup_password.as_ref()).await?;
+        let file = self.backup_of_one_box(directory, |_| self.stem(intent, directory)).await?;
         Ok(ActAnswer::with_files(vec![file], None))
+    }
+
+    /// R13: the box is asked who it is before, and again before the file is kept.
+    async fn backup_of_one_box(
+        &self,
+        directory: &Path,
+        stem: impl FnOnce(&Health) -> String + Send,
+    ) -> Result<ProducedFile, CallError> {
+        let pinned = Pinned::new(&self.settings, &self.api).await?;
+        let stem = stem(&pinned.check().await?);
+        let file = backup::backup(&pinned.api, directory, &stem, self.settings.backup_password.as_ref()).await?;
+        pinned.check().await?;
+        file.keep()
     }
 
     async fn extract(
@@ -242,26 +255,33 @@ impl BeyondTrust {
         until: Timestamp,
         directory: &Path,
     ) -> Result<ActAnswer, CallError> {
-        let health = self.check_box().await?;
+        let pinned = Pinned::new(&self.settings, &self.api).await?;
+        let health = pinned.check().await?;
         let Settings { site, node, product, recordings, .. } = &*self.settings;
         let source = Source {
             site: site.clone(),
             node: node.to_string(),
             run: intent.run.to_string(),
-            identity: health.identity,
+            identity: health.identity.clone(),
             version: health.version.to_string(),
-            build: health.build,
+            build: health.build.clone(),
         };
-        let (api, clock, product, recordings) = (&*self.api, &*self.clock, *product, *recordings);
+        let (api, clock, product, recordings) = (&pinned.api, &*self.clock, *product, *recordings);
         let order = Order { api, clock, product, recordings, since, until, directory, source };
-        let Extraction { files, sessions, bytes, missing } = extraction::extract(&order).await?;
+        let fetched = extraction::extract(&order).await?;
+        if let Err(error) = pinned.is_still(&health).await {
+            // What another box may have answered is of no use to the next attempt either.
+            return Err(if matches!(error, CallError::Unusable(_)) { fetched.disown(error) } else { error });
+        }
+        let Extraction { files, sessions, bytes, missing } = fetched.complete().await?;
         Ok(ActAnswer::Accepted { files, records: Some(sessions), bytes: Some(bytes), missing })
     }
 
     async fn end_sessions(&self) -> Result<ActAnswer, CallError> {
-        let health = self.check_box().await?;
+        let pinned = Pinned::new(&self.settings, &self.api).await?;
+        let health = pinned.check().await?;
         let by_v2 = self.reader.ends_sessions_by_v2(&health).await?;
-        let ended = terminate::end_sessions(&self.api, self.clock.now(), by_v2).await?;
+        let ended = terminate::end_sessions(&pinned.api, self.settings.product, self.clock.now(), by_v2).await?;
         tracing::info!(site = %self.settings.site, node = %self.settings.node, ended, "sessions were ended");
         Ok(ActAnswer::accepted())
     }
@@ -271,7 +291,7 @@ impl BeyondTrust {
         download::free_stem(directory, &format!("{site}-{node}-{}-{}", intent.run, self.clock.now().strftime("%Y%m%dT%H%M%SZ")))
     }
 
-    /// R13: neither backup nor report shows which box gave it, so the GUID is read at the same address directly before.
+    /// R13: the lists of the configuration API don't show which box gave them, so the GUID is read directly before.
     async fn check_box(&self) -> Result<Health, CallError> {
         let health = self.reader.health().await?;
         let (found, expected) = (&health.identity, &self.settings.identity);
@@ -359,7 +379,7 @@ impl Reader for BeyondTrust {
 
     fn shared_ips(&self) -> BoxFuture<'_, Result<Option<Vec<IpAddr>>, ReadError>> {
         Box::pin(async {
-            let health = self.reader.health().await.map_err(|error| ReadError::Transient(self.named(&error)))?;
+            let health = self.reader.facts().await.map_err(|error| ReadError::Transient(self.named(&error)))?;
             if health.identity != self.settings.identity {
                 return Err(ReadError::Transient(format!("another box answers at node `{}`", self.settings.node)));
             }

@@ -130,6 +130,14 @@ impl BoxReader {
         })
     }
 
+    /// The box's facts as a whole reading has them, by both editions where it has both, without what else is read.
+    pub async fn facts(&self) -> Result<Health, CallError> {
+        let first = self.health().await?;
+        let Some(second) = self.second_opinion(&first).await? else { return Ok(first) };
+        let last = same_box(&first, self.health_again().await?)?;
+        self.agreed(&first, last, Some(second)).await
+    }
+
     /// The box's health by the edition that is asked first; with new credentials if need be.
     pub async fn health(&self) -> Result<Health, CallError> {
         match self.settings.editions {

@@ -8,7 +8,8 @@ use futures_util::future::BoxFuture;
 
 use super::console::Console;
 use super::console::stop::Stop;
-use super::{BeyondTrust, Settings, backup, download};
+use super::health::Health;
+use super::{BeyondTrust, download};
 use crate::domain::single::{Offer, Page};
 use crate::ports::{ActAnswer, PageError, ProducedFile, Updates};
 
@@ -44,11 +45,9 @@ impl Updates for BeyondTrust {
     fn back_up<'a>(&'a self, directory: &'a Path) -> BoxFuture<'a, Result<ProducedFile, String>> {
         Box::pin(async move {
             private(directory).map_err(|error| format!("{} can't be made: {error}", directory.display()))?;
-            let health = self.check_box().await.map_err(|error| self.named(&error))?;
-            let Settings { site, backup_password, .. } = &*self.settings;
-            let at = self.clock.now().strftime("%Y%m%dT%H%M%SZ");
-            let stem = download::free_stem(directory, &format!("{site}-{}-{at}", health.version));
-            let file = backup::backup(&self.api, directory, &stem, backup_password.as_ref()).await;
+            let at = self.clock.now().strftime("%Y%m%dT%H%M%SZ").to_string();
+            let stem = |health: &Health| format!("{}-{}-{at}", self.settings.site, health.version);
+            let file = self.backup_of_one_box(directory, |health| download::free_stem(directory, &stem(health))).await;
             file.map_err(|error| self.named(&error))
         })
     }

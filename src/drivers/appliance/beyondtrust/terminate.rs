@@ -7,6 +7,7 @@ use reqwest::Method;
 use super::answer::{CallError, check_status, read_all, says_denied, within};
 use super::client::{Api, Call};
 use super::health::{AnswerError, shown};
+use super::product::Product;
 use super::sessions::open_sessions;
 use super::token::Token;
 use super::v2;
@@ -33,9 +34,9 @@ const MAX_LISTING: usize = 32 << 20;
 /// Vendor documentation of the command and reporting APIs. That the listing has the end of each session is only true of records
 /// seen of the product's session reports; where it has none, every session of a week is asked to end, and those that are over
 /// answer with an error.
-pub async fn end_sessions(api: &Api, now: Timestamp, by_v2: bool) -> Result<u64, CallError> {
+pub async fn end_sessions(api: &Api, product: Product, now: Timestamp, by_v2: bool) -> Result<u64, CallError> {
     let from = now.checked_sub(BEGAN_WITHIN).unwrap_or(Timestamp::UNIX_EPOCH);
-    let listing = api.authorised(|token| listing(api, token, from)).await?;
+    let listing = api.authorised(|token| listing(api, token, product, from)).await?;
     let mut ended = 0;
     for lsid in open_sessions(&listing)? {
         let has_ended = match by_v2 {
@@ -47,9 +48,9 @@ pub async fn end_sessions(api: &Api, now: Timestamp, by_v2: bool) -> Result<u64,
     Ok(ended)
 }
 
-async fn listing(api: &Api, token: Token, from: Timestamp) -> Result<Vec<u8>, CallError> {
+async fn listing(api: &Api, token: Token, product: Product, from: Timestamp) -> Result<Vec<u8>, CallError> {
     let query = vec![
-        ("generate_report", "SupportSessionListing".to_owned()),
+        ("generate_report", product.listing().to_owned()),
         ("start_time", from.as_second().to_string()),
         // Up to now.
         ("duration", "0".to_owned()),
@@ -60,8 +61,8 @@ async fn listing(api: &Api, token: Token, from: Timestamp) -> Result<Vec<u8>, Ca
 
 /// False if the box says that it could not.
 async fn terminate(api: &Api, token: Token, lsid: &str) -> Result<bool, CallError> {
-    let query = vec![("action", "terminate_session".to_owned()), ("lsid", lsid.to_owned())];
-    let call = Call { method: Method::POST, path: "/api/command", query };
+    let parameters = vec![("action", "terminate_session".to_owned()), ("lsid", lsid.to_owned())];
+    let call = Call { method: Method::POST, path: "/api/command", query: parameters };
     let body = answer(api, &token, &call, MAX_LISTING).await?;
     let root = Node::parse(&body).map_err(AnswerError::from)?;
     match root.error() {

@@ -132,9 +132,17 @@ pub fn health(told: &Told) -> Result<Health, AnswerError> {
     })
 }
 
-/// Absent, `null` and empty are alike; an address that can't be read makes the answer unusable.
+/// Absent, `null` and empty are alike; anything else than a list, or an address that can't be read, makes the answer unusable: it
+/// may hold the one that must be on one node only.
 fn shared_ips(json: &Value) -> Result<Vec<IpAddr>, AnswerError> {
-    let told = json.get("enabled_shared_ips").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let told: &[Value] = match json.get("enabled_shared_ips") {
+        None | Some(Value::Null) => &[],
+        Some(Value::Array(told)) => told,
+        Some(Value::String(told)) if told.trim().is_empty() => &[],
+        Some(other) => {
+            return Err(AnswerError::Unexpected { expected: "enabled_shared_ips", found: shown(&other.to_string()) });
+        }
+    };
     let unreadable = |ip: &Value| AnswerError::Unexpected { expected: "enabled_shared_ips", found: shown(&ip.to_string()) };
     let read = |ip: &Value| ip.as_str().and_then(|ip| ip.trim().parse().ok()).ok_or_else(|| unreadable(ip));
     told.iter().take(MAX_SHARED).map(read).collect()

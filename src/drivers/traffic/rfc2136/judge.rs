@@ -45,6 +45,11 @@ impl Moved {
 }
 
 impl Entry {
+    /// Where clients find this node while it serves, by the first record that holds an address.
+    pub fn address_of(&self, node: NodeId) -> Option<IpAddr> {
+        self.sets.iter().find_map(|moved| moved.values[node].ip_addr())
+    }
+
     /// The names that are moved, each once.
     pub fn names(&self) -> Vec<String> {
         let mut names: Vec<String> = Vec::new();

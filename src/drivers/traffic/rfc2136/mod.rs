@@ -18,7 +18,7 @@ mod settings;
 mod switch;
 mod update;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::future::{BoxFuture, join_all, join4};
@@ -170,6 +170,11 @@ impl TrafficReader for Rfc2136 {
 
     fn name(&self) -> String {
         format!("rfc2136 {} at {}", self.entry.shown(), self.primary.address)
+    }
+
+    /// The first of the entry's addresses; none where it holds names.
+    fn address(&self, node: NodeId) -> Option<IpAddr> {
+        self.entry.address_of(node)
     }
 }
 

@@ -276,6 +276,21 @@ mod tests {
         SettingsError::BadAlias { record: record.into(), target: target.into(), why }
     }
 
+    /// Where a box is asked who it is: at what the entry holds for it, if that is an address.
+    #[test]
+    fn r13_an_entry_tells_the_address_behind_which_each_node_serves() {
+        let ip = |text: &str| Some(text.parse::<IpAddr>().unwrap());
+        for (leads, a, b) in [
+            (addresses(["192.0.2.10"], ["192.0.2.20"]), ip("192.0.2.10"), ip("192.0.2.20")),
+            (addresses(["2001:db8::10", "192.0.2.10"], ["192.0.2.20", "2001:db8::20"]), ip("192.0.2.10"), ip("192.0.2.20")),
+            (addresses(["2001:db8::10"], ["2001:db8::20"]), ip("2001:db8::10"), ip("2001:db8::20")),
+            (names("a.example.com", "b.example.com"), None, None),
+        ] {
+            let entry = entry("support".to_owned(), &["support.example.com".to_owned()], &leads).unwrap();
+            assert_eq!((entry.address_of(NodeId::A), entry.address_of(NodeId::B)), (a, b), "{leads:?}");
+        }
+    }
+
     #[tokio::test]
     async fn settings_that_can_not_work_are_refused_before_anything_is_sent() {
         let server: SocketAddr = "192.0.2.53:53".parse().unwrap();

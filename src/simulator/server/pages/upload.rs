@@ -1,9 +1,9 @@
 //! A package that comes in: hashed as it goes by and not kept, so that memory does not grow with it.
 
 use bytes::Bytes;
-use http_body_util::{BodyExt as _, BodyStream, Limited};
+use http_body_util::{BodyExt as _, BodyStream, Full, Limited};
 use hyper::body::Incoming;
-use hyper::{Method, StatusCode};
+use hyper::{Method, Response, StatusCode};
 use multer::{Field, Multipart};
 use sha2::{Digest as _, Sha256};
 use std::time::Duration;
@@ -15,7 +15,7 @@ use crate::domain::journal::hex;
 use crate::domain::version::{Target, Version};
 use crate::simulator::faults::Fault;
 use crate::simulator::server::Shared;
-use crate::simulator::server::listen::{Answer, Call, text};
+use crate::simulator::server::listen::{Answer, Call, text, typed};
 
 /// More than any package.
 const LARGEST: usize = 256 << 30;
@@ -40,16 +40,40 @@ struct Brought {
     package: Option<Uploaded>,
 }
 
+/// How an upload ends before it is whole.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Breach {
+    Cut,
+    Refused,
+}
+
+/// Answers in the middle of the body. The rest is read on and thrown away, as servers do so that their answer arrives.
+async fn refuse(mut body: Incoming) -> Response<Full<Bytes>> {
+    let mut taken = 0;
+    while taken < CUT
+        && let Ok(Some(Ok(frame))) = tokio::time::timeout(STALL, body.frame()).await
+    {
+        taken += frame.data_ref().map_or(0, Bytes::len) as u64;
+    }
+    tokio::spawn(tokio::time::timeout(STALL, async move { while let Some(Ok(_)) = body.frame().await {} }));
+    let page = "<!DOCTYPE html><html><head><title>413 Request Entity Too Large</title></head><body><h1>413</h1></body></html>\n";
+    typed(StatusCode::PAYLOAD_TOO_LARGE, "text/html; charset=UTF-8", page.to_owned())
+}
+
 /// Takes a package in and answers with the update page.
 pub async fn receive(shared: &Shared, address_of: NodeId, call: &Call, body: Incoming) -> Answer {
     let cut = {
         let mut world = shared.current();
         let node = world.box_at(address_of);
         shared.pages(node).count("upload");
-        world.faults.take(Fault::PageUploadCut, node, "update")
+        let mut takes = |fault| world.faults.take(fault, node, "update");
+        if takes(Fault::PageUploadCut) { Some(Breach::Cut) } else { takes(Fault::PageUploadRefused).then_some(Breach::Refused) }
     };
-    let Some(brought) = read(call, body, cut).await else {
-        return if cut { None } else { Some(text(StatusCode::BAD_REQUEST, "the form could not be read")) };
+    if cut == Some(Breach::Refused) {
+        return Some(refuse(body).await);
+    }
+    let Some(brought) = read(call, body, cut.is_some()).await else {
+        return if cut.is_some() { None } else { Some(text(StatusCode::BAD_REQUEST, "the form could not be read")) };
     };
     let mut world = shared.current();
     let node = world.box_at(address_of);

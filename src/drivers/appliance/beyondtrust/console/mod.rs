@@ -6,7 +6,7 @@
 
 mod acts;
 mod offers;
-mod page;
+pub(super) mod page;
 pub(super) mod stop;
 mod trace;
 mod update;
@@ -25,6 +25,7 @@ use self::stop::Stop;
 use self::visit::Part;
 use super::client::{Api, Limits};
 use super::edition::Editions;
+use super::pinned::look_up;
 use crate::domain::labels::Labels;
 use crate::drivers::tls::{self, Names, TlsTrust};
 
@@ -98,7 +99,7 @@ impl Door {
 
     async fn resolve(&self) -> Result<SocketAddr, Stop> {
         let failed = |what: String| Stop::NotReached(format!("`{}` was not found: {what}", self.url));
-        let found = tokio::time::timeout(self.limits.connect, visit::look_up(&self.url)).await;
+        let found = tokio::time::timeout(self.limits.connect, look_up(&self.url)).await;
         let found = found.map_err(|_| failed(format!("no answer within {:?}", self.limits.connect)))?;
         found.map_err(|error| failed(error.to_string()))?.ok_or_else(|| failed("it has no address".to_owned()))
     }

@@ -3,8 +3,13 @@
 //! Only what stands in the HTML is known. Scripts are not run: a page that works by script alone has no button here, and what
 //! has no button is a person's. Parsing never fails; a page that makes no sense has nothing in it that is looked for.
 
+use std::collections::HashMap;
+
 use html5gum::{DefaultEmitter, EndTag, StartTag, Token, Tokenizer};
 use url::Url;
+
+/// More forms, controls, labels, links or rows than any page of a box has; a page with more is not read to its end.
+const MOST: usize = 10_000;
 
 /// What a control is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,6 +77,8 @@ pub struct Page {
     pub forms: Vec<Form>,
     pub controls: Vec<Control>,
     pub links: Vec<Link>,
+    /// It has more than [`MOST`] of something and was not read to its end: nothing on it is to be believed.
+    pub crowded: bool,
     /// Each counts what stands in it and in no row further in.
     pub rows: Vec<Row>,
 }
@@ -83,6 +90,9 @@ impl Page {
         emitter.naively_switch_states(true);
         let mut reading = Reading::default();
         for token in Tokenizer::new_with_emitter(html, emitter) {
+            if reading.is_crowded() {
+                break;
+            }
             match token {
                 Ok(Token::StartTag(tag)) => reading.start(&tag),
                 Ok(Token::EndTag(tag)) => reading.end(&tag),
@@ -107,6 +117,17 @@ impl Page {
     pub fn says(&self, words: &[&str]) -> bool {
         let text = plain(&self.text);
         words.iter().any(|word| text.contains(&plain(word)))
+    }
+
+    /// True if this name stands in the visible text on its own, not as a part of a longer name.
+    pub fn says_whole(&self, name: &str) -> bool {
+        let name = name.split_whitespace().collect::<Vec<_>>().join(" ");
+        let letter = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_');
+        // A point ends a sentence or goes on with the name.
+        let goes_on = |rest: &str| rest.trim_start_matches('.').starts_with(letter);
+        let comes_from = |before: &str| before.ends_with(|c| letter(c) || c == '.');
+        let stands = |at: usize| !comes_from(&self.text[..at]) && !goes_on(&self.text[at + name.len()..]);
+        !name.is_empty() && self.text.match_indices(&name).any(|(at, _)| stands(at))
     }
 
     /// The first of these that stands in a text.
@@ -170,7 +191,10 @@ struct Reading {
     links: Vec<Link>,
     /// Labels with the id that they are for, or the control that stands in them.
     labels: Vec<(Option<String>, Option<usize>, String)>,
+    /// The button whose words are read.
+    worded: usize,
     form: Option<usize>,
+    /// At most one of each kind.
     inside: Vec<Inside>,
     in_title: bool,
     /// The element whose text nobody sees.
@@ -191,7 +215,31 @@ fn name_of(name: &[u8]) -> String {
     String::from_utf8_lossy(name).into_owned()
 }
 
+/// Where each id stands first.
+fn firsts(ids: impl Iterator<Item = Option<String>>) -> HashMap<String, usize> {
+    let mut found = HashMap::new();
+    for (at, id) in ids.enumerate().filter_map(|(at, id)| Some((at, id?))) {
+        found.entry(id).or_insert(at);
+    }
+    found
+}
+
 impl Reading {
+    fn is_crowded(&self) -> bool {
+        let counts = [self.forms.len(), self.controls.len(), self.labels.len(), self.links.len(), self.rows.len()];
+        counts.into_iter().any(|count| count > MOST)
+    }
+
+    /// One within another of its kind ends it, as in a browser: else each text would count for all that are open.
+    fn open(&mut self, inside: Inside) {
+        self.close(inside);
+        self.inside.push(inside);
+    }
+
+    fn close(&mut self, inside: Inside) {
+        self.inside.retain(|open| *open != inside);
+    }
+
     fn start(&mut self, tag: &StartTag<()>) {
         if self.unseen.is_some() {
             return;
@@ -307,8 +355,9 @@ impl Reading {
     fn open_control(&mut self, tag: &StartTag<()>, kind: Kind, inside: Inside) {
         let control = self.control(tag, kind);
         if let Some(at) = self.push(tag, control) {
-            self.inside.push(inside);
+            self.open(inside);
             if inside == Inside::Button {
+                self.worded = at;
                 self.controls[at].words.push(String::new());
             }
         }
@@ -323,13 +372,13 @@ impl Reading {
         self.close_option();
         let chosen = tag.attributes.contains_key(b"selected".as_slice());
         self.option = Some((attribute(tag, "value"), chosen, String::new()));
-        self.inside.push(Inside::Option);
+        self.open(Inside::Option);
     }
 
     /// A choice has the value of its chosen option, or of the first.
     fn close_option(&mut self) {
         let Some((value, chosen, text)) = self.option.take() else { return };
-        self.inside.retain(|inside| *inside != Inside::Option);
+        self.close(Inside::Option);
         let Some((at, taken)) = &mut self.choice else { return };
         let control = &mut self.controls[*at];
         if chosen || (!*taken && control.value.is_empty()) {
@@ -340,13 +389,14 @@ impl Reading {
 
     fn open_label(&mut self, tag: &StartTag<()>) {
         self.labels.push((attribute(tag, "for"), None, String::new()));
-        self.inside.push(Inside::Label);
+        self.open(Inside::Label);
     }
 
     fn link(&mut self, tag: &StartTag<()>) {
+        self.close(Inside::Link);
         if let Some(target) = attribute(tag, "href") {
             self.links.push(Link { text: String::new(), target });
-            self.inside.push(Inside::Link);
+            self.open(Inside::Link);
         }
     }
 
@@ -385,9 +435,7 @@ impl Reading {
             "a" => Inside::Link,
             _ => return,
         };
-        if let Some(at) = self.inside.iter().rposition(|inside| *inside == ended) {
-            self.inside.remove(at);
-        }
+        self.close(ended);
     }
 
     fn text(&mut self, bytes: &[u8]) {
@@ -417,10 +465,7 @@ impl Reading {
                 Inside::Label => self.labels.last_mut().map(|(.., words)| words),
                 Inside::Link => self.links.last_mut().map(|link| &mut link.text),
                 Inside::Option => self.option.as_mut().map(|(.., words)| words),
-                Inside::Button => {
-                    let last = self.controls.iter_mut().rev().find(|control| control.kind == Kind::Button);
-                    last.and_then(|control| control.words.last_mut())
-                }
+                Inside::Button => self.controls.get_mut(self.worded).and_then(|control| control.words.last_mut()),
                 Inside::Text => None,
             };
             if let Some(words) = words {
@@ -430,16 +475,21 @@ impl Reading {
     }
 
     fn finish(mut self, url: Url) -> Page {
+        let crowded = self.is_crowded();
+        let by_id = firsts(self.controls.iter().map(|control| control.id.clone()));
         for (id, within, words) in std::mem::take(&mut self.labels) {
-            let by_id = |control: &Control| id.is_some() && control.id == id;
-            let at = within.filter(|_| id.is_none()).or_else(|| self.controls.iter().position(by_id));
+            let at = match id {
+                Some(id) => by_id.get(&id).copied(),
+                None => within,
+            };
             if let Some(control) = at.and_then(|at| self.controls.get_mut(at)) {
                 control.words.push(words);
             }
         }
+        let by_id = firsts(self.forms.iter().map(|form| form.id.clone()));
         for control in &mut self.controls {
-            if control.owner.is_some() {
-                control.form = self.forms.iter().position(|form| form.id == control.owner);
+            if let Some(owner) = &control.owner {
+                control.form = by_id.get(owner).copied();
             }
         }
         for row in &mut self.rows {
@@ -447,7 +497,8 @@ impl Reading {
         }
         let text = self.text.split_whitespace().collect::<Vec<_>>().join(" ");
         let title = self.title.split_whitespace().collect::<Vec<_>>().join(" ");
-        Page { url, title, text, forms: self.forms, controls: self.controls, links: self.links, rows: self.rows }
+        let Self { forms, controls, links, rows, .. } = self;
+        Page { url, title, text, forms, controls, links, rows, crowded }
     }
 }
 
@@ -510,6 +561,72 @@ mod tests {
         let page = page("<form id=f action=/y><input name=a value=1></form><button form=f name=b>Go</button>");
         let button = page.named(&["Go"], |kind| kind == Kind::Button)[0];
         assert_eq!((button.form, page.sent_by(button)), (Some(0), vec![("a", "1"), ("b", "")]));
+    }
+
+    /// As a browser has it: one within another of its kind ends it, and nobody reads a word twice.
+    #[test]
+    fn a_text_counts_once_for_each_kind_that_encloses_it() {
+        let page = page(
+            "<a href=1>one<a href=2>two<a>three</a><form><label for=x>A<label for=y>B<input id=x><input id=y></label>\
+                         <button>Go<button>Stop</form><button>Far<input>Away",
+        );
+        let words = |at: usize| page.controls[at].words.join("|");
+        assert_eq!(page.links.iter().map(|link| link.text.as_str()).collect::<Vec<_>>(), ["one", "two"]);
+        assert_eq!([words(0), words(1), words(2), words(3), words(4)], ["A", "B", "Go", "Stop", "FarAway"]);
+    }
+
+    /// 4 MiB of any one thing is read in little time, into little more than itself.
+    #[test]
+    fn an_odd_page_is_read_in_bounded_time_and_memory() {
+        for piece in [
+            "<a href=x>y",
+            "<label>y",
+            "<label for=x>y<input id=x>",
+            "<button>y",
+            "<form>y",
+            "<option>y",
+            "<select><option>y",
+            "<input>y",
+            "<textarea>y</textarea>",
+            "<form id=f></form><input form=f>",
+            "<b>y",
+            "y ",
+            "<li>y",
+            "<ul><li>y",
+        ] {
+            let begun = std::time::Instant::now();
+            let page = page(&format!("<button>{}", piece.repeat((4 << 20) / piece.len())));
+            let words: usize = page.controls.iter().flat_map(|control| &control.words).map(String::len).sum();
+            let links: usize = page.links.iter().map(|link| link.text.len()).sum();
+            assert!(words + links <= 8 << 20, "{piece}: {words} and {links} bytes");
+            let much = [page.controls.len(), page.links.len(), page.forms.len()].into_iter().any(|count| count > MOST);
+            assert!(page.crowded || !much, "{piece}");
+            assert!(begun.elapsed() < std::time::Duration::from_secs(30), "{piece} took {:?}", begun.elapsed());
+        }
+        assert!(page(&"<input>".repeat(MOST + 1)).crowded && !page(&"<input>".repeat(MOST)).crowded);
+    }
+
+    #[test]
+    fn r5_a_file_is_named_by_its_whole_name() {
+        for (text, named) in [
+            ("base.nss", true),
+            ("File: base.nss (6 bytes)", true),
+            ("the package base.nss.", true),
+            ("rs-base.nss and then /tmp/base.nss", true),
+            ("&ldquo;base.nss&rdquo;", true),
+            ("rs-base.nss", false),
+            ("rs_base.nss", false),
+            ("old.base.nss", false),
+            ("base.nss2", false),
+            ("base.nss-1", false),
+            ("base.nss.old", false),
+            ("base .nss", false),
+            ("übase.nss", false),
+            ("", false),
+        ] {
+            assert_eq!(page(text).says_whole("base.nss"), named, "{text}");
+        }
+        assert!(page("my  base.nss").says_whole("my base.nss") && !page("x").says_whole(""));
     }
 
     proptest! {

@@ -8,6 +8,7 @@ use std::path::Path;
 use super::acts::{Console, Order, press};
 use super::page::{Kind, Page};
 use super::stop::Stop;
+use super::trace::{Stage, Trace};
 use super::upload::{Sent, Upload};
 use super::visit::{Part, Visit};
 use crate::domain::labels::Label;
@@ -27,11 +28,12 @@ enum Shown {
 impl Console {
     pub(super) async fn update(&self, package: &Path, sha256: &str, order: &Order) -> Result<(), Stop> {
         let (visit, page) = update_page(self).await?;
-        let ours = matches!(order.trace.read(), Ok(Some(_)));
+        // What was sent in part only was never whole, nor its hash known: then another's package lies there.
+        let ours = matches!(order.trace.read(), Ok(Some(Trace { stage: Stage::Uploaded | Stage::Pressed, .. })));
         match look(&visit, &page, package)? {
             Shown::Empty => self.upload_and_install(&visit, &page, package, sha256, order).await,
             Shown::Waiting | Shown::Installing if !ours => {
-                Err(visit.surprise(&page, "a package of this name that this run did not upload"))
+                Err(visit.surprise(&page, "a package of this name that this run did not upload whole"))
             }
             Shown::Waiting => press(&visit, &page, Label::Install, &[], order).await,
             Shown::Installing => Ok(()),
@@ -57,6 +59,10 @@ impl Console {
             Sent::Answered(status, answer) if status.is_success() && visit.strange(&answer).is_none() => {
                 install(visit, &answer, package, order).await
             }
+            Sent::Early(status, answer) => Err(Stop::Surprise(format!(
+                "the box answered {status} before it had the whole package, so nothing was uploaded: {}",
+                visit.looks(&answer)
+            ))),
             Sent::Answered(status, answer) => {
                 self.look_again(&format!("{status}: {}", visit.looks(&answer)), package, order).await
             }
@@ -102,7 +108,7 @@ async fn install(visit: &Visit<'_>, page: &Page, package: &Path, order: &Order) 
 fn look(visit: &Visit<'_>, page: &Page, package: &Path) -> Result<Shown, Stop> {
     let labels = &visit.door.labels;
     let name = package.file_name().unwrap_or_default().to_string_lossy();
-    let named = page.text.contains(&*name);
+    let named = page.says_whole(&name);
     let waiting = !page.named(&labels.words(Label::Install), |kind| kind == Kind::Button).is_empty();
     let installing = page.says(&labels.words(Label::Installing));
     match (installing, waiting) {

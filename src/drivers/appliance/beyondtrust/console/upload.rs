@@ -6,8 +6,8 @@
 use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -15,7 +15,9 @@ use futures_util::{Stream, stream};
 use reqwest::multipart::{Form, Part};
 use reqwest::{Body, StatusCode};
 use sha2::{Digest as _, Sha256};
+use tokio::runtime::Handle;
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 use super::page::{Control, Kind, Page};
 use super::stop::Stop;
@@ -42,6 +44,8 @@ pub struct Upload<'a> {
 pub enum Sent {
     /// The box answered this.
     Answered(StatusCode, Box<Page>),
+    /// The box answered this before the last piece left, which stays here: nothing was uploaded.
+    Early(StatusCode, Box<Page>),
     /// All of it left, and its answer did not come.
     Unanswered(String),
 }
@@ -50,8 +54,43 @@ pub enum Sent {
 #[derive(Default)]
 struct Progress {
     handed: AtomicU64,
+    end: OnceLock<End>,
+    /// Ends the handing over, also of what waits for room.
+    stop: CancellationToken,
+}
+
+/// What comes first decides: once the box has answered, the last piece is held back for good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
     /// The last piece was let go.
-    whole: AtomicBool,
+    Whole,
+    /// An answer came, or the connection ended.
+    Cut,
+}
+
+impl Progress {
+    /// True if this end is the one that came first.
+    fn ends(&self, end: End) -> bool {
+        *self.end.get_or_init(|| end) == end
+    }
+
+    /// Holds back what is not handed over yet; false if the last piece was let go before.
+    fn cut(&self) -> bool {
+        let cut = self.ends(End::Cut);
+        if cut {
+            self.stop.cancel();
+        }
+        cut
+    }
+}
+
+/// An act that runs out of time lets nothing go after it.
+struct CutAtEnd<'a>(&'a Progress);
+
+impl Drop for CutAtEnd<'_> {
+    fn drop(&mut self) {
+        self.0.cut();
+    }
 }
 
 impl Upload<'_> {
@@ -68,26 +107,35 @@ impl Upload<'_> {
         let file = File::open(self.package).map_err(|error| self.unreadable(&error))?;
         let length = file.metadata().map_err(|error| self.unreadable(&error))?.len();
         let progress = Arc::new(Progress::default());
+        let _ended = CutAtEnd(&progress);
         let (sender, pieces) = mpsc::channel(AHEAD);
-        let feed =
-            Feed { sha256: self.sha256.to_owned(), trace: trace.clone(), decisive: decisive.clone(), progress: progress.clone() };
+        let feed = Feed {
+            sha256: self.sha256.to_owned(),
+            trace: trace.clone(),
+            decisive: decisive.clone(),
+            progress: progress.clone(),
+            runtime: Handle::current(),
+        };
         let fed = tokio::task::spawn_blocking(move || feed.all(file, &sender));
         let body = Body::wrap_stream(counted(pieces, progress.clone(), length));
         let request = visit.post(url.clone()).multipart(self.form(body, length)?);
         let answer = watched(request.send(), &progress, length, visit).await;
-        let whole = progress.whole.load(Ordering::SeqCst);
+        let whole = !progress.cut();
+        // Waited for, so that no later attempt finds this one at its trace. What ended the reading of the package explains it
+        // better than the connection that broke with it.
+        let unread = if whole { None } else { fed.await.ok().and_then(Result::err).flatten() };
+        if let Some(stop) = unread {
+            return Err(stop);
+        }
         match answer {
             Ok(response) => match visit.follow(response, url).await {
-                Ok((status, page)) => Ok(Sent::Answered(status, Box::new(page))),
+                Ok((status, page)) if whole => Ok(Sent::Answered(status, Box::new(page))),
+                Ok((status, page)) => Ok(Sent::Early(status, Box::new(page))),
                 Err(fetch) if whole => Ok(Sent::Unanswered(fetch.after().to_string())),
                 Err(fetch) => Err(fetch.before()),
             },
             Err(error) if whole => Ok(Sent::Unanswered(error.to_string())),
-            // What ended the reading of the package explains it better than the connection that broke with it.
-            Err(error) => match fed.await {
-                Ok(Err(Some(stop))) => Err(stop),
-                _ => Err(Stop::from(error)),
-            },
+            Err(error) => Err(Stop::from(error)),
         }
     }
 
@@ -122,28 +170,43 @@ struct Feed {
     trace: Place,
     decisive: Arc<AtomicBool>,
     progress: Arc<Progress>,
+    runtime: Handle,
 }
 
 type Pieces = mpsc::Sender<Result<Bytes, std::io::Error>>;
 
 impl Feed {
-    /// Hands over the whole file; the last piece only after the hash and a durable trace.
+    /// Hands over the whole file; the last piece only after the hash and a durable trace, and while nobody has answered.
     ///
     /// # Errors
     /// `None`: nobody takes the pieces any more.
     fn all(&self, mut file: File, pieces: &Pieces) -> Result<(), Option<Stop>> {
-        let hand = |piece: Bytes| pieces.blocking_send(Ok(piece)).map_err(|_| None);
+        let hand = |piece: Bytes| self.hand(pieces, Ok(piece));
         let result = self.but_last(&mut file, hand).and_then(|last| {
             self.trace.write(Stage::Uploaded).map_err(Some)?;
             self.decisive.store(true, Ordering::SeqCst);
-            self.progress.whole.store(true, Ordering::SeqCst);
-            last.map_or(Ok(()), hand)
+            if self.progress.ends(End::Whole) {
+                return last.map_or(Ok(()), hand);
+            }
+            self.decisive.store(false, Ordering::SeqCst);
+            self.trace.write(Stage::Uploading).map_err(Some).and(Err(None))
         });
         if let Err(Some(stop)) = &result {
             // The body must break off, not end.
-            let _ = pieces.blocking_send(Err(std::io::Error::other(stop.to_string())));
+            let _ = self.hand(pieces, Err(std::io::Error::other(stop.to_string())));
         }
         result
+    }
+
+    /// Blocks until there is room for it.
+    fn hand(&self, pieces: &Pieces, piece: Result<Bytes, std::io::Error>) -> Result<(), Option<Stop>> {
+        let taken = self.runtime.block_on(async {
+            tokio::select! {
+                sent = pieces.send(piece) => sent.is_ok(),
+                () = self.progress.stop.cancelled() => false,
+            }
+        });
+        if taken { Ok(()) } else { Err(None) }
     }
 
     fn but_last(&self, file: &mut File, hand: impl Fn(Bytes) -> Result<(), Option<Stop>>) -> Result<Option<Bytes>, Option<Stop>> {

@@ -3,7 +3,6 @@
 //! The box's name is looked up once, and everything (the API that tells the GUID, and every page) goes to that address (R13). No
 //! redirect to elsewhere is followed. A refused password is not tried a second time: it would lock the account.
 
-use std::net::SocketAddr;
 use std::sync::atomic::Ordering;
 
 use reqwest::header::{ACCEPT_LANGUAGE, CONTENT_TYPE, LOCATION};
@@ -17,10 +16,8 @@ use super::{Account, Door};
 use crate::domain::labels::Label;
 use crate::drivers::appliance::beyondtrust::answer::{CallError, lost, read_all, within};
 use crate::drivers::appliance::beyondtrust::client::{Api, builder};
-use crate::drivers::appliance::beyondtrust::edition::Editions;
-use crate::drivers::appliance::beyondtrust::health::{self, shown};
-use crate::drivers::appliance::beyondtrust::reader::offered;
-use crate::drivers::appliance::beyondtrust::v2;
+use crate::drivers::appliance::beyondtrust::health::shown;
+use crate::drivers::appliance::beyondtrust::pinned::health_at;
 
 /// A page has some tens of KiB; this is room for a long history of events.
 const MAX_PAGE: usize = 4 << 20;
@@ -94,11 +91,7 @@ impl<'a> Visit<'a> {
     }
 
     async fn identity(&self) -> Result<String, CallError> {
-        let api = &self.api;
-        Ok(match self.door.editions {
-            Editions::V2 => v2::health(&offered(api.reading(|token| v2::get(api, token, v2::Page::Health)).await?)?)?.identity,
-            Editions::Auto | Editions::Xml => health::health(&api.command("check_health").await?)?.identity,
-        })
+        Ok(health_at(&self.api, self.door.editions).await?.identity)
     }
 
     fn url(&self, path: &str) -> Result<Url, Stop> {
@@ -163,7 +156,13 @@ impl<'a> Visit<'a> {
             let text = self.veiled(&String::from_utf8_lossy(&body));
             return Err(Fetch::Odd(format!("{status} and no page: `{}`", shown(&text))));
         }
-        Ok((status, Page::parse(url, &String::from_utf8_lossy(&body))))
+        let page = Page::parse(url, &String::from_utf8_lossy(&body));
+        if page.crowded {
+            return Err(Fetch::Odd(format!(
+                "{status} and a page with more fields, buttons or links than any is expected to have"
+            )));
+        }
+        Ok((status, page))
     }
 
     async fn log_in(&self, page: Page, part: Part) -> Result<Page, Stop> {
@@ -177,8 +176,15 @@ impl<'a> Visit<'a> {
         if username.form != password.form || button.form != password.form {
             return Err(self.surprise(&page, "user name, password and button in different forms"));
         }
+        if username.name.is_none() || password.name.is_none() {
+            return Err(self.surprise(&page, "a field for user name or password that the login does not send"));
+        }
         let filled = [(username, self.account.username.clone()), (password, self.account.password.expose_secret().to_owned())];
         let target = target(&page, button).map_err(Fetch::before)?;
+        if !target.1 {
+            // Boxes and proxies write URLs down.
+            return Err(self.surprise(&page, "a login that would put the password into the URL"));
+        }
         // From here on the attempt counts, unless it never arrived.
         self.account.refused.store(true, Ordering::Relaxed);
         let (status, page) = self.press(target, &page, button, &filled).await.map_err(|fetch| {
@@ -335,11 +341,4 @@ fn next(url: &Url, response: &Response) -> Result<Url, Fetch> {
         return Err(Fetch::Odd(format!("{status}: the form would have to be sent a second time")));
     }
     Ok(to)
-}
-
-/// The socket address of the box, looked up once.
-pub async fn look_up(url: &Url) -> std::io::Result<Option<SocketAddr>> {
-    let port = url.port_or_known_default().unwrap_or(443);
-    let Some(host) = url.host_str() else { return Ok(None) };
-    Ok(tokio::net::lookup_host((host.trim_matches(['[', ']']), port)).await?.next())
 }
