@@ -24,7 +24,9 @@ pub fn of(traffic: &TrafficReading, ttl: u32) -> Caches {
     let left = looks().flat_map(|look| &look.resolvers).filter_map(|resolver| resolver.ttl_left);
     let now = answered.chain(left).max();
     let negative = looks().filter_map(|look| look.negative_ttl).max();
-    Caches { now, negative, lowered: now.map_or(ttl, |now| now.min(ttl)), wait: now.into_iter().chain(negative).max() }
+    // Who was told that there is no record asks for one that the switch does not add either.
+    let denied = looks().filter(|look| look.adds_type == Some(true)).filter_map(|look| look.negative_ttl).max();
+    Caches { now, negative, lowered: now.map_or(ttl, |now| now.min(ttl)), wait: now.into_iter().chain(denied).max() }
 }
 
 #[cfg(test)]
@@ -36,7 +38,7 @@ mod tests {
 
     #[test]
     fn the_longest_memory_counts() {
-        // TTLs of the servers, what is left in a resolver, the negative TTL; now, lowered, wait
+        // TTLs of the servers, what is left in a resolver, the negative TTL where the switch adds a type; now, lowered, wait
         let cases = [
             (vec![60, 3600], None, None, Some(3600), 30, Some(3600)),
             (vec![60], Some(86_400), Some(900), Some(86_400), 30, Some(86_400)),
@@ -64,11 +66,15 @@ mod tests {
             let look = TrafficLook {
                 resolvers: left.map(resolver).into_iter().collect(),
                 negative_ttl: negative,
+                adds_type: Some(true),
                 ..TrafficLook::new(Timestamp::UNIX_EPOCH, ttls.iter().map(answer).collect())
             };
             let mut traffic = TrafficReading::default();
             traffic.take(vec![Ok(look)]);
             assert_eq!(of(&traffic, 30), Caches { now, negative, lowered, wait }, "{ttls:?} {left:?} {negative:?}");
+            // Where it adds none, nobody waits for what was denied.
+            traffic.looks.iter_mut().flatten().for_each(|look| look.adds_type = Some(false));
+            assert_eq!(of(&traffic, 30), Caches { now, negative, lowered, wait: now }, "{ttls:?} {left:?} {negative:?}");
         }
     }
 }

@@ -451,7 +451,7 @@ impl TrafficLook {
     pub fn longest_ttl(&self) -> Option<u32> {
         let answers = self.answers.iter().filter_map(|answer| answer.ttl);
         let resolvers = self.resolvers.iter().filter_map(|resolver| resolver.ttl_left);
-        answers.chain(resolvers).chain(self.negative_ttl).max()
+        answers.chain(resolvers).max()
     }
 
     /// True if a server that counts names something that is no node.

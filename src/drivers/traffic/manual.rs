@@ -92,7 +92,7 @@ impl Manual {
     /// What a person does so that answers are remembered shorter or longer.
     fn ttl_instructions(&self, change: &TtlChange) -> Vec<String> {
         let lines = self.entry.sets.iter().filter_map(|moved| {
-            let ttl = change.names.get(&moved.shown())?;
+            let ttl = change.names.get(&self.entry.key(moved))?;
             Some(format!("Set the TTL of the {} record of `{}` to {ttl} s; leave its value as it is.", moved.kind, moved.shown()))
         });
         let mut lines: Vec<String> = lines.collect();

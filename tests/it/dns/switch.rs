@@ -183,24 +183,28 @@ async fn ttl_is_kept(lab: Lab) {
     }
 }
 
-/// The same values with another TTL, by name, and nothing is sent where it is so already.
+/// The same values with another TTL, each RRset its own, and nothing is sent where it is so already.
 async fn ttl_is_set(lab: Lab) {
     let mut settings = lab.settings();
     (settings.records, settings.leads) = (vec![RECORD.into(), WWW.into()], both_families());
     let driver = driver(settings);
-    expect(&set_ttl(&driver, &[(RECORD, 7), (WWW, 9)]).await, "accepted", &[]);
+    let of = |name: &str, kind: &str| format!("{name} {kind}");
+    let (four_of, six_of, www_four, www_six) = (of(RECORD, "A"), of(RECORD, "AAAA"), of(WWW, "A"), of(WWW, "AAAA"));
+    expect(&set_ttl(&driver, &[(&four_of, 7), (&six_of, 8), (&www_four, 9), (&www_six, 9)]).await, "accepted", &[]);
     let ttls = |name| [false, true].map(|six| lab.holds(name, six).1);
-    assert_eq!((ttls(RECORD), ttls(WWW)), ([Some(7); 2], [Some(9); 2]));
+    assert_eq!((ttls(RECORD), ttls(WWW)), ([Some(7), Some(8)], [Some(9); 2]));
     assert_eq!((lab.holds(RECORD, false).0, lab.holds(WWW, true).0), (vec![four().a], vec![six().a]));
-    settled(&driver, A).await;
+    let look = settled(&driver, A).await;
+    let told = |name: &str| look.answers.iter().find(|answer| answer.name == name).and_then(|answer| answer.ttl);
+    assert_eq!((told(&four_of), told(&six_of)), (Some(7), Some(8)), "each is remembered by name and type: {:?}", look.answers);
     let serial = lab.serial();
-    expect(&set_ttl(&driver, &[(RECORD, 7)]).await, "accepted", &[]);
+    expect(&set_ttl(&driver, &[(&four_of, 7)]).await, "accepted", &[]);
     assert_eq!(lab.serial(), serial, "the repeat changed the zone");
-    // A name that is not asked for keeps its own.
-    expect(&set_ttl(&driver, &[(RECORD, 300)]).await, "accepted", &[]);
-    assert_eq!((ttls(RECORD), ttls(WWW)), ([Some(300); 2], [Some(9); 2]));
+    // What is not asked for keeps its own.
+    expect(&set_ttl(&driver, &[(&four_of, 300)]).await, "accepted", &[]);
+    assert_eq!((ttls(RECORD), ttls(WWW)), ([Some(300), Some(8)], [Some(9); 2]));
     lab.set(RECORD, &[ip("192.0.2.99")], 300);
-    expect(&set_ttl(&driver, &[(RECORD, 7)]).await, "refused", &["192.0.2.99", "no TTL was changed"]);
+    expect(&set_ttl(&driver, &[(&four_of, 7)]).await, "refused", &["192.0.2.99", "no TTL was changed"]);
     assert_eq!(lab.holds(RECORD, false).1, Some(300));
 }
 

@@ -61,6 +61,12 @@ impl Entry {
         names
     }
 
+    /// What tells an RRset from the others, as TTLs are remembered: its name, and its type where the name has several.
+    pub fn key(&self, moved: &Moved) -> String {
+        let of_name = self.sets.iter().filter(|other| other.name == moved.name).count();
+        if of_name == 1 { moved.shown() } else { format!("{} {}", moved.shown(), moved.kind) }
+    }
+
     /// The names, for messages.
     pub fn shown(&self) -> String {
         self.names().join(", ")
@@ -115,7 +121,7 @@ impl Entry {
                 },
             };
             let found = self.label(moved) + &found;
-            TrafficAnswer { server: server.to_string(), name: moved.shown(), target, ttl, found, untold }
+            TrafficAnswer { server: server.to_string(), name: self.key(moved), target, ttl, found, untold }
         })
         .collect()
     }
@@ -129,7 +135,7 @@ impl Entry {
                 Ok(set) => (moved.node_of(set), Some(set.ttl), texts(set)),
             };
             let found = self.label(moved) + &found;
-            ResolverAnswer { server: server.to_string(), name: moved.shown(), target, ttl_left, found }
+            ResolverAnswer { server: server.to_string(), name: self.key(moved), target, ttl_left, found }
         })
         .collect()
     }
@@ -139,7 +145,7 @@ impl Entry {
         let (server, found) = (server.to_owned(), found.to_owned());
         let answer =
             |name| TrafficAnswer { server: server.clone(), name, target: None, ttl: None, found: found.clone(), untold: true };
-        self.names().into_iter().map(answer).collect()
+        self.sets.iter().map(|moved| self.key(moved)).map(answer).collect()
     }
 }
 

@@ -10,7 +10,7 @@ use crate::ports::{ActAnswer, Intent, TtlChange};
 use super::Rfc2136;
 use super::ask::RrSet;
 use super::exchange::{Exchange, exchange};
-use super::judge::{Moved, Standing};
+use super::judge::Standing;
 use super::update::{Change, Piece, Signed, Verdict};
 
 /// What a change is to bring about.
@@ -36,14 +36,10 @@ impl Goal<'_> {
                 .sets
                 .iter()
                 .zip(present)
-                .all(|(moved, set)| wanted_ttl(change, moved).is_none_or(|ttl| ttl == set.ttl)),
+                .all(|(moved, set)| change.names.get(&driver.entry.key(moved)).is_none_or(|ttl| *ttl == set.ttl)),
             _ => false,
         }
     }
-}
-
-fn wanted_ttl(change: &TtlChange, moved: &Moved) -> Option<u32> {
-    change.names.get(&moved.shown()).copied()
 }
 
 impl Rfc2136 {
@@ -163,7 +159,7 @@ impl Rfc2136 {
                 Some(Piece { name: &moved.name, from: &moved.values[*from], to: &moved.values[*to], ttl })
             }
             Goal::Ttl(change) => {
-                let ttl = wanted_ttl(change, moved).filter(|ttl| *ttl != set.ttl)?;
+                let ttl = *change.names.get(&self.entry.key(moved)).filter(|ttl| **ttl != set.ttl)?;
                 let value = NodeId::BOTH.map(|node| &moved.values[node]).into_iter().find(|value| set.values.contains(value))?;
                 Some(Piece { name: &moved.name, from: value, to: value, ttl })
             }
