@@ -43,7 +43,9 @@ async fn a_person_is_told_which_ttl_to_set() {
         leads: both_families(),
     };
     let manual = Manual::new(settings, clock()).unwrap();
-    let answer = set_ttl(&manual, &[(RECORD, 30)]).await;
+    let (four_of, six_of) = (format!("{RECORD} A"), format!("{RECORD} AAAA"));
+    let both = [(four_of.as_str(), 30), (six_of.as_str(), 30)];
+    let answer = set_ttl(&manual, &both).await;
     let ActAnswer::ByOperator { instructions } = &answer else { panic!("{answer:?}") };
     let text = instructions.join("\n");
     for kind in ["A", "AAAA"] {
@@ -52,8 +54,8 @@ async fn a_person_is_told_which_ttl_to_set() {
     }
     assert!(text.contains(&lab.primary().to_string()), "{text}");
     lab.set(RECORD, &[four().a], 30);
-    assert!(matches!(set_ttl(&manual, &[(RECORD, 30)]).await, ActAnswer::ByOperator { .. }), "one record has the old one");
+    assert!(matches!(set_ttl(&manual, &both).await, ActAnswer::ByOperator { .. }), "one record has the old one");
     lab.set(RECORD, &[six().a], 30);
-    assert_eq!(set_ttl(&manual, &[(RECORD, 30)]).await, ActAnswer::accepted());
+    assert_eq!(set_ttl(&manual, &both).await, ActAnswer::accepted());
     assert_eq!(access(&manual).await.0, "untold");
 }
