@@ -84,6 +84,9 @@ impl Single {
     fn lock(&self) -> Result<File, Failure> {
         let file = File::open(&self.file).map_err(|error| Failure::of("bad_config", &error))?;
         flock(&file, FlockOperation::NonBlockingLockExclusive).map_err(|error| {
+            if error != rustix::io::Errno::WOULDBLOCK {
+                return Failure::of("bad_config", &error).because("the file can't be locked against a second call");
+            }
             Failure::new("in_use", format!("another call of this command is at work with `{}`", self.file.display()))
                 .because(error.to_string())
                 .state("this call has asked nothing of the appliance")
@@ -176,9 +179,9 @@ impl Work<'_> {
     /// BG-10: install, check again, and go on until the target is there or nothing leads on.
     async fn update(&mut self, target: &Version) -> Result<Exit, Failure> {
         let first = self.walk.answering(true).await.map_err(|stop| self.stopped(stop))?;
-        match next(&seen(&first, target, None, false)) {
-            Next::Done => return self.done(&first, target),
-            refused => self.refuse(&refused, &first)?,
+        // One answer tells that it is a pair. Whether it is well, or done, is told by two: it may just be back from an update.
+        if let pair @ Next::IsPair = next(&seen(&first, target, None, false)) {
+            self.refuse(&pair, &first)?;
         }
         let mut now = self.settled().await?;
         let mut page = None;
@@ -197,11 +200,15 @@ impl Work<'_> {
                 Next::Install(offer) => {
                     let offer = offer.clone();
                     self.agree(&now, &offer, page.as_ref(), target).await?;
-                    now = self.install(&offer, &now).await?;
+                    // A question may stand for hours: what it was asked about must still be so.
+                    let fresh = if self.command.yes { now.clone() } else { self.settled().await? };
+                    now = if is_as(&fresh, &now) { self.install(&offer, &fresh).await? } else { fresh };
                     page = None;
                 }
                 Next::NothingOffered => return Err(self.nothing_offered(&now, target, page.as_ref())),
                 Next::TooLate(offer) => return Err(self.too_late(offer)),
+                // A box that installs may report a problem with itself meanwhile.
+                Next::Unhealthy if page.is_none() && self.walk.is_installing().await => page = Some(Page::Installing),
                 refused @ (Next::IsPair | Next::Unhealthy) => self.refuse(&refused, &now)?,
             }
         }
@@ -227,7 +234,7 @@ impl Work<'_> {
         let what = format!("this installs `{name}` ({version}) on appliance `{}`", self.settings.name);
         let question = output::clean(&format!("back up and install `{name}` now? {}", people(now)));
         let asked = tokio::task::spawn_blocking(move || ask::sure(&what, &question)).await;
-        asked.map_err(|error| Failure::of("system", &error))?
+        asked.map_err(|error| Failure::of("system", &error))?.map_err(|failure| failure.state(self.told()))
     }
 
     async fn install(&mut self, offer: &Offer, before: &Observation) -> Result<Observation, Failure> {
@@ -321,6 +328,12 @@ impl Work<'_> {
 
 fn seen<'a>(now: &'a Observation, target: &'a Version, page: Option<&'a Page>, late: bool) -> Seen<'a> {
     Seen { target, version: &now.version, role: now.role, healthy: now.healthy, page, late }
+}
+
+/// The same version, role and health as when the person was asked.
+fn is_as(fresh: &Observation, before: &Observation) -> bool {
+    let facts = |seen: &Observation| (seen.version.clone(), seen.build.clone(), seen.role, seen.healthy);
+    facts(fresh) == facts(before)
 }
 
 /// Ctrl-C, or SIGTERM.

@@ -73,7 +73,6 @@ pub(super) fn read(reader: &mut Reader, root: &Section, actions: &[&str]) -> Opt
     Some((policy, named))
 }
 
-/// A part of something, up to the whole of it.
 /// Wider than an extraction reaches beyond its range, a box's clock could hide sessions from it (BG-50).
 fn skew(reader: &mut Reader, section: &Section) -> Option<SignedDuration> {
     let At { value, line } = reader.value(section, "max_clock_skew", values::duration)?;
@@ -89,6 +88,7 @@ fn skew(reader: &mut Reader, section: &Section) -> Option<SignedDuration> {
     Some(value)
 }
 
+/// A part of something, up to the whole of it.
 fn percent(reader: &mut Reader, section: &Section, name: &str) -> Option<u32> {
     let At { value, line } = reader.count(section, name)?;
     if value > 100 {

@@ -173,12 +173,12 @@ impl Changed {
                 self.by_hand.push(entry.name());
                 self.instructions.extend(instructions);
             }
-            ActAnswer::Refused { message } | ActAnswer::Transient { message } if !self.is_untouched() => {
-                let message = format!("partly changed: {}not done: {}: {message}", self.so_far(), entry.name());
+            ActAnswer::Refused { message } | ActAnswer::Transient { message } if !self.done.is_empty() => {
+                let message = format!("partly changed: {}; not done: {}: {message}", self.so_far(), entry.name());
                 return Some(ActAnswer::Ambiguous { message });
             }
-            ActAnswer::Ambiguous { message } if !self.is_untouched() => {
-                let message = format!("partly changed: {}not known: {}: {message}", self.so_far(), entry.name());
+            ActAnswer::Ambiguous { message } if !self.done.is_empty() => {
+                let message = format!("partly changed: {}; not known: {}: {message}", self.so_far(), entry.name());
                 return Some(ActAnswer::Ambiguous { message });
             }
             other => return Some(other),
@@ -186,17 +186,13 @@ impl Changed {
         None
     }
 
-    fn is_untouched(&self) -> bool {
-        self.done.is_empty() && self.by_hand.is_empty()
-    }
-
     /// The entries before the one that failed. Nobody was told to change those that a person changes.
     fn so_far(&self) -> String {
-        let part = |what: &str, entries: &[String]| match entries {
-            [] => String::new(),
-            entries => format!("{what}: {}; ", entries.join(", ")),
-        };
-        part("done", &self.done) + &part("a person's, who was not told", &self.by_hand)
+        let done = format!("done: {}", self.done.join(", "));
+        if self.by_hand.is_empty() {
+            return done;
+        }
+        format!("{done}; a person's, who was not told: {}", self.by_hand.join(", "))
     }
 
     fn answer(self) -> ActAnswer {

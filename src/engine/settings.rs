@@ -74,6 +74,7 @@ pub async fn look(around: &Around, readers: &SiteReaders, run: &Run, want: Want)
 pub async fn enabled_jobs(readers: &SiteReaders, node: NodeId) -> Result<Vec<String>, ReadError> {
     match readers.nodes[node].settings().await? {
         Told::Listing(listing) => Ok(listing.enabled_jobs().into_iter().map(str::to_owned).collect()),
+        // Asked again it would answer the same: a person's word counts, who was told at the break (`settings_unread`).
         Told::Nothing { .. } | Told::Unread { .. } => Ok(Vec::new()),
     }
 }

@@ -106,6 +106,12 @@ impl<'a> Walk<'a> {
             if self.reading.proven_after(since) && well {
                 return Ok(current);
             }
+            if now.duration_since(since) > limit() {
+                let health = if current.healthy { "healthy" } else { "with a problem" };
+                let found =
+                    format!("expected two answers that agree, found none; the last: version {}, {health}", current.version);
+                return Err(Stop::new("not_answering", found, "nothing was ordered", AGAIN));
+            }
             self.say("reading it twice, more than a minute apart, as its answers may be a minute old".to_owned());
             self.wait().await;
         }
@@ -128,6 +134,11 @@ impl<'a> Walk<'a> {
             }
             Err(error) => Err(unknown_page(&error, NOTHING)),
         }
+    }
+
+    /// Whether its page says that something is being installed. Presses nothing.
+    pub async fn is_installing(&self) -> bool {
+        matches!(self.appliance.updates(false).await, Ok(Page::Installing))
     }
 
     /// Waits until the page no longer says that something is being installed, or the appliance falls silent.
@@ -196,13 +207,19 @@ impl<'a> Walk<'a> {
             let now = self.clock.now();
             match (progress(ordered, &self.reading, now), &self.reading.current) {
                 (Progress::Installed, Some(current)) => return Ok(current.clone()),
-                (Progress::Failed(found), _) => return Err(not_installed(ordered, &found)),
+                // A network that was down looks like a restart: the page knows.
+                (Progress::Failed(found), _) => {
+                    if !self.is_installing().await {
+                        return Err(not_installed(ordered, &found));
+                    }
+                    self.say(format!("{found}; its page says that an update is being installed"));
+                }
                 (Progress::Unseen, _) => self.ask_the_page(ordered).await?,
                 (Progress::Going(what), _) => self.say(what),
                 (Progress::Installed, None) => {}
             }
             if now >= until {
-                return Err(too_long(&format!("version {} is not there", ordered.wanted)));
+                return Err(too_long(&format!("version {} is not proven; last: {}", ordered.wanted, self.said)));
             }
             self.wait().await;
         }

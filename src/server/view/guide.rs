@@ -7,6 +7,7 @@ use crate::domain::action::Kind;
 use crate::domain::event::WaitingOn;
 use crate::domain::gate::Gate;
 use crate::domain::run::{Phase, Run};
+use crate::domain::site::SharedOn;
 use crate::domain::world::World;
 use crate::domain::{agreement, alert, doubt, sheet, watch};
 
@@ -79,8 +80,15 @@ fn differs(run: &Run, world: &World) -> Vec<String> {
         run.nodes[node].closed_at.is_some()
             || run.step().is_some_and(|step| step.kind == Kind::Quiesce && step.node == Some(node))
     };
-    let disagreed = AgreementView::of_run(run, world).filter(|_| agreement::is_disputed_but_for(closed, world, &identities));
+    let disputed = !is_between(run, world) && agreement::is_disputed_but_for(closed, world, &identities);
+    let disagreed = AgreementView::of_run(run, world).filter(|_| disputed);
     watch::differences(run, world).into_iter().chain(disagreed.map(|view| view.line)).collect()
+}
+
+/// A shared address is on neither node while the switch takes it from the one and has not given it to the other.
+fn is_between(run: &Run, world: &World) -> bool {
+    let moves = run.step().is_some_and(|step| step.kind == Kind::SwitchTraffic);
+    moves && world.traffic.shared() == Some(SharedOn::Neither)
 }
 
 type Explained = (String, &'static str, String);

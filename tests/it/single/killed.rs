@@ -58,7 +58,7 @@ async fn bg_10_a_lost_answer_is_no_second_press() {
 /// Ctrl-C ends the call, and says whether the appliance goes on by itself; the next call goes on from there.
 #[tokio::test(flavor = "multi_thread")]
 async fn bg_10_ctrl_c_says_what_goes_on() {
-    for (what, state) in [("login", ""), ("update", "goes on by itself")] {
+    for (what, state) in [("login", "no installation under way"), ("update", "goes on by itself")] {
         let lab = Lab::new(&["24.2.1"]).await;
         let call = lab.start(&TO);
         lab.until(what, |lab| lab.presses(what) > 0);
