@@ -322,7 +322,7 @@ pub const KEYS: &[Key] = &[
 
     key("site.policy", "max_sync_age", Kind::Duration, Default("10min"), "A data sync older than this proves nothing."),
     key("site.policy", "sync_ok_statuses", Kind::Texts, Default("success"), "The sync status texts that mean success; any other holds the run."),
-    key("site.policy", "max_clock_skew", Kind::Duration, Default("60s"), "How far a node's clock may be from this machine's."),
+    key("site.policy", "max_clock_skew", Kind::Duration, Default("60s"), "How far a node's clock may be from this machine's; at most one hour."),
     key("site.policy", "max_backup_age", Kind::Duration, Default("24h"), "How old the survivor's backup may be when failover is established."),
     key("site.policy", "least_backup_percent", Kind::Count, Default("50"), "A backup smaller than this part of the node's last one, in percent, holds the run until a person has looked at it."),
     key("site.policy", "max_check_age", Kind::Duration, Default("1h"), "How old the preflight's results may be when the first act of window one begins; older ones are renewed. Less than five minutes counts as five."),

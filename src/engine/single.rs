@@ -281,7 +281,8 @@ fn later(at: Timestamp, by: SignedDuration) -> Timestamp {
 fn unknown_page(error: &PageError, state: &'static str) -> Stop {
     let hint = "look at the page, and give its words in `[node.console.labels]` where it says them otherwise; or go on by hand";
     match error {
-        PageError::Refused(what) => Stop::new("not_ordered", what.clone(), state, AGAIN),
+        PageError::Refused(what) if state == NOTHING => Stop::new("not_ordered", what.clone(), state, AGAIN),
+        PageError::Refused(what) => Stop::new("not_installed", what.clone(), state, AGAIN),
         PageError::Surprise(what) | PageError::NotReached(what) => Stop::new("page_unknown", what.clone(), state, hint),
     }
 }

@@ -98,7 +98,7 @@ async fn bg_01_a_backup_far_smaller_than_the_last_waits_for_a_person() {
     give_up(&mut vendor, &run);
 }
 
-/// Too little room: `check` says so before there is a run, a start is refused, and a run whose disk fills up is held at its preflight.
+/// Too little room: `check` says so before there is a run, a start is refused, and a run whose disk fills up is held at its backup.
 #[cfg(feature = "test-kill")]
 #[tokio::test(flavor = "multi_thread")]
 async fn bg_01_too_little_room_is_found_before_the_backup() {
@@ -176,7 +176,7 @@ async fn bg_01_backups_are_kept_as_long_as_the_setting_says() {
         assert_eq!(files(&vendor, &first).len(), 2, "the latest run's are kept");
         let second = vendor.start_run("role-swap");
         give_up(&mut vendor, &second);
-        // The deletion follows the end of a run, by a task of its own; coming up does the same, and is over when it is said.
+        // The deletion follows the end of a run, by a task of its own; coming up does the same, beside its work.
         assert_eq!(vendor.daemon.terminate(), Some(0));
         vendor.daemon.start(None);
         let list = vendor.daemon.folder.join("state/backups/deleted.jsonl");

@@ -48,7 +48,7 @@ async fn r13_another_box_is_refused() {
     refused(&lab, &lab.call(&TO), "wrong_box");
 }
 
-/// Nothing that leads on: nothing at all, only what is above the target, only what waits, only base software.
+/// Nothing that leads on: nothing at all, only what is above the target, only what waits. Base software, by its lower numbers, is `domain::single`'s.
 #[tokio::test(flavor = "multi_thread")]
 async fn bg_10_nothing_that_leads_on_is_said_with_what_there_is() {
     for (offers, found) in [
@@ -189,9 +189,16 @@ async fn bg_10_a_silent_appliance_has_no_list() {
     let lab = Lab::new(&["24.2.1"]).await;
     lab.simulator.current().plan_fault(Planned::for_ever(Fault::NodeSilent).on(A));
     refused(&lab, &lab.call(&["--list", "--json"]), "not_answering");
-    let call = lab.start(&TO);
+    let mut call = lab.start(&TO);
+    // Kept open to the end: the command writes on.
+    let mut said = BufReader::new(call.stderr.take().unwrap());
+    let mut line = String::new();
+    while !line.contains("no answer") {
+        assert!(said.read_line(&mut line).unwrap() > 0, "it did not wait: {line}");
+    }
     lab.simulator.current().plan_fault(Planned { times: Some(0), ..Planned::for_ever(Fault::NodeSilent).on(A) });
     let left = Left::of(&call.wait_with_output().unwrap());
+    drop(said);
     assert_eq!((left.code, lab.updates(), lab.presses("update")), (Some(0), vec!["24.2.1".to_owned()], 1), "{left:?}");
 }
 

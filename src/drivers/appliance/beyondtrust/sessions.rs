@@ -236,6 +236,8 @@ fn is_empty_result(error: &str) -> bool {
     let rest = rest.trim();
     let criteria =
         ["for the ", "matching the ", "for these ", "in the ", "for this "].iter().any(|begin| rest.starts_with(begin));
+    let of_search =
+        ["criteria", "range", "period", "interval", "time", "times", "parameters"].iter().any(|end| rest.ends_with(end));
     let subjects = [
         "session",
         "access session",
@@ -249,7 +251,7 @@ fn is_empty_result(error: &str) -> bool {
     ];
     let is_known =
         |subject: &str| subjects.contains(&subject) || subject.strip_suffix('s').is_some_and(|one| subjects.contains(&one));
-    is_known(subject) && (rest.is_empty() || criteria) && !rest.contains(['.', ',', ';']) && !says_denied(&text)
+    is_known(subject) && (rest.is_empty() || criteria && of_search) && !rest.contains(['.', ',', ';']) && !says_denied(&text)
 }
 
 #[cfg(test)]
@@ -273,6 +275,9 @@ mod tests {
             "No valid session found, please log in",
             "No session found. Please log in.",
             "No session found for the user, log in first",
+            "No session found for the user.",
+            "No session found for the token",
+            "No session found in the cookie",
             "No login session found for the given token",
             "No permission to see sessions was found",
             "No such report found for sessions",

@@ -1,7 +1,5 @@
 //! An appliance without a pair (BG-10): its update page, and a backup before.
 
-use std::fs::DirBuilder;
-use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 
 use futures_util::future::BoxFuture;
@@ -9,7 +7,7 @@ use futures_util::future::BoxFuture;
 use super::console::Console;
 use super::console::stop::Stop;
 use super::health::Health;
-use super::{BeyondTrust, download};
+use super::{BeyondTrust, download, private};
 use crate::domain::single::{Offer, Page};
 use crate::ports::{ActAnswer, PageError, ProducedFile, Updates};
 
@@ -29,11 +27,6 @@ impl BeyondTrust {
     }
 }
 
-/// A backup holds secrets: a folder that is made for it is its owner's only.
-fn private(directory: &Path) -> std::io::Result<()> {
-    DirBuilder::new().recursive(true).mode(0o700).create(directory)
-}
-
 impl Updates for BeyondTrust {
     fn updates(&self, ask: bool) -> BoxFuture<'_, Result<Page, PageError>> {
         Box::pin(async move {
@@ -44,7 +37,7 @@ impl Updates for BeyondTrust {
 
     fn back_up<'a>(&'a self, directory: &'a Path) -> BoxFuture<'a, Result<ProducedFile, String>> {
         Box::pin(async move {
-            private(directory).map_err(|error| format!("{} can't be made: {error}", directory.display()))?;
+            private::folder(directory).map_err(|error| format!("{} can't be made: {error}", directory.display()))?;
             let at = self.clock.now().strftime("%Y%m%dT%H%M%SZ").to_string();
             let stem = |health: &Health| format!("{}-{}-{at}", self.settings.site, health.version);
             let file = self.backup_of_one_box(directory, |health| download::free_stem(directory, &stem(health))).await;

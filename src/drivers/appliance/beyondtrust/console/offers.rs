@@ -43,6 +43,10 @@ impl Console {
             return Err(visit.surprise(&page, "an installation that was begun by somebody else"));
         }
         let page = check(&visit, &page).await?;
+        // The box was asked in between, and may have been told by somebody else.
+        if is_installing(&visit, &page) {
+            return Err(visit.surprise(&page, "an installation that was begun by somebody else"));
+        }
         let found = list(&visit, &page)?.into_iter().find(|(offer, _)| offer == wanted);
         let Some((_, Some(button))) = found else {
             return Err(visit.surprise(&page, &format!("no `{}` any more that can be installed", shown(&wanted.name))));
