@@ -128,20 +128,23 @@ pub fn progress(ordered: &Ordered<'_>, reading: &Reading, now: Timestamp) -> Pro
         (_, true, _) if young && well => Progress::Installed,
         (_, true, _) if young && !current.healthy => going(" and reports a problem"),
         (_, true, _) => going("; a second reading is to confirm that"),
-        (_, _, true) if came_back(reading, ordered.at) => {
-            Progress::Failed(format!("it was away, and runs {} still", current.version))
-        }
-        (_, _, true) if young && now.duration_since(ordered.at) >= UNSEEN => Progress::Unseen,
-        (_, _, true) => going(" still"),
+        (_, _, true) => match restarted(reading, ordered.at) {
+            Some(back) if reading.proven_after(back) && well => {
+                Progress::Failed(format!("it was away, and runs {} still", current.version))
+            }
+            Some(_) => going(" still, after it was away"),
+            None if young && now.duration_since(ordered.at) >= UNSEEN => Progress::Unseen,
+            None => going(" still"),
+        },
         _ if young && well => Progress::Failed(format!("it runs version {}", current.version)),
         _ => going(""),
     }
 }
 
-/// It was silent for as long as a restart takes, and is back, healthy in readings from after it.
-fn came_back(reading: &Reading, since: Timestamp) -> bool {
+/// When it answered again, if it was silent since then for as long as a restart takes.
+fn restarted(reading: &Reading, since: Timestamp) -> Option<Timestamp> {
     let silence = reading.last_silence.filter(|(from, until)| *from >= since && until.duration_since(*from) > RESTART);
-    silence.is_some_and(|(_, until)| reading.healthy_twice() && reading.proven_after(until))
+    silence.map(|(_, until)| until)
 }
 
 #[cfg(test)]

@@ -53,7 +53,7 @@ pub struct Walk<'a> {
     tell: &'a dyn Fn(&str),
     reading: Reading,
     said: String,
-    /// How often in a row the update page was not reached though the appliance answers.
+    /// How often in a row the update page could not be read though the appliance answers.
     lost: u32,
     under_way: UnderWay,
 }
@@ -152,11 +152,9 @@ impl<'a> Walk<'a> {
             self.say("its page says that an update is being installed; waiting".to_owned());
             self.wait().await;
             self.look().await?;
-            let installing = match self.appliance.updates(false).await {
-                Ok(page) => page == Page::Installing,
-                Err(PageError::NotReached(_)) => false,
-                Err(error) => return Err(unknown_page(&error, ORDERED)),
-            };
+            // One that fell silent is waited for by the readings.
+            let installing =
+                self.reading.current.is_some() && !matches!(self.glance().await?, Some(Page::Unasked | Page::Offers(_)));
             if !installing {
                 self.set_under_way(None);
                 return Ok(());
@@ -208,13 +206,7 @@ impl<'a> Walk<'a> {
             match (progress(ordered, &self.reading, now), &self.reading.current) {
                 (Progress::Installed, Some(current)) => return Ok(current.clone()),
                 // A network that was down looks like a restart: the page knows.
-                (Progress::Failed(found), _) => {
-                    if !self.is_installing().await {
-                        return Err(not_installed(ordered, &found));
-                    }
-                    self.say(format!("{found}; its page says that an update is being installed"));
-                }
-                (Progress::Unseen, _) => self.ask_the_page(ordered).await?,
+                (verdict @ (Progress::Failed(_) | Progress::Unseen), _) => self.unless_installing(ordered, &verdict).await?,
                 (Progress::Going(what), _) => self.say(what),
                 (Progress::Installed, None) => {}
             }
@@ -225,15 +217,36 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Nothing is seen of the installation in readings: a box that still fetches its package says so on the page.
-    async fn ask_the_page(&mut self, ordered: &Ordered<'_>) -> Result<(), Stop> {
-        match self.appliance.updates(false).await {
-            Ok(Page::Installing) => self.say("it answers, and its page says that the update is being installed".to_owned()),
-            Ok(_) => return Err(not_installed(ordered, "neither its answers nor its page show an installation")),
-            Err(PageError::NotReached(_)) => {}
-            Err(error) => return Err(unknown_page(&error, ORDERED)),
+    /// The readings say that it ended, or never began; a box that still fetches its package says so on the page.
+    async fn unless_installing(&mut self, ordered: &Ordered<'_>, verdict: &Progress) -> Result<(), Stop> {
+        match self.glance().await? {
+            None => {}
+            Some(Page::Installing) => self.say("it answers, and its page says that the update is being installed".to_owned()),
+            Some(Page::Unasked | Page::Offers(_)) => {
+                // It may have begun, or ended, after the reading.
+                self.look().await?;
+                if progress(ordered, &self.reading, self.clock.now()) == *verdict {
+                    return Err(not_installed(ordered, verdict));
+                }
+            }
         }
         Ok(())
+    }
+
+    /// What the page shows, where the readings decide; `None`: it could not be read, as when the appliance falls silent.
+    async fn glance(&mut self) -> Result<Option<Page>, Stop> {
+        match self.appliance.updates(false).await {
+            Ok(page) => {
+                self.lost = 0;
+                Ok(Some(page))
+            }
+            Err(PageError::NotReached(why) | PageError::Surprise(why)) if self.lost < MOST_LOST => {
+                self.lost += 1;
+                self.say(format!("its update page was not read ({why}); looking again"));
+                Ok(None)
+            }
+            Err(error) => Err(unknown_page(&error, ORDERED)),
+        }
     }
 
     async fn look(&mut self) -> Result<(), Stop> {
@@ -287,12 +300,17 @@ fn unknown_page(error: &PageError, state: &'static str) -> Stop {
     }
 }
 
-fn not_installed(ordered: &Ordered<'_>, found: &str) -> Stop {
+fn not_installed(ordered: &Ordered<'_>, verdict: &Progress) -> Stop {
+    let found =
+        if let Progress::Failed(found) = verdict { found } else { "neither its answers nor its page show an installation" };
     let message = format!("expected version {} after the installation that was ordered; {found}", ordered.wanted);
     Stop::new("not_installed", message, "nothing was pressed again", AGAIN)
 }
 
 fn too_long(what: &str) -> Stop {
-    let message = format!("{what} after {}, the usual limit of an update", format_duration(limit()));
+    let message = format!("after {}, the usual limit of an update, {what}", format_duration(limit()));
     Stop::new("not_installed", message, ORDERED, "nothing is lost: repeat the command to go on waiting")
 }
+
+#[cfg(test)]
+mod tests;

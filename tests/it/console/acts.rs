@@ -170,13 +170,36 @@ async fn a_wrong_password_is_tried_once() {
     pages.password = "another password";
     let driver = pages.driver(NodeId::A);
     let act = NodeAct::BreakFailover;
-    for says in ["was not let in at /login", "was refused or left unanswered"] {
+    for says in ["was not let in at /login", "the last login was refused"] {
         let answer = driver.act(&intent(NodeId::A, &act, 1), &act).await;
         check(&answer, End::Person(says), says);
         assert!(!format!("{answer:?}").contains("another password"));
         assert_eq!(pages.presses(NodeId::A, "login"), 1, "{says}");
     }
     assert_eq!(pages.taken("break"), 0);
+}
+
+/// A login whose answer was lost, as by a box that falls silent, may have been refused: it is tried once more, and no third time.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unanswered_login_is_tried_once_more() {
+    let pages = Pages::linked().await;
+    let (driver, act) = (pages.driver(NodeId::A), NodeAct::BreakFailover);
+    pages.simulator.current().plan_fault(Planned::once(Fault::PageAnswerLost).on(NodeId::A).act("login"));
+    assert!(matches!(driver.act(&intent(NodeId::A, &act, 1), &act).await, ActAnswer::Transient { .. }));
+    assert_eq!(driver.act(&intent(NodeId::A, &act, 1), &act).await, ActAnswer::accepted());
+    assert_eq!((pages.presses(NodeId::A, "login"), pages.taken("break")), (2, 1));
+
+    let (pages, act) = (Pages::linked().await, NodeAct::ForceSync { from: NodeId::A, to: NodeId::B });
+    let driver = pages.driver(NodeId::B);
+    pages.simulator.current().plan_fault(Planned::for_ever(Fault::PageAnswerLost).on(NodeId::B).act("login"));
+    for _ in 0..2 {
+        assert!(matches!(driver.act(&intent(NodeId::B, &act, 1), &act).await, ActAnswer::Transient { .. }));
+    }
+    for _ in 0..2 {
+        let answer = driver.act(&intent(NodeId::B, &act, 1), &act).await;
+        check(&answer, End::Person("the last 2 logins were left unanswered"), "a third");
+    }
+    assert_eq!((pages.presses(NodeId::B, "login"), pages.taken("sync-now")), (2, 0));
 }
 
 /// R13: at another box nothing is pressed, not even the login's button; a silent one is tried again later.

@@ -214,6 +214,16 @@ async fn bg_10_refused_credentials_end_the_call() {
     assert_eq!(lab.presses("login"), 1);
 }
 
+/// A login whose answer is lost, as when the appliance falls silent, is no refusal: it is looked at again.
+#[tokio::test(flavor = "multi_thread")]
+async fn bg_10_an_unanswered_login_does_not_end_the_call() {
+    let lab = Lab::new(&["24.2.1"]).await;
+    lab.plan(Fault::PageAnswerLost, "login");
+    let left = lab.call(&TO);
+    assert_eq!((left.code, lab.updates(), lab.presses("update")), (Some(0), vec!["24.2.1".to_owned()], 1), "{left:?}");
+    assert!(left.stderr.contains("was not reached"), "{left:?}");
+}
+
 /// What the simulator writes for a single appliance is what the command reads.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_simulator_s_own_file_leads_to_its_list() {

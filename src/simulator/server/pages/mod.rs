@@ -110,7 +110,7 @@ impl<'a> Browser<'a> {
         let form = Form::read("", &call.body);
         let (root, post) = (self.part.path(), call.method == Method::POST);
         if call.path == root && post {
-            return Some(self.log_in(&form));
+            return self.log_in(&form);
         }
         if !self.pages.sessions.is_user(&self.session) {
             return Some(self.login_page(""));
@@ -156,19 +156,22 @@ impl<'a> Browser<'a> {
         forgets
     }
 
-    fn log_in(&mut self, form: &Form) -> Response<Full<bytes::Bytes>> {
+    fn log_in(&mut self, form: &Form) -> Answer {
         self.pages.count("login");
         if !self.pages.sessions.is_token(&self.session, form.value("form_token")) {
-            return self.login_page(self.words().stale);
+            return Some(self.login_page(self.words().stale));
         }
         if !self.pages.knows(form.value("login[username]"), form.value("login[password]")) {
-            return self.login_page(self.words().not_let_in);
+            return Some(self.login_page(self.words().not_let_in));
         }
         if self.world.faults.active(Fault::PageSecondFactor, self.node) {
-            return self.second_factor();
+            return Some(self.second_factor());
         }
         self.pages.sessions.let_in(&self.session);
-        self.redirect(self.part.path())
+        if self.world.faults.take(Fault::PageAnswerLost, self.node, "login") {
+            return None;
+        }
+        Some(self.redirect(self.part.path()))
     }
 
     /// As a browser gets there after a form: by a page of its own.

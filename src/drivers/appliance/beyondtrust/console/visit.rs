@@ -1,9 +1,8 @@
 //! One session at the pages of one box: logged in, with its cookies, at one address.
 //!
 //! The box's name is looked up once, and everything (the API that tells the GUID, and every page) goes to that address (R13). No
-//! redirect to elsewhere is followed. A refused password is not tried a second time: it would lock the account.
-
-use std::sync::atomic::Ordering;
+//! redirect to elsewhere is followed. A refused password is not tried a second time, an unanswered one once more: else it would lock the
+//! account.
 
 use reqwest::header::{ACCEPT_LANGUAGE, CONTENT_TYPE, LOCATION};
 use reqwest::{Client, RequestBuilder, Response, StatusCode};
@@ -22,6 +21,7 @@ use crate::drivers::appliance::beyondtrust::pinned::health_at;
 /// A page has some tens of KiB; this is room for a long history of events.
 const MAX_PAGE: usize = 4 << 20;
 const MOST_REDIRECTS: usize = 5;
+const NOT_AGAIN: &str = "the password is not tried again before this program is started anew";
 
 /// The two parts of the vendor's pages, each with its own accounts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,12 +56,9 @@ impl<'a> Visit<'a> {
     /// See [`Stop`]; nothing was ordered.
     pub async fn enter(door: &'a Door, part: Part) -> Result<(Self, Page), Stop> {
         let account = door.account(part);
-        if account.refused.load(Ordering::Relaxed) {
-            return Err(Stop::Surprise(format!(
-                "the last login of user `{}` at {} was refused or left unanswered; the password is not tried again until the daemon is restarted",
-                account.username,
-                part.path()
-            )));
+        if let Some(why) = account.is_shut() {
+            let (user, path) = (&account.username, part.path());
+            return Err(Stop::Surprise(format!("user `{user}` at {path}: {why}; {NOT_AGAIN}")));
         }
         let visit = Self::at(door, account).await?;
         visit.check_box().await?;
@@ -186,25 +183,23 @@ impl<'a> Visit<'a> {
             return Err(self.surprise(&page, "a login that would put the password into the URL"));
         }
         // From here on the attempt counts, unless it never arrived.
-        self.account.refused.store(true, Ordering::Relaxed);
+        self.account.tries();
         let (status, page) = self.press(target, &page, button, &filled).await.map_err(|fetch| {
-            let arrived = !matches!(fetch, Fetch::Failed(CallError::NotReached(_)));
-            self.account.refused.store(arrived, Ordering::Relaxed);
+            if let Fetch::Failed(CallError::NotReached(_)) = fetch {
+                self.account.was_not_tried();
+            }
             fetch.before()
         })?;
         if status.is_server_error() {
-            self.account.refused.store(false, Ordering::Relaxed);
+            self.account.was_not_tried();
             return Err(Stop::Surprise(format!("the login was answered with {status}: {}", self.looks(&page))));
         }
         if page.asks_for_password() || !status.is_success() {
-            return Err(Stop::Surprise(format!(
-                "user `{}` was not let in at {} ({status}: {}); the password is not tried again until the daemon is restarted",
-                self.account.username,
-                part.path(),
-                self.looks(&page)
-            )));
+            self.account.was_refused();
+            let (user, path, looks) = (&self.account.username, part.path(), self.looks(&page));
+            return Err(Stop::Surprise(format!("user `{user}` was not let in at {path} ({status}: {looks}); {NOT_AGAIN}")));
         }
-        self.account.refused.store(false, Ordering::Relaxed);
+        self.account.was_let_in();
         Ok(page)
     }
 
