@@ -383,6 +383,7 @@ pub trait Meter: Send + Sync {
 /// Run time: the machine's clock, or a faster one for the demo and tests.
 pub trait Clock: Send + Sync {
     fn now(&self) -> Timestamp;
-    /// Returns when `now()` has reached `at`.
+    /// Returns when `now()` has reached `at`, or when as much machine time has passed as was left at first: a clock that is set
+    /// back meanwhile keeps nobody from looking. Who needs the moment itself looks at `now()` again.
     fn sleep_until(&self, at: Timestamp) -> BoxFuture<'_, ()>;
 }

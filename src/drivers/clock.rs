@@ -5,6 +5,8 @@ use std::time::Duration;
 use futures_util::future::{BoxFuture, FutureExt as _};
 use jiff::{SignedDuration, Timestamp};
 
+use tokio::time::Instant;
+
 use crate::ports::Clock;
 
 /// One sleep is at most this long, so that a step of the machine's clock (NTP, a machine that was suspended) is noticed. A
@@ -77,17 +79,22 @@ fn in_millis(at: Timestamp) -> Timestamp {
     Timestamp::from_millisecond(at.as_millisecond()).unwrap_or(at)
 }
 
-/// Sleeps for as long as `remaining` says, asking again after each piece.
+/// Sleeps for as long as `remaining` says, asking again after each piece; no longer than it said first, since a clock that is set
+/// back meanwhile would make a minute an hour.
 async fn sleep_on(remaining: impl Fn() -> Option<Duration>) {
-    while let Some(remaining) = remaining() {
-        tokio::time::sleep(remaining.clamp(SHORTEST_SLEEP, LONGEST_SLEEP)).await;
+    let Some(first) = remaining() else { return };
+    let (mut left, began) = (first, Instant::now());
+    while !left.is_zero() {
+        tokio::time::sleep(left.clamp(SHORTEST_SLEEP, LONGEST_SLEEP)).await;
+        let bound = first.saturating_sub(began.elapsed());
+        left = remaining().map_or(Duration::ZERO, |more| more.min(bound));
     }
 }
 
 /// `None` once `at` has been reached.
 fn machine_time_until(at: Timestamp, now: Timestamp, speed: f64) -> Option<Duration> {
     let remaining = at.duration_since(now).as_secs_f64() / speed;
-    (at > now).then(|| Duration::try_from_secs_f64(remaining).unwrap_or(LONGEST_SLEEP))
+    (at > now).then(|| Duration::try_from_secs_f64(remaining).unwrap_or(Duration::MAX))
 }
 
 #[cfg(test)]
@@ -128,10 +135,24 @@ mod tests {
     async fn a_clock_that_steps_is_noticed_within_one_piece() {
         use std::sync::atomic::{AtomicU32, Ordering};
         let asked = AtomicU32::new(0);
-        let began = tokio::time::Instant::now();
+        let began = Instant::now();
         // Ten years remain; when asked for the third time, the clock has stepped over them.
         sleep_on(|| (asked.fetch_add(1, Ordering::Relaxed) < 2).then_some(Duration::from_secs(315_360_000))).await;
         assert_eq!(began.elapsed(), 2 * LONGEST_SLEEP);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_clock_that_is_set_back_makes_no_sleep_longer() {
+        use std::sync::atomic::{AtomicU32, Ordering};
+        let asked = AtomicU32::new(0);
+        let began = Instant::now();
+        // A minute and a half remain; after the first piece the clock is set back an hour, and stands still.
+        let remaining = || match asked.fetch_add(1, Ordering::Relaxed) {
+            0 => Some(Duration::from_secs(90)),
+            _ => Some(Duration::from_secs(3630)),
+        };
+        sleep_on(remaining).await;
+        assert_eq!(began.elapsed(), Duration::from_secs(90));
     }
 
     #[tokio::test]

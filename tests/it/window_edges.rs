@@ -2,14 +2,16 @@
 
 use std::sync::Arc;
 
+use changeover::domain::event::WaitingOn;
 use changeover::domain::ids::RunId;
 use changeover::domain::people::{People, Person};
-use changeover::domain::run::Run;
+use changeover::domain::run::{Phase, Run};
 use changeover::domain::site::Policy;
 use changeover::domain::window::calendar::Calendar;
 use changeover::domain::window::freeze::{Freeze, FreezeRule, span};
 use changeover::domain::window::recurring::{Days, Recurring};
 use changeover::engine::api::{Fleet as _, Kind, PlanRequest, Rebooking, Word};
+use changeover::ports::Clock as _;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
@@ -233,6 +235,31 @@ async fn r3_a_clock_set_back_opens_nothing_again() {
 #[tokio::test(start_paused = true)]
 async fn r3_a_clock_set_forth_skips_nothing() {
     set_at_each_record(hours(1)).await;
+}
+
+/// The clock is set back an hour in the midst of a wait: the run goes on looking as often as before, not once the clock has caught up.
+#[tokio::test(start_paused = true)]
+async fn r3_a_run_goes_on_looking_after_the_clock_was_set_back() {
+    let on = |run: &Run, waits: WaitingOn| matches!(&run.phase, Phase::Waiting { on, .. } if *on == waits);
+    for (waits, often) in [(WaitingOn::Window, secs(120)), (WaitingOn::Gate, secs(120)), (WaitingOn::Soak, secs(600))] {
+        let stage = Stage::set(Setting { first: "2026-11-22T03:00:00Z +4h".to_owned(), ..Setting::default() });
+        let id = stage.start("role-swap").await;
+        if waits == WaitingOn::Soak {
+            stage.answered(&id, |run| on(run, waits)).await;
+        } else {
+            stage.until(&id, |run| on(run, waits)).await;
+        }
+        // Waits have grown to their longest, and one of them is under way.
+        stage.pass(often * 2 + secs(7)).await;
+        stage.clock.step(hours(-1));
+        let mut seen = Vec::new();
+        for _ in 0..5 {
+            stage.pass(often).await;
+            let looked = stage.fleet.run(&id).unwrap().world.now;
+            assert!(looked <= stage.clock.now() && stage.clock.now() - often <= looked, "{waits:?}: {looked} {seen:?}");
+            seen.push(looked);
+        }
+    }
 }
 
 /// A run whose window two is good at the start, and lacks something when failover is to be broken.

@@ -1,6 +1,7 @@
 //! Run time that follows tokio's own clock, so that a paused runtime skips the waiting.
 
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use jiff::{SignedDuration, Timestamp};
@@ -38,12 +39,11 @@ impl Clock for VirtualClock {
 
     fn sleep_until(&self, at: Timestamp) -> BoxFuture<'_, ()> {
         Box::pin(async move {
-            loop {
-                // Negative once the moment has come.
-                match std::time::Duration::try_from(at.duration_since(self.now())) {
-                    Ok(left) if !left.is_zero() => tokio::time::sleep(left).await,
-                    _ => return,
-                }
+            // Negative once the moment has come.
+            let left = || Duration::try_from(at.duration_since(self.now())).unwrap_or_default();
+            let (began, first) = (Instant::now(), left());
+            while !left().is_zero() && began.elapsed() < first {
+                tokio::time::sleep(left().min(first.saturating_sub(began.elapsed()))).await;
             }
         })
     }
