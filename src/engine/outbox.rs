@@ -112,7 +112,8 @@ impl Hook {
                 Some(due) if due <= self.around.clock.now() => return true,
                 Some(due) => tokio::select! {
                     item = self.arrivals.recv() => item,
-                    () = self.around.clock.sleep_until(due) => continue,
+                    // Also where the clock was set back meanwhile: as much time has passed as it was to wait.
+                    () = self.around.clock.sleep_until(due) => return true,
                 },
                 None => self.arrivals.recv().await,
             };
@@ -123,8 +124,12 @@ impl Hook {
         }
     }
 
+    /// No try waits longer than the wait before it, the first one not at all: after the clock was set back, records bear the time
+    /// of the one before, and their items would lie here for as long as that.
     fn keep(&mut self, item: OutboxItem) {
-        self.waiting.insert((item.next_at, item.since, item.id.clone()), item);
+        let wait = wait_after(item.attempts).filter(|_| item.attempts > 0).unwrap_or_default();
+        let latest = self.around.clock.now().checked_add(wait).unwrap_or(Timestamp::MAX);
+        self.waiting.insert((item.next_at.min(latest), item.since, item.id.clone()), item);
     }
 
     async fn attempt(&mut self, mut item: OutboxItem) {

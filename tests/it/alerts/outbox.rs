@@ -1,6 +1,6 @@
 //! The outbox in virtual time, and once against a real server.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -11,14 +11,19 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{Server, Way, eventually, item, second};
 
-/// tokio's paused time as run time.
+/// tokio's paused time as run time, as the machine's clock: what is set back makes no sleep longer.
 struct PausedClock {
     began: tokio::time::Instant,
+    set_back: AtomicI64,
 }
 
 impl PausedClock {
     fn start() -> Arc<Self> {
-        Arc::new(Self { began: tokio::time::Instant::now() })
+        Arc::new(Self { began: tokio::time::Instant::now(), set_back: AtomicI64::new(0) })
+    }
+
+    fn set_back(&self, secs: i64) {
+        self.set_back.fetch_add(secs, Ordering::SeqCst);
     }
 
     fn passed(&self) -> SignedDuration {
@@ -28,7 +33,7 @@ impl PausedClock {
 
 impl Clock for PausedClock {
     fn now(&self) -> Timestamp {
-        second(1_000_000) + self.passed()
+        second(1_000_000 - self.set_back.load(Ordering::SeqCst)) + self.passed()
     }
 
     fn sleep_until(&self, at: Timestamp) -> BoxFuture<'_, ()> {
@@ -190,6 +195,38 @@ async fn items_go_out_oldest_first_and_a_failed_one_lets_the_others_pass() {
     in_virtual_time("a later one delivered", || kept.removed().len() == 4).await;
     let order: Vec<_> = hook.ids().iter().map(|id| id.split('/').nth(1).unwrap().to_owned()).collect();
     assert_eq!(order, ["1", "2", "3", "1", "2", "3", "4", "4"]);
+}
+
+/// Records never go back, so that what they raise is due in the future of a clock that was set back.
+#[tokio::test(start_paused = true)]
+async fn after_the_clock_was_set_back_new_items_go_out_at_once_and_in_their_order() {
+    let (kept, clock) = (Arc::new(Kept::default()), PausedClock::start());
+    let hook = Flaky::new(0, &clock);
+    let outbox = Outbox::start(vec![("ops".to_owned(), hook.clone())], Vec::new(), &around(&kept, clock.clone()));
+    let clamped = |number: u32| {
+        let since = second(1_000_000) + SignedDuration::from_nanos(i64::from(number));
+        OutboxItem { since, next_at: since, ..item("ops", number) }
+    };
+    clock.set_back(1800);
+    outbox.push((1..=3).map(clamped).collect());
+    in_virtual_time("all delivered", || kept.removed().len() == 3).await;
+    let tries = hook.tries.lock().unwrap().clone();
+    assert!(tries.iter().all(|(_, at)| *at == SignedDuration::ZERO), "{tries:?}");
+    assert_eq!(kept.removed(), ["support-7/1/held", "support-7/2/held", "support-7/3/held"]);
+}
+
+/// Set back in the midst of a wait, or before a restart: the next try comes when as much time has passed as was to pass.
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_is_set_back_makes_no_wait_for_the_next_try_longer() {
+    let (kept, clock) = (Arc::new(Kept::default()), PausedClock::start());
+    let hook = Flaky::new(1, &clock);
+    let pending = OutboxItem { attempts: 3, next_at: clock.now() + SignedDuration::from_hours(2), ..item("ops", 1) };
+    let _outbox = Outbox::start(vec![("ops".to_owned(), hook.clone())], vec![pending], &around(&kept, clock.clone()));
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    clock.set_back(3600);
+    in_virtual_time("delivered", || !kept.removed().is_empty()).await;
+    let times: Vec<_> = hook.tries.lock().unwrap().iter().map(|(_, at)| at.as_secs()).collect();
+    assert_eq!(times, [120, 720]);
 }
 
 #[tokio::test(start_paused = true)]
