@@ -2,7 +2,7 @@
 
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
-use jiff::{Timestamp, ToSpan as _};
+use jiff::{SignedDuration, Timestamp, ToSpan as _};
 
 use super::{Window, civil};
 
@@ -80,13 +80,23 @@ pub fn span(from: &str, to: &str) -> Result<(Moment, Moment), NotASpan> {
         Some(day) => Moment::Civil(day.checked_add(1.day()).map_err(|_| NotASpan::Moment(to.to_owned()))?.into()),
         None => time(to)?,
     };
-    // A time on the wall and an instant are compared once the zone is known; a year apart they can be now.
+    if is_reversed(begin, end) { Err(NotASpan::Reversed) } else { Ok((begin, end)) }
+}
+
+/// True if the end is not after the begin, in whichever zone a time on the wall is read. Where that depends on the zone, the span
+/// holds in those in which it is one.
+fn is_reversed(begin: Moment, end: Moment) -> bool {
+    let in_utc = |civil: DateTime| TimeZone::UTC.to_timestamp(civil);
     match (begin, end) {
-        (Moment::At(begin), Moment::At(end)) if begin >= end => Err(NotASpan::Reversed),
-        (Moment::Civil(begin), Moment::Civil(end)) if begin >= end => Err(NotASpan::Reversed),
-        _ => Ok((begin, end)),
+        (Moment::At(begin), Moment::At(end)) => begin >= end,
+        (Moment::Civil(begin), Moment::Civil(end)) => begin >= end,
+        (Moment::At(begin), Moment::Civil(end)) => in_utc(end).is_ok_and(|end| begin.duration_since(end) >= FARTHEST),
+        (Moment::Civil(begin), Moment::At(end)) => in_utc(begin).is_ok_and(|begin| begin.duration_since(end) >= FARTHEST),
     }
 }
+
+/// No wall clock is farther from UTC: Kiribati's are 14 hours before it, and none is more than 12 behind.
+const FARTHEST: SignedDuration = SignedDuration::from_hours(14);
 
 /// `2026-12-20`, and not the day of a longer text, which the parser takes as well.
 fn is_day(text: &str) -> bool {
@@ -170,6 +180,11 @@ mod tests {
             ("2026-12-21", "2026-12-20", None),
             ("2026-12-20T18:00", "2026-12-20T18:00", None),
             ("2026-12-20T18:00Z", "2026-12-20T17:00Z", None),
+            // An instant and a time on the wall: refused where no zone makes a span of them.
+            ("2027-12-20T18:00[Europe/Berlin]", "2027-01-03", None),
+            ("2026-12-22T14:00:00Z", "2026-12-21", None),
+            ("2026-12-22T14:00:00", "2026-12-22T00:00:00Z", None),
+            ("2026-12-20T18:00:00", "2026-12-20T19:00:00Z", Some(("2026-12-20T18:00:00Z", "2026-12-20T19:00:00Z"))),
             ("2026-13-20", "2026-12-20", None),
             ("christmas", "2026-12-20", None),
             ("2026-12-20T18:00[Europe/Belrin]", "2026-12-31", None),
@@ -184,6 +199,15 @@ mod tests {
             let found = rule.resolve(&TimeZone::UTC).spans;
             let expected = expected.map(|(from, to)| (from.parse().unwrap(), to.parse().unwrap()));
             assert_eq!(found, expected.into_iter().collect::<Vec<_>>(), "{from} {to}");
+        }
+    }
+
+    /// Five in the morning of the next day in UTC is the day before still in Los Angeles, and not in Berlin.
+    #[test]
+    fn a_span_that_depends_on_the_zone_is_read() {
+        let rule = rule("2026-12-21T05:00:00Z", "2026-12-20");
+        for (zone, spans) in [("America/Los_Angeles", 1), ("Europe/Berlin", 0)] {
+            assert_eq!(rule.resolve(&TimeZone::get(zone).unwrap()).spans.len(), spans, "{zone}");
         }
     }
 
