@@ -109,7 +109,10 @@ to = "2026-12-06T03:01"
         ]
     );
     let spring: Vec<String> = calendar.upcoming(at("2027-03-27T00:00:00Z"), Some("sundays")).iter().take(1).map(told).collect();
-    assert_eq!(spring, ["sundays 2027-03-28T01:00:00Z 2027-03-28T04:00:00Z"], "its begin is put forward over: at three");
+    assert_eq!(spring, ["sundays 2027-03-28T01:00:00Z 2027-03-28T04:00:00Z flagged"], "its begin is put forward over: at three");
+    let window = &calendar.upcoming(at("2027-03-27T00:00:00Z"), Some("sundays"))[0].window;
+    let expected = "loses 1h: the clocks of Europe/Berlin go forward within it, and it is 3h long";
+    assert_eq!(calendar.flags(window), [expected], "as a plan asks that has taken it");
     let autumn: Vec<String> = calendar.upcoming(at("2026-10-24T00:00:00Z"), Some("sundays")).iter().take(1).map(told).collect();
     assert_eq!(autumn, ["sundays 2026-10-25T00:00:00Z 2026-10-25T05:00:00Z flagged"]);
 }

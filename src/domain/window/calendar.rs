@@ -41,10 +41,15 @@ impl Calendar {
         self.freezes.iter().find_map(|freeze| freeze.takes_out(window))
     }
 
-    /// What the clocks do to a window, in the zone that it was written in, else in the site's.
+    /// What the clocks do to a window, in the zone that it was written in, else in the site's. One that comes again is compared
+    /// with what its rule says of it.
     pub fn flags(&self, window: &Window) -> Vec<String> {
+        if let Some((rule, gained)) = self.recurring.iter().find_map(|rule| Some((rule, rule.gain(window)?))) {
+            return civil::flags(window, &rule.zone, gained);
+        }
         let named = window.zone.as_ref().and_then(|name| TimeZone::get(name).ok());
-        civil::flags(window, named.as_ref().unwrap_or(&self.zone))
+        let zone = named.as_ref().unwrap_or(&self.zone);
+        civil::flags(window, zone, civil::gain(window, zone))
     }
 
     /// The windows that are not over at `now`, in order, for a year and a day; of one name, where one is given.

@@ -6,7 +6,7 @@
 //! both choices ([`super::Window::parse`]).
 
 use jiff::civil::{Date, DateTime};
-use jiff::tz::{AmbiguousOffset, Offset, TimeZone};
+use jiff::tz::{AmbiguousOffset, TimeZone};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Window, format_duration};
@@ -36,23 +36,21 @@ pub fn day(zone: &TimeZone, date: Date) -> Result<Timestamp, jiff::Error> {
     instant(zone, date.to_datetime(jiff::civil::Time::midnight()))
 }
 
-/// What the clocks do to a window, for people: nothing, or that it is shorter or longer than it looks on the wall.
-pub fn flags(window: &Window, zone: &TimeZone) -> Vec<String> {
-    let gained = shift(zone.to_offset(window.from), zone.to_offset(window.to));
-    let name = zone.iana_name().unwrap_or("the zone");
-    let long = format_duration(window.length());
-    let text = match gained {
-        SignedDuration::ZERO => return Vec::new(),
-        forward if forward > SignedDuration::ZERO => {
-            format!("loses {}: the clocks of {name} go forward within it, and it is {long} long", format_duration(forward))
-        }
-        back => format!("gains {}: the clocks of {name} go back within it, and it is {long} long", format_duration(back.abs())),
-    };
-    vec![text]
+/// How much longer a window is than its two ends on the wall say; less than zero where it is shorter.
+pub fn gain(window: &Window, zone: &TimeZone) -> SignedDuration {
+    let seconds = zone.to_offset(window.from).seconds() - zone.to_offset(window.to).seconds();
+    SignedDuration::from_secs(i64::from(seconds))
 }
 
-fn shift(from: Offset, to: Offset) -> SignedDuration {
-    SignedDuration::from_secs(i64::from(to.seconds() - from.seconds()))
+/// What the clocks do to a window, for people: nothing, or that it is shorter or longer by `gained` than it looks on the wall.
+pub fn flags(window: &Window, zone: &TimeZone, gained: SignedDuration) -> Vec<String> {
+    let name = zone.iana_name().unwrap_or("the zone");
+    let (by, long) = (format_duration(gained.abs()), format_duration(window.length()));
+    match gained.signum() {
+        0 => Vec::new(),
+        1 => vec![format!("gains {by}: the clocks of {name} go back within it, and it is {long} long")],
+        _ => vec![format!("loses {by}: the clocks of {name} go forward within it, and it is {long} long")],
+    }
 }
 
 /// The zone's name as it is written; `UTC` for what has none.
@@ -133,8 +131,9 @@ mod tests {
         ];
         for (zone, from, to, expected) in cases {
             let window = Window { from: at(from), to: at(to), zone: None };
-            let found = flags(&window, &TimeZone::get(zone).unwrap());
-            assert_eq!(found.first().map(String::as_str), expected, "{zone} {from}");
+            let zone = TimeZone::get(zone).unwrap();
+            let found = flags(&window, &zone, gain(&window, &zone));
+            assert_eq!(found.first().map(String::as_str), expected, "{zone:?} {from}");
         }
     }
 }

@@ -3,9 +3,9 @@
 //! Both ends are civil times, so that the window opens at the same time on the wall all year. What that means on a night on which
 //! the clocks change is [`super::civil`]'s: such an occurrence is shorter or longer than the others, and flagged.
 
-use jiff::civil::{Date, Time, Weekday};
+use jiff::civil::{Date, DateTime, Time, Weekday};
 use jiff::tz::TimeZone;
-use jiff::{Timestamp, ToSpan as _};
+use jiff::{SignedDuration, Timestamp, ToSpan as _};
 
 use super::{Window, civil};
 
@@ -102,10 +102,26 @@ impl Recurring {
         if !self.on.iter().any(|days| days.hold(date)) {
             return None;
         }
-        let last = if self.to <= self.from { date.tomorrow().ok()? } else { date };
-        let from = civil::instant(&self.zone, date.to_datetime(self.from)).ok()?;
-        let to = civil::instant(&self.zone, last.to_datetime(self.to)).ok()?;
+        let (from, to) = self.on_the_wall(date)?;
+        let (from, to) = (civil::instant(&self.zone, from).ok()?, civil::instant(&self.zone, to).ok()?);
         (from < to).then(|| Window { from, to, zone: Some(civil::name(&self.zone)) })
+    }
+
+    fn on_the_wall(&self, date: Date) -> Option<(DateTime, DateTime)> {
+        let last = if self.to <= self.from { date.tomorrow().ok()? } else { date };
+        Some((date.to_datetime(self.from), last.to_datetime(self.to)))
+    }
+
+    /// How much longer the window is than this rule says, less than zero where it is shorter; `None` if it is none of this rule's.
+    ///
+    /// The instants alone don't tell: a begin that the clocks are put forward over is after the change already.
+    pub fn gain(&self, window: &Window) -> Option<SignedDuration> {
+        let date = self.zone.to_datetime(window.from).date();
+        // A begin late at night that the clocks are put forward over is on the next day.
+        let of_rule = |date: &Date| self.on(*date).is_some_and(|own| (own.from, own.to) == (window.from, window.to));
+        let date = [date].into_iter().chain(date.yesterday().ok()).find(of_rule)?;
+        let (from, to) = self.on_the_wall(date)?;
+        Some(window.length() - to.duration_since(from))
     }
 
     /// The occurrences that are not over at `now`, in order, for [`HORIZON_DAYS`].
@@ -220,28 +236,31 @@ mod tests {
         }
     }
 
-    /// On every night on which the clocks change, in three zones, begin and end before, in and after the change.
+    /// On every night on which the clocks change, in three zones, begin and end before, in and after the change; and by how many
+    /// minutes the window is longer.
     #[test]
     fn the_clocks_change() {
         let cases = [
-            ("Europe/Berlin", "2026-03-29", "01:00", "05:00", "2026-03-29T00:00:00Z 2026-03-29T03:00:00Z", 1),
-            ("Europe/Berlin", "2026-03-29", "02:30", "05:00", "2026-03-29T01:00:00Z 2026-03-29T03:00:00Z", 0),
-            ("Europe/Berlin", "2026-03-29", "01:00", "02:30", "2026-03-29T00:00:00Z 2026-03-29T01:00:00Z", 1),
-            ("Europe/Berlin", "2026-10-25", "01:00", "05:00", "2026-10-24T23:00:00Z 2026-10-25T04:00:00Z", 1),
-            ("Europe/Berlin", "2026-10-25", "02:30", "05:00", "2026-10-25T00:30:00Z 2026-10-25T04:00:00Z", 1),
+            ("Europe/Berlin", "2026-03-29", "01:00", "05:00", "2026-03-29T00:00:00Z 2026-03-29T03:00:00Z", -60),
+            ("Europe/Berlin", "2026-03-29", "02:30", "05:00", "2026-03-29T01:00:00Z 2026-03-29T03:00:00Z", -30),
+            ("Europe/Berlin", "2026-03-29", "01:00", "02:30", "2026-03-29T00:00:00Z 2026-03-29T01:00:00Z", -30),
+            ("Europe/Berlin", "2026-10-25", "01:00", "05:00", "2026-10-24T23:00:00Z 2026-10-25T04:00:00Z", 60),
+            ("Europe/Berlin", "2026-10-25", "02:30", "05:00", "2026-10-25T00:30:00Z 2026-10-25T04:00:00Z", 60),
             ("Europe/Berlin", "2026-10-25", "01:00", "02:30", "2026-10-24T23:00:00Z 2026-10-25T00:30:00Z", 0),
             ("Europe/Berlin", "2026-10-25", "02:15", "02:45", "2026-10-25T00:15:00Z 2026-10-25T00:45:00Z", 0),
-            ("America/New_York", "2026-03-08", "02:00", "06:00", "2026-03-08T07:00:00Z 2026-03-08T10:00:00Z", 0),
-            ("America/New_York", "2026-03-08", "01:00", "05:00", "2026-03-08T06:00:00Z 2026-03-08T09:00:00Z", 1),
-            ("America/New_York", "2026-11-01", "01:00", "05:00", "2026-11-01T05:00:00Z 2026-11-01T10:00:00Z", 1),
-            ("Australia/Lord_Howe", "2026-10-04", "01:00", "05:00", "2026-10-03T14:30:00Z 2026-10-03T18:00:00Z", 1),
-            ("Australia/Lord_Howe", "2026-04-05", "01:00", "05:00", "2026-04-04T14:00:00Z 2026-04-04T18:30:00Z", 1),
+            ("America/New_York", "2026-03-08", "02:00", "06:00", "2026-03-08T07:00:00Z 2026-03-08T10:00:00Z", -60),
+            ("America/New_York", "2026-03-08", "01:00", "05:00", "2026-03-08T06:00:00Z 2026-03-08T09:00:00Z", -60),
+            ("America/New_York", "2026-11-01", "01:00", "05:00", "2026-11-01T05:00:00Z 2026-11-01T10:00:00Z", 60),
+            ("Australia/Lord_Howe", "2026-10-04", "01:00", "05:00", "2026-10-03T14:30:00Z 2026-10-03T18:00:00Z", -30),
+            ("Australia/Lord_Howe", "2026-04-05", "01:00", "05:00", "2026-04-04T14:00:00Z 2026-04-04T18:30:00Z", 30),
         ];
-        for (zone, date, from, to, expected, flagged) in cases {
+        for (zone, date, from, to, expected, gained) in cases {
             let rule = recurring(&["daily"], from, to, zone);
             let window = rule.on(date.parse().unwrap()).unwrap();
             assert_eq!(format!("{} {}", window.from, window.to), expected, "{zone} {date} {from}");
-            assert_eq!(civil::flags(&window, &rule.zone).len(), flagged, "{zone} {date} {from}");
+            assert_eq!(rule.gain(&window), Some(SignedDuration::from_mins(gained)), "{zone} {date} {from}");
+            let other = Window { to: window.to + SignedDuration::from_secs(1), ..window };
+            assert_eq!(rule.gain(&other), None, "{zone} {date} {from}");
         }
     }
 
