@@ -109,6 +109,14 @@ fn spans_of(event: &IcalComponent, calendar: &Ical) -> Result<Vec<(Moment, Momen
     if rules != set.rules.len() {
         return Err("the event has an `RRULE` that can't be read".to_owned());
     }
+    if props(event, IcalPropKind::RRule).any(|rule| ends_elsewhere(rule, &set.zone, calendar)) {
+        return Err(
+            "the event's `RRULE` ends at a time in UTC, and its zone is not described in the file (`VTIMEZONE`)".to_owned()
+        );
+    }
+    if !props(event, IcalPropKind::RDate).all(|dates| are_read(dates, &set.zone, calendar)) {
+        return Err("the event has an `RDATE` that can't be read".to_owned());
+    }
     let mut clock = Clock::of(&set.zone, calendar)?;
     let length = length(event, start, &set.zone)?;
     let mut spans = Vec::new();
@@ -121,6 +129,34 @@ fn spans_of(event: &IcalComponent, calendar: &Ical) -> Result<Vec<(Moment, Momen
         }
     }
     Ok(spans)
+}
+
+/// True if the crate compares the rule's end, in UTC, with times in a zone that it doesn't know, as if both were of one clock: the
+/// last times would be cut off, or one too many.
+fn ends_elsewhere(rule: &IcalProp, zone: &IcalRecurZone, calendar: &Ical) -> bool {
+    let IcalValue::Recur(recur) = &rule.value else { return false };
+    let parts = recur.0.split(';').filter_map(|part| part.split_once('='));
+    let in_utc =
+        parts.into_iter().any(|(name, value)| name.trim().eq_ignore_ascii_case("UNTIL") && value.trim().ends_with(['Z', 'z']));
+    in_utc && matches!(zone, IcalRecurZone::Tz(_)) && !is_described(zone, calendar)
+}
+
+/// UTC, or a zone that the file describes.
+fn is_described(zone: &IcalRecurZone, calendar: &Ical) -> bool {
+    match zone {
+        IcalRecurZone::Utc => true,
+        IcalRecurZone::Floating => false,
+        IcalRecurZone::Tz(name) => IcalTz::of_calendar(calendar, name).is_some(),
+    }
+}
+
+/// Of such a list the crate leaves out what it can't read, takes the begin of a period for all of it, and a time in another zone
+/// for one in the event's own unless the file describes both.
+fn are_read(dates: &IcalProp, zone: &IcalRecurZone, calendar: &Ical) -> bool {
+    let is_told = |own: &IcalRecurZone| own == zone || (is_described(own, calendar) && is_described(zone, calendar));
+    // A period has a `/`, and is no time either.
+    let is_read = |date: &str| IcalRecurDateTime::parse(date).is_ok() && is_told(&zone_in(dates, Some(date)));
+    matches!(&dates.value, IcalValue::DateTimeList(list) if list.0.iter().all(|date| is_read(date)))
 }
 
 /// The event with all its repetitions; one that takes a repetition's place stands for itself.
@@ -158,11 +194,15 @@ fn length(event: &IcalComponent, start: IcalRecurDateTime, zone: &IcalRecurZone)
 }
 
 fn zone_of(prop: &IcalProp) -> IcalRecurZone {
+    zone_in(prop, text_of(prop))
+}
+
+fn zone_in(prop: &IcalProp, text: Option<&str>) -> IcalRecurZone {
     let named = prop.params.iter().find_map(|param| match param {
         IcalParam::TzId(name) => Some(IcalRecurZone::Tz(name.to_string())),
         _ => None,
     });
-    match text_of(prop) {
+    match text {
         Some(text) if text.ends_with(['Z', 'z']) => IcalRecurZone::Utc,
         _ => named.unwrap_or(IcalRecurZone::Floating),
     }

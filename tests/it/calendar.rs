@@ -150,7 +150,14 @@ fn events_of_every_kind_are_read() {
             "2026-12-15T12:00:00Z",
             "2026-12-08T12:00:00Z",
         ),
+        ("DTSTART:20261224T120000Z\r\nDURATION:PT1H\r\nRDATE:20261226T120000Z", "2026-12-26T12:30:00Z", "2026-12-25T12:30:00Z"),
+        ("DTSTART;VALUE=DATE:20261224\r\nRDATE;VALUE=DATE:20261226,20261228", "2026-12-28T12:00:00Z", "2026-12-27T12:00:00Z"),
         ("DTSTART;VALUE=DATE:20200101\r\nRRULE:FREQ=YEARLY", "2031-01-01T12:00:00Z", "2031-01-02T12:00:00Z"),
+        (
+            "DTSTART:20261224T100000Z\r\nDURATION:PT1H\r\nRRULE:FREQ=DAILY;UNTIL=20261226T100000Z",
+            "2026-12-26T10:30:00Z",
+            "2026-12-27T10:30:00Z",
+        ),
         ("DTSTART;VALUE=DATE:20240229\r\nRRULE:FREQ=YEARLY", "2028-02-29T12:00:00Z", "2027-02-28T12:00:00Z"),
         // The clocks change within the series: ten o'clock stays ten o'clock.
         (
@@ -195,6 +202,7 @@ fn what_real_calendars_have() {
 #[test]
 fn a_calendar_that_cant_be_read_is_refused() {
     let deep = format!("{ICS}{}", "BEGIN:VEVENT\r\n".repeat(100_000));
+    let rdate = |line: &str| event(&format!("DTSTART:20261224T120000Z\r\nDURATION:PT1H\r\n{line}"));
     let many = format!("{ICS}{}END:VCALENDAR\r\n", "BEGIN:VEVENT\r\nEND:VEVENT\r\n".repeat(10_001));
     let cases = [
         ("".to_owned(), "freezes.ics:1: is not an iCalendar file: there is no `BEGIN:VCALENDAR`"),
@@ -216,6 +224,13 @@ fn a_calendar_that_cant_be_read_is_refused() {
             "the event's zone `Middle-earth` is neither a known one",
         ),
         (event("DTSTART;VALUE=DATE:20261224\r\nRRULE:FREQ=SOMETIMES"), "the event has an `RRULE` that can't be read"),
+        (
+            event("DTSTART;TZID=Europe/Berlin:20261224T100000\r\nDURATION:PT1H\r\nRRULE:FREQ=DAILY;UNTIL=20261226T090000Z"),
+            "freezes.ics:4: the event's `RRULE` ends at a time in UTC, and its zone is not described in the file",
+        ),
+        (rdate("RDATE:20261224T110000Z,20261324T110000Z"), "freezes.ics:4: the event has an `RDATE` that can't be read"),
+        (rdate("RDATE;VALUE=PERIOD:20261225T110000Z/PT9H"), "the event has an `RDATE` that can't be read"),
+        (rdate("RDATE;TZID=Europe/Berlin:20261225T110000"), "the event has an `RDATE` that can't be read"),
         (event("DTSTART:20261224T120000Z\r\nDURATION:PT1M\r\nRRULE:FREQ=MINUTELY"), "has more than 100000 occurrences"),
     ];
     for (ics, expected) in cases {
