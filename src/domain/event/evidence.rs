@@ -53,7 +53,9 @@ impl Counts {
     }
 
     pub fn describe(self) -> String {
-        format!("{} users, {} sessions", self.users.unwrap_or(0), self.sessions.unwrap_or(0))
+        let told =
+            |count: Option<u32>, what: &str| count.map_or_else(|| format!("{what} not told"), |count| format!("{count} {what}"));
+        format!("{}, {}", told(self.users, "users"), told(self.sessions, "sessions"))
     }
 }
 
