@@ -35,15 +35,23 @@ impl<S: Send + Sync> FromRequestParts<S> for Actor {
             || Refused::new(StatusCode::FORBIDDEN, "no_actor", "the peer's user is not known, so nothing is done for it");
         let Peer { uid } = *parts.extensions.get::<Peer>().ok_or_else(nobody)?;
         // The name may come from a directory service over the network.
-        let name = tokio::task::spawn_blocking(move || user_name(uid)).await;
-        Ok(Self(name.unwrap_or_else(|_| uid.to_string())))
+        let found = tokio::task::spawn_blocking(move || User::from_uid(Uid::from_raw(uid))).await;
+        let found = found.map_err(|error| error.to_string()).and_then(|found| found.map_err(|error| error.to_string()));
+        named(uid, found.map(|user| user.map(|user| user.name))).map(Self)
     }
 }
 
-/// The user's name, or the number where it has none.
-fn user_name(uid: u32) -> String {
-    let user = User::from_uid(Uid::from_raw(uid)).ok().flatten();
-    user.map_or_else(|| uid.to_string(), |user| user.name)
+/// The user's name, or the number where it has none. Not the number where that can't be found out: the same person would be
+/// another one at the next word, without their roles and as a second voice.
+fn named(uid: u32, found: Result<Option<String>, String>) -> Result<String, Refused> {
+    match found {
+        Ok(name) => Ok(name.unwrap_or_else(|| uid.to_string())),
+        Err(why) => {
+            let message = format!("the name of user {uid} can't be looked up, so nothing is done for it: {why}");
+            Err(Refused::new(StatusCode::SERVICE_UNAVAILABLE, "no_actor", message)
+                .hint(format!("repeat it once `getent passwd {uid}` answers on the daemon's machine")))
+        }
+    }
 }
 
 /// A name in the path.
@@ -339,5 +347,20 @@ pub fn required(note: String, why: &str) -> Result<String, Refused> {
     match short(Some(note))? {
         Some(note) if !note.trim().is_empty() => Ok(note),
         _ => Err(Refused::new(StatusCode::BAD_REQUEST, "note_missing", format!("a note is required: {why}"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A directory that does not answer makes no second person of anybody.
+    #[test]
+    fn r17_a_name_that_cant_be_looked_up_is_no_number() {
+        assert_eq!(named(1001, Ok(Some("op1".to_owned()))).unwrap(), "op1");
+        assert_eq!(named(1001, Ok(None)).unwrap(), "1001");
+        let refused = named(1001, Err("EIO: I/O error".to_owned())).unwrap_err();
+        assert_eq!((refused.status, refused.problem.code.as_str()), (StatusCode::SERVICE_UNAVAILABLE, "no_actor"));
+        assert!(refused.problem.message.contains("user 1001") && refused.problem.message.contains("EIO"), "{refused:?}");
     }
 }
