@@ -3,6 +3,7 @@
 use clap::Args;
 
 use crate::domain::exposure::{Exposure as Sums, Month, SiteExposure};
+use crate::domain::ids::RunId;
 
 use super::client::Client;
 use super::{Daemon, Exit, Failure, Format, Run, output};
@@ -44,7 +45,11 @@ pub fn page(sums: &Sums) -> String {
         rows.push(row([site, "all", "", &output::seconds(*seconds)]));
     }
     rows.push(row(["all", "all", "", &output::seconds(sums.seconds)]));
-    output::table(&rows)
+    output::table(&rows) + &sums.untouched.iter().map(left_out).collect::<String>()
+}
+
+fn left_out(run: &RunId) -> String {
+    format!("not in these sums: run `{run}`, whose journal this build can't follow; `changeover status {run}` says why\n")
 }
 
 fn of_month(site: &str, month: &Month) -> Vec<String> {
@@ -61,12 +66,17 @@ mod tests {
     fn each_month_has_a_line_and_each_site_a_sum() {
         let month = |month: &str, seconds, open| Month { month: month.to_owned(), seconds, runs: 1, open };
         let months = vec![month("2026-11", 3600, false), month("2026-12", 90, true)];
-        let sums = Sums { sites: vec![SiteExposure { site: "support".to_owned(), months, seconds: 3690 }], seconds: 3690 };
+        let sums = Sums {
+            sites: vec![SiteExposure { site: "support".to_owned(), months, seconds: 3690 }],
+            seconds: 3690,
+            untouched: vec!["lab-3".parse().unwrap()],
+        };
         let expected = "SITE     MONTH    RUNS  UNPROTECTED\n\
                         support  2026-11  1     1h\n\
                         support  2026-12  1     1m 30s, goes on\n\
                         support  all            1h 1m\n\
-                        all      all            1h 1m\n";
+                        all      all            1h 1m\n\
+                        not in these sums: run `lab-3`, whose journal this build can't follow; `changeover status lab-3` says why\n";
         assert_eq!(page(&sums), expected);
     }
 }

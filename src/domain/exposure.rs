@@ -10,6 +10,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, ToSpan as _};
 use serde::{Deserialize, Serialize};
 
+use super::ids::RunId;
 use super::run::Run;
 
 /// Everything that is known of a daemon's sites.
@@ -17,6 +18,9 @@ use super::run::Run;
 pub struct Exposure {
     pub sites: Vec<SiteExposure>,
     pub seconds: i64,
+    /// Runs that are not in the sums, since this build can't fold their journals.
+    #[serde(default)]
+    pub untouched: Vec<RunId>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,7 +59,7 @@ pub fn of<'a>(runs: impl IntoIterator<Item = &'a Run>, site: Option<&str>, now: 
     }
     let sites: Vec<SiteExposure> = spans.into_iter().map(|(site, spans)| of_site(site, &spans)).collect();
     let seconds = sites.iter().map(|site| site.seconds).sum();
-    Exposure { sites, seconds }
+    Exposure { sites, seconds, untouched: Vec::new() }
 }
 
 fn span(run: &Run, now: Timestamp) -> Option<Span> {

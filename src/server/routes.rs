@@ -11,7 +11,7 @@ use axum::response::IntoResponse as _;
 use axum::routing::{get, post};
 use serde_json::json;
 
-use crate::domain::exposure;
+use crate::domain::exposure::{self, Exposure};
 use crate::domain::handover;
 use crate::domain::ids::RunId;
 use crate::domain::metrics;
@@ -133,10 +133,12 @@ async fn newest_by_hand(State(fleet): Shared, Name(site): Name) -> Answer {
 async fn exposure(State(fleet): Shared, OfSite(site): OfSite) -> Answer {
     let snapshots = fleet.runs();
     let runs = || snapshots.iter().map(|snapshot| &*snapshot.run);
-    if let Some(site) = site.as_deref().filter(|site| !runs().any(|run| run.id.site == *site)) {
+    let of_site = |run: &RunId| site.as_ref().is_none_or(|site| run.site == *site);
+    let untouched: Vec<RunId> = fleet.untouched().into_iter().map(|left| left.run).filter(of_site).collect();
+    if let Some(site) = site.as_deref().filter(|_| untouched.is_empty() && !runs().any(|run| of_site(&run.id))) {
         fleet.newest(site)?;
     }
-    ok(&exposure::of(runs(), site.as_deref(), fleet.now()))
+    ok(&Exposure { untouched, ..exposure::of(runs(), site.as_deref(), fleet.now()) })
 }
 
 async fn plan(State(fleet): Shared, Input(request): Input<PlanRequest>) -> Answer {

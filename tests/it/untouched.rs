@@ -176,10 +176,14 @@ fn shown_in_lists(daemon: &mut Daemon) {
         |list: &Value| list.as_array().unwrap().iter().map(|run| run["run"].as_str().unwrap().to_owned()).collect::<Vec<_>>();
     let mut untouched: Vec<String> = CASES.iter().map(|(name, ..)| format!("{name}-1")).collect();
     untouched.sort();
-    assert_eq!((names(&list["runs"]), names(&list["untouched"])), (vec!["gone-1".into(), "support-1".into()], untouched));
+    assert_eq!((names(&list["runs"]), names(&list["untouched"])), (vec!["gone-1".into(), "support-1".into()], untouched.clone()));
     let table = String::from_utf8_lossy(&daemon.cli(&["runs"]).stdout).into_owned();
     assert!(table.contains("event-1     left untouched: journal_unreadable"), "{table}");
     assert!(table.contains(", not driven: site_gone"), "{table}");
+    let sums = daemon.json(&["exposure"]);
+    assert_eq!(sums["untouched"], json!(untouched), "what is not in the sums is named: {sums}");
+    assert_eq!(daemon.json(&["exposure", "--site", "event"])["untouched"], json!(["event-1"]));
+    assert_eq!(daemon.json(&["exposure", "--site", "support"])["untouched"], json!([]));
     let page = String::from_utf8_lossy(&daemon.cli(&["status", "event-1"]).stdout).into_owned();
     assert!(
         page.starts_with("run `event-1`: left untouched (journal_unreadable)\n") && page.contains("before record 12"),
