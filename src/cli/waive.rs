@@ -6,7 +6,7 @@ use serde_json::json;
 use super::client::{Client, body};
 use super::{Daemon, Exit, Failure, Format, Run, hold};
 
-/// Set a promise aside for the one step that it stops, with a reason: `in_window`, `rehearsed` or `rehearsed`
+/// Set a promise aside for the one step that it stops, with a reason: `in_window` or `rehearsed`
 #[derive(Args)]
 pub struct Waive {
     /// The run
