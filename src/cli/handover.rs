@@ -5,6 +5,7 @@ use clap::Args;
 use crate::domain::handover::{Note, Section};
 
 use super::client::Client;
+use super::zones::Zones;
 use super::{Daemon, Exit, Failure, Format, Run, output};
 
 /// Print what happened in window one and since, for whoever opens window two
@@ -24,7 +25,8 @@ impl Run for Handover {
         if self.format.json {
             output::raw(reply.text()?)?;
         } else {
-            output::say(&page(&reply.read()?))?;
+            let note: Note = reply.read()?;
+            output::say(&Zones::of(&note.zone).text(&page(&note)))?;
         }
         Ok(Exit::Done)
     }

@@ -4,10 +4,12 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use clap::Args;
+use serde::Deserialize;
 
 use crate::domain::journal::Record;
 
 use super::client::Client;
+use super::zones::Zones;
 use super::{Daemon, Exit, Failure, Run, output};
 
 /// Records come seconds to days apart; a second is as live as a person needs.
@@ -33,9 +35,10 @@ impl Run for Watch {
         let client = Client::new(&self.daemon)?;
         let mut after = 0;
         let mut records = records(&client, &self.run, after)?;
+        let zones = zones(&client, &self.run)?;
         loop {
             for record in &records {
-                self.print(record)?;
+                self.print(record, &zones)?;
                 after = record.seq;
             }
             if records.iter().any(|record| record.event == "finished") {
@@ -52,11 +55,11 @@ impl Run for Watch {
 }
 
 impl Watch {
-    fn print(&self, record: &Record) -> Result<(), Failure> {
+    fn print(&self, record: &Record, zones: &Zones) -> Result<(), Failure> {
         if self.json {
             return output::json(record);
         }
-        output::say(&line(record))
+        output::say(&zones.text(&line(record)))
     }
 
     fn end(&self, client: &Client) -> Result<Exit, Failure> {
@@ -67,8 +70,20 @@ impl Watch {
     }
 }
 
+/// Of a run that this build can't follow the site's zone is not told.
+#[derive(Deserialize)]
+struct OfSite {
+    #[serde(default)]
+    zone: String,
+}
+
+fn zones(client: &Client, run: &str) -> Result<Zones, Failure> {
+    let told: OfSite = client.get(&["runs", run])?.read()?;
+    Ok(Zones::of(&told.zone))
+}
+
 /// Time, step, sentence.
-pub fn line(record: &Record) -> String {
+fn line(record: &Record) -> String {
     let step = record.step.as_deref().unwrap_or("-");
     let by = if record.actor == "daemon" { String::new() } else { format!(" ({})", record.actor) };
     format!("{}  {step}  {}{by}", record.at, record.reason.replace('\n', " "))

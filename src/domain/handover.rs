@@ -26,6 +26,9 @@ const HASH_DIGITS: usize = 12;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Note {
     pub run: RunId,
+    /// The site's time zone; all times here are UTC.
+    #[serde(default)]
+    pub zone: String,
     /// Of the sections, lower-case hex.
     pub hash: String,
     pub sections: Vec<Section>,
@@ -63,7 +66,14 @@ pub fn note(run: &Run, records: &[Record], world: &World) -> Option<Note> {
     ];
     let acknowledged =
         taken_over.map(|place| &told[place].0).map(|record| format!("{} at {}", record.actor, tale::second(record.at)));
-    Some(Note { run: run.id.clone(), hash: hash(&sections), sections, now: now(run, world), acknowledged })
+    Some(Note {
+        run: run.id.clone(),
+        zone: run.plan.zone.clone(),
+        hash: hash(&sections),
+        sections,
+        now: now(run, world),
+        acknowledged,
+    })
 }
 
 fn is_taken_over(event: &Event) -> bool {

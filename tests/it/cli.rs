@@ -56,6 +56,11 @@ fn ask(daemon: &Daemon, args: &[&str]) -> Left {
     Left::of(binary().args(args).env("CHANGEOVER_SOCKET", &daemon.socket).output().unwrap())
 }
 
+/// The binary against this daemon, for somebody in this time zone.
+fn told_in(daemon: &Daemon, zone: &str, args: &[&str]) -> Left {
+    Left::of(binary().args(args).env("CHANGEOVER_SOCKET", &daemon.socket).env("TZ", zone).output().unwrap())
+}
+
 const ORDER: [&str; 9] =
     ["support", "--to", "24.2.1", "--package", "p.bin", "--first", "now +4h", "--second", "2026-11-26T01:00:00Z +4h"];
 

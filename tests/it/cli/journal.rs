@@ -6,7 +6,7 @@ use changeover::domain::event::{Event, Outcome, WaitingOn};
 use changeover::domain::journal::Record;
 use serde_json::{Value, json};
 
-use super::{Left, ask, binary, run};
+use super::{Left, ask, binary, run, told_in};
 use crate::api::daemon::{Daemon, write};
 use crate::api::fake::led_to;
 
@@ -103,6 +103,11 @@ fn watch_follows_until_the_run_is_finished() {
     assert_eq!((left.code, left.stdout.lines().count()), (0, 29));
     assert_eq!(left.stdout.lines().next(), Some("2026-11-22T01:00:00Z  -  a person started it (alice)"));
     assert_eq!(left.stdout.lines().nth(8), Some("2026-11-22T01:08:00Z  window-1.break_failover.a  because"));
+    let left = told_in(&daemon, "America/New_York", &["watch", "support-1"]);
+    assert!(
+        left.stdout.starts_with("2026-11-22T01:00:00Z (2026-11-21 20:00 America/New_York)  -  a person started it"),
+        "{left:?}"
+    );
     let left = ask(&daemon, &["watch", "support-1", "--json"]);
     assert_eq!((left.stdout.lines().count(), left.json()["phase"].clone()), (30, json!("finished")));
     assert_eq!(left.json()["run"], json!(id.to_string()));

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Left, ORDER, ask, binary, run, with};
+use super::{ORDER, ask, binary, run, told_in, with};
 use crate::api::daemon::Daemon;
 use crate::api::fake::led_to;
 
@@ -209,6 +209,18 @@ fn each_phase_has_its_page() {
     }
 }
 
+/// Whoever opens window two reads it in their own time.
+#[test]
+fn the_handover_note_is_told_in_all_zones() {
+    let daemon = Daemon::start();
+    led_to(&daemon.fake, "finished");
+    let left = told_in(&daemon, "America/New_York", &["handover", "support-1"]);
+    assert!(left.code == 0 && left.stdout.contains("Z (2026-11-21 20:"), "{left:?}");
+    let json = told_in(&daemon, "America/New_York", &["handover", "support-1", "--json"]);
+    assert_eq!(json.json()["zone"], "UTC");
+    assert!(!json.stdout.contains("New_York"), "{json:?}");
+}
+
 /// In UTC, and in the reader's zone where that is another.
 #[test]
 fn windows_are_listed_in_all_zones() {
@@ -219,9 +231,7 @@ fn windows_are_listed_in_all_zones() {
         (0, "2026-11-22T01:00:00Z to 2026-11-22T05:00:00Z, 4h, `sundays`\n"),
         "{left:?}"
     );
-    let mut there = binary();
-    there.args(["windows", "support", "--for", "4h"]).env("CHANGEOVER_SOCKET", &daemon.socket).env("TZ", "America/New_York");
-    let left = Left::of(there.output().unwrap());
+    let left = told_in(&daemon, "America/New_York", &["windows", "support", "--for", "4h"]);
     let zones = "(2026-11-21 20:00 to 2026-11-22 00:00 America/New_York)";
     assert_eq!(left.stdout, format!("2026-11-22T01:00:00Z to 2026-11-22T05:00:00Z {zones}, 4h, `sundays`\n"), "{left:?}");
     let left = ask(&daemon, &["windows", "support", "--for", "5h"]);
