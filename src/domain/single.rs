@@ -14,6 +14,9 @@ const RESTART: SignedDuration = SignedDuration::from_mins(5);
 /// An installation that began is seen after this, as silence or on the page.
 pub const UNSEEN: SignedDuration = SignedDuration::from_mins(10);
 
+/// How long an appliance that was away may report a problem while its services start.
+pub const STARTING: SignedDuration = SignedDuration::from_mins(15);
+
 /// A package that the update page lists.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Offer {
@@ -123,21 +126,25 @@ pub fn progress(ordered: &Ordered<'_>, reading: &Reading, now: Timestamp) -> Pro
     let before = ordered.before;
     let as_before = current.version == before.version && (current.build == before.build || current.build.is_none());
     let (young, well) = (reading.proven_after(ordered.at), reading.healthy_twice());
+    let back = restarted(reading, ordered.at);
+    // Services may take a while to start; what reports a problem for longer ended so.
+    let ended = |back: Timestamp| reading.proven_after(back) && (well || !current.healthy && now.duration_since(back) > STARTING);
+    let problem = if current.healthy { "" } else { ", and reports a problem" };
     match (current.identity == before.identity, current.version == *ordered.wanted, as_before) {
         (false, ..) => Progress::Failed(format!("another box, {}, answers at its address", current.identity)),
         (_, true, _) if young && well => Progress::Installed,
         (_, true, _) if young && !current.healthy => going(" and reports a problem"),
         (_, true, _) => going("; a second reading is to confirm that"),
-        (_, _, true) => match restarted(reading, ordered.at) {
-            Some(back) if reading.proven_after(back) && well => {
-                Progress::Failed(format!("it was away, and runs {} still", current.version))
-            }
-            Some(_) => going(" still, after it was away"),
+        (_, _, true) => match back {
+            Some(back) if ended(back) => Progress::Failed(format!("it was away, and runs {} still{problem}", current.version)),
+            Some(_) => going(&format!(" still, after it was away{problem}")),
             None if young && now.duration_since(ordered.at) >= UNSEEN => Progress::Unseen,
             None => going(" still"),
         },
-        _ if young && well => Progress::Failed(format!("it runs version {}", current.version)),
-        _ => going(""),
+        _ if young && well || back.is_some_and(ended) => {
+            Progress::Failed(format!("it runs version {}{problem}", current.version))
+        }
+        _ => going(problem),
     }
 }
 

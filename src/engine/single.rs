@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::action::Kind;
-use crate::domain::single::{Offer, Ordered, Page, Progress, progress};
+use crate::domain::single::{Offer, Ordered, Page, Progress, STARTING, progress};
 use crate::domain::site::Observation;
 use crate::domain::window::format_duration;
 use crate::domain::world::Reading;
@@ -19,8 +19,6 @@ use crate::ports::{ActAnswer, Clock, PageError, ProducedFile, ReadError, Updates
 const POLL: SignedDuration = SignedDuration::from_secs(30);
 /// After so many vain tries the page is left to a person.
 const MOST_LOST: u32 = 3;
-/// How long an appliance that was away may report a problem while its services start.
-const STARTING: SignedDuration = SignedDuration::from_mins(15);
 
 /// Why a call ends before the target: expected and found, how things stand, what to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -125,6 +123,9 @@ impl<'a> Walk<'a> {
         match self.appliance.updates(true).await {
             Ok(page) => {
                 self.lost = 0;
+                if page != Page::Installing {
+                    self.set_under_way(None);
+                }
                 Ok(Some(page))
             }
             Err(PageError::NotReached(why)) if self.lost < MOST_LOST => {
@@ -141,7 +142,8 @@ impl<'a> Walk<'a> {
         matches!(self.appliance.updates(false).await, Ok(Page::Installing))
     }
 
-    /// Waits until the page no longer says that something is being installed, or the appliance falls silent.
+    /// Waits until the page no longer says that something is being installed, or the appliance falls silent: then it stays under
+    /// way until a page says otherwise.
     ///
     /// # Errors
     /// It goes on for longer than the limit of an update; as [`Walk::check`].
@@ -153,9 +155,10 @@ impl<'a> Walk<'a> {
             self.wait().await;
             self.look().await?;
             // One that fell silent is waited for by the readings.
-            let installing =
-                self.reading.current.is_some() && !matches!(self.glance().await?, Some(Page::Unasked | Page::Offers(_)));
-            if !installing {
+            if self.reading.current.is_none() {
+                return Ok(());
+            }
+            if let Some(Page::Unasked | Page::Offers(_)) = self.glance().await? {
                 self.set_under_way(None);
                 return Ok(());
             }
@@ -261,6 +264,9 @@ impl<'a> Walk<'a> {
             }
             answer => {
                 self.reading.take(answer.map_err(|error| error.to_string()), self.clock.now());
+                if self.reading.current.is_none() {
+                    self.lost = 0;
+                }
                 Ok(())
             }
         }

@@ -55,6 +55,9 @@ pub enum Fault {
     PageConfirms,
     PageErrorText,
     PageAnswerLost,
+    PageGone,
+    PageDenied,
+    PageUnavailable,
     PageUploadCut,
     PageUploadRefused,
 }
@@ -88,7 +91,7 @@ const fn row(fault: Fault, name: &'static str, reach: Reach, sentence: &'static 
 ///
 /// The sync faults strike syncs that were asked for (also the first after establish); one planned for ever strikes the automatic
 /// syncs too once it has struck, so that a link which looked good in preflight does not heal by itself.
-pub const TABLE: [FaultRow; 44] = [
+pub const TABLE: [FaultRow; 47] = [
     row(Fault::SyncFails, "sync-fails", Reach::World, "the sync ends with an error text and copies nothing"),
     row(Fault::SyncStuck, "sync-stuck", Reach::World, "the sync begins and never ends; later ones wait behind it"),
     row(
@@ -166,6 +169,14 @@ pub const TABLE: [FaultRow; 44] = [
         "the page says that it could not be done, under a success status, and nothing is done",
     ),
     row(Fault::PageAnswerLost, "page-answer-lost", Reach::Https, "the press takes effect and its answer is lost"),
+    row(
+        Fault::PageGone,
+        "page-gone",
+        Reach::Https,
+        "the press takes effect and is answered with a redirect, and then the node answers nobody (`node-silent`)",
+    ),
+    row(Fault::PageDenied, "page-denied", Reach::Https, "the press is answered with 403 and a line that is no page"),
+    row(Fault::PageUnavailable, "page-unavailable", Reach::Https, "the press is answered with 503 and a line that is no page"),
     row(Fault::PageUploadCut, "page-upload-cut", Reach::Https, "the connection is cut in the middle of an upload"),
     row(
         Fault::PageUploadRefused,

@@ -341,7 +341,7 @@ fn an_idle_connection_does_not_delay_the_end() {
     let _idle = unix(&daemon);
     let since = std::time::Instant::now();
     daemon.stop();
-    assert!(since.elapsed() < Duration::from_secs(5), "{:?}", since.elapsed());
+    assert!(since.elapsed() < Duration::from_secs(9), "{:?}", since.elapsed());
     assert!(!daemon.socket.exists());
 }
 

@@ -12,11 +12,6 @@ const SPEED: u32 = 600;
 const GATE: &str = "not_in_backup";
 const STEP: &str = "prepare.backup.b";
 
-/// A doubt that a reading settles is no end.
-fn over(status: &Value) -> bool {
-    at_rest(status) && status["phase"] != "in_doubt"
-}
-
 fn page(vendor: &Vendor, run: &str) -> String {
     String::from_utf8_lossy(&vendor.daemon.cli(&["status", run]).stdout).into_owned()
 }
@@ -36,9 +31,9 @@ fn files(vendor: &Vendor, run: &str) -> Vec<String> {
 
 /// Gives up a run that has its backups and has disturbed nobody.
 fn give_up(vendor: &mut Vendor, run: &str) {
-    vendor.accompany(run, |status| status["gate"] == GATE || over(status)).unwrap();
+    vendor.accompany(run, |status| status["gate"] == GATE || at_rest(status)).unwrap();
     vendor.daemon.json(&["abort", run, "--yes"]);
-    let status = vendor.accompany(run, over).unwrap();
+    let status = vendor.accompany(run, at_rest).unwrap();
     assert_eq!(status["outcome"], "aborted", "{status}\n{}", vendor.daemon.log());
 }
 
@@ -58,7 +53,7 @@ async fn bg_01_what_is_no_backup_holds_the_run_and_is_named() {
     vendor.simulator.answer_instead(NodeId::B, "/api/backup", Some((cases[0].0, cases[0].1.clone())));
     let run = vendor.start_run("role-swap");
     for (at, (_, _, found)) in cases.iter().enumerate() {
-        let status = vendor.accompany(&run, over).unwrap();
+        let status = vendor.accompany(&run, at_rest).unwrap();
         assert_eq!((&status["step"]["id"], &status["held"]["code"]), (&STEP.into(), &"step_failed".into()), "{found}: {status}");
         let (page, state) = (page(&vendor, &run), status["guide"]["state"].as_str().unwrap_or_default());
         for part in ["expected a backup file", found, "nothing was kept", "changeover resume support-1"] {
@@ -84,7 +79,7 @@ async fn bg_01_a_backup_far_smaller_than_the_last_waits_for_a_person() {
     give_up(&mut vendor, &first);
     vendor.simulator.current().plan_fault(Planned::for_ever(Fault::BackupSmall).on(NodeId::B));
     let run = vendor.start_run("role-swap");
-    let held = vendor.accompany(&run, over).unwrap();
+    let held = vendor.accompany(&run, at_rest).unwrap();
     assert_eq!((&held["step"]["id"], &held["held"]["code"]), (&STEP.into(), &"backup_far_smaller".into()), "{held}");
     let page = page(&vendor, &run);
     for part in
@@ -146,12 +141,12 @@ async fn bg_01_too_little_room_is_found_before_the_backup() {
     std::fs::remove_file(&door).unwrap();
     vendor.simulator.answer_instead(NodeId::A, "/api/backup", Some(("text/plain", b"not now".to_vec())));
     let run = vendor.start_run("role-swap");
-    let held = vendor.accompany(&run, over).unwrap();
+    let held = vendor.accompany(&run, at_rest).unwrap();
     assert_eq!(held["step"]["id"], "prepare.backup.a", "{held}");
     vendor.simulator.answer_instead(NodeId::A, "/api/backup", None);
     std::fs::write(&door, "1000").unwrap();
     vendor.daemon.json(&["resume", &run]);
-    let held = vendor.accompany(&run, over).unwrap();
+    let held = vendor.accompany(&run, at_rest).unwrap();
     assert_eq!(held["phase"], "held", "{held}");
     let page = page(&vendor, &run);
     for part in ["has 1000 bytes free", "nothing was asked of the node", "make room"] {
@@ -162,7 +157,7 @@ async fn bg_01_too_little_room_is_found_before_the_backup() {
     give_up(&mut vendor, &run);
 }
 
-/// `[backups]`: with the second run over, the first one's backups go, listed; they stay while the setting says so.
+/// `[backups]`: with the second run at_rest, the first one's backups go, listed; they stay while the setting says so.
 #[tokio::test(flavor = "multi_thread")]
 async fn bg_01_backups_are_kept_as_long_as_the_setting_says() {
     for (keep, gone) in [(2, false), (1, true)] {

@@ -79,8 +79,6 @@ async fn killed(procedure: &str, when: &str, record: &str) {
         assert_eq!((when, n), ("before", 1), "the run is gone");
         vendor.daemon.json(&start[..start.len() - 1]);
     }
-    // A doubt that a reading settles is no end.
-    let at_rest = |status: &serde_json::Value| at_rest(status) && status["phase"] != "in_doubt";
     let status = vendor.accompany(run, at_rest).unwrap();
     assert_eq!(status["outcome"], "succeeded", "{when}:{n}: {status}\n{}", vendor.daemon.log());
     let truth = vendor.truth();
@@ -114,7 +112,6 @@ async fn killed_on_the_way_home(records: u64) {
     assert!(ended.is_none(), "the daemon was not killed: {ended:?}\n{}", vendor.daemon.log());
     vendor.daemon.kill();
     vendor.daemon.start(None);
-    let at_rest = |status: &serde_json::Value| at_rest(status) && status["phase"] != "in_doubt";
     let status = vendor.accompany(&run, at_rest).unwrap();
     assert_eq!(status["outcome"], "aborted", "{records}: {status}\n{}", vendor.daemon.log());
     let truth = vendor.truth();

@@ -184,8 +184,19 @@ fn unpacked(tools: &Path, name: &str) -> Option<Command> {
     Some(command)
 }
 
+/// The zone's serial; a server that is late is asked again, for 20 s.
+pub fn serial(server: SocketAddr, zone: &str) -> u32 {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    loop {
+        match soa_serial(server, zone) {
+            Some(serial) => return serial,
+            None => assert!(Instant::now() < deadline, "no SOA of {zone} from {server}"),
+        }
+    }
+}
+
 /// The zone's serial by an authoritative answer; one try of 200 ms.
-pub fn soa_serial(server: SocketAddr, zone: &str) -> Option<u32> {
+fn soa_serial(server: SocketAddr, zone: &str) -> Option<u32> {
     let answer = ask(server, Query::query(Name::from_ascii(format!("{zone}.")).ok()?, RecordType::SOA))?;
     answer.answers.iter().find_map(|record| if let RData::SOA(soa) = &record.data { Some(soa.serial) } else { None })
 }
@@ -241,10 +252,10 @@ pub fn records(options: &Options) -> Vec<(String, u32, &'static str, String)> {
     all
 }
 
-/// The addresses that a server states for a name; empty where it does not answer.
+/// The addresses that a server states for a name; empty where it does not answer in 25 tries, which take 5 s.
 pub fn addresses(server: SocketAddr, name: &str) -> Vec<String> {
     let query = Query::query(Name::from_ascii(name).unwrap(), RecordType::A);
-    let answers = ask(server, query).map(|message| message.answers).unwrap_or_default();
+    let answers = (0..25).find_map(|_| ask(server, query.clone())).map(|message| message.answers).unwrap_or_default();
     answers
         .iter()
         .filter_map(|record| if let RData::A(address) = &record.data { Some(address.0.to_string()) } else { None })

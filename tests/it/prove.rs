@@ -137,13 +137,15 @@ fn every_outcome_is_gone_through() {
 /// the bound is wide, because other tests run beside this one.
 #[test]
 fn loading_takes_milliseconds() {
-    let began = Instant::now();
-    for _ in 0..10 {
+    let round = |_| {
+        let began = Instant::now();
         for (name, text) in BUILT_IN {
             Procedure::load(name, text).unwrap();
         }
-    }
-    let each = began.elapsed() / 20;
+        began.elapsed()
+    };
+    // The fastest: what else the machine does meanwhile is not this program's.
+    let each = (0..10).map(round).min().unwrap() / 2;
     assert!(each < Duration::from_millis(250), "{each:?} for one procedure");
 }
 

@@ -26,11 +26,6 @@ async fn vendor() -> Vendor {
     Vendor::on(bind(zone(TTL)).await, "", SPEED).await
 }
 
-/// A doubt that a reading settles is no end.
-fn over(status: &Value) -> bool {
-    at_rest(status) && status["phase"] != "in_doubt"
-}
-
 /// When the last record of this event at this step was made.
 fn at(records: &[Value], event: &str, step: &str) -> Timestamp {
     let record = records.iter().rfind(|record| record["event"] == event && record["step"] == step);
@@ -42,7 +37,7 @@ fn count(records: &[Value], event: &str, step: &str) -> usize {
     records.iter().filter(|record| record["event"] == event && record["step"] == step).count()
 }
 
-/// The run is over, as it should be: the wait was kept, and the zone is as it was.
+/// The run is at_rest, as it should be: the wait was kept, and the zone is as it was.
 fn check_end(vendor: &mut Vendor, run: &str, status: &Value, wait: u32) {
     assert_eq!(status["outcome"], "succeeded", "{status}\n{}", vendor.daemon.log());
     let records = vendor.records(run);
@@ -60,18 +55,18 @@ async fn r7_bg_40_a_role_swap_lowers_the_ttl_waits_and_restores_it() {
     let mut vendor = vendor().await;
     vendor.daemon.start(None);
     let run = vendor.start_run("role-swap");
-    vendor.accompany(&run, |status| status["gate"] == GATE || over(status)).unwrap();
+    vendor.accompany(&run, |status| status["gate"] == GATE || at_rest(status)).unwrap();
     assert_eq!(vendor.ttls("A"), [Some(60); 2], "lowered on both servers\n{}", vendor.daemon.log());
-    let waits = |status: &Value| status["waiting_on"] == "traffic" || status["step"]["id"] == SWITCH || over(status);
+    let waits = |status: &Value| status["waiting_on"] == "traffic" || status["step"]["id"] == SWITCH || at_rest(status);
     let waiting = vendor.accompany(&run, waits).unwrap();
     let proven = at(&vendor.records(&run), "step_done", LOWER);
     assert_eq!(waiting["waiting_on"], "traffic", "{waiting}");
     let until: Timestamp = waiting["until"].as_str().unwrap().parse().unwrap();
     assert!(until <= proven + SignedDuration::from_secs(i64::from(TTL)), "{waiting}");
-    let switched = vendor.accompany(&run, |status| status["left"].is_object() || over(status)).unwrap();
+    let switched = vendor.accompany(&run, |status| status["left"].is_object() || at_rest(status)).unwrap();
     assert!(switched["left"].is_object(), "{switched}");
     assert_eq!(vendor.ttls("A"), [Some(60); 2], "the switch keeps the lowered one");
-    let status = vendor.accompany(&run, over).unwrap();
+    let status = vendor.accompany(&run, at_rest).unwrap();
     check_end(&mut vendor, &run, &status, TTL);
     assert_eq!(vendor.ttls("A"), [Some(TTL); 2]);
     assert_eq!(name_servers::says(vendor.dns.servers()[0], SERVICE, "A").0, [address(NodeId::B).to_string()]);
@@ -92,9 +87,9 @@ async fn r7_bg_40_the_negative_ttl_counts_for_an_alias_whose_targets_are_unlike(
         let mut vendor = Vendor::on(bind(options).await, targets, SPEED).await;
         vendor.daemon.start(None);
         let run = vendor.start_run("role-swap");
-        vendor.accompany(&run, |status| status["gate"] == GATE || over(status)).unwrap();
+        vendor.accompany(&run, |status| status["gate"] == GATE || at_rest(status)).unwrap();
         assert_eq!(vendor.ttls("CNAME"), [Some(60); 2], "{}", vendor.daemon.log());
-        let status = vendor.accompany(&run, over).unwrap();
+        let status = vendor.accompany(&run, at_rest).unwrap();
         check_end(&mut vendor, &run, &status, wait);
         assert_eq!(vendor.ttls("CNAME"), [Some(TTL); 2]);
         let records = vendor.records(&run);
@@ -115,9 +110,9 @@ async fn r7_bg_40_a_role_swap_with_powerdns_alone() {
     let test = vendor.daemon.json(&["traffic", "test", "support"]);
     assert_eq!((&test["ok"], &test["entries"][0]["result"]), (&true.into(), &"pass".into()), "{test}");
     let run = vendor.start_run("role-swap");
-    vendor.accompany(&run, |status| status["gate"] == GATE || over(status)).unwrap();
+    vendor.accompany(&run, |status| status["gate"] == GATE || at_rest(status)).unwrap();
     assert_eq!(vendor.ttls("A"), [Some(60)], "{}", vendor.daemon.log());
-    let status = vendor.accompany(&run, over).unwrap();
+    let status = vendor.accompany(&run, at_rest).unwrap();
     check_end(&mut vendor, &run, &status, TTL);
     assert_eq!(vendor.ttls("A"), [Some(TTL)]);
     assert_eq!(name_servers::says(vendor.dns.servers()[0], SERVICE, "A").0, [address(NodeId::B).to_string()]);
@@ -130,7 +125,7 @@ async fn r7_killed_right_after_the_ttl_was_lowered_it_is_remembered() {
     let mut first = vendor().await;
     first.daemon.start(None);
     let run = first.start_run("role-swap");
-    first.accompany(&run, |status| status["gate"] == "not_in_backup" || over(status)).unwrap();
+    first.accompany(&run, |status| status["gate"] == "not_in_backup" || at_rest(status)).unwrap();
     let records = first.records(&run);
     let begun = records.iter().find(|record| record["event"] == "step_begun" && record["step"] == LOWER);
     let answer = begun.unwrap_or_else(|| panic!("{records:#?}"))["seq"].as_u64().unwrap() + 1;
@@ -139,12 +134,12 @@ async fn r7_killed_right_after_the_ttl_was_lowered_it_is_remembered() {
     let mut vendor = vendor().await;
     vendor.daemon.start(Some(&format!("before:{answer}")));
     let run = vendor.start_run("role-swap");
-    let ended = vendor.accompany(&run, over);
+    let ended = vendor.accompany(&run, at_rest);
     assert!(ended.is_none(), "the daemon was not killed before record {answer}: {ended:?}\n{}", vendor.daemon.log());
     assert_eq!(vendor.ttls("A")[0], Some(60), "the server took it before the daemon died");
     vendor.daemon.kill();
     vendor.daemon.start(None);
-    let status = vendor.accompany(&run, over).unwrap();
+    let status = vendor.accompany(&run, at_rest).unwrap();
     check_end(&mut vendor, &run, &status, TTL);
     assert_eq!(vendor.ttls("A"), [Some(TTL); 2]);
 }
@@ -154,12 +149,12 @@ async fn r7_killed_between_the_switch_and_the_restoring_the_ttl_is_restored() {
     let mut vendor = vendor().await;
     vendor.daemon.start(None);
     let run = vendor.start_run("role-swap");
-    let soaking = vendor.accompany(&run, |status| status["left"].is_object() || over(status)).unwrap();
+    let soaking = vendor.accompany(&run, |status| status["left"].is_object() || at_rest(status)).unwrap();
     assert!(soaking["left"].is_object(), "{soaking}");
     vendor.daemon.kill();
     assert_eq!(vendor.ttls("A"), [Some(60); 2]);
     vendor.daemon.start(None);
-    let status = vendor.accompany(&run, over).unwrap();
+    let status = vendor.accompany(&run, at_rest).unwrap();
     check_end(&mut vendor, &run, &status, TTL);
     assert_eq!(vendor.ttls("A"), [Some(TTL); 2]);
 }
@@ -176,10 +171,10 @@ async fn r7_a_run_that_is_given_up_restores_the_ttl() {
         let mut vendor = vendor().await;
         vendor.daemon.start(None);
         let run = vendor.start_run("role-swap");
-        let status = vendor.accompany(&run, |status| there(status) || over(status)).unwrap();
+        let status = vendor.accompany(&run, |status| there(status) || at_rest(status)).unwrap();
         assert!(there(&status) && vendor.ttls("A") == [Some(60); 2], "{step}: {status}");
         vendor.daemon.json(&["abort", &run, "--yes"]);
-        let status = vendor.accompany(&run, over).unwrap();
+        let status = vendor.accompany(&run, at_rest).unwrap();
         assert_eq!(status["outcome"], "aborted", "{step}: {status}\n{}", vendor.daemon.log());
         assert_eq!(vendor.ttls("A"), [Some(TTL); 2], "{step}");
         let truth = vendor.truth();
@@ -196,14 +191,14 @@ async fn r7_a_zone_that_refuses_the_ttl_holds_the_run_with_the_server_s_word() {
     vendor.simulator.current().plan_fault(Planned::for_ever(Fault::BackupErrorText).on(NodeId::B));
     vendor.daemon.start(None);
     let run = vendor.start_run("role-swap");
-    let held = vendor.accompany(&run, over).unwrap();
+    let held = vendor.accompany(&run, at_rest).unwrap();
     assert_eq!(held["step"]["id"], "prepare.backup.b", "{held}");
     let dns = vendor.dns.clone();
     let Dns::Named(pair) = &*dns else { unreachable!("this zone is BIND's") };
     pair.forbid(&zone(TTL));
     vendor.simulator.current().plan_fault(Planned { times: Some(0), ..Planned::for_ever(Fault::BackupErrorText).on(NodeId::B) });
     vendor.daemon.json(&["resume", &run]);
-    let held = vendor.accompany(&run, over).unwrap();
+    let held = vendor.accompany(&run, at_rest).unwrap();
     assert_eq!((&held["step"]["id"], &held["held"]["code"]), (&LOWER.into(), &"step_failed".into()), "{held}");
     let page = vendor.daemon.cli(&["status", &run]);
     let page = String::from_utf8_lossy(&page.stdout).into_owned();
@@ -218,7 +213,7 @@ async fn r7_a_zone_that_refuses_the_ttl_holds_the_run_with_the_server_s_word() {
     assert_eq!(test.status.code(), Some(1));
     pair.allow(&zone(TTL));
     vendor.daemon.json(&["resume", &run]);
-    let status = vendor.accompany(&run, over).unwrap();
+    let status = vendor.accompany(&run, at_rest).unwrap();
     check_end(&mut vendor, &run, &status, TTL);
     assert_eq!(vendor.ttls("A"), [Some(TTL); 2]);
 }

@@ -10,11 +10,6 @@ use crate::daemon::{PATIENCE, last_json};
 use crate::vendor::at_rest;
 use crate::whole_runs::ExecPair;
 
-/// At rest; a doubt that a reading settles is no end.
-fn stands(status: &Value) -> bool {
-    at_rest(status) && status["phase"] != "in_doubt"
-}
-
 /// What a command left.
 #[derive(Debug)]
 struct Left {
@@ -117,7 +112,7 @@ impl Pair {
     /// The person opens the node that the run asks for and says so; nobody else could.
     fn opens(&mut self, run: &str, step: &str) {
         let told = |status: &Value| status["step"]["id"] == step && status["waiting_on"] == "operator";
-        let status = self.until(run, |status| told(status) || stands(status));
+        let status = self.until(run, |status| told(status) || at_rest(status));
         assert_eq!(status["step"]["id"], step, "{status}\n{}", self.0.daemon.log());
         let lines = status["instructions"].to_string();
         assert!(lines.contains(&format!("`changeover confirm {run} node_open`")), "{lines}");
@@ -133,7 +128,7 @@ impl Pair {
 
     /// At its end: home, linked, on one version, in the journal too.
     fn is_home(&mut self, run: &str, serving: &str, version: &str) {
-        let status = self.until(run, stands);
+        let status = self.until(run, at_rest);
         assert_eq!(status["outcome"], "aborted", "{status}\n{}", self.0.daemon.log());
         let standby = if serving == "a" { "b" } else { "a" };
         let names = [format!("{serving}/role"), format!("{standby}/role")];
@@ -163,7 +158,7 @@ fn after_the_break_abort_leads_home_and_a_person_opens_the_node() {
     assert_eq!(pair.0.daemon.terminate(), Some(0));
 }
 
-/// Rejected in production: back to the old node, rest at harbour, closed as it stands, taken over again, home.
+/// Rejected in production: back to the old node, rest at harbour, closed as it at_rest, taken over again, home.
 #[test]
 fn after_a_rejection_to_harbour_then_closed_then_adopted() {
     let mut pair = Pair::start();
@@ -173,7 +168,7 @@ fn after_a_rejection_to_harbour_then_closed_then_adopted() {
     pair.until(&run, |status| status["phase"] == "held");
     pair.done(&["abort", &run, "--yes"]);
     pair.opens(&run, "harbour.reopen.a");
-    let status = pair.until(&run, stands);
+    let status = pair.until(&run, at_rest);
     assert_eq!((status["held"]["code"].as_str(), status["serving"].as_str()), (Some("harbour"), Some("a")), "{status}");
     assert_eq!(pair.facts(["a/role", "b/role", "a/version", "b/version", "target"])[2..], ["24.1.1", "24.2.1", "a"]);
 
@@ -216,7 +211,7 @@ fn a_replaced_box_is_told_and_the_run_goes_on() {
     pair.done(&["resume", &run]);
     pair.until(&run, |status| status["gate"] == "production");
     pair.done(&["confirm", &run, "production", "--accept-early"]);
-    let status = pair.until(&run, stands);
+    let status = pair.until(&run, at_rest);
     // That node `a` was closed is true of the old box alone; the way home closes the new one.
     assert_eq!(status["held"]["code"], "no_gap", "{status}\n{}", pair.0.daemon.log());
     pair.done(&["abort", &run, "--yes"]);

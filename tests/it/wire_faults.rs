@@ -3,14 +3,8 @@
 
 use changeover::domain::ids::NodeId;
 use changeover::simulator::faults::{Fault, Planned};
-use serde_json::Value;
 
-use crate::vendor::Vendor;
-
-/// A doubt that a reading settles is no end.
-fn at_rest(status: &Value) -> bool {
-    matches!(status["phase"].as_str(), Some("finished" | "held"))
-}
+use crate::vendor::{Vendor, at_rest};
 
 /// The fault strikes when the gate before the forced sync opens, all nodes read and both backups taken; it is mended once the run rests.
 async fn struck(fault: Fault, node: NodeId, code: Option<&str>, alert: &str) {

@@ -35,25 +35,25 @@ max_silence = "2h"
 min_soak = "24h"
 [policy.limits]
 backup = "6h"
-check_sync = "2h"
+check_sync = "8h"
 force_sync = "2h"
 break_failover = "1h"
 update = "90min"
-verify = "2h"
+verify = "8h"
 drain = "3h"
 quiesce = "2h"
 extract_data = "6h"
 switch_traffic = "2h"
-establish_failover = "3h"
-final_check = "2h"
+establish_failover = "9h"
+final_check = "12h"
 "#;
 
 /// Every five minutes, the simulator's own habit, would be every 75 ms: too seldom two looks would agree in between.
 const AUTO_SYNC: SignedDuration = SignedDuration::from_mins(30);
 
-/// A night each: seven seconds of this machine at the usual speed, for a dozen steps and their proofs. Idle it needs one of
-/// them; with four busy processes beside on two cores, three and a half.
-const WINDOW: &str = "+10h";
+/// Each fourteen seconds of this machine at the usual speed, for a dozen steps and their proofs. Idle it needs one of them; with
+/// four busy processes beside on two cores, three and a half.
+const WINDOW: &str = "+20h";
 
 /// From the first window to the second.
 const BETWEEN: SignedDuration = SignedDuration::from_hours(48);

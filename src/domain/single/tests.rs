@@ -110,7 +110,7 @@ fn judged(looks: &[Look]) -> Progress {
 #[test]
 fn bg_10_how_far_an_installation_is() {
     let (old, new, odd) = (Some(("24.1.1", true)), Some(("24.2.1", true)), Some(("24.2.2", true)));
-    let ill = Some(("24.2.1", false));
+    let (ill, old_ill, odd_ill) = (Some(("24.2.1", false)), Some(("24.1.1", false)), Some(("24.2.2", false)));
     let going: &[&[Look]] = &[
         &[(1, old)],
         &[(1, None)],
@@ -124,6 +124,9 @@ fn bg_10_how_far_an_installation_is() {
         &[(1, None), (30, new), (31, None)],
         // A short silence is the network's.
         &[(1, None), (3, old), (5, old)],
+        // Its services may be starting.
+        &[(1, None), (30, old_ill), (32, old_ill), (44, old_ill)],
+        &[(1, None), (30, odd_ill), (32, odd_ill), (44, odd_ill)],
     ];
     for looks in going {
         assert!(matches!(judged(looks), Progress::Going(_)), "{looks:?}: {:?}", judged(looks));
@@ -135,6 +138,8 @@ fn bg_10_how_far_an_installation_is() {
     for (looks, found) in [
         (&[(1, None), (30, old), (32, old), (34, old)][..], "runs 24.1.1 still"),
         (&[(1, None), (30, odd), (32, odd)], "runs version 24.2.2"),
+        (&[(1, None), (30, old_ill), (32, old_ill), (46, old_ill)], "runs 24.1.1 still, and reports a problem"),
+        (&[(1, None), (30, odd_ill), (32, odd_ill), (46, odd_ill)], "runs version 24.2.2, and reports a problem"),
     ] {
         assert!(matches!(judged(looks), Progress::Failed(what) if what.contains(found)), "{looks:?}: {:?}", judged(looks));
     }

@@ -8,7 +8,8 @@ use super::*;
 use crate::domain::site::Role;
 use crate::simulator::inprocess::VirtualClock;
 
-/// From this minute on, until another line says otherwise. A version: it answers with that; none: it is silent.
+/// From this minute on, until another line says otherwise. A version: it answers with that, and with `!` reports a problem; none: it is
+/// silent.
 type Answers = &'static [(i64, Option<&'static str>)];
 /// The same of the page.
 type Pages = &'static [(i64, Shows)];
@@ -39,15 +40,15 @@ fn said<T: Copy>(lines: &[(i64, T)], minute: i64) -> T {
     lines.iter().rev().find(|(from, _)| *from <= minute).unwrap().1
 }
 
-fn observation(version: &str, at: Timestamp) -> Observation {
+fn observation(said: &str, at: Timestamp) -> Observation {
     let may_be_old = SignedDuration::from_mins(1);
     Observation {
         at,
         identity: "a".repeat(32),
-        version: version.parse().unwrap(),
+        version: said.trim_end_matches('!').parse().unwrap(),
         build: None,
         role: Role::Standalone,
-        healthy: true,
+        healthy: !said.ends_with('!'),
         updating: false,
         last_sync: None,
         users: None,
@@ -116,6 +117,10 @@ async fn bg_10_what_readings_and_page_make_of_an_installation() {
     let never: Answers = &[(0, OLD)];
     let cut_off: Answers = &[(0, OLD), (3, None), (9, OLD), (15, None), (40, NEW)];
     let vain: Answers = &[(0, OLD), (15, None), (40, OLD)];
+    let unwell: Answers = &[(0, OLD), (15, None), (40, Some("24.1.1!"))];
+    let new_and_unwell: Answers = &[(0, OLD), (15, None), (40, Some("24.2.1!"))];
+    let away_early: Answers = &[(0, OLD), (11, None), (20, OLD)];
+    let pages_late: Pages = &[(0, NotReached), (23, Nothing)];
     let cases: &[(&str, Answers, Pages, End)] = &[
         ("fetched, then installed", fetched, &[(0, Installing)], Ok(())),
         ("installed at once", &[(0, None), (20, NEW)], &[(0, Nothing)], Ok(())),
@@ -126,6 +131,19 @@ async fn bg_10_what_readings_and_page_make_of_an_installation() {
         ("the network was away meanwhile", cut_off, &[(0, Installing)], Ok(())),
         ("nothing happens", never, &[(0, Nothing)], Err(("not_installed", "neither its answers nor its page"))),
         ("it ends on the old version", vain, &[(0, Installing), (15, Nothing)], Err(("not_installed", "runs 24.1.1 still"))),
+        (
+            "it ends unwell on the old version",
+            unwell,
+            &[(0, Installing), (15, Nothing)],
+            Err(("not_installed", "runs 24.1.1 still, and reports a problem")),
+        ),
+        (
+            "it stays unwell on the new version",
+            new_and_unwell,
+            &[(0, Installing), (15, Nothing)],
+            Err(("not_installed", "is not proven; last: it answers with version 24.2.1 and reports a problem")),
+        ),
+        ("no page before the silence, nor right after it", away_early, pages_late, Err(("not_installed", "runs 24.1.1 still"))),
         ("strange for good", never, &[(0, Strange)], Err(("page_unknown", "a maintenance page"))),
         ("no page for good", never, &[(0, NotReached)], Err(("page_unknown", "no answer"))),
         (
@@ -154,4 +172,19 @@ async fn bg_10_what_readings_and_page_make_of_an_installation() {
             _ => panic!("{what}: expected {expected:?}, found {end:?}"),
         }
     }
+}
+
+/// BG-10: whoever interrupts a wait for an installation hears that it goes on, also while the appliance is silent, until its page says
+/// otherwise.
+#[tokio::test(start_paused = true)]
+async fn bg_10_an_installation_that_is_waited_for_stays_under_way_in_silence() {
+    let clock = VirtualClock::new(start());
+    let script = Script { clock, answers: &[(0, OLD), (5, None)], pages: &[(0, Shows::Installing), (5, Shows::Nothing)] };
+    let identity = "a".repeat(32);
+    let mut walk = Walk::new(&script, &script.clock, &identity, &|_| {});
+    let under_way = walk.under_way();
+    walk.while_installing().await.unwrap();
+    assert_eq!(under_way.lock().unwrap().as_deref(), Some("an update"), "it fell silent");
+    assert_eq!(walk.check().await, Ok(Some(Page::Unasked)));
+    assert_eq!(*under_way.lock().unwrap(), None, "the page says that it is over");
 }

@@ -85,10 +85,12 @@ fn differs(run: &Run, world: &World) -> Vec<String> {
     watch::differences(run, world).into_iter().chain(disagreed.map(|view| view.line)).collect()
 }
 
-/// A shared address is on neither node while the switch takes it from the one and has not given it to the other.
+/// A shared address is on neither node while the switch takes it from the one and has not given it to the other. One that is held or
+/// in doubt no longer goes on by the plan: there it is a difference.
 fn is_between(run: &Run, world: &World) -> bool {
     let moves = run.step().is_some_and(|step| step.kind == Kind::SwitchTraffic);
-    moves && world.traffic.shared() == Some(SharedOn::Neither)
+    let goes_on = !matches!(run.phase, Phase::Held(_) | Phase::InDoubt { .. });
+    moves && goes_on && world.traffic.shared() == Some(SharedOn::Neither)
 }
 
 type Explained = (String, &'static str, String);

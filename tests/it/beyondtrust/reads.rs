@@ -53,7 +53,7 @@ async fn a_failing_secondary_call_makes_its_facts_absent() {
 
 /// Short only where a limit is to be met, so that a busy machine changes nothing.
 fn limits_for(reply: &Reply) -> Limits {
-    let call = if matches!(reply, Reply::Stall(_)) { Duration::from_secs(2) } else { Duration::from_secs(60) };
+    let call = if matches!(reply, Reply::Stall(_)) { Duration::from_secs(6) } else { Duration::from_secs(60) };
     Limits { call, ..Limits::default() }
 }
 

@@ -33,7 +33,7 @@ fn acts() -> [(NodeAct, NodeId, &'static str, bool); 4] {
 }
 
 /// A fault, whether it strikes the act itself (else any page), and how it ends.
-const ODDITIES: [(Fault, bool, End); 10] = [
+const ODDITIES: [(Fault, bool, End); 13] = [
     (Fault::PageConfirms, true, End::Taken),
     (Fault::PageMaintenance, false, End::Person("a maintenance page")),
     (Fault::PageSingleSignOn, false, End::Person("another host, `sso.example.net`")),
@@ -44,6 +44,9 @@ const ODDITIES: [(Fault, bool, End); 10] = [
     (Fault::PageSessionLost, true, End::Doubt { taken: 0 }),
     (Fault::PageErrorText, true, End::Doubt { taken: 0 }),
     (Fault::PageAnswerLost, true, End::Doubt { taken: 1 }),
+    (Fault::PageGone, true, End::Doubt { taken: 1 }),
+    (Fault::PageDenied, true, End::Doubt { taken: 0 }),
+    (Fault::PageUnavailable, true, End::Doubt { taken: 0 }),
 ];
 
 async fn stage(linked: bool, german: bool) -> Pages {
@@ -170,13 +173,26 @@ async fn a_wrong_password_is_tried_once() {
     pages.password = "another password";
     let driver = pages.driver(NodeId::A);
     let act = NodeAct::BreakFailover;
-    for says in ["was not let in at /login", "the last login was refused"] {
+    for says in ["was not let in at /login", "the last login was not let in"] {
         let answer = driver.act(&intent(NodeId::A, &act, 1), &act).await;
         check(&answer, End::Person(says), says);
         assert!(!format!("{answer:?}").contains("another password"));
         assert_eq!(pages.presses(NodeId::A, "login"), 1, "{says}");
     }
     assert_eq!(pages.taken("break"), 0);
+}
+
+/// A refusal is one in whatever form it comes, and told with what came.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_login_that_is_refused_by_no_page_is_tried_once() {
+    let (pages, act) = (Pages::linked().await, NodeAct::BreakFailover);
+    pages.simulator.current().plan_fault(Planned::once(Fault::PageDenied).on(NodeId::A).act("login"));
+    let driver = pages.driver(NodeId::A);
+    for says in ["user `admin` was not let in at /login (403 Forbidden and no page: `not now`)", "the last login was not let in"]
+    {
+        check(&driver.act(&intent(NodeId::A, &act, 1), &act).await, End::Person(says), says);
+    }
+    assert_eq!((pages.presses(NodeId::A, "login"), pages.taken("break")), (1, 0));
 }
 
 /// A login whose answer was lost, as by a box that falls silent, may have been refused: it is tried once more, and no third time.
@@ -189,17 +205,21 @@ async fn an_unanswered_login_is_tried_once_more() {
     assert_eq!(driver.act(&intent(NodeId::A, &act, 1), &act).await, ActAnswer::accepted());
     assert_eq!((pages.presses(NodeId::A, "login"), pages.taken("break")), (2, 1));
 
-    let (pages, act) = (Pages::linked().await, NodeAct::ForceSync { from: NodeId::A, to: NodeId::B });
-    let driver = pages.driver(NodeId::B);
-    pages.simulator.current().plan_fault(Planned::for_ever(Fault::PageAnswerLost).on(NodeId::B).act("login"));
-    for _ in 0..2 {
-        assert!(matches!(driver.act(&intent(NodeId::B, &act, 1), &act).await, ActAnswer::Transient { .. }));
+    for fault in [Fault::PageAnswerLost, Fault::PageGone, Fault::PageUnavailable] {
+        let (pages, act) = (Pages::linked().await, NodeAct::ForceSync { from: NodeId::A, to: NodeId::B });
+        let driver = pages.driver(NodeId::B);
+        pages.simulator.current().plan_fault(Planned::for_ever(fault).on(NodeId::B).act("login"));
+        for _ in 0..2 {
+            let answer = driver.act(&intent(NodeId::B, &act, 1), &act).await;
+            assert!(matches!(answer, ActAnswer::Transient { .. }), "{fault}: {answer:?}");
+            pages.answers_again(NodeId::B);
+        }
+        for _ in 0..2 {
+            let answer = driver.act(&intent(NodeId::B, &act, 1), &act).await;
+            check(&answer, End::Person("the last 2 logins were left unanswered"), &format!("{fault}, a third"));
+        }
+        assert_eq!((pages.presses(NodeId::B, "login"), pages.taken("sync-now")), (2, 0), "{fault}");
     }
-    for _ in 0..2 {
-        let answer = driver.act(&intent(NodeId::B, &act, 1), &act).await;
-        check(&answer, End::Person("the last 2 logins were left unanswered"), "a third");
-    }
-    assert_eq!((pages.presses(NodeId::B, "login"), pages.taken("sync-now")), (2, 0));
 }
 
 /// R13: at another box nothing is pressed, not even the login's button; a silent one is tried again later.

@@ -15,15 +15,14 @@ const ACTS: [(&str, &str); 4] =
 
 /// A vendor's site with hands at the console, and a package of some MiB.
 async fn vendor() -> Vendor {
-    let vendor = Vendor::with_hands("console", false, SPEED).await;
-    let package: Vec<u8> = (0..6 << 20_u32).map(|at| (at ^ (at >> 8) ^ (at >> 16)) as u8).collect();
-    std::fs::write(vendor.daemon.folder.join("base.nss"), package).unwrap();
-    vendor
+    vendor_with(6).await
 }
 
-/// A doubt that a reading settles is no end.
-fn over(status: &Value) -> bool {
-    at_rest(status) && status["phase"] != "in_doubt"
+async fn vendor_with(package_mib: u32) -> Vendor {
+    let vendor = Vendor::with_hands("console", false, SPEED).await;
+    let package: Vec<u8> = (0..package_mib << 20).map(|at| (at ^ (at >> 8) ^ (at >> 16)) as u8).collect();
+    std::fs::write(vendor.daemon.folder.join("base.nss"), package).unwrap();
+    vendor
 }
 
 /// What must be so at the end, however it came to it.
@@ -49,7 +48,7 @@ async fn whole(procedure: &str, serving: &str) {
     let mut vendor = vendor().await;
     vendor.daemon.start(None);
     let run = vendor.start_run(procedure);
-    let status = vendor.accompany(&run, over).unwrap();
+    let status = vendor.accompany(&run, at_rest).unwrap();
     check_end(&mut vendor, &status, serving);
     for node in NodeId::BOTH {
         assert_eq!(vendor.simulator.presses(node)["upload"], 1, "{node}");
@@ -73,10 +72,11 @@ async fn bg_40_role_swap_with_hands_at_the_console() {
 /// SIGKILL in the middle of an upload: the package is sent again, and installed once.
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_in_the_middle_of_an_upload_the_update_is_done_once() {
-    let mut vendor = vendor().await;
+    // Large enough to be still under way when the kill comes.
+    let mut vendor = vendor_with(64).await;
     vendor.daemon.start(None);
     let run = vendor.start_run("role-swap");
-    let uploading = |status: &Value| status["step"]["action"] == "update" && status["phase"] == "acting" || over(status);
+    let uploading = |status: &Value| status["step"]["action"] == "update" && status["phase"] == "acting" || at_rest(status);
     vendor.accompany(&run, uploading).unwrap();
     let until = Instant::now() + PATIENCE;
     while !vendor.simulator.presses(NodeId::B).contains_key("upload") {
@@ -87,7 +87,7 @@ async fn killed_in_the_middle_of_an_upload_the_update_is_done_once() {
     assert_eq!(vendor.simulator.received(NodeId::B), None, "the upload was over before the kill");
     assert!(vendor.truth().nodes.b.updates.is_empty());
     vendor.daemon.start(None);
-    let status = vendor.accompany(&run, over).unwrap();
+    let status = vendor.accompany(&run, at_rest).unwrap();
     check_end(&mut vendor, &status, "b");
     assert_eq!((vendor.simulator.presses(NodeId::B)["upload"], vendor.simulator.presses(NodeId::B)["update"]), (2, 1));
 }
@@ -99,19 +99,19 @@ async fn killed_right_after_the_press_the_update_is_done_once() {
     let mut first = vendor().await;
     first.daemon.start(None);
     let run = first.start_run("role-swap");
-    let updating = |status: &Value| status["step"]["action"] == "update" && status["phase"] == "acting" || over(status);
+    let updating = |status: &Value| status["step"]["action"] == "update" && status["phase"] == "acting" || at_rest(status);
     let answer = first.accompany(&run, updating).unwrap()["seq"].as_u64().unwrap() + 1;
     drop(first);
 
     let mut vendor = vendor().await;
     vendor.daemon.start(Some(&format!("before:{answer}")));
     let run = vendor.start_run("role-swap");
-    let ended = vendor.accompany(&run, over);
+    let ended = vendor.accompany(&run, at_rest);
     assert!(ended.is_none(), "the daemon was not killed before record {answer}: {ended:?}\n{}", vendor.daemon.log());
     assert_eq!(vendor.simulator.presses(NodeId::B).get("update"), Some(&1));
     vendor.daemon.kill();
     vendor.daemon.start(None);
-    let status = vendor.accompany(&run, over).unwrap();
+    let status = vendor.accompany(&run, at_rest).unwrap();
     check_end(&mut vendor, &status, "b");
     assert_eq!((vendor.simulator.presses(NodeId::B)["upload"], vendor.simulator.presses(NodeId::B)["update"]), (1, 1));
 }

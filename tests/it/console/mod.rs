@@ -126,6 +126,11 @@ impl Pages {
         self.simulator.current().plan_fault(Planned::for_ever(fault).on(node).act(verb));
     }
 
+    /// The end of a silence.
+    pub fn answers_again(&self, node: NodeId) {
+        self.simulator.current().plan_fault(Planned { times: Some(0), ..Planned::for_ever(Fault::NodeSilent).on(node) });
+    }
+
     pub fn presses(&self, node: NodeId, verb: &str) -> u64 {
         self.simulator.presses(node).get(verb).copied().unwrap_or_default()
     }

@@ -151,7 +151,7 @@ async fn broken_input_harms_nobody() {
         stream.write_all(bytes).await.unwrap();
         stream.shutdown().await.unwrap();
         let mut rest = Vec::new();
-        let ended = timeout(Duration::from_secs(5), stream.read_to_end(&mut rest)).await;
+        let ended = timeout(Duration::from_secs(9), stream.read_to_end(&mut rest)).await;
         assert!(ended.is_ok(), "{bytes:?}: the connection stays open");
     }
     assert!(ask(&zone, &["support.example.com", "A"]).await.contains("192.0.2.10"), "after noise of seed {seed}");
@@ -165,7 +165,7 @@ async fn a_connection_too_many_is_closed() {
         open.push(TcpStream::connect(zone.address).await.unwrap());
     }
     let mut last = TcpStream::connect(zone.address).await.unwrap();
-    let read = timeout(Duration::from_secs(5), last.read(&mut [0])).await;
+    let read = timeout(Duration::from_secs(9), last.read(&mut [0])).await;
     assert!(matches!(read, Ok(Ok(0) | Err(_))), "{read:?}");
     drop(open);
 }

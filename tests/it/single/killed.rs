@@ -4,7 +4,7 @@ use std::process::Command;
 
 use changeover::simulator::faults::Fault;
 
-use super::{Lab, Left, kill};
+use super::{Lab, kill};
 
 const TO: [&str; 4] = ["--to", "24.2.1", "--yes", "--json"];
 
@@ -55,17 +55,36 @@ async fn bg_10_a_lost_answer_is_no_second_press() {
     assert!(left.stderr.contains("nothing is pressed again"), "{left:?}");
 }
 
+/// The press was answered, and then nobody was there: it arrived, so the readings are followed.
+#[tokio::test(flavor = "multi_thread")]
+async fn bg_10_an_appliance_that_is_gone_once_it_has_answered_is_followed() {
+    let lab = Lab::new(&["24.2.1"]).await;
+    lab.plan(Fault::PageGone, "update");
+    let call = lab.heard(&TO, "nothing is pressed again");
+    lab.end_silence();
+    let left = call.left();
+    assert_eq!((left.code, lab.updates(), lab.presses("update")), (Some(0), vec!["24.2.1".to_owned()], 1), "{left:?}");
+}
+
 /// Ctrl-C ends the call, and says whether the appliance goes on by itself; the next call goes on from there.
 #[tokio::test(flavor = "multi_thread")]
 async fn bg_10_ctrl_c_says_what_goes_on() {
-    for (what, state) in [("login", "no installation under way"), ("update", "goes on by itself")] {
+    for (ordered, heard, state) in
+        [(false, "no answer", "no installation under way"), (true, "nothing is pressed again", "goes on by itself")]
+    {
         let lab = Lab::new(&["24.2.1"]).await;
-        let call = lab.start(&TO);
-        lab.until(what, |lab| lab.presses(what) > 0);
-        assert!(Command::new("kill").args(["-INT", &call.id().to_string()]).status().unwrap().success());
-        let left = Left::of(&call.wait_with_output().unwrap());
+        // Silent before anything was ordered, or from the press on: so the call waits for as long as this takes.
+        if ordered {
+            lab.plan(Fault::PageGone, "update")
+        } else {
+            lab.silence()
+        }
+        let call = lab.heard(&TO, heard);
+        assert!(Command::new("kill").args(["-INT", &call.call.id().to_string()]).status().unwrap().success());
+        let left = call.left();
         assert_eq!((left.code, left.error().as_str()), (Some(1), "interrupted"), "{left:?}");
         assert!(left.stderr.contains(state), "{left:?}");
+        lab.end_silence();
         let left = lab.call(&TO);
         assert_eq!((left.code, lab.updates(), lab.presses("update")), (Some(0), vec!["24.2.1".to_owned()], 1), "{left:?}");
     }

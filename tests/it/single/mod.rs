@@ -4,9 +4,9 @@ mod chain;
 mod killed;
 mod stops;
 
-use std::io::Read as _;
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::PathBuf;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, ChildStderr, Command, Output, Stdio};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -56,6 +56,20 @@ impl Left {
         let line = self.stderr.lines().rev().find(|line| line.starts_with('{'));
         let error: Value = serde_json::from_str(line.unwrap_or_default()).unwrap_or_else(|error| panic!("{error}: {self:?}"));
         error["code"].as_str().unwrap_or_default().to_owned()
+    }
+}
+
+/// A call under way, and what it said so far.
+struct Heard {
+    call: Child,
+    said: BufReader<ChildStderr>,
+    text: String,
+}
+
+impl Heard {
+    fn left(mut self) -> Left {
+        self.said.read_to_string(&mut self.text).unwrap();
+        Left { stderr: self.text, ..Left::of(&self.call.wait_with_output().unwrap()) }
     }
 }
 
@@ -122,6 +136,26 @@ impl Lab {
 
     fn start(&self, args: &[&str]) -> Child {
         self.command(args).spawn().unwrap()
+    }
+
+    /// A call that is heard until it says this.
+    fn heard(&self, args: &[&str], wanted: &str) -> Heard {
+        let mut call = self.start(args);
+        let mut said = BufReader::new(call.stderr.take().unwrap());
+        let mut text = String::new();
+        while !text.contains(wanted) {
+            assert!(said.read_line(&mut text).unwrap() > 0, "never `{wanted}`: {text}");
+        }
+        Heard { call, said, text }
+    }
+
+    /// It answers nobody from now on.
+    fn silence(&self) {
+        self.simulator.current().plan_fault(Planned::for_ever(Fault::NodeSilent).on(A));
+    }
+
+    fn end_silence(&self) {
+        self.simulator.current().plan_fault(Planned { times: Some(0), ..Planned::for_ever(Fault::NodeSilent).on(A) });
     }
 
     fn plan(&self, fault: Fault, verb: &str) {

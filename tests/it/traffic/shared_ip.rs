@@ -92,6 +92,17 @@ async fn r16_it_is_enabled_only_once_it_was_seen_gone() {
     assert_eq!((stage.truth().broken_promises.len(), stage.truth().sessions.gone), (0, 0));
 }
 
+/// A switch in doubt no longer goes by the plan: that the address is on neither node is told then.
+#[tokio::test(start_paused = true)]
+async fn r16_on_neither_is_told_once_the_switch_is_in_doubt() {
+    let stage = stage();
+    let id = to_switch(&stage).await;
+    put(&stage, NodeId::A, false);
+    stage.until(&id, |run| matches!(run.phase, Phase::InDoubt { .. })).await;
+    let differs = Status::full(&stage.fleet.run(&id).unwrap(), stage.fleet.now()).guide.unwrap().differs;
+    assert!(!differs.is_empty(), "{}", stage.story(&id));
+}
+
 /// Nobody is reached while it is on neither: a hold that is asked for there waits until the switch is done.
 #[tokio::test(start_paused = true)]
 async fn what_a_person_has_begun_is_finished_before_a_hold() {

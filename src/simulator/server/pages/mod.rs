@@ -19,10 +19,10 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use super::Shared;
 use super::form::Form;
-use super::listen::{Answer, Call, typed};
+use super::listen::{Answer, Call, text, typed};
 use crate::domain::ids::NodeId;
 use crate::domain::version::Target;
-use crate::simulator::faults::Fault;
+use crate::simulator::faults::{Fault, Planned};
 use crate::simulator::world::World;
 use sessions::{Part, Sessions};
 use words::Words;
@@ -158,6 +158,9 @@ impl<'a> Browser<'a> {
 
     fn log_in(&mut self, form: &Form) -> Answer {
         self.pages.count("login");
+        if let Some(answer) = self.plain("login") {
+            return Some(answer);
+        }
         if !self.pages.sessions.is_token(&self.session, form.value("form_token")) {
             return Some(self.login_page(self.words().stale));
         }
@@ -171,7 +174,24 @@ impl<'a> Browser<'a> {
         if self.world.faults.take(Fault::PageAnswerLost, self.node, "login") {
             return None;
         }
+        self.goes("login");
         Some(self.redirect(self.part.path()))
+    }
+
+    /// An answer that is no page, if one is planned.
+    fn plain(&mut self, what: &str) -> Answer {
+        let planned = [(Fault::PageDenied, StatusCode::FORBIDDEN), (Fault::PageUnavailable, StatusCode::SERVICE_UNAVAILABLE)];
+        let struck = planned.into_iter().find(|(fault, _)| self.world.faults.take(*fault, self.node, what));
+        struck.map(|(_, status)| text(status, "not now"))
+    }
+
+    /// True if the node answers nobody after this answer.
+    fn goes(&mut self, what: &str) -> bool {
+        let gone = self.world.faults.take(Fault::PageGone, self.node, what);
+        if gone {
+            self.world.faults.plan(Planned::for_ever(Fault::NodeSilent).on(self.node));
+        }
+        gone
     }
 
     /// As a browser gets there after a form: by a page of its own.

@@ -82,6 +82,9 @@ impl Browser<'_> {
         if self.forgets(order.verb) {
             return Some(self.login_page(""));
         }
+        if let Some(answer) = self.plain(order.verb) {
+            return Some(answer);
+        }
         let words = self.words();
         if self.world.faults.take(Fault::PageErrorText, self.node, order.verb) {
             return Some(if order.verb == "update" { self.updates(words.error) } else { self.failover(words.error) });
@@ -95,6 +98,9 @@ impl Browser<'_> {
         if self.world.faults.take(Fault::PageAnswerLost, self.node, order.verb) {
             self.pages.package = self.pages.package.take().filter(|_| package.is_none());
             return None;
+        }
+        if self.goes(order.verb) {
+            return Some(self.redirect(self.part.path()));
         }
         match (done, package) {
             (Err(refusal), _) => {

@@ -56,7 +56,7 @@ pub struct Account {
 
 #[derive(Debug, Default)]
 struct Logins {
-    /// The box itself said no.
+    /// It was answered, and nobody was let in.
     refused: AtomicBool,
     /// As many were sent since the last that was let in, without an answer that judges them.
     unanswered: AtomicU32,
@@ -71,7 +71,7 @@ impl Account {
     fn is_shut(&self) -> Option<String> {
         let unanswered = self.logins.unanswered.load(Ordering::Relaxed);
         match self.logins.refused.load(Ordering::Relaxed) {
-            true => Some("the last login was refused".to_owned()),
+            true => Some("the last login was not let in".to_owned()),
             false => (unanswered >= MOST_UNANSWERED).then(|| format!("the last {unanswered} logins were left unanswered")),
         }
     }

@@ -36,7 +36,8 @@ impl Stop {
     pub fn once_sent(error: CallError) -> Self {
         match error {
             CallError::NotReached(what) => Self::NotReached(what),
-            other => Self::InDoubt(format!("the order was sent, and its answer was lost: {other}")),
+            CallError::Lost(what) => Self::InDoubt(format!("the order was sent, and its answer was lost: {what}")),
+            other => Self::InDoubt(format!("the order was sent; its answer: {other}")),
         }
     }
 }

@@ -140,7 +140,8 @@ impl<'a> Visit<'a> {
             }
             url = next(&url, &response)?;
             let request = self.http.get(url.clone()).header(ACCEPT_LANGUAGE, "en");
-            response = within(limit, "no answer", async { request.send().await.map_err(lost) }).await?;
+            let answer = within(limit, "no answer", async { request.send().await.map_err(lost) }).await;
+            response = answer.map_err(once_answered)?;
         }
         Err(Fetch::Odd(format!("more than {MOST_REDIRECTS} redirects, the last to {}", url.path())))
     }
@@ -151,7 +152,9 @@ impl<'a> Visit<'a> {
         let body = within(self.door.limits.call, "no whole page", read_all(response, MAX_PAGE)).await?;
         if !kind.to_ascii_lowercase().contains("html") {
             let text = self.veiled(&String::from_utf8_lossy(&body));
-            return Err(Fetch::Odd(format!("{status} and no page: `{}`", shown(&text))));
+            let found = format!("{status} and no page: `{}`", shown(&text));
+            // A box that starts, or what stands before it; whoever judges an order or a password answers otherwise.
+            return Err(if status.is_server_error() { CallError::Unavailable(found).into() } else { Fetch::Odd(found) });
         }
         let page = Page::parse(url, &String::from_utf8_lossy(&body));
         if page.crowded {
@@ -184,23 +187,32 @@ impl<'a> Visit<'a> {
         }
         // From here on the attempt counts, unless it never arrived.
         self.account.tries();
-        let (status, page) = self.press(target, &page, button, &filled).await.map_err(|fetch| {
-            if let Fetch::Failed(CallError::NotReached(_)) = fetch {
-                self.account.was_not_tried();
-            }
-            fetch.before()
-        })?;
+        let (status, page) = self.press(target, &page, button, &filled).await.map_err(|fetch| self.not_in(fetch, part))?;
         if status.is_server_error() {
             self.account.was_not_tried();
             return Err(Stop::Surprise(format!("the login was answered with {status}: {}", self.looks(&page))));
         }
         if page.asks_for_password() || !status.is_success() {
-            self.account.was_refused();
-            let (user, path, looks) = (&self.account.username, part.path(), self.looks(&page));
-            return Err(Stop::Surprise(format!("user `{user}` was not let in at {path} ({status}: {looks}); {NOT_AGAIN}")));
+            return Err(self.refused(part, &format!("{status}: {}", self.looks(&page))));
         }
         self.account.was_let_in();
         Ok(page)
+    }
+
+    /// No page came of the login.
+    fn not_in(&self, fetch: Fetch, part: Part) -> Stop {
+        match fetch {
+            Fetch::Odd(what) => return self.refused(part, &what),
+            Fetch::Failed(CallError::NotReached(_)) => self.account.was_not_tried(),
+            Fetch::Failed(_) => {}
+        }
+        fetch.before()
+    }
+
+    fn refused(&self, part: Part, found: &str) -> Stop {
+        self.account.was_refused();
+        let (user, path) = (&self.account.username, part.path());
+        Stop::Surprise(format!("user `{user}` was not let in at {path} ({found}); {NOT_AGAIN}"))
     }
 
     /// Goes by links to a page, the last of these; those that are skipped (the page shows a later link already) are not needed.
@@ -294,6 +306,14 @@ impl Fetch {
             Self::Failed(error) => Stop::once_sent(error),
             Self::Odd(what) => Stop::InDoubt(format!("the order was sent; its answer: {what}")),
         }
+    }
+}
+
+/// A redirect answers the request before it, which arrived then, whatever becomes of the page that it leads to.
+fn once_answered(error: CallError) -> CallError {
+    match error {
+        CallError::NotReached(what) => CallError::Lost(format!("answered with a redirect, whose page was not reached: {what}")),
+        other => other,
     }
 }
 
