@@ -8,6 +8,8 @@ pub mod edges;
 mod gates;
 mod orders;
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 
 use super::action::Kind;
@@ -130,7 +132,7 @@ pub fn begin(id: RunId, plan: Box<Plan>, actor: &str, at: Timestamp) -> Run {
         accepted: Vec::new(),
         settings: Frozen::default(),
         ttl: None,
-        plan,
+        plan: Arc::from(plan),
     };
     match run.plan.adopted.clone() {
         Some(adoption) => adopt(run, adoption, at),

@@ -1,5 +1,7 @@
 //! A run: one execution of a plan, as the fold over its journal gives it.
 
+use std::sync::Arc;
+
 use jiff::{SignedDuration, Timestamp};
 
 use super::access::Recorded;
@@ -139,7 +141,8 @@ impl NodeRecord {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Run {
     pub id: RunId,
-    pub plan: Box<Plan>,
+    /// Shared by the run's copies: each record makes one, and few change the plan.
+    pub plan: Arc<Plan>,
     /// Who started it.
     pub started_by: String,
     pub started_at: Timestamp,

@@ -1,5 +1,7 @@
 //! Backups in depth, and updates that begin below 10.6: what is refused, kept, extracted and asked (BG-01, BG-42, BG-50, BG-51).
 
+use std::sync::Arc;
+
 use changeover::domain::action::Kind;
 use changeover::domain::alert;
 use changeover::domain::backups::{self, Retention};
@@ -195,7 +197,7 @@ async fn bg_01_the_next_run_compares_with_the_last_one() {
         assert_eq!(known[node].backup, first.run.nodes[node].backup.as_ref().map(|(_, file)| file.bytes), "node {node}");
     }
     let mut next = (*first.run).clone();
-    next.plan.sizes = known;
+    Arc::make_mut(&mut next.plan).sizes = known;
     next.nodes = Default::default();
     next.progress.iter_mut().for_each(|progress| progress.done_at = None);
     let step = next.plan.steps.iter().find(|step| step.id == "prepare.backup.a").unwrap().clone();
@@ -205,7 +207,7 @@ async fn bg_01_the_next_run_compares_with_the_last_one() {
     assert!(matches!(&held, Event::Held { code, given_up: true, .. } if code == backups::HOLD), "{held:?}");
     // Another box: nothing is known of it.
     let mut replaced = (*first.run).clone();
-    replaced.plan.nodes.a.identity = "another".to_owned();
+    Arc::make_mut(&mut replaced.plan).nodes.a.identity = "another".to_owned();
     assert_eq!(backups::known(&first.run.plan.nodes, &[&replaced]).a.backup, None);
     assert!(backups::needed(&next) >= backups::RESERVE_BYTES + 2 * last);
 }
@@ -263,7 +265,7 @@ async fn bg_01_only_old_backups_that_nobody_needs_may_go() {
         sha256: String::new(),
         bytes: 1,
     };
-    open[1].plan.adopted = Some(changeover::domain::plan::Adoption {
+    Arc::make_mut(&mut open[1].plan).adopted = Some(changeover::domain::plan::Adoption {
         survivor: NodeId::A,
         broken: true,
         since: None,

@@ -1,6 +1,8 @@
 //! The procedure by hand: every act names its box, what to do in the terms of what stands behind the node, and what to check;
 //! and whoever follows it comes to where it says.
 
+use std::sync::Arc;
+
 use changeover::domain::action::Kind;
 use changeover::domain::by_hand::{self, Act, Course};
 use changeover::domain::ids::{NodeId, PerNode, RunId};
@@ -27,7 +29,7 @@ fn at(step: &str, kind: &str) -> Run {
     let fake = Fake::default();
     let id = fake.run_at(step);
     let mut run = (*fake.run(&id).unwrap().run).clone();
-    run.plan.hands = PerNode::new(|node| hands(kind, node));
+    Arc::make_mut(&mut run.plan).hands = PerNode::new(|node| hands(kind, node));
     run
 }
 

@@ -1,6 +1,8 @@
 //! In doubt: for every kind of act the status says what is read, from when on "not done" may be concluded, and both
 //! continuations; and that is what is then decided.
 
+use std::sync::Arc;
+
 use changeover::domain::action::{Kind, Repeat, TABLE};
 use changeover::domain::decide::{Next, decide};
 use changeover::domain::doubt::{self, Doubt};
@@ -151,7 +153,7 @@ fn set_ttl(run: &mut Run, step: &str) {
         _ => return,
     };
     let here = run.position().unwrap();
-    let known = &mut run.plan.steps[here];
+    let known = &mut Arc::make_mut(&mut run.plan).steps[here];
     (known.id, known.kind, known.node) = (step.to_owned(), kind, None);
     let before = vec![NameTtl { entry: 0, name: run.plan.service.clone(), ttl: OLD_TTL }];
     run.act.as_mut().unwrap().baseline.ttl.clone_from(&before);

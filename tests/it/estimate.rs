@@ -1,5 +1,7 @@
 //! BG-03: how long an action takes, told by the table, set by the site, learned from what was measured.
 
+use std::sync::Arc;
+
 use changeover::domain::action::Kind;
 use changeover::domain::estimate::{self, Estimate, Source};
 use changeover::domain::ids::NodeId;
@@ -30,7 +32,7 @@ async fn ran(to: &str, updates: &[i64]) -> Run {
     let id = stage.start("role-swap").await;
     let rest = stage.to_rest(&id).await;
     let mut run = (*rest.run).clone();
-    run.plan.to.version = to.parse().unwrap();
+    Arc::make_mut(&mut run.plan).to.version = to.parse().unwrap();
     let begun: Vec<usize> = (0..run.plan.steps.len()).filter(|index| run.plan.steps[*index].kind == Kind::Update).collect();
     for (nth, index) in begun.into_iter().enumerate() {
         let took = updates.get(nth).map(|took| minutes(*took));

@@ -1,5 +1,7 @@
 //! R11, BG-04: production goes only where the rehearsal site has gone, by a named person's word that still stands.
 
+use std::sync::Arc;
+
 use changeover::domain::action::Kind as Action;
 use changeover::domain::event::{Event, Outcome};
 use changeover::domain::ids::RunId;
@@ -149,7 +151,7 @@ async fn r11_an_older_release_counts_where_the_newer_does_not() {
         run
     };
     let mut other = released((*first).clone(), 2, at + HOUR);
-    other.plan.package.sha256 = "00".to_owned();
+    Arc::make_mut(&mut other.plan).package.sha256 = "00".to_owned();
     let runs = [released((*first).clone(), 1, at), other];
     let policy = plan.policy.rehearsal.clone().unwrap();
     let found = find(&plan, &policy, runs.iter(), |_| Ok(()), at + HOUR).unwrap();

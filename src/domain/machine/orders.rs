@@ -1,5 +1,7 @@
 //! What people's words make of a run: resumption, the way back, a replaced box, the end without an act.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 
 use super::Command;
@@ -98,10 +100,11 @@ fn replace_rest(run: &mut Run, steps: Vec<Step>, at: Timestamp) {
         doubt_update(run, at);
     }
     let here = run.position().unwrap_or(run.plan.steps.len());
-    run.plan.steps.truncate(here);
+    let plan = Arc::make_mut(&mut run.plan);
+    plan.steps.truncate(here);
     run.progress.truncate(here);
     run.progress.extend(steps.iter().map(|_| Progress::default()));
-    run.plan.steps.extend(steps);
+    plan.steps.extend(steps);
     run.revision += 1;
     run.act = None;
     run.asked = None;
@@ -130,7 +133,7 @@ pub fn revised(run: &mut Run, goal: Goal, steps: &[Step], seen: &[String], at: T
 
 /// Another box stands where the old one stood: nothing that was proven of the old one holds.
 pub fn replaced(run: &mut Run, node: NodeId, identity: &str, at: Timestamp) {
-    identity.clone_into(&mut run.plan.nodes[node].identity);
+    identity.clone_into(&mut Arc::make_mut(&mut run.plan).nodes[node].identity);
     // Another box has other settings: those of the old one can't be compared with them.
     run.settings = Frozen::default();
     run.nodes[node] = NodeRecord { touched_at: Some(at), ..NodeRecord::default() };

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::FileExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
@@ -14,18 +14,26 @@ use super::line::{self, Line, Lines};
 use crate::domain::ids::RunId;
 use crate::domain::journal::Record;
 
-/// Where a record lies in the log, and its hash.
+/// Where a record lies in the log. Sixteen bytes, as the places of all records are in memory at once while a store is opened, and
+/// a heap that has grown for them does not shrink again.
 pub(super) struct Place {
     pub offset: u64,
     /// Of the JSON part.
-    pub length: usize,
-    pub hash: String,
+    pub length: u32,
 }
 
-/// What the log holds: for each run its records in order, the first at index 0.
+/// The records of one run in order, the first at index 0, and the hash of the last.
+#[derive(Default)]
+pub(super) struct Chain {
+    pub places: Vec<Place>,
+    pub last: String,
+}
+
+/// What the log holds.
 #[derive(Default)]
 pub(super) struct Survey {
-    pub runs: BTreeMap<RunId, Vec<Place>>,
+    path: PathBuf,
+    pub runs: BTreeMap<RunId, Chain>,
     /// How much of the file is good.
     pub good_bytes: u64,
     /// Behind that lies a torn last line.
@@ -33,17 +41,43 @@ pub(super) struct Survey {
 }
 
 impl Survey {
+    fn of(path: &Path) -> Self {
+        Self { path: path.to_owned(), ..Self::default() }
+    }
+
     /// Sequence number and hash of a run's last record.
     pub(super) fn head(&self, run: &RunId) -> Option<(u64, &str)> {
-        let places = self.runs.get(run)?;
-        places.last().map(|place| (places.len() as u64, place.hash.as_str()))
+        let chain = self.runs.get(run)?;
+        Some((chain.places.len() as u64, chain.last.as_str()))
+    }
+
+    /// The hash of a run's record, read from the log again unless it is the last; `None`: there is no such record.
+    pub(super) fn hash(&self, run: &RunId, seq: u64) -> io::Result<Option<String>> {
+        let Some(chain) = self.runs.get(run) else { return Ok(None) };
+        let index = usize::try_from(seq).unwrap_or(usize::MAX).wrapping_sub(1);
+        match chain.places.get(index) {
+            Some(_) if index + 1 == chain.places.len() => Ok(Some(chain.last.clone())),
+            Some(place) => Ok(Some(serde_json::from_slice::<Record>(&place.read(&File::open(&self.path)?)?)?.hash)),
+            None => Ok(None),
+        }
     }
 
     /// Adds a record behind its run's last one.
-    pub(super) fn take(&mut self, line: &Line, record: Record) {
-        let length = line.bytes.len() - (line::TRAILER_BYTES - 1);
-        self.runs.entry(record.run).or_default().push(Place { offset: line.offset, length, hash: record.hash });
+    fn take(&mut self, line: &Line, record: Record) {
+        // A line is at most MAX_RECORD_BYTES and its trailer long.
+        let length = u32::try_from(line.bytes.len() - (line::TRAILER_BYTES - 1)).unwrap_or(u32::MAX);
+        let chain = self.runs.entry(record.run).or_default();
+        chain.places.push(Place { offset: line.offset, length });
+        chain.last = record.hash;
         self.good_bytes = line.offset + line.bytes.len() as u64 + 1;
+    }
+}
+
+impl Place {
+    fn read(&self, file: &File) -> io::Result<Vec<u8>> {
+        let mut json = vec![0; self.length as usize];
+        file.read_exact_at(&mut json, self.offset)?;
+        Ok(json)
     }
 }
 
@@ -53,7 +87,7 @@ impl Survey {
 /// `Damaged` with the line's number for anything but a torn last line.
 pub(super) fn survey(state: &Path, path: &Path) -> Result<Survey, OpenError> {
     let unusable = |source| OpenError::io(state, path, source);
-    let mut survey = Survey::default();
+    let mut survey = Survey::of(path);
     let mut lines = match Lines::open(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(survey),
         lines => lines.map_err(unusable)?,
@@ -93,7 +127,7 @@ pub(super) struct Salvage {
 /// Reads the log as [`survey`] does, but goes on behind damage: of each run the valid beginning is kept.
 pub(super) fn salvage(state: &Path, path: &Path) -> Result<Salvage, OpenError> {
     let unusable = |source| OpenError::io(state, path, source);
-    let mut salvage = Salvage { survey: Survey::default(), damaged: Vec::new(), loose: Vec::new() };
+    let mut salvage = Salvage { survey: Survey::of(path), damaged: Vec::new(), loose: Vec::new() };
     let mut lines = match Lines::open(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(salvage),
         lines => lines.map_err(unusable)?,
@@ -146,9 +180,7 @@ impl Log {
 
     /// The JSON of the record at a place.
     pub(super) fn read(&self, place: &Place) -> io::Result<Vec<u8>> {
-        let mut json = vec![0; place.length];
-        self.file.read_exact_at(&mut json, place.offset)?;
-        Ok(json)
+        place.read(&self.file)
     }
 
     /// Starts the thread that syncs this log.

@@ -68,12 +68,14 @@ pub(super) fn open(state: &Path, options: &Options) -> Result<Ready, OpenError> 
 pub(super) fn know(folder: &Folder, tree: &Tree, survey: &Survey) -> Result<Known, OpenError> {
     let has_format = check_format(folder, tree)?;
     let mut known = Known { has_format, ..Known::default() };
-    let compared = tree.each(keys::JOURNAL, |whole| {
+    let read = tree.each(keys::JOURNAL, |whole| {
         let record = tree::record(&whole)?;
-        compare(&record, known.heads.get(&record.run), survey).map_err(TreeError::Damaged)?;
+        let follows = record.follows(known.heads.get(&record.run).map(|head| (head.seq, head.hash.as_str())));
+        follows.map_err(|error| TreeError::Damaged(format!("in sled, {error}")))?;
         known.heads.insert(record.run, Head { seq: record.seq, hash: record.hash });
         Ok(())
     });
+    let compared = read.and_then(|()| known.heads.iter().try_for_each(|(run, head)| compare(tree, run, head, survey)));
     compared.and_then(|()| know_outbox(tree, &mut known)).map_err(|error| folder.tree(error))?;
     if known.has_format || known.heads.is_empty() {
         Ok(known)
@@ -94,18 +96,30 @@ fn check_format(folder: &Folder, tree: &Tree) -> Result<bool, OpenError> {
     }
 }
 
-/// A record of sled against its run's chain and against the log.
-fn compare(record: &Record, head: Option<&Head>, survey: &Survey) -> Result<(), String> {
-    let follows = record.follows(head.map(|head| (head.seq, head.hash.as_str())));
-    follows.map_err(|error| format!("in sled, {error}"))?;
-    let places = survey.runs.get(&record.run);
-    let index = usize::try_from(record.seq - 1).unwrap_or(usize::MAX);
-    match places.and_then(|places| places.get(index)) {
-        Some(place) if place.hash != record.hash => Err(format!(
-            "the copies of run `{}` part at record {}: sled has {}, `journal.log` has {}",
-            record.run, record.seq, record.hash, place.hash
-        )),
-        _ => Ok(()),
+/// A run's chain in sled against that in the log. Each holds in itself, so both are the same up to the last record that both
+/// have if that one is the same.
+fn compare(tree: &Tree, run: &RunId, head: &Head, survey: &Survey) -> Result<(), TreeError> {
+    let last = survey.head(run).map_or(0, |(seq, _)| seq);
+    let common = head.seq.min(last);
+    if common == 0 || hash_in_sled(tree, run, head, common)? == survey.hash(run, common)? {
+        return Ok(());
+    }
+    for record in tree.records(run, 1)?.iter().take_while(|record| record.seq <= common) {
+        let in_log = survey.hash(run, record.seq)?.unwrap_or_default();
+        if record.hash != in_log {
+            let (seq, in_sled) = (record.seq, &record.hash);
+            return Err(TreeError::Damaged(format!(
+                "the copies of run `{run}` part at record {seq}: sled has {in_sled}, `journal.log` has {in_log}"
+            )));
+        }
+    }
+    Err(TreeError::Damaged(format!("the copies of run `{run}` part before record {common}")))
+}
+
+fn hash_in_sled(tree: &Tree, run: &RunId, head: &Head, seq: u64) -> Result<Option<String>, TreeError> {
+    match seq == head.seq {
+        true => Ok(Some(head.hash.clone())),
+        false => Ok(tree.records(run, seq)?.into_iter().next().map(|record| record.hash)),
     }
 }
 
@@ -195,15 +209,17 @@ pub(super) fn fill_tree(
     }
     let mut filled = marks.len();
     known.marks.extend(marks);
-    for (run, places) in &survey.runs {
+    for (run, chain) in &survey.runs {
         let have = known.heads.get(run).map_or(0, |head| head.seq);
-        for (place, seq) in places.iter().zip(1..).filter(|(_, seq)| *seq > have) {
+        for (place, seq) in chain.places.iter().zip(1..).filter(|(_, seq)| *seq > have) {
             keys::put(&mut batch, &keys::record(run, seq), &log.read(place)?);
-            known.heads.insert(run.clone(), Head { seq, hash: place.hash.clone() });
             filled += 1;
             if filled.is_multiple_of(FILL_BATCH) {
                 tree.commit(std::mem::take(&mut batch))?;
             }
+        }
+        if let Some((seq, hash)) = survey.head(run).filter(|(seq, _)| *seq > have) {
+            known.heads.insert(run.clone(), Head { seq, hash: hash.to_owned() });
         }
     }
     if filled > 0 {

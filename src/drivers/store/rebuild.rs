@@ -132,7 +132,7 @@ fn swap_log(folder: &Folder, survey: &Survey, more: &[u8], rebuilt: &mut Rebuilt
 fn write_log(old: &Path, new: &Path, survey: &Survey, more: &[u8]) -> io::Result<()> {
     remove(new)?;
     let log = Log::open(new)?;
-    let mut places: Vec<_> = survey.runs.values().flatten().collect();
+    let mut places: Vec<_> = survey.runs.values().flat_map(|chain| &chain.places).collect();
     places.sort_by_key(|place| place.offset);
     if !places.is_empty() {
         let old = Log::open(old)?;
