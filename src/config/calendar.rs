@@ -135,9 +135,8 @@ fn spans_of(event: &IcalComponent, calendar: &Ical) -> Result<Vec<(Moment, Momen
 /// last times would be cut off, or one too many.
 fn ends_elsewhere(rule: &IcalProp, zone: &IcalRecurZone, calendar: &Ical) -> bool {
     let IcalValue::Recur(recur) = &rule.value else { return false };
-    let parts = recur.0.split(';').filter_map(|part| part.split_once('='));
-    let in_utc =
-        parts.into_iter().any(|(name, value)| name.trim().eq_ignore_ascii_case("UNTIL") && value.trim().ends_with(['Z', 'z']));
+    let mut parts = recur.0.split(';').filter_map(|part| part.split_once('='));
+    let in_utc = parts.any(|(name, value)| name.trim().eq_ignore_ascii_case("UNTIL") && value.trim().ends_with(['Z', 'z']));
     in_utc && matches!(zone, IcalRecurZone::Tz(_)) && !is_described(zone, calendar)
 }
 

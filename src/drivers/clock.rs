@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use futures_util::future::{BoxFuture, FutureExt as _};
 use jiff::{SignedDuration, Timestamp};
-
 use tokio::time::Instant;
 
 use crate::ports::Clock;
@@ -83,11 +82,11 @@ fn in_millis(at: Timestamp) -> Timestamp {
 /// back meanwhile would make a minute an hour.
 async fn sleep_on(remaining: impl Fn() -> Option<Duration>) {
     let Some(first) = remaining() else { return };
-    let (mut left, began) = (first, Instant::now());
-    while !left.is_zero() {
+    let (mut next, began) = (Some(first), Instant::now());
+    while let Some(left) = next {
         tokio::time::sleep(left.clamp(SHORTEST_SLEEP, LONGEST_SLEEP)).await;
-        let bound = first.saturating_sub(began.elapsed());
-        left = remaining().map_or(Duration::ZERO, |more| more.min(bound));
+        let bound = first.checked_sub(began.elapsed()).filter(|bound| !bound.is_zero());
+        next = remaining().zip(bound).map(|(left, bound)| left.min(bound));
     }
 }
 
