@@ -127,7 +127,7 @@ pub fn held(failure: Failure, given_up: bool) -> Next {
 /// Begins the first step that is not done.
 fn begin(run: &Run, world: &World) -> Next {
     let Some(step) = run.step() else { return end(run) };
-    if let Some(preflight) = preflight::lapsed(run, step, world.now) {
+    if let Some(preflight) = preflight::lapsed(run, step, world) {
         let event = Event::EvidenceLapsed { step: preflight.id.clone(), rule: "max_check_age".to_owned() };
         return record(event, format!("the preflight is older than `policy.max_check_age`; {} is done once more", preflight.id));
     }
