@@ -2,13 +2,12 @@
 
 use jiff::Timestamp;
 
-use crate::domain::action::Kind as Action;
 use crate::domain::asked::{self, Answer};
-use crate::domain::event::{Event, Verdict, WaitingOn};
+use crate::domain::event::{Event, Verdict};
 use crate::domain::gate::Gate;
 use crate::domain::people::People;
 use crate::domain::rules;
-use crate::domain::run::{Phase, Run};
+use crate::domain::run::Run;
 use crate::domain::sheet;
 use crate::domain::shown::Shown;
 use crate::domain::waiver::{self, MIN_SOAK};
@@ -99,7 +98,10 @@ fn sentence(run: &Run, gate: Gate, verdict: Verdict, by: &str, named: bool) -> S
     let by = if named { format!(" by {by}") } else { String::new() };
     let needs = run.plan.policy.gate(gate).persons;
     let count = run.asked.as_ref().map_or(0, |asked| asked.answers.len()) + 1;
-    let count = if needs > 1 && verdict != Verdict::Reject { format!(", {count} of {needs}") } else { String::new() };
+    // An acceptance that is made an early one is one person's word.
+    let again = gate == Gate::Production && run.is_rethinkable();
+    let adds_up = needs > 1 && verdict != Verdict::Reject && !again;
+    let count = if adds_up { format!(", {count} of {needs}") } else { String::new() };
     format!("{what}{by}{count}")
 }
 
@@ -109,15 +111,10 @@ fn may(run: &Run, gate: Gate, verdict: Verdict, people: &People, actor: &str) ->
     if early {
         waiver::may(&run.plan.policy, people, MIN_SOAK, actor)?;
     }
-    if early && is_soaking(run) {
+    if early && run.is_rethinkable() {
         return Ok(());
     }
     asked::may_answer(run, gate, people, actor).map_err(|barred| barred.to_string())
-}
-
-fn is_soaking(run: &Run) -> bool {
-    let waits = matches!(run.phase, Phase::Waiting { on: WaitingOn::Soak, .. });
-    waits && run.step().is_some_and(|step| step.kind == Action::Soak)
 }
 
 /// One person is one person. They may think again: from accepting to rejecting, or to an early acceptance.
@@ -150,8 +147,10 @@ fn open_gate(run: &Run, name: Option<&str>, verdict: Verdict) -> Result<Gate, Pr
     };
     // Accepted already, soaking still: the acceptance may be made an early one, or taken back.
     let rethought = verdict == Verdict::AcceptEarly || verdict == Verdict::Reject && named == Some(Gate::Production);
-    let open = run.open_gate().or((is_soaking(run) && rethought).then_some(Gate::Production));
+    let again = Some(Gate::Production).filter(|_| rethought && run.is_rethinkable());
+    let open = run.open_gate().or(again);
     match (named, open) {
+        (Some(named), _) if again == Some(named) => Ok(named),
         (None, Some(open)) if open.is_asked() => Ok(open),
         (Some(named), Some(open)) if named == open => Ok(open),
         _ => Err(no_open_gate(run, named, open)),
