@@ -28,6 +28,7 @@ use super::ttl;
 use super::waiver;
 use super::watch;
 use super::world::World;
+pub use ask::lapsed;
 use closed::watch_closed;
 use refused::refused;
 pub use settle::{after_restart, may_be_sent_again, pause_until};
@@ -85,7 +86,7 @@ pub fn decide(run: &Run, world: &World) -> Next {
     if let Some(failure) = watch::surprise(run, world) {
         return held(failure, watch::is_untouched(run, world));
     }
-    if let Some(next) = ask::lapsed(run, world) {
+    if let Some(next) = lapsed(run, world) {
         return next;
     }
     match &run.phase {

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use crate::domain::asked::{self, Answer};
+use crate::domain::decide::{self, Next};
 use crate::domain::event::{Event, Verdict};
 use crate::domain::gate::Gate;
 use crate::domain::people::People;
@@ -15,7 +16,7 @@ use crate::domain::watch::{self, soak::Certainty};
 use crate::engine::api::{Kind, Problem, Word};
 use crate::engine::runner::Runner;
 
-use super::{denied, handover, ledger};
+use super::{denied, handover, ledger, record};
 
 /// Judged on fresh readings, not on those from before the person thought about it; everything is read twice, since what one
 /// reading alone says is no evidence.
@@ -47,6 +48,7 @@ pub async fn confirm(runner: &mut Runner, word: Word, actor: &str) -> Result<(Ev
             soak_holds(runner)?;
         }
         as_shown(runner, evidence.as_deref(), &format!("changeover confirm {} {gate}", run.id))?;
+        still_bound(runner).await?;
     }
     let by = runner.people().who(actor);
     let why = sentence(&run, gate, verdict, &by.to_string(), by.name.is_some());
@@ -183,6 +185,18 @@ fn stray_sessions(runner: &Runner) -> Result<(), Problem> {
             .state(sheet::state(run))
             .hint("end those sessions and find out how they got there, then confirm again"))
     })
+}
+
+/// What earlier words were given on has changed: they are void before this one could complete them, or lead on from them.
+async fn still_bound(runner: &mut Runner) -> Result<(), Problem> {
+    let Some(Next::Record { event, why }) = decide::lapsed(runner.run(), &runner.world) else { return Ok(()) };
+    record(runner, &event, &why, "daemon").await?;
+    let run = runner.run();
+    let problem = Problem::new(Kind::Conflict, "evidence_changed", format!("what was confirmed in run `{}` has changed", run.id));
+    Err(problem
+        .because(why)
+        .state(sheet::state(run))
+        .hint(format!("`changeover status {}` says which gate is asked again, and what it shows now", run.id)))
 }
 
 /// The evidence that the person saw is what there is now; else they are told what has changed.
