@@ -25,8 +25,10 @@ use super::run::{Phase, Run};
 use super::site::SharedOn;
 use super::step::Step;
 use super::ttl;
+use super::waiver;
 use super::watch;
 use super::world::World;
+pub use ask::lapsed;
 use closed::watch_closed;
 use refused::refused;
 pub use settle::{after_restart, may_be_sent_again, pause_until};
@@ -84,7 +86,7 @@ pub fn decide(run: &Run, world: &World) -> Next {
     if let Some(failure) = watch::surprise(run, world) {
         return held(failure, watch::is_untouched(run, world));
     }
-    if let Some(next) = ask::lapsed(run, world) {
+    if let Some(next) = lapsed(run, world) {
         return next;
     }
     match &run.phase {
@@ -127,7 +129,7 @@ pub fn held(failure: Failure, given_up: bool) -> Next {
 /// Begins the first step that is not done.
 fn begin(run: &Run, world: &World) -> Next {
     let Some(step) = run.step() else { return end(run) };
-    if let Some(preflight) = preflight::lapsed(run, step, world.now) {
+    if let Some(preflight) = preflight::lapsed(run, step, world) {
         let event = Event::EvidenceLapsed { step: preflight.id.clone(), rule: "max_check_age".to_owned() };
         return record(event, format!("the preflight is older than `policy.max_check_age`; {} is done once more", preflight.id));
     }
@@ -224,9 +226,11 @@ fn end(run: &Run) -> Next {
 
 /// A rule stands against the step: wait for what time or a reading cures, renew what lapsed, else hold.
 fn hindered(run: &Run, step: &Step, violation: Violation, world: &World) -> Next {
+    let void = waiver::void(run, violation.rule, step, world).map(|why| format!("; {why}")).unwrap_or_default();
+    let violation = Violation { found: format!("{}{void}", violation.found), ..violation };
     match violation.cure {
         Cure::Time if violation.rule == Rule::R7 => wait_for_caches(run, step, &violation),
-        Cure::Time => wait_for_time(run, step),
+        Cure::Time => wait_for_time(run, step, &void),
         Cure::Reading => wait_for_reading(run, step, &violation, world),
         Cure::Renew(kind, node) => renew(run, &violation, kind, node),
         Cure::Booking => held_by_rule(&violation),
@@ -246,12 +250,12 @@ fn held_by_rule(violation: &Violation) -> Next {
     held(failure, true)
 }
 
-fn wait_for_time(run: &Run, step: &Step) -> Next {
+fn wait_for_time(run: &Run, step: &Step, void: &str) -> Next {
     let (on, until) = match run.windows.of(step.when) {
         Some(window) if step.when != When::Window2 || run.soaked || run.is_ordered() => (WaitingOn::Window, Some(window.from)),
         _ => (WaitingOn::Soak, run.soak_from.map(|from| from + run.plan.shortest_soak())),
     };
-    wait(run, on, until, format!("`{}` waits for its time", step.id))
+    wait(run, on, until, format!("`{}` waits for its time{void}", step.id))
 }
 
 /// R7: until caches have forgotten the old TTL.

@@ -14,6 +14,7 @@ use super::event::{Event, Notice, Verdict};
 use super::gate::Gate;
 use super::ids::{NodeId, RunId};
 use super::journal::{Record, hex};
+use super::machine;
 use super::run::Run;
 use super::sheet;
 use super::watch;
@@ -52,17 +53,20 @@ pub fn note(run: &Run, records: &[Record], world: &World) -> Option<Note> {
     run.window_one_ended()?;
     let told: Vec<Told<'_>> =
         records.iter().filter_map(|record| Some((record, Event::from_parts(&record.event, &record.data).ok()?))).collect();
-    let taken_over = told.iter().rposition(|(_, event)| is_taken_over(event)).filter(|place| stands(&told[*place..]));
+    let taken_over = told.iter().rposition(|(_, event)| is_taken_over(event)).filter(|place| is_done(run, told[*place].0));
     let told_before = &told[..taken_over.unwrap_or(told.len())];
+    // As it was read: what the run has become since is not in it.
+    let read = taken_over.and_then(|place| before(records, told[place].0));
+    let then = read.as_ref().unwrap_or(run);
     // The step's end, not the run's: a person may have taken over long ago.
-    let ended = told_before.iter().rposition(|(record, event)| ends_window_one(run, record, event)).map_or(0, |place| place + 1);
+    let ended = told_before.iter().rposition(|(record, event)| ends_window_one(then, record, event)).map_or(0, |place| place + 1);
     let (first, since) = told_before.split_at(ended);
     let sections = vec![
-        section("What happened in window one", [tale::steps(run, first), tale::troubles(first)].concat()),
+        section("What happened in window one", [tale::steps(then, first), tale::troubles(first)].concat()),
         section("What was accepted", accepted(told_before)),
         section("What happened since", tale::troubles(since)),
         section("What is unusual", unusual(told_before)),
-        section("What stays and what must not be done", stays(run)),
+        section("What stays and what must not be done", stays(then)),
     ];
     let acknowledged =
         taken_over.map(|place| &told[place].0).map(|record| format!("{} at {}", record.actor, tale::second(record.at)));
@@ -80,10 +84,16 @@ fn is_taken_over(event: &Event) -> bool {
     matches!(event, Event::Confirmed { gate: Gate::Handover, verdict: Verdict::Accept | Verdict::AcceptEarly, .. })
 }
 
-/// A confirmation, the first of these, that is void by now is one no more: who takes over after it reads on.
-fn stands(told: &[Told<'_>]) -> bool {
-    let step = told.first().and_then(|(record, _)| record.step.as_ref());
-    !told.iter().any(|(_, event)| matches!(event, Event::EvidenceLapsed { step: lapsed, .. } if Some(lapsed) == step))
+/// A word that is void by now, that a hold has dropped, or that others must join, is none yet: who takes over after it reads on.
+fn is_done(run: &Run, word: &Record) -> bool {
+    let mut steps = run.plan.steps.iter().zip(&run.progress);
+    steps.any(|(step, progress)| word.step.as_ref() == Some(&step.id) && progress.done_at.is_some())
+}
+
+/// The run as it stood before this record.
+fn before(records: &[Record], record: &Record) -> Option<Run> {
+    let place = records.iter().position(|known| known.seq == record.seq)?;
+    machine::replay(&records[..place]).ok()
 }
 
 fn ends_window_one(run: &Run, record: &Record, event: &Event) -> bool {

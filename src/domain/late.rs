@@ -43,7 +43,7 @@ fn leads_home(way: &Way) -> bool {
 }
 
 /// A node that was not read twice since the daemon came up, or whose last answer was lost, hides ways that are there.
-fn is_unclear(world: &World) -> bool {
+pub(super) fn is_unclear(world: &World) -> bool {
     NodeId::BOTH.into_iter().any(|node| !world.readings[node].healthy_twice())
 }
 

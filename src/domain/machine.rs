@@ -12,7 +12,6 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::action::Kind;
 use super::event::{Event, Notice, Outcome, WaitingOn};
 use super::gate::Gate;
 use super::ids::{PerNode, RunId};
@@ -179,14 +178,14 @@ pub fn phase_name(phase: &Phase) -> &'static str {
 }
 
 /// The table's word, and what it can't say: a step begins and is done only where one is left, only an open gate is answered
-/// (`production` also while the soak goes on), only a waivable rule is waived and for the step that comes next, only a run that has
+/// (`production` also while the version soaks), only a waivable rule is waived and for the step that comes next, only a run that has
 /// succeeded is released, and a finished run notices nothing but the end of the unprotected time that it was closed in.
 fn is_expected(run: &Run, event: &Event) -> bool {
     let fits = match event {
         Event::LineAcknowledged { line, digest, .. } => {
             run.settings.open().any(|open| open.id == *line && open.digest == *digest)
         }
-        Event::Confirmed { gate: Gate::Production, .. } if run.step().is_some_and(|step| step.kind == Kind::Soak) => true,
+        Event::Confirmed { gate: Gate::Production, .. } if run.is_rethinkable() => true,
         // It is answered line by line.
         Event::Confirmed { gate: Gate::SettingsLedger, .. } => false,
         Event::Confirmed { gate, .. } => run.open_gate() == Some(*gate),

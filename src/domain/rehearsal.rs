@@ -134,7 +134,8 @@ fn described(plan: &Plan, step: &Step) -> String {
 fn settings(plan: &Plan) -> BTreeMap<&'static str, String> {
     let Policy { max_sync_age, sync_ok_statuses, max_clock_skew, max_backup_age, .. } = &plan.policy;
     let hands = |node: NodeId| match &plan.hands[node] {
-        Hands::Console { .. } => "console",
+        Hands::Console { driven: true, .. } => "the daemon at the console",
+        Hands::Console { driven: false, .. } => "a person at the console",
         Hands::Program { .. } => "program",
         Hands::Unknown => "not told",
     };

@@ -267,6 +267,15 @@ impl Run {
         }
     }
 
+    /// The version soaks, whatever the run waits for meanwhile: the word on it may still be made an early one, or taken back.
+    pub fn is_rethinkable(&self) -> bool {
+        let waits = matches!(self.phase, Phase::Waiting { .. });
+        let Some(here) = self.position().filter(|_| waits) else { return false };
+        let asks = |step: &Step| step.gate == Some(Gate::Production);
+        let (before, step) = (&self.plan.steps[..here], &self.plan.steps[here]);
+        step.kind == Kind::Soak || step.when == When::Soak && !asks(step) && before.iter().any(asks)
+    }
+
     /// A node runs the target, and no person has accepted it in production.
     fn lacks_acceptance(&self) -> bool {
         let updated = NodeId::BOTH.into_iter().any(|node| self.nodes[node].updated);

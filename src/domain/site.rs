@@ -60,8 +60,13 @@ pub struct Node {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Hands {
-    /// At the vendor's pages, at this address.
-    Console { url: String },
+    /// At the vendor's pages, at this address. `driven`: the daemon does it there by itself; records from before that was told
+    /// stand for a person.
+    Console {
+        url: String,
+        #[serde(default)]
+        driven: bool,
+    },
     /// With this program; the action's name is its last argument.
     Program { program: Vec<String> },
     /// The driver does not tell.

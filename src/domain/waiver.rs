@@ -70,6 +70,14 @@ fn changed(run: &Run, waiver: &Waiver, world: &World) -> Vec<String> {
     shown.changed(&Shown::of(run, world)).into_iter().filter(|line| !line.starts_with("waivers:")).collect()
 }
 
+/// Why the waiver of this rule for this step stands no more, though nothing was done with it: what it was given on has changed.
+pub fn void(run: &Run, rule: Rule, step: &Step, world: &World) -> Option<String> {
+    let here = |waiver: &&Waiver| !waiver.over && !waiver.used && waiver.rule == rule && waiver.step == step.id;
+    let waiver = run.waivers.iter().rfind(here)?;
+    let changed = changed(run, waiver, world);
+    (!changed.is_empty()).then(|| format!("the waiver of {} holds no more: {}", waiver.by, changed.join("; ")))
+}
+
 impl Run {
     /// Whether a person has set this rule aside for this step, as the journal has it.
     pub fn is_waived(&self, rule: Rule, step: &Step) -> bool {

@@ -18,7 +18,7 @@ use crate::stage::{PROCEDURES, Setting, Stage};
 
 fn hands(kind: &str, node: NodeId) -> Hands {
     match kind {
-        "console" => Hands::Console { url: format!("https://{node}.example.com:8443/") },
+        "console" => Hands::Console { url: format!("https://{node}.example.com:8443/"), driven: false },
         "program" => Hands::Program { program: vec!["/opt/pair/ctl".to_owned(), node.to_string()] },
         _ => Hands::Unknown,
     }

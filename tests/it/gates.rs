@@ -4,15 +4,17 @@ mod evidence;
 
 use std::collections::BTreeMap;
 
-use changeover::domain::event::Verdict;
+use changeover::domain::event::{Event, Verdict, WaitingOn};
 use changeover::domain::gate::{Expiry, Gate, GatePolicy};
 use changeover::domain::ids::{NodeId, RunId};
+use changeover::domain::machine;
 use changeover::domain::people::{People, Person};
 use changeover::domain::procedure::{BUILT_IN, Procedure};
-use changeover::domain::run::Run;
+use changeover::domain::run::{Phase, Run};
 use changeover::domain::site::Policy;
 use changeover::engine::api::{Fleet as _, Kind, Problem, Word};
 use changeover::simulator::faults::{Fault, Planned};
+use changeover::simulator::inprocess::InProcessOptions;
 use jiff::SignedDuration;
 
 use crate::audit::assert_sound;
@@ -224,6 +226,33 @@ async fn r10_an_expired_gate_holds_or_goes_home() {
     }
 }
 
+/// A daemon that comes up after the expiry, or an answer that is lost just then, shows no way home for a look or two: it is awaited.
+#[tokio::test(start_paused = true)]
+async fn r10_an_expired_gate_goes_home_also_after_a_restart_or_a_lost_answer() {
+    let policy = GatePolicy { expires_after: Some(mins(20)), on_expiry: Expiry::Home, ..GatePolicy::default() };
+    for (nth, gate) in gates_of("every-gate").await {
+        for restart in [true, false] {
+            let case = format!("{nth} {gate} {restart}");
+            let (mut stage, id, _) = at_gate(setting(&policy), nth).await;
+            if restart {
+                stage.stop();
+                stage.pass(mins(25)).await;
+                stage.restart();
+            } else {
+                stage.pass(mins(18)).await;
+                stage.fault(Planned::for_ever(Fault::NodeSilent).on(NodeId::B));
+                stage.pass(mins(3)).await;
+                stage.mend();
+            }
+            stage.until(&id, |run| run.way.is_some() || end(run).is_some()).await;
+            let rest = stage.to_rest(&id).await;
+            assert!(["aborted", "harbour"].contains(&rest.end.as_str()), "{case}: {}\n{}", rest.end, stage.story(&id));
+            let revised = stage.records(&id).into_iter().find(|record| record.event == "revised").unwrap();
+            assert_eq!(revised.data["cause"], "gate_expired", "{case}");
+        }
+    }
+}
+
 /// Where no way leads home or to harbour, the policy's way home is a hold.
 #[tokio::test(start_paused = true)]
 async fn r10_an_expired_gate_without_a_way_home_holds() {
@@ -257,6 +286,84 @@ async fn half_an_acceptance_can_be_taken_back_and_lapses() {
     stage.says("op1", &id, Word::Resume { window: None }).await.unwrap();
     stage.until(&id, is_open(gate)).await;
     assert!(stage.run(&id).asked.as_ref().unwrap().answers.is_empty(), "asked anew");
+}
+
+/// Between two looks of the run's own the pair changes and the second person confirms: the first one's word is void, and the gate
+/// is not accepted on two different things.
+#[tokio::test(start_paused = true)]
+async fn r10_persons_add_up_only_on_the_same_evidence() {
+    let two = GatePolicy { persons: 2, ..GatePolicy::default() };
+    for (nth, gate) in gates_of("every-gate").await {
+        // What a driver caches would be seen a minute later, and void the word then.
+        let options = InProcessOptions { cache_time: SignedDuration::ZERO, ..InProcessOptions::default() };
+        let (stage, id, _) = at_gate(Setting { options, ..setting(&two) }, 0).await;
+        for user in ["owner1", "owner2"].into_iter().cycle().take(2 * nth) {
+            until_gate(&stage, &id).await;
+            stage.says(user, &id, word(stage.run(&id).open_gate().unwrap(), Verdict::Accept)).await.unwrap();
+        }
+        until_gate(&stage, &id).await;
+        // Another's word lapses first, and an unhealthy node is not accepted in production, whatever was shown.
+        if !stage.run(&id).bound.is_empty() || gate == Gate::Production {
+            continue;
+        }
+        stage.pass(mins(2)).await;
+        stage.says("owner1", &id, word(gate, Verdict::Accept)).await.unwrap();
+        stage.fault(Planned::for_ever(Fault::Unhealthy).on(NodeId::B));
+        let problem = refused(&stage, "owner2", &id, word(gate, Verdict::Accept)).await;
+        assert_eq!((problem.kind, problem.code.as_str()), (Kind::Conflict, "evidence_changed"), "{gate}: {problem:?}");
+        assert!(problem.causes[0].contains("node b health: was healthy, is not healthy"), "{gate}: {problem:?}");
+        assert!(lapse(&stage, &id).contains("the confirmation is void"), "{gate}\n{}", stage.story(&id));
+        stage.mend();
+        stage.until(&id, is_open(gate)).await;
+        stage.pass(mins(3)).await;
+        assert!(stage.run(&id).asked.as_ref().unwrap().answers.is_empty(), "{gate}: asked anew\n{}", stage.story(&id));
+        stage.says("owner2", &id, word(gate, Verdict::Accept)).await.unwrap();
+        assert_eq!(stage.run(&id).open_gate(), Some(gate), "one of two\n{}", stage.story(&id));
+        stage.says("owner1", &id, word(gate, Verdict::Accept)).await.unwrap();
+        stage.until(&id, |run| run.open_gate() != Some(gate)).await;
+    }
+}
+
+/// R10: while another gate of the soak is open, or the run waits there for a reading, the version can be rejected all the same, and
+/// accepted early.
+#[tokio::test(start_paused = true)]
+async fn r10_a_version_is_rejected_or_accepted_early_wherever_it_soaks() {
+    let clients = |run: &Run| run.open_gate() == Some(Gate::ClientsByAddress);
+    for verdict in [Verdict::Reject, Verdict::AcceptEarly] {
+        let stage = Stage::set(Setting { checklists: false, ..Setting::default() });
+        let id = stage.start("role-swap").await;
+        stage.answered(&id, clients).await;
+        stage.word(&id, word(Gate::Production, verdict)).await.unwrap();
+        if verdict == Verdict::Reject {
+            assert_eq!(end(&stage.run(&id)).as_deref(), Some("rejected"));
+            stage.resume(&id).await.unwrap();
+            stage.until(&id, is_open(Gate::Production)).await;
+            stage.accept(&id, None).await.unwrap();
+        }
+        // The gate that was open is open still, and is answered for itself.
+        assert_eq!(stage.until(&id, |run| run.open_gate().is_some()).await.open_gate(), Some(Gate::ClientsByAddress));
+        stage.accept(&id, None).await.unwrap();
+        if verdict == Verdict::AcceptEarly {
+            stage.until(&id, |run| run.soaked).await;
+            assert!(stage.truth().now < stage.run(&id).soak_from.unwrap() + mins(60), "{}", stage.story(&id));
+        }
+        stage.answered(&id, |run| end(run).is_some()).await;
+        assert_eq!(end(&stage.run(&id)).as_deref(), Some("succeeded"), "{}", stage.story(&id));
+    }
+}
+
+/// R16: sessions on the node that does not serve make the soak wait for a reading; the version is rejected all the same.
+#[tokio::test(start_paused = true)]
+async fn r10_a_version_is_rejected_while_the_soak_waits_for_a_reading() {
+    let stage = Stage::new();
+    let id = stage.start("role-swap").await;
+    let run = stage.until_step(&id, "soak.soak").await;
+    let phase = Phase::Waiting { on: WaitingOn::Appliance, since: run.last_at, until: None };
+    let run = Run { phase, ..(*run).clone() };
+    assert!(run.is_rethinkable());
+    let word = Event::Confirmed { gate: Gate::Production, verdict: Verdict::Reject, note: None, by: None, shown: None };
+    let (run, _) = machine::next(&run, &word, run.last_at).unwrap();
+    assert_eq!((end(&run).as_deref(), run.step().unwrap().gate), (Some("rejected"), Some(Gate::Production)));
 }
 
 /// R10: found bad after days, the version is rejected in the soak; resumed, it is asked about again.

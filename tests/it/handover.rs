@@ -1,14 +1,15 @@
 //! The handover note: what whoever opens window two reads, and that it is this note that is acknowledged.
 
 use changeover::domain::event::Verdict;
-use changeover::domain::gate::Gate;
+use changeover::domain::gate::{Gate, GatePolicy};
 use changeover::domain::handover::{self, Note};
 use changeover::domain::ids::{NodeId, RunId};
+use changeover::domain::site::Policy;
 use changeover::engine::api::{Fleet as _, Word};
 use changeover::simulator::faults::{Fault, Planned};
 use jiff::SignedDuration;
 
-use crate::stage::{PROCEDURES, Stage, end};
+use crate::stage::{PROCEDURES, Setting, Stage, end};
 
 fn try_note(stage: &Stage, id: &RunId) -> Option<Note> {
     let snapshot = stage.fleet.run(id).unwrap();
@@ -139,7 +140,7 @@ async fn only_the_note_that_was_read_is_acknowledged() {
     // It is kept as it was read, whatever window two brings.
     assert_eq!(stage.to_rest(&id).await.end, "succeeded", "{}", stage.story(&id));
     let kept = note(&stage, &id);
-    assert_eq!(lines(&kept, SINCE), lines(&read, SINCE));
+    assert_eq!((&kept.sections, &kept.hash), (&read.sections, &read.hash));
     assert!(kept.acknowledged.is_some_and(|who| who.starts_with("olga at ")));
 }
 
@@ -159,6 +160,42 @@ async fn a_voided_handover_is_read_anew() {
     let now = note(&stage, &id);
     assert_ne!(now.hash, read.hash, "{now:#?}");
     assert_eq!(now.acknowledged, None);
+}
+
+/// One of two has taken over, or a hold has dropped their word: what happens after it is in the note that the others read.
+#[tokio::test(start_paused = true)]
+async fn one_of_two_words_leaves_the_note_open() {
+    let two = GatePolicy { persons: 2, ..GatePolicy::default() };
+    let policy = Policy { gates: [(Gate::Handover, two)].into(), ..Policy::default() };
+    for held in [false, true] {
+        let stage = Stage::set(Setting { policy: policy.clone(), ..Setting::default() });
+        let id = stage.start("role-swap").await;
+        at_handover(&stage, &id).await;
+        let take_over = |read: &Note| Word::TakeOver { read: read.hash.clone(), note: None, evidence: None };
+        let early = note(&stage, &id);
+        stage.says("olga", &id, take_over(&early)).await.unwrap();
+        if held {
+            stage.word(&id, Word::Hold).await.unwrap();
+            stage.until(&id, |run| run.hold().is_some()).await;
+            stage.resume(&id).await.unwrap();
+            stage.until(&id, |run| run.open_gate() == Some(Gate::Handover)).await;
+            stage.says("olga", &id, take_over(&note(&stage, &id))).await.unwrap();
+        } else {
+            stage.fault(Planned::for_ever(Fault::NodeSilent).on(NodeId::A));
+            stage.pass(SignedDuration::from_mins(10)).await;
+            stage.mend();
+            stage.pass(SignedDuration::from_mins(10)).await;
+        }
+        let read = note(&stage, &id);
+        let news = if held { "held (operator)" } else { "node_unreachable" };
+        assert!(says(&read, SINCE, news) && read.acknowledged.is_none(), "{read:#?}\n{}", stage.story(&id));
+        let refused = stage.says("op2", &id, take_over(&early)).await.unwrap_err();
+        assert_eq!(refused.code, "handover_changed", "{refused:?}");
+        stage.says("op2", &id, take_over(&read)).await.unwrap();
+        let kept = note(&stage, &id);
+        assert!(kept.acknowledged.is_some_and(|who| who.starts_with("op2 at ")));
+        assert_eq!((kept.sections, kept.hash), (read.sections, read.hash));
+    }
 }
 
 /// Whoever is asked is told where the note is.

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use changeover::domain::action::Kind as Action;
 use changeover::domain::event::{Event, Outcome};
-use changeover::domain::ids::RunId;
+use changeover::domain::ids::{PerNode, RunId};
 use changeover::domain::people::{People, Person, Who};
 use changeover::domain::plan::Plan;
 use changeover::domain::rehearsal::{Path, RehearsalPolicy, Release, find};
 use changeover::domain::run::{Phase, Run};
-use changeover::domain::site::Policy;
+use changeover::domain::site::{Hands, Policy};
 use changeover::domain::{journal, machine};
 use changeover::engine::api::{Fleet as _, Kind, PlanPreview, PlanRequest, Problem, Snapshot, Word};
 use changeover::ports::Journal as _;
@@ -89,6 +89,17 @@ async fn r11_a_released_rehearsal_opens_the_way_and_nothing_else_does() {
 
 type Unlike = (fn(&mut Plan), &'static str);
 
+fn console(driven: bool) -> Hands {
+    Hands::Console { url: "https://a.example.com/".to_owned(), driven }
+}
+
+/// Whose hands they were was not always told: a record that does not say is one of a person's.
+#[test]
+fn r11_hands_of_old_records_are_a_persons() {
+    let old = r#"{"kind":"console","url":"https://a.example.com/"}"#;
+    assert_eq!(serde_json::from_str::<Hands>(old).unwrap(), console(false));
+}
+
 /// Every difference is told, each by its own line.
 #[tokio::test(start_paused = true)]
 async fn r11_each_difference_is_named() {
@@ -98,7 +109,7 @@ async fn r11_each_difference_is_named() {
     let rehearsed = Path::of_run(&run);
     assert_eq!(Path::of(&planned).differences(&rehearsed), Vec::<String>::new());
     assert_eq!(Path::of(&planned).digest(), rehearsed.digest());
-    let cases: [Unlike; 11] = [
+    let cases: [Unlike; 13] = [
         (|plan| plan.procedure = "own".to_owned(), "procedure: rehearsed with `role-swap`, planned is `own`"),
         (|plan| drop(plan.steps.remove(1)), "step 2: rehearsed was `prepare."),
         (|plan| drop(plan.steps.pop()), "planned is no step"),
@@ -110,6 +121,8 @@ async fn r11_each_difference_is_named() {
         (|plan| plan.policy.max_backup_age = HOUR, "`max_backup_age`: "),
         (|plan| plan.policy.max_clock_skew = HOUR, "`max_clock_skew`: "),
         (|plan| plan.policy.sync_ok_statuses.push("fine".to_owned()), "`sync_ok_statuses`: rehearsed with success, planned is"),
+        (|plan| plan.hands = PerNode::new(|_| console(false)), "planned is a person at the console (primary), a person at"),
+        (|plan| plan.hands = PerNode::new(|_| console(true)), "planned is the daemon at the console (primary), the daemon at"),
     ];
     for (change, says) in cases {
         let mut plan = planned.clone();

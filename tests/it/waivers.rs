@@ -97,6 +97,8 @@ async fn r3_a_waiver_is_for_now_and_lapses_with_its_evidence() {
     stage.fault(Planned::for_ever(Fault::Unhealthy).on(NodeId::B));
     let run = stage.until(&id, waits).await;
     assert!(run.waivers.iter().all(|waiver| waiver.over), "{}", stage.story(&id));
+    let why = "the waiver of OWNER1 (owner1) holds no more: node b health: was healthy, is not healthy";
+    assert!(stage.records(&id).last().unwrap().reason.contains(why), "{}", stage.story(&id));
     stage.mend();
     assert_eq!(stage.to_rest(&id).await.end, "succeeded", "{}", stage.story(&id));
     let again = stage.says("owner1", &id, waive("in_window", "why")).await.map(|_| ());

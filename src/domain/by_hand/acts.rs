@@ -190,7 +190,7 @@ fn boxes(run: &Run) -> Boxes {
     let at = |node: NodeId| {
         let facts = &run.plan.nodes[node];
         let url = match &run.plan.hands[node] {
-            Hands::Console { url } => url.clone(),
+            Hands::Console { url, .. } => url.clone(),
             _ if facts.address.is_ipv6() => format!("https://[{}]", facts.address),
             _ => format!("https://{}", facts.address),
         };

@@ -1,11 +1,12 @@
 //! Gates: opened, reminded of, expired; and the confirmations whose evidence has changed before anything relied on it.
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use super::{MAX_TRIES, Next, held, record, rest, wait};
 use crate::domain::asked::{Asked, Due};
 use crate::domain::event::{Cause, Event, WaitingOn};
 use crate::domain::gate::{Expiry, Gate, GatePolicy};
+use crate::domain::late;
 use crate::domain::proof::Failure;
 use crate::domain::rules::Rule;
 use crate::domain::run::{Phase, Run};
@@ -71,10 +72,19 @@ fn expired(run: &Run, asked: &Asked, policy: &GatePolicy, world: &World) -> Next
     {
         return record(event, format!("the gate `{gate}` expired, and its policy leads home then"));
     }
+    if policy.on_expiry == Expiry::Home && late::is_unclear(world) && world.now < look_until(run, asked, policy) {
+        return rest(Some(look_until(run, asked, policy)));
+    }
     let limit = policy.expires_after.map(format_duration).unwrap_or_default();
     let expected = format!("the gate `{gate}` accepted by {} within {limit}", persons(policy.persons));
     let found = format!("{} of {} since {}", asked.answers.len(), policy.persons, asked.since);
     held(Failure::new("gate_expired", expected, found), true)
+}
+
+/// Until when a reading that may show a way is awaited: after the expiry, and after a daemon that was down over it has come up.
+fn look_until(run: &Run, asked: &Asked, policy: &GatePolicy) -> Timestamp {
+    let expired_at = asked.expires_at(policy).unwrap_or(run.last_at);
+    expired_at.max(run.last_at) + run.plan.policy.max_silence
 }
 
 fn persons(count: u32) -> String {

@@ -6,8 +6,11 @@ use super::{Next, done, held, wait};
 use crate::domain::action::{Kind, When};
 use crate::domain::checks::{self, Outcome};
 use crate::domain::event::{Evidence, WaitingOn};
+use crate::domain::ids::NodeId;
+use crate::domain::rules::Rule;
 use crate::domain::run::{Phase, Run};
 use crate::domain::step::Step;
+use crate::domain::watch;
 use crate::domain::world::World;
 
 /// Results younger than this are never renewed, whatever the policy says: a look at slow nodes takes a minute, and results that
@@ -39,23 +42,30 @@ pub fn preflight(run: &Run, step: &Step, world: &World) -> Next {
 
 /// The preflight step whose results are too old for the first act of window one, which would begin now. Later acts have their own
 /// rules over fresh readings, and after the break the pair is not what a preflight expects.
-pub fn lapsed<'a>(run: &'a Run, step: &Step, now: Timestamp) -> Option<&'a Step> {
+pub fn lapsed<'a>(run: &'a Run, step: &Step, world: &World) -> Option<&'a Step> {
     let first = |step: &Step| step.when == When::Window1 && step.kind.acts();
-    // What a person has seen and let go on after would fail it for ever.
-    if !first(step) || run.is_ordered() || run.broken_at.is_some() || !run.acknowledged.is_empty() {
+    if !first(step) || run.is_ordered() || run.broken_at.is_some() || !is_put_right(run, world) {
         return None;
     }
     let begun = |step: &&Step| first(step) && run.progress_of(step).is_some_and(|progress| progress.attempts > 0);
-    if run.plan.steps.iter().any(|step| begun(&step)) || has_not_begun(run, step, now) {
+    if run.plan.steps.iter().any(|step| begun(&step)) || has_not_begun(run, step, world.now) {
         return None;
     }
     let preflight =
         run.plan.steps.iter().take_while(|known| known.id != step.id).filter(|step| step.kind == Kind::Preflight).last()?;
     let done_at = run.progress_of(preflight)?.done_at?;
-    (now.duration_since(done_at) > run.plan.policy.max_check_age.max(LEAST_AGE)).then_some(preflight)
+    (world.now.duration_since(done_at) > run.plan.policy.max_check_age.max(LEAST_AGE)).then_some(preflight)
 }
 
-/// The window is still to come: what is renewed now would be too old again by then.
+/// What a person has seen and let go on after would fail the preflight for ever, as long as it is so; and only whole readings show
+/// that it is not so any more.
+fn is_put_right(run: &Run, world: &World) -> bool {
+    let told = NodeId::BOTH.into_iter().all(|node| world.readings[node].is_steady());
+    let named = !world.has_traffic || world.traffic.target().is_some();
+    run.acknowledged.is_empty() || told && named && watch::surprises(run, world).is_empty()
+}
+
+/// The window is still to come, and awaited: what is renewed now would be too old again by then.
 fn has_not_begun(run: &Run, step: &Step, now: Timestamp) -> bool {
-    run.windows.of(step.when).is_some_and(|window| now < window.from)
+    run.windows.of(step.when).is_some_and(|window| now < window.from) && !run.is_waived(Rule::R3, step)
 }

@@ -23,7 +23,7 @@ pub fn confirmed(run: &mut Run, gate: Gate, answer: Answer) -> Vec<Command> {
         return Vec::new();
     }
     // Accepted already, soaking still: the acceptance becomes an early one.
-    if gate == Gate::Production && run.step().is_some_and(|step| step.kind == Kind::Soak) {
+    if gate == Gate::Production && run.is_rethinkable() {
         run.verdict = Some(answer.verdict);
         return Vec::new();
     }
@@ -94,7 +94,7 @@ fn rejected(run: &mut Run, gate: Gate, answer: &Answer) {
 
 /// Rejected while it soaks, the version is asked about again before the soak goes on.
 fn reopen(run: &mut Run, gate: Gate) {
-    let Some(here) = run.position().filter(|&here| run.plan.steps[here].kind == Kind::Soak) else { return };
+    let Some(here) = run.position().filter(|_| run.is_rethinkable()) else { return };
     if let Some(index) = run.plan.steps[..here].iter().rposition(|step| step.gate == Some(gate)) {
         run.progress[index].done_at = None;
     }

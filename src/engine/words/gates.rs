@@ -2,13 +2,13 @@
 
 use jiff::Timestamp;
 
-use crate::domain::action::Kind as Action;
 use crate::domain::asked::{self, Answer};
-use crate::domain::event::{Event, Verdict, WaitingOn};
+use crate::domain::decide::{self, Next};
+use crate::domain::event::{Event, Verdict};
 use crate::domain::gate::Gate;
 use crate::domain::people::People;
 use crate::domain::rules;
-use crate::domain::run::{Phase, Run};
+use crate::domain::run::Run;
 use crate::domain::sheet;
 use crate::domain::shown::Shown;
 use crate::domain::waiver::{self, MIN_SOAK};
@@ -16,7 +16,7 @@ use crate::domain::watch::{self, soak::Certainty};
 use crate::engine::api::{Kind, Problem, Word};
 use crate::engine::runner::Runner;
 
-use super::{denied, handover, ledger};
+use super::{denied, handover, ledger, record};
 
 /// Judged on fresh readings, not on those from before the person thought about it; everything is read twice, since what one
 /// reading alone says is no evidence.
@@ -48,6 +48,7 @@ pub async fn confirm(runner: &mut Runner, word: Word, actor: &str) -> Result<(Ev
             soak_holds(runner)?;
         }
         as_shown(runner, evidence.as_deref(), &format!("changeover confirm {} {gate}", run.id))?;
+        still_bound(runner).await?;
     }
     let by = runner.people().who(actor);
     let why = sentence(&run, gate, verdict, &by.to_string(), by.name.is_some());
@@ -99,7 +100,10 @@ fn sentence(run: &Run, gate: Gate, verdict: Verdict, by: &str, named: bool) -> S
     let by = if named { format!(" by {by}") } else { String::new() };
     let needs = run.plan.policy.gate(gate).persons;
     let count = run.asked.as_ref().map_or(0, |asked| asked.answers.len()) + 1;
-    let count = if needs > 1 && verdict != Verdict::Reject { format!(", {count} of {needs}") } else { String::new() };
+    // An acceptance that is made an early one is one person's word.
+    let again = gate == Gate::Production && run.is_rethinkable();
+    let adds_up = needs > 1 && verdict != Verdict::Reject && !again;
+    let count = if adds_up { format!(", {count} of {needs}") } else { String::new() };
     format!("{what}{by}{count}")
 }
 
@@ -109,15 +113,10 @@ fn may(run: &Run, gate: Gate, verdict: Verdict, people: &People, actor: &str) ->
     if early {
         waiver::may(&run.plan.policy, people, MIN_SOAK, actor)?;
     }
-    if early && is_soaking(run) {
+    if early && run.is_rethinkable() {
         return Ok(());
     }
     asked::may_answer(run, gate, people, actor).map_err(|barred| barred.to_string())
-}
-
-fn is_soaking(run: &Run) -> bool {
-    let waits = matches!(run.phase, Phase::Waiting { on: WaitingOn::Soak, .. });
-    waits && run.step().is_some_and(|step| step.kind == Action::Soak)
 }
 
 /// One person is one person. They may think again: from accepting to rejecting, or to an early acceptance.
@@ -150,8 +149,10 @@ fn open_gate(run: &Run, name: Option<&str>, verdict: Verdict) -> Result<Gate, Pr
     };
     // Accepted already, soaking still: the acceptance may be made an early one, or taken back.
     let rethought = verdict == Verdict::AcceptEarly || verdict == Verdict::Reject && named == Some(Gate::Production);
-    let open = run.open_gate().or((is_soaking(run) && rethought).then_some(Gate::Production));
+    let again = Some(Gate::Production).filter(|_| rethought && run.is_rethinkable());
+    let open = run.open_gate().or(again);
     match (named, open) {
+        (Some(named), _) if again == Some(named) => Ok(named),
         (None, Some(open)) if open.is_asked() => Ok(open),
         (Some(named), Some(open)) if named == open => Ok(open),
         _ => Err(no_open_gate(run, named, open)),
@@ -184,6 +185,18 @@ fn stray_sessions(runner: &Runner) -> Result<(), Problem> {
             .state(sheet::state(run))
             .hint("end those sessions and find out how they got there, then confirm again"))
     })
+}
+
+/// What earlier words were given on has changed: they are void before this one could complete them, or lead on from them.
+async fn still_bound(runner: &mut Runner) -> Result<(), Problem> {
+    let Some(Next::Record { event, why }) = decide::lapsed(runner.run(), &runner.world) else { return Ok(()) };
+    record(runner, &event, &why, "daemon").await?;
+    let run = runner.run();
+    let problem = Problem::new(Kind::Conflict, "evidence_changed", format!("what was confirmed in run `{}` has changed", run.id));
+    Err(problem
+        .because(why)
+        .state(sheet::state(run))
+        .hint(format!("`changeover status {}` says which gate is asked again, and what it shows now", run.id)))
 }
 
 /// The evidence that the person saw is what there is now; else they are told what has changed.

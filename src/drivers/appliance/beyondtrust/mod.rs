@@ -408,7 +408,7 @@ impl Reader for BeyondTrust {
     }
 
     fn hands(&self) -> Hands {
-        Hands::Console { url: self.settings.url.to_string() }
+        Hands::Console { url: self.settings.url.to_string(), driven: self.console.is_some() }
     }
 
     fn cache_time(&self) -> SignedDuration {
