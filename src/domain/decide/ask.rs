@@ -6,6 +6,7 @@ use super::{MAX_TRIES, Next, held, record, rest, wait};
 use crate::domain::asked::{Asked, Due};
 use crate::domain::event::{Cause, Event, WaitingOn};
 use crate::domain::gate::{Expiry, Gate, GatePolicy};
+use crate::domain::late;
 use crate::domain::proof::Failure;
 use crate::domain::rules::Rule;
 use crate::domain::run::{Phase, Run};
@@ -52,7 +53,7 @@ fn unanswered(run: &Run, asked: &Asked, world: &World) -> Next {
             Event::Reminded { gate, escalated: false },
             format!("the gate `{gate}` has been open for {open_for}, {standing}"),
         ),
-        Due::Nothing(until) => rest(until),
+        Due::Nothing(until) => rest(until.into_iter().chain(late::kept_until(run, world.now)).min()),
     }
 }
 
