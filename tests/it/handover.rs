@@ -8,7 +8,7 @@ use changeover::engine::api::{Fleet as _, Word};
 use changeover::simulator::faults::{Fault, Planned};
 use jiff::SignedDuration;
 
-use crate::stage::{PROCEDURES, Stage, end};
+use crate::stage::{PROCEDURES, Setting, Stage, end};
 
 fn try_note(stage: &Stage, id: &RunId) -> Option<Note> {
     let snapshot = stage.fleet.run(id).unwrap();
@@ -146,7 +146,8 @@ async fn only_the_note_that_was_read_is_acknowledged() {
 /// A word that is void is none: who takes over after it reads what happened since.
 #[tokio::test(start_paused = true)]
 async fn a_voided_handover_is_read_anew() {
-    let stage = Stage::new();
+    // The soak begins anew by that, and must end in window two.
+    let stage = Stage::set(Setting { second: "2026-11-23T07:00:00Z +40h".to_owned(), ..Setting::default() });
     let id = stage.start("role-swap").await;
     at_handover(&stage, &id).await;
     let read = note(&stage, &id);

@@ -51,10 +51,11 @@ fn resumed(run: &Run, world: &World, rebooking: &Rebooking) -> Result<Event, Pro
     Ok(event)
 }
 
-/// When the steps go on: at once, or when a new window one opens for a run that stands before the soak.
-fn goes_on_at(run: &Run, first: Option<&Window>, now: Timestamp) -> Timestamp {
+/// When the steps go on: at once, or when window one opens for a run that stands before the soak.
+fn goes_on_at(run: &Run, given: Option<&Window>, now: Timestamp) -> Timestamp {
     let before_soak = run.step().is_some_and(|step| step.when < When::Soak);
-    first.filter(|_| before_soak).map_or(now, |window| window.from.max(now))
+    let first = given.or(run.windows.first.as_ref()).filter(|_| before_soak);
+    first.map_or(now, |window| window.from.max(now))
 }
 
 fn may_resume(run: &Run, rebooking: &Rebooking) -> Result<(), Problem> {
