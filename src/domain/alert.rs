@@ -24,7 +24,7 @@ use super::sheet;
 use late::goes_home;
 
 /// The alerts of the contract, and those that were added since.
-pub const NAMES: [&str; 29] = [
+pub const NAMES: [&str; 30] = [
     "sync_failed",
     "step_failed",
     "by_operator",
@@ -33,6 +33,7 @@ pub const NAMES: [&str; 29] = [
     "waived",
     "window_closing",
     "window_missed",
+    "second_window_lost",
     "unprotected_too_long",
     "exposure",
     "soak_failed",
@@ -311,6 +312,16 @@ fn harbour(run: &Run) -> String {
     )
 }
 
+/// Another window two is booked in a hold, which does no harm between the windows.
+fn second_window_lost(run: &Run) -> String {
+    let id = &run.id;
+    let hold = if run.hold().is_some() { String::new() } else { format!("`changeover hold {id}`, then ") };
+    format!(
+        "book another window two: {hold}`changeover resume {id} --second \"START +LENGTH\"` or `--second next` (`changeover windows {}` shows them)",
+        id.site
+    )
+}
+
 /// What helps, by the code of a hold or notice.
 pub fn hint_of(code: &str, run: &Run) -> String {
     let id = &run.id;
@@ -407,7 +418,10 @@ pub fn hint_of(code: &str, run: &Run) -> String {
             "look at node `{}` now and let clients in again, or find who closed it; what leads on without it: `changeover abort {id}`",
             run.survivor
         ),
-        "window_closing" => format!("what does not begin in time waits for another window: `changeover resume {id} --window …`"),
+        "window_closing" => format!(
+            "what does not begin in time waits for another window: `changeover resume {id} --window …` once the run is held; before that, `changeover hold {id}` first"
+        ),
+        "second_window_lost" => second_window_lost(run),
         "soak_inconclusive" => format!("see that people work on node `{}`, or accept it knowing that nobody did", run.survivor),
         "soak_too_long" => format!("decide on the new version, or book window two: `changeover status {id}`"),
         code if code.starts_with("soak_") => {

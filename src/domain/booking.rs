@@ -126,16 +126,20 @@ pub fn lacks(run: &Run, step: &Step, world: &World) -> Vec<Lack> {
     lacks
 }
 
-fn of_window(run: &Run, world: &World) -> Option<Lack> {
+/// What the window itself lacks, whoever is responsible for it.
+pub fn of_window(run: &Run, world: &World) -> Option<Lack> {
+    let frozen = run.windows.second.as_ref().and_then(|window| world.config.calendar.frozen(window));
+    unreachable_from(run, world.now).or(frozen.map(Lack::Frozen))
+}
+
+/// What window two lacks for a run that goes on at `from`: its steps come too late, or don't fit.
+pub fn unreachable_from(run: &Run, from: Timestamp) -> Option<Lack> {
     let Some(window) = &run.windows.second else { return Some(Lack::NotBooked) };
     let to = window.to;
-    if window.is_over(world.now) {
+    if window.is_over(from) {
         return Some(Lack::Over { to });
     }
-    if let Some(frozen) = world.config.calendar.frozen(window) {
-        return Some(Lack::Frozen(frozen));
-    }
-    let need = need_of_run(run, When::Window2, world.now);
+    let need = need_of_run(run, When::Window2, from);
     let need = Need { earliest: need.earliest.max(window.from), ..need };
     (!fits(window, need)).then_some(Lack::TooShort { need, to })
 }

@@ -18,6 +18,7 @@ use super::facts::Link;
 use super::gate::Gate;
 use super::ids::NodeId;
 use super::jump_clients;
+use super::late;
 use super::limit;
 use super::proof::{self, Failure, Proof};
 use super::rules::{self, Cure, Rule, Violation};
@@ -142,6 +143,9 @@ fn begin(run: &Run, world: &World) -> Next {
         // Done by hand and seen once: the second reading decides, also right after a restart.
         let cure = if is_half_seen(run, step, world) { Cure::Reading } else { violation.cure };
         return hindered(run, step, Violation { cure, ..violation }, world);
+    }
+    if let Some((late, violation)) = late::kept_too_long(run, world) {
+        return refused(run, late, &violation, world);
     }
     match step.kind {
         Kind::Confirm => ask::ask(run, step, world),

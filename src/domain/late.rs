@@ -1,13 +1,16 @@
 //! What a run does when what is left of its window is too short for the next step: it holds, or it goes home by itself.
 //!
+//! A run that waits for a word is late with the step behind it: a window does not wait for an answer.
+//!
 //! Going home by itself only ends the unprotected time (R3's exemption), on the way that `abort` would show, under the same rules.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::action::Kind;
 use super::event::{Cause, Event, Goal, WaitingOn};
 use super::fit::{self, OutOfTime};
 use super::ids::NodeId;
+use super::rules::{self, Cure, Rule, Violation};
 use super::run::{Phase, Run};
 use super::site::WhenWindowEnds;
 use super::step::Step;
@@ -21,6 +24,27 @@ pub enum Late {
     /// A reading that is missing now decides it; it is awaited no longer than `policy.max_silence`.
     Look,
     Home(Box<Way>),
+}
+
+/// Where a run waits for people's words, the step behind it that R3 binds in the same part: answers may stay away for as long as they
+/// like, and its window does not.
+pub fn kept_waiting(run: &Run) -> Option<&Step> {
+    run.step().filter(|step| matches!(step.kind, Kind::Confirm | Kind::CompareSettings))?;
+    run.next_bound(false).map(|(step, _)| step)
+}
+
+/// The step that words keep waiting and that could not begin any more if they came now, with what stands against it.
+pub fn kept_too_long<'r>(run: &'r Run, world: &World) -> Option<(&'r Step, Violation)> {
+    let step = kept_waiting(run)?;
+    let is_late = |violation: &Violation| violation.rule == Rule::R3 && violation.cure == Cure::Person;
+    let violation = rules::violations(step, &world.facts(run, step)).into_iter().find(is_late)?;
+    Some((step, violation))
+}
+
+/// When [`kept_too_long`] is to be asked: in its latest safe start a step begins still.
+pub fn kept_until(run: &Run, now: Timestamp) -> Option<Timestamp> {
+    let latest = run.plan.not_after(&run.windows, kept_waiting(run)?, run.is_ordered())?;
+    latest.checked_add(SignedDuration::from_secs(1)).ok().filter(|until| *until > now)
 }
 
 /// What follows now, by what is observed.

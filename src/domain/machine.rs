@@ -16,6 +16,7 @@ use super::event::{Event, Notice, Outcome, WaitingOn};
 use super::gate::Gate;
 use super::ids::{PerNode, RunId};
 use super::journal::{self, ChainError, Record};
+use super::late;
 use super::plan::{Adoption, Plan};
 use super::run::{Phase, Progress, Run};
 use super::settings::Frozen;
@@ -190,7 +191,7 @@ fn is_expected(run: &Run, event: &Event) -> bool {
         Event::Confirmed { gate: Gate::SettingsLedger, .. } => false,
         Event::Confirmed { gate, .. } => run.open_gate() == Some(*gate),
         Event::Reminded { .. } => run.asked.is_some() && matches!(run.phase, Phase::Waiting { on: WaitingOn::Gate, .. }),
-        Event::Waived { rule, step, .. } => WAIVABLE.contains(rule) && run.step().is_some_and(|here| here.id == *step),
+        Event::Waived { rule, step, .. } => WAIVABLE.contains(rule) && may_be_waived(run, step),
         Event::StepBegun { .. } | Event::StepDone { .. } => run.step().is_some(),
         Event::Released { withdrawn: true, .. } => run.released.is_some(),
         Event::Released { .. } => run.phase == Phase::Finished(Outcome::Succeeded),
@@ -198,4 +199,9 @@ fn is_expected(run: &Run, event: &Event) -> bool {
         _ => true,
     };
     fits && edges::expected(PhaseKind::of(&run.phase), event).is_some()
+}
+
+/// What is set aside is for the step where the run stands, or for the one that its gate keeps waiting.
+fn may_be_waived(run: &Run, step: &str) -> bool {
+    run.step().into_iter().chain(late::kept_waiting(run)).any(|known| known.id == step)
 }

@@ -3,6 +3,7 @@
 mod access;
 mod exposure;
 pub mod left;
+mod second;
 mod service;
 pub mod silence;
 pub mod soak;
@@ -183,6 +184,7 @@ fn wrong_traffic(run: &Run, world: &World) -> Option<Failure> {
 pub fn notice(run: &Run, world: &World) -> Option<Event> {
     exposure::share_passed(run, world)
         .or_else(|| window_closing(run, world))
+        .or_else(|| second::lost(run, world))
         .or_else(|| NodeId::BOTH.into_iter().find_map(|node| unreachable(run, node, world)))
         .or_else(|| NodeId::BOTH.into_iter().find_map(|node| access::refused(run, node, world)))
         .or_else(|| NodeId::BOTH.into_iter().find_map(|node| stray_session(run, node, world)))
@@ -208,14 +210,16 @@ fn window_closing(run: &Run, world: &World) -> Option<Event> {
     let latest = next.and_then(|step| run.plan.not_after(&run.windows, step, run.is_ordered())).unwrap_or(window.to);
     let notice = run.plan.policy.closing_notice;
     let soon = latest.duration_since(world.now) <= notice && window.length() > notice + notice;
-    if !soon || !window.has_begun(world.now) {
+    // Afterwards the hold speaks, or the way home.
+    let late = latest < world.now || window.is_over(world.now);
+    if !soon || late || !window.has_begun(world.now) {
         return None;
     }
     raise(run, Notice::WindowClosing, None, true, closing(run, world, (step, next), (latest, window.to)))
 }
 
 fn closing(run: &Run, world: &World, (step, next): (&Step, Option<&Step>), (latest, end): (Timestamp, Timestamp)) -> String {
-    let left = format_duration(SignedDuration::from_mins(latest.duration_since(world.now).as_mins().max(0)));
+    let left = format_duration(SignedDuration::from_mins(latest.duration_since(world.now).as_mins()));
     let Some(next) = next else {
         return format!(
             "{} ends at {end}, in {left}, and step `{}` is not done; it is finished, also after the end",

@@ -109,16 +109,20 @@ async fn bg_03_the_first_nodes_time_predicts_the_seconds() {
     }
 }
 
-/// A's update took five times as long: window two is too short for B's, which is seen before anything of it begins.
+/// A's update took five times as long: window two is too short for B's, which is told when it is measured, and seen before anything of it
+/// begins.
 #[tokio::test(start_paused = true)]
 async fn bg_03_a_slow_first_update_makes_a_short_second_window_too_short() {
     let setting = Setting { first: "now +6h".to_owned(), second: "2026-11-23T12:00:00Z +2h".to_owned(), ..Setting::default() };
     let stage = Stage::set(setting);
     stage.fault(Planned::for_ever(Fault::UpdateSlow));
     let id = stage.start("in-place").await;
+    stage.until_step(&id, "soak.confirm").await;
+    stage.until(&id, |run| run.open_gate().is_some()).await;
+    assert!(stage.last_alert("second_window_lost").contains("window two is too short"), "{}", stage.story(&id));
     let rest = stage.to_rest(&id).await;
     assert_eq!(rest.end, "window_missed", "{}", stage.story(&id));
-    assert_eq!(rest.run.step().unwrap().id, "window-2.quiesce.b", "{}", stage.story(&id));
+    assert_eq!(rest.run.step().unwrap().id, "window-2.confirm", "{}", stage.story(&id));
     let long = rest.run.needs_of_window().unwrap().1;
     assert!(long > SignedDuration::from_hours(2), "{long:#}");
     stage.word(&id, Word::Resume { window: Some(format!("now +{}min", long.as_mins() + 1)) }).await.unwrap();

@@ -75,9 +75,9 @@ explorations! {
     in_place_by_interface_with_a_crash: "in-place", Interface, CRASHES, sometimes::OF_CRASHES;
     in_place_by_hand_with_a_crash: "in-place", Operator, CRASHES, sometimes::OF_CRASHES;
     role_swap_by_interface_with_a_word: "role-swap", Interface, WORDS, sometimes::OF_WORDS;
-    role_swap_by_hand_with_a_word: "role-swap", Operator, WORDS, sometimes::OF_WORDS;
+    role_swap_by_hand_with_a_word: "role-swap", Operator, WORDS, sometimes::OF_WORDS_BY_HAND;
     in_place_by_interface_with_a_word: "in-place", Interface, WORDS, sometimes::OF_WORDS;
-    in_place_by_hand_with_a_word: "in-place", Operator, WORDS, sometimes::OF_WORDS;
+    in_place_by_hand_with_a_word: "in-place", Operator, WORDS, sometimes::OF_WORDS_BY_HAND;
 }
 
 /// One change on a path, so that two explorations of half the kinds find what one of all kinds does, each in half the time.

@@ -4,9 +4,11 @@ use changeover::domain::event::{Event, Notice};
 use changeover::domain::exposure::{self, Exposure};
 use changeover::domain::gate::Gate;
 use changeover::domain::ids::RunId;
+use changeover::domain::plan::Windows;
 use changeover::domain::run::Run;
 use changeover::domain::site::Policy;
 use changeover::domain::watch;
+use changeover::domain::window::Window;
 use changeover::domain::world::World;
 use changeover::engine::api::Word;
 use jiff::{SignedDuration, Timestamp};
@@ -119,7 +121,10 @@ async fn r10_shares_of_the_budget_are_told_to_the_second() {
     let template = template().await;
     let budget = template.plan.policy.max_unprotected.as_secs();
     let broken = at("2026-11-22T00:00:00Z");
-    let run = Run { broken_at: Some(broken), ..template };
+    // Of window two nothing is to be told here.
+    let second = Some(Window { from: broken, to: broken + SignedDuration::from_hours(1000 * 24), zone: None });
+    let windows = Windows { second, ..template.windows.clone() };
+    let run = Run { broken_at: Some(broken), windows, ..template };
     let told = |run: &Run, seconds: i64| {
         let world = World::new(broken + SignedDuration::from_secs(seconds), true, SignedDuration::ZERO);
         match watch::notice(run, &world) {

@@ -147,7 +147,8 @@ async fn only_the_note_that_was_read_is_acknowledged() {
 /// A word that is void is none: who takes over after it reads what happened since.
 #[tokio::test(start_paused = true)]
 async fn a_voided_handover_is_read_anew() {
-    let stage = Stage::new();
+    // The soak begins anew by that, and must end in window two.
+    let stage = Stage::set(Setting { second: "2026-11-23T07:00:00Z +40h".to_owned(), ..Setting::default() });
     let id = stage.start("role-swap").await;
     at_handover(&stage, &id).await;
     let read = note(&stage, &id);

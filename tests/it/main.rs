@@ -82,6 +82,7 @@ mod traffic;
 mod troubles;
 mod ttl;
 mod ttl_wire;
+mod unanswered;
 mod untouched;
 mod vendor;
 mod waivers;

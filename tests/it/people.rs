@@ -151,8 +151,7 @@ async fn silence_before_the_break_leaves_failover_on() {
     stage.until(&id, |run| run.open_gate().is_some()).await;
     stage.pass(SignedDuration::from_hours(10 * 24)).await;
     assert!(stage.truth().linked && stage.truth().acts.is_empty(), "{:?}", stage.truth().acts);
-    stage.accept(&id, None).await.unwrap();
-    let rest = stage.to_rest(&id).await;
+    let rest = stage.idle_to_rest(&id).await;
     assert_eq!(rest.end, "window_missed", "{}", stage.story(&id));
     assert!(stage.truth().linked);
 }

@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use changeover::domain::event::{Verdict, WaitingOn};
 use changeover::domain::gate::Gate;
 use changeover::domain::ids::{NodeId, RunId};
+use changeover::domain::late;
 use changeover::domain::people::People;
 use changeover::domain::run::Phase;
 use changeover::domain::sheet;
 use changeover::domain::site::Policy;
 use changeover::engine::api::{Kind, Word};
 use changeover::simulator::faults::{Fault, Planned};
-use jiff::SignedDuration;
 
 use crate::gates::{mins, people, word};
 use crate::stage::{Setting, Stage, end};
@@ -26,22 +26,23 @@ fn setting() -> Setting {
     Setting { policy: Policy { waivers, ..Policy::default() }, people: people(), ..Setting::default() }
 }
 
-/// Held at the backups' end of the second window, which nobody opened in time.
-async fn missed(setting: Setting) -> (Stage, RunId) {
+/// Held at the first gate of the second window, which nobody opened in time; and the step that the gate keeps waiting.
+async fn missed(setting: Setting) -> (Stage, RunId, String) {
     let stage = Stage::set(setting);
     let id = stage.start("role-swap").await;
     stage.until_step(&id, "window-2.confirm").await;
     stage.until(&id, |run| run.open_gate().is_some()).await;
-    stage.pass(SignedDuration::from_hours(30)).await;
-    assert_eq!(stage.to_rest(&id).await.end, "window_missed", "{}", stage.story(&id));
-    (stage, id)
+    let rest = stage.idle_to_rest(&id).await;
+    assert_eq!(rest.end, "window_missed", "{}", stage.story(&id));
+    let stopped = late::kept_waiting(&rest.run).unwrap().id.clone();
+    assert_eq!(stopped, "window-2.update.a");
+    (stage, id, stopped)
 }
 
 /// R3: waived for one step by the role that may; the next step that it stops is stopped again.
 #[tokio::test(start_paused = true)]
 async fn r3_is_waived_for_one_step_with_a_reason_by_a_role() {
-    let (stage, id) = missed(setting()).await;
-    let stopped = stage.run(&id).step().unwrap().id.clone();
+    let (stage, id, stopped) = missed(setting()).await;
     for (user, rule, reason, kind, code) in [
         ("owner1", "known_box", "it is late", Kind::BadInput, "not_waivable"),
         ("owner1", "min_soak", "it is late", Kind::BadInput, "not_waivable"),
@@ -71,7 +72,7 @@ async fn r3_is_waived_for_one_step_with_a_reason_by_a_role() {
 async fn r3_without_a_role_nobody_waives_and_without_people_everybody() {
     for named in [true, false] {
         let people = if named { people() } else { People::default() };
-        let (stage, id) = missed(Setting { people, ..Setting::default() }).await;
+        let (stage, id, _) = missed(Setting { people, ..Setting::default() }).await;
         let said = stage.says("owner1", &id, waive("in_window", "why")).await.map(|_| ());
         assert_eq!(said.err().map(|problem| problem.code), named.then(|| "not_allowed".to_owned()));
     }
@@ -108,8 +109,9 @@ async fn r3_a_waiver_is_for_now_and_lapses_with_its_evidence() {
 /// A daemon that dies after any record of it comes up with the same waiver.
 #[tokio::test(start_paused = true)]
 async fn r3_a_waiver_survives_a_restart() {
-    let (mut stage, id) = missed(setting()).await;
+    let (mut stage, id, stopped) = missed(setting()).await;
     stage.says("owner1", &id, waive("in_window", "the night is ours")).await.unwrap();
+    stage.until_step(&id, &stopped).await;
     stage.until(&id, |run| run.act.as_ref().is_some_and(|act| act.accepted)).await;
     let (before, step) = (stage.run(&id).waivers.clone(), stage.run(&id).step().unwrap().id.clone());
     stage.restart();

@@ -19,8 +19,8 @@ pub fn raised(run: &Run, notice: Notice, message: &str) -> Vec<Saying> {
 
 /// A notice that ends: only what somebody may be acting on.
 pub fn over(notice: Notice, message: &str) -> Vec<Saying> {
-    let told =
-        matches!(notice, Notice::UnprotectedTooLong | Notice::NotServing | Notice::AccessRefused) || notice.is_soak_condition();
+    let others = [Notice::UnprotectedTooLong, Notice::NotServing, Notice::AccessRefused, Notice::SecondWindowLost];
+    let told = others.contains(&notice) || notice.is_soak_condition();
     let saying =
         || Saying { code: notice.name().to_owned(), ..say(notice.alert(), Severity::Info, message, "nothing is left to do") };
     told.then(saying).into_iter().collect()

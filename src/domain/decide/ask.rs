@@ -53,7 +53,7 @@ fn unanswered(run: &Run, asked: &Asked, world: &World) -> Next {
             Event::Reminded { gate, escalated: false },
             format!("the gate `{gate}` has been open for {open_for}, {standing}"),
         ),
-        Due::Nothing(until) => rest(until),
+        Due::Nothing(until) => rest(until.into_iter().chain(late::kept_until(run, world.now)).min()),
     }
 }
 

@@ -36,6 +36,8 @@ pub enum Notice {
     SoakTooLong,
     /// The node answers and lets nobody of ours read it.
     AccessRefused,
+    /// Failover is broken, and window two can't be kept any more as it is booked.
+    SecondWindowLost,
 }
 
 impl Notice {
@@ -60,6 +62,7 @@ impl Notice {
             Self::SoakInconclusive => "soak_inconclusive",
             Self::SoakTooLong => "soak_too_long",
             Self::AccessRefused => "access_refused",
+            Self::SecondWindowLost => "second_window_lost",
         }
     }
 
@@ -78,9 +81,10 @@ impl Notice {
         matches!(self, Self::SoakSilent | Self::SoakUnhealthy | Self::SoakRefusing | Self::SoakExpiring | Self::SoakMisled)
     }
 
-    /// It means something only between the windows.
+    /// It means something only until window two.
     pub fn is_of_the_soak(self) -> bool {
-        self.is_soak_condition() || matches!(self, Self::SoakInUse | Self::SoakInconclusive | Self::SoakTooLong)
+        let others = [Self::SoakInUse, Self::SoakInconclusive, Self::SoakTooLong, Self::SecondWindowLost];
+        self.is_soak_condition() || others.contains(&self)
     }
 
     /// It means something only while failover is off.

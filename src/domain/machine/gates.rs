@@ -10,6 +10,7 @@ use crate::domain::asked::{Answer, Asked, Bound};
 use crate::domain::backups;
 use crate::domain::event::{Evidence, Verdict, WaitingOn};
 use crate::domain::gate::Gate;
+use crate::domain::late;
 use crate::domain::rules::Rule;
 use crate::domain::run::{Hold, Phase, Run};
 use crate::domain::waiver::{Waiver, hold_code};
@@ -173,9 +174,11 @@ pub fn waived(run: &mut Run, waiver: Waiver) {
     }
 }
 
-/// What was waived for the present step holds no more: it was held, or waits for its window again.
+/// What was waived for the present step, or for the one that it keeps waiting, holds no more: it was held, or waits for its window
+/// again.
 pub fn held(run: &mut Run) {
-    if let Some(id) = run.step().map(|step| step.id.clone()) {
+    let stopped: Vec<String> = run.step().into_iter().chain(late::kept_waiting(run)).map(|step| step.id.clone()).collect();
+    for id in stopped {
         end_waivers(run, &id);
     }
 }

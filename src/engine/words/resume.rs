@@ -3,11 +3,12 @@
 use jiff::Timestamp;
 
 use crate::domain::action::When;
-use crate::domain::booking::{HOLD, lacks, need_of_run};
+use crate::domain::booking::{HOLD, lacks, need_of_run, unreachable_from};
 use crate::domain::event::{Event, WaitingOn};
 use crate::domain::machine;
 use crate::domain::run::{Phase, Run};
 use crate::domain::sheet;
+use crate::domain::step::Step;
 use crate::domain::watch;
 use crate::domain::window::choose::Wanted;
 use crate::domain::window::{Window, format_duration};
@@ -39,13 +40,22 @@ fn resumed(run: &Run, world: &World, rebooking: &Rebooking) -> Result<Event, Pro
     if let Some(user) = &rebooking.responsible {
         booking::must_be_known(&world.config.people, user)?;
     }
-    let first = new_window(run, world, When::Window1, rebooking.first.as_deref())?;
-    let second = new_window(run, world, When::Window2, rebooking.second.as_deref())?;
+    let first = new_window(run, world, (When::Window1, world.now), rebooking.first.as_deref())?;
+    let goes_on = goes_on_at(run, first.as_ref(), world.now);
+    let second = new_window(run, world, (When::Window2, goes_on), rebooking.second.as_deref())?;
     let here = if run.step().is_some_and(|step| step.when >= When::Soak) { &second } else { &first };
     needs_window(run, here.as_ref(), world.now)?;
     let event = Event::Resumed { first, second, responsible: rebooking.responsible.clone() };
     needs_second(run, world, &event)?;
+    reaches_second(run, &event, (goes_on, world.now))?;
     Ok(event)
+}
+
+/// When the steps go on: at once, or when window one opens for a run that stands before the soak.
+fn goes_on_at(run: &Run, given: Option<&Window>, now: Timestamp) -> Timestamp {
+    let before_soak = run.step().is_some_and(|step| step.when < When::Soak);
+    let first = given.or(run.windows.first.as_ref()).filter(|_| before_soak);
+    first.map_or(now, |window| window.from.max(now))
 }
 
 fn may_resume(run: &Run, rebooking: &Rebooking) -> Result<(), Problem> {
@@ -53,7 +63,11 @@ fn may_resume(run: &Run, rebooking: &Rebooking) -> Result<(), Problem> {
     let rebooks = *rebooking != Rebooking::default();
     let resumable = run.hold().is_some() || matches!(run.phase, Phase::InDoubt { .. }) || waits_for_window && rebooks;
     if !resumable {
-        let hint = "only a held run, one in doubt, or, with `--window`, one that waits for its window can be resumed";
+        let hint = format!(
+            "only a held run, one in doubt, or, with `--window`, one that waits for its window can be resumed; any other is held first: \
+             `changeover hold {0}`, then `changeover resume {0}` with the window",
+            run.id
+        );
         return Err(Problem::new(Kind::Conflict, "not_held", format!("run `{}` is not held", run.id))
             .state(sheet::state(run))
             .hint(hint));
@@ -72,13 +86,13 @@ fn differing(why: String, runner: &Runner) -> String {
     if differences.is_empty() { why } else { format!("{why}; not as the plan has it: {}", differences.join("; ")) }
 }
 
-fn new_window(run: &Run, world: &World, when: When, text: Option<&str>) -> Result<Option<Window>, Problem> {
+fn new_window(run: &Run, world: &World, (when, from): (When, Timestamp), text: Option<&str>) -> Result<Option<Window>, Problem> {
     let (Some(text), now) = (text, world.now) else { return Ok(None) };
     let bad = |message: String| Problem::new(Kind::BadInput, "bad_window", message);
     let window = match Wanted::parse(text, now).map_err(|error| bad(error.to_string()))? {
         Wanted::Fixed(window) => window,
         Wanted::Next(name) => {
-            let need = need_of_run(run, when, now);
+            let need = need_of_run(run, when, from);
             booking::choose(&run.id.site, &world.config.calendar, name.as_deref(), now, need)?
         }
     };
@@ -124,4 +138,27 @@ fn needs_second(run: &Run, world: &World, event: &Event) -> Result<(), Problem> 
         "`changeover resume {} --second \"START +LENGTH\"` or `--second next`, and `--responsible USER` where nobody is",
         run.id
     )))
+}
+
+/// Without failover a window is not taken that leaves window two behind, or a window two that the soak can't reach: on its night
+/// nobody could do anything in it. Before the break it is the break that asks.
+fn reaches_second(run: &Run, event: &Event, (goes_on, now): (Timestamp, Timestamp)) -> Result<(), Problem> {
+    let Event::Resumed { first, second, .. } = event else { return Ok(()) };
+    let rebooks = first.is_some() || second.is_some();
+    if !rebooks || run.unprotected_since().is_none() || !is_window_two_ahead(run) {
+        return Ok(());
+    }
+    let Ok((booked, _)) = machine::next(run, event, now) else { return Ok(()) };
+    let Some(lack) = unreachable_from(&booked, goes_on) else { return Ok(()) };
+    let problem = Problem::new(Kind::Refused, HOLD, format!("run `{}` could not keep window two after that", run.id));
+    Err(problem.because(format!("R3 in_window: {lack}")).state(sheet::state(run)).hint(format!(
+        "book both so that window two opens after the soak: `changeover resume {} --first \"START +LENGTH\" --second \"START +LENGTH\"`, or `--second` alone in the soak",
+        run.id
+    )))
+}
+
+/// A way that a person ordered takes no window two.
+fn is_window_two_ahead(run: &Run) -> bool {
+    let ahead = |step: &Step| step.when < When::Window2;
+    !run.is_ordered() && run.step().is_some_and(ahead) && run.plan.steps.iter().any(|step| step.when == When::Window2)
 }

@@ -1,6 +1,7 @@
 //! A person sets a promise aside: one of the few that may be, for the step where the run stands, with a reason.
 
 use crate::domain::event::{Event, WaitingOn};
+use crate::domain::late;
 use crate::domain::rules::{self, Rule};
 use crate::domain::run::{Phase, Run};
 use crate::domain::sheet;
@@ -42,7 +43,9 @@ fn stopped_by(runner: &Runner, rule: Rule) -> Result<Step, Problem> {
             .iter()
             .any(|found| found.rule == rule && found.cure != rules::Cure::Booking)
     };
-    run.step().filter(|_| rests).filter(against).cloned().ok_or_else(|| {
+    // At a gate it is the step that the gate keeps waiting.
+    let stopped = run.step().into_iter().chain(late::kept_waiting(run)).find(against);
+    stopped.filter(|_| rests).cloned().ok_or_else(|| {
         let step = run.step().map_or_else(|| "the end".to_owned(), |step| format!("`{}`", step.id));
         Problem::new(Kind::Conflict, "nothing_to_waive", format!("{rule} does not stop run `{}` now", run.id))
             .because(format!("it stands at {step}, and is neither held nor waiting there by this rule"))

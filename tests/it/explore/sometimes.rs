@@ -47,6 +47,13 @@ pub const OF_WORDS: &[Sometimes] = &[
     at_every_step("hold_requested", rests),
     at_every_step("held", long),
     at_every_step("resumed", long),
+    at_every_step("revised", left),
+    at_every_step("closed", long),
+];
+pub const OF_WORDS_BY_HAND: &[Sometimes] = &[
+    at_every_step("hold_requested", rests),
+    at_every_step("held", long),
+    at_every_step("resumed", long),
     at_every_step("revised", long),
     at_every_step("closed", long),
 ];
@@ -67,6 +74,12 @@ fn brief(step: &Step) -> bool {
 
 fn long(step: &Step) -> bool {
     rests(step) && !brief(step)
+}
+
+/// By interface a node is closed at once, and the gate before it is not answered so late that its window is missed there: a run rests at it
+/// only if a word has held it, and another one would have to lead off.
+fn left(step: &Step) -> bool {
+    long(step) && step.kind != Kind::Quiesce
 }
 
 /// Fails with everything that was never reached: success, and each of `wanted` at each step.

@@ -193,9 +193,7 @@ async fn window_missed() -> Vec<Record> {
     let stage = Stage::new();
     let id = stage.start("in-place").await;
     stage.until(&id, |run| run.open_gate().is_some()).await;
-    stage.pass(SignedDuration::from_hours(5)).await;
-    stage.accept(&id, None).await.unwrap();
-    assert_eq!(stage.to_rest(&id).await.end, "window_missed", "{}", stage.story(&id));
+    assert_eq!(stage.idle_to_rest(&id).await.end, "window_missed", "{}", stage.story(&id));
     let alert = stage.journal.outbox.lock().unwrap().iter().rfind(|item| item.hook == "ops").cloned().unwrap();
     stage.fleet.on_undelivered(&alert, "no route to the hook").await;
     assert_eq!(stage.records(&id).last().unwrap().event, "undelivered");

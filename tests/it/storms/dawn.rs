@@ -3,7 +3,7 @@
 
 use std::sync::atomic::Ordering;
 
-use changeover::domain::action::Kind;
+use changeover::domain::action::{Kind, When};
 use changeover::domain::ids::NodeId;
 use changeover::domain::run::{Phase, Run};
 use changeover::domain::site::Role;
@@ -75,13 +75,19 @@ impl Night {
 
     async fn resume_with_window(&mut self, run: &Run) {
         let missed = run.hold().is_some_and(|hold| hold.code == "window_missed");
+        let before_soak = run.step().is_some_and(|step| step.when < When::Soak);
         let window = missed.then(|| "now +20h".to_owned());
         let unbooked = run.hold().is_some_and(|hold| hold.code == "no_second_window");
         // After window one and the soak, and long enough for every way. Not later than that: a run that waits looks all the time.
         let begin = self.now() + self.stage.setting.policy.min_soak + SignedDuration::from_hours(60);
         let second = Some(format!("{begin} +40h"));
-        let booked = Word::Rebook(Rebooking { second, ..Rebooking::default() });
-        let answer = self.say(if unbooked { booked } else { Word::Resume { window } }).await;
+        let first = window.clone().filter(|_| before_soak);
+        let word = if unbooked || first.is_some() {
+            Word::Rebook(Rebooking { first, second, ..Rebooking::default() })
+        } else {
+            Word::Resume { window }
+        };
+        let answer = self.say(word).await;
         if let Some(Err(problem)) = answer {
             assert!(problem.code == "not_held", "{problem:?}\n{}", self.case());
         }

@@ -126,8 +126,9 @@ impl Moves<'_> {
             return self.resumed(Word::ResumeWithWindow, event, false);
         }
         let missed = run.hold().is_some_and(|hold| hold.code == "window_missed");
-        let window = run.windows.of(step.when);
-        let fits = window.is_none_or(|window| window.fits(now.max(window.from), run.plan.expected(step.kind)));
+        let fits = run.needs_of_window().is_none_or(|(bound, needed)| {
+            run.windows.of(bound.when).is_none_or(|window| window.fits(now.max(window.from), needed))
+        });
         if resumable && (fits || !missed) {
             let event = Event::Resumed { first: None, second: None, responsible: None };
             self.resumed(Word::Resume, event, false);
