@@ -381,6 +381,19 @@ async fn r9_a_job_that_runs_on_the_idle_node_keeps_its_gate_from_being_accepted(
         assert!(refused.causes[0].contains("nightly export"), "{refused:?}");
         set(NodeId::B, false);
         stage.accept(&id, None).await.unwrap();
+        // After the switch it is the other one that idles, on the old version, until window two.
+        if procedure == "role-swap" {
+            until_gate(&stage, &id, Gate::Production).await;
+            let refused = stage.accept(&id, None).await.unwrap_err();
+            assert_eq!((refused.kind, refused.code.as_str()), (Kind::Refused, "background_jobs"), "{refused:?}");
+            assert!(refused.message.contains("node `a`") && refused.causes[0].contains("nightly export"), "{refused:?}");
+            // One that is dead for good does not keep the version from being accepted.
+            stage.fault(Planned::for_ever(Fault::NodeSilent).on(NodeId::A));
+            let said = stage.accept(&id, None).await.map(drop).err();
+            assert!(said.is_none_or(|problem| problem.code != "background_jobs"));
+            stage.mend();
+            set(NodeId::A, false);
+        }
         assert_eq!(stage.to_rest(&id).await.end, "succeeded", "{procedure}\n{}", stage.story(&id));
     }
 }

@@ -46,6 +46,7 @@ pub async fn confirm(runner: &mut Runner, word: Word, actor: &str) -> Result<(Ev
         }
         if gate == Gate::Production {
             soak_holds(runner)?;
+            ledger::no_jobs_left_behind(runner).await?;
         }
         as_shown(runner, evidence.as_deref(), &format!("changeover confirm {} {gate}", run.id))?;
         still_bound(runner).await?;

@@ -69,12 +69,35 @@ pub fn line_by_line(run: &Run) -> Problem {
 
 /// Where the node that does not serve tells its jobs, they must be off; a person's word counts for what it can't tell.
 pub async fn no_jobs(runner: &Runner) -> Result<(), Problem> {
+    match runner.enabled_jobs(runner.run().survivor.other()).await {
+        Ok(jobs) if jobs.is_empty() => Ok(()),
+        Ok(jobs) => Err(still_run(runner, &jobs)),
+        Err(error) => {
+            let found = format!("they can't be read now: {error}");
+            Err(jobs_on(runner, found).hint("confirm again once the node answers"))
+        }
+    }
+}
+
+/// The word before the update was about the node that has served since the switch: now the one that was left idles, for days. A node
+/// that can't be read keeps nothing back: it may never be read again, and the version is not the worse for it.
+pub async fn no_jobs_left_behind(runner: &Runner) -> Result<(), Problem> {
+    let run = runner.run();
+    if run.survivor == run.plan.primary {
+        return Ok(());
+    }
+    match runner.enabled_jobs(run.survivor.other()).await {
+        Ok(jobs) if !jobs.is_empty() => Err(still_run(runner, &jobs)),
+        Ok(_) | Err(_) => Ok(()),
+    }
+}
+
+fn still_run(runner: &Runner, jobs: &[String]) -> Problem {
+    jobs_on(runner, format!("found {}", jobs.join(", "))).hint("switch them off there, then confirm again")
+}
+
+fn jobs_on(runner: &Runner, found: String) -> Problem {
     let idle = runner.run().survivor.other();
-    let (found, hint) = match runner.enabled_jobs(idle).await {
-        Ok(jobs) if jobs.is_empty() => return Ok(()),
-        Ok(jobs) => (format!("found {}", jobs.join(", ")), "switch them off there, then confirm again"),
-        Err(error) => (format!("they can't be read now: {error}"), "confirm again once the node answers"),
-    };
     let message = format!("expected no job that runs by itself on node `{idle}`, which does not serve");
-    Err(Problem::new(Kind::Refused, "background_jobs", message).because(found).state(sheet::state(runner.run())).hint(hint))
+    Problem::new(Kind::Refused, "background_jobs", message).because(found).state(sheet::state(runner.run()))
 }
