@@ -8,6 +8,17 @@ use super::people::{NotAllowed, People, Who};
 use super::run::Run;
 use super::shown::Shown;
 
+/// What a person is asked at a gate of this run. After a switch `production` reminds of the node that was left: it idles for days, and
+/// not every node tells what runs there by itself.
+pub fn question(run: &Run, gate: Gate) -> String {
+    let left = run.plan.primary;
+    let switched = gate == Gate::Production && run.survivor != left && run.broken_at.is_some();
+    let idle = format!(
+        " And are password rotation, scheduled exports and outbound events off on node `{left}`, which has served before?"
+    );
+    format!("{}{}", gate.question(), if switched { &idle } else { "" })
+}
+
 /// The gate that a run asks, since it was opened.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Asked {

@@ -4,6 +4,7 @@
 mod wire;
 
 use changeover::domain::action::Kind as Action;
+use changeover::domain::asked;
 use changeover::domain::event::{Event, Evidence, Verdict};
 use changeover::domain::gate::{Gate, GatePolicy};
 use changeover::domain::ids::{NodeId, RunId};
@@ -384,6 +385,8 @@ async fn r9_a_job_that_runs_on_the_idle_node_keeps_its_gate_from_being_accepted(
         // After the switch it is the other one that idles, on the old version, until window two.
         if procedure == "role-swap" {
             until_gate(&stage, &id, Gate::Production).await;
+            let question = asked::question(&stage.run(&id), Gate::Production);
+            assert!(question.contains("good in production") && question.ends_with("off on node `a`, which has served before?"));
             let refused = stage.accept(&id, None).await.unwrap_err();
             assert_eq!((refused.kind, refused.code.as_str()), (Kind::Refused, "background_jobs"), "{refused:?}");
             assert!(refused.message.contains("node `a`") && refused.causes[0].contains("nightly export"), "{refused:?}");
@@ -394,6 +397,7 @@ async fn r9_a_job_that_runs_on_the_idle_node_keeps_its_gate_from_being_accepted(
             stage.mend();
             set(NodeId::A, false);
         }
+        assert_eq!(asked::question(&stage.run(&id), Gate::BackgroundJobs), Gate::BackgroundJobs.question());
         assert_eq!(stage.to_rest(&id).await.end, "succeeded", "{procedure}\n{}", stage.story(&id));
     }
 }

@@ -17,7 +17,7 @@ pub fn waiting(run: &Run) -> Saying {
     if gate == Some(Gate::SettingsLedger) {
         return ledger(run);
     }
-    let question = gate.map(Gate::question).unwrap_or_default();
+    let question = gate.map(|gate| asked::question(run, gate)).unwrap_or_default();
     let name = gate.map(Gate::name).unwrap_or_default();
     let whom = gate.map(|gate| whom(run, gate)).unwrap_or_default();
     let summary = format!("a person is asked{whom}: {question}{}", urgent(run, gate));
@@ -62,7 +62,7 @@ fn whom(run: &Run, gate: Gate) -> String {
 /// It is open for long.
 pub fn reminded(run: &Run, record: &Record, gate: Gate, escalated: bool) -> Saying {
     let (kind, severity) = if escalated { ("gate_escalated", Severity::Critical) } else { ("gate_waiting", Severity::Warning) };
-    let summary = format!("{}{}: {}", record.reason, whom(run, gate), gate.question());
+    let summary = format!("{}{}: {}", record.reason, whom(run, gate), asked::question(run, gate));
     let code = if escalated { kind } else { "reminder" };
     let hint = answer(run, gate);
     Saying { code: code.to_owned(), ..say(kind, severity, summary, hint) }

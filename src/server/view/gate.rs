@@ -5,7 +5,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::domain::asked::{Answer, Asked, asked_of};
+use crate::domain::asked::{Answer, Asked, asked_of, question};
 use crate::domain::event::Verdict;
 use crate::domain::gate::{Expiry, Gate};
 use crate::domain::people::{Person, Who};
@@ -76,7 +76,7 @@ impl GateState {
         let shown = Shown::of(run, world);
         Some(Self {
             gate,
-            question: gate.question().to_owned(),
+            question: question(run, gate),
             opened_at: asked.map(|asked| asked.since),
             asked_of: asked_of(run, gate, &policy),
             not_starter: policy.not_starter,

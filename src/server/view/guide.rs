@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::action::Kind;
+use crate::domain::asked::question;
 use crate::domain::event::WaitingOn;
 use crate::domain::gate::Gate;
 use crate::domain::run::{Phase, Run};
@@ -190,5 +191,5 @@ fn gate(run: &Run, step: &str) -> Explained {
     if gate == Gate::Handover {
         how = format!("read the note, `changeover handover {id}`, then {how}");
     }
-    (format!("a person is asked: {}", gate.question()), "person", how)
+    (format!("a person is asked: {}", question(run, gate)), "person", how)
 }
