@@ -174,7 +174,8 @@ fn each_phase_has_its_page() {
             "gate",
             &[
                 "run `support-1`: waiting on the gate `production`\n",
-                "  why        a person is asked: is the new version good in production?\n",
+                "  why        a person is asked: is the new version good in production? And are password rotation, scheduled exports and outbound events \
+                 off on node `a`, which has served before?\n",
                 "  what helps `changeover confirm support-1 production`",
                 "  failover   off since 2026-11-22T01:08:00Z, for 1h 52m: 0 % of the budget of 14d\n",
                 "do not establish failover from node `a`",
