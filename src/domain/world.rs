@@ -137,6 +137,8 @@ impl World {
         let current = reading.current.as_ref();
         let denied = self.denies(node);
         let touched = record.touched_at;
+        // R9: an update that may have had its effect leaves nothing of what was extracted before, as one that was seen to.
+        let extracted_at = record.extracted_at.filter(|at| record.update_in_doubt.is_none_or(|since| *at >= since));
         let since_touched = |at: Option<Timestamp>| at.is_some_and(|at| touched.is_none_or(|touched| at >= touched));
         NodeFacts {
             known: self.known(run, node),
@@ -153,10 +155,8 @@ impl World {
             denied,
             backed_up: self.backup_counts(run, node),
             outdated: record.is_backup_outdated(),
-            extracted: since_touched(record.extracted_at)
-                && record.extracted_at >= record.closed_at
-                && record.closed_at.is_some(),
-            copied: since_touched(record.extracted_at) && self.copy_counts(run, node),
+            extracted: since_touched(extracted_at) && extracted_at >= record.closed_at && record.closed_at.is_some(),
+            copied: since_touched(extracted_at) && self.copy_counts(run, node),
             stray: self.is_stray(run, node),
             written: self.was_written(run, node),
             unsettled: self.is_unsettled(run, node),
