@@ -7,6 +7,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::action::{Kind, When};
+use super::event::Verdict;
 use super::fit;
 use super::plan::{Plan, Refusal};
 use super::rules::Rule;
@@ -85,19 +86,19 @@ pub fn need_of_plan(plan: &Plan, when: When, now: Timestamp) -> Need {
 
 /// What the rest of a part of a run asks of its window.
 pub fn need_of_run(run: &Run, when: When, now: Timestamp) -> Need {
-    let here = run.position().unwrap_or(run.plan.steps.len());
-    let rest = &run.plan.steps[here..];
-    let steps = rest.iter().filter(|step| step.when == when);
-    let earliest = if when == When::Window2 { soaked_from(run, rest, now) } else { now };
+    let steps = run.left_to_do().filter(|step| step.when == when);
+    let earliest = if when == When::Window2 { soaked_from(run, now) } else { now };
     Need { earliest, length: length(steps, &run.plan) }
 }
 
-/// When the soak will be over at the soonest: what is left of window one comes before it.
-fn soaked_from(run: &Run, rest: &[Step], now: Timestamp) -> Timestamp {
-    if run.soaked || !rest.iter().any(|step| step.kind == Kind::Soak) {
+/// When the soak will be over at the soonest: what is left of window one comes before it. One that was cut short by an early
+/// acceptance is waited for no more.
+fn soaked_from(run: &Run, now: Timestamp) -> Timestamp {
+    let is_over = run.soaked || run.verdict == Some(Verdict::AcceptEarly);
+    if is_over || !run.left_to_do().any(|step| step.kind == Kind::Soak) {
         return now;
     }
-    let before = rest.iter().take_while(|step| step.when <= When::Window1);
+    let before = run.left_to_do().take_while(|step| step.when <= When::Window1);
     let work = before.fold(SignedDuration::ZERO, |sum, step| sum.saturating_add(run.plan.likely(step.kind)));
     let from = run.soak_from.unwrap_or_else(|| now.saturating_add(work).unwrap_or(Timestamp::MAX));
     from.saturating_add(run.plan.shortest_soak()).unwrap_or(Timestamp::MAX).max(now)

@@ -145,7 +145,7 @@ fn begin(run: &Run, world: &World) -> Next {
         return hindered(run, step, Violation { cure, ..violation }, world);
     }
     if let Some((late, violation)) = late::kept_too_long(run, world) {
-        return refused(run, late, &violation, world);
+        return hindered(run, late, violation, world);
     }
     match step.kind {
         Kind::Confirm => ask::ask(run, step, world),

@@ -224,10 +224,17 @@ impl Run {
         latest.get(self.position()?).copied().flatten()
     }
 
+    /// The steps from where the run stands on, without those that were done before a gate had to be asked once more.
+    pub fn left_to_do(&self) -> impl Iterator<Item = &Step> {
+        let here = self.position().unwrap_or(self.plan.steps.len());
+        let rest = self.plan.steps.iter().zip(&self.progress).skip(here);
+        rest.filter(|(_, progress)| progress.done_at.is_none()).map(|(step, _)| step)
+    }
+
     /// The next step that R3 binds, in the part where the run stands, with what comes before it; not one that has begun.
     pub fn next_bound(&self, begun: bool) -> Option<(&Step, SignedDuration)> {
-        let rest = &self.plan.steps[self.position()?..];
-        let part = rest.iter().take_while(|step| step.when == rest[0].when).skip(usize::from(begun));
+        let when = self.plan.steps[self.position()?].when;
+        let part = self.left_to_do().take_while(|step| step.when == when).skip(usize::from(begun));
         let mut before = SignedDuration::ZERO;
         for step in part {
             if is_bound(step, self.is_ordered()) {
@@ -246,7 +253,7 @@ impl Run {
             if self.plan.steps[here].when <= When::Window1 { step.when == When::Window1 } else { step.when == When::Window2 }
         };
         let mut before = SignedDuration::ZERO;
-        for step in self.plan.steps[here..].iter().filter(part) {
+        for step in self.left_to_do().filter(part) {
             if is_bound(step, self.is_ordered()) {
                 return Some((step, before + self.plan.need(step)));
             }

@@ -60,7 +60,8 @@ impl Outbox {
         let mut queues = HashMap::new();
         for (name, notifier) in hooks {
             let (sender, arrivals) = mpsc::unbounded_channel();
-            tasks.spawn(Hook { notifier, around: around.clone(), arrivals, waiting: BTreeMap::new() }.serve());
+            let (around, waiting) = (around.clone(), BTreeMap::new());
+            tasks.spawn(Hook { notifier, around, arrivals, waiting, seen: Timestamp::MIN }.serve());
             queues.insert(name, sender);
         }
         let (lost, arrivals) = mpsc::unbounded_channel();
@@ -90,6 +91,8 @@ struct Hook {
     around: Surroundings,
     arrivals: mpsc::UnboundedReceiver<OutboxItem>,
     waiting: BTreeMap<Place, OutboxItem>,
+    /// The clock when it was last looked at.
+    seen: Timestamp,
 }
 
 impl Hook {
@@ -104,6 +107,7 @@ impl Hook {
     /// Waits until the first item is due, taking in new ones; false when no more can come.
     async fn next_is_due(&mut self) -> bool {
         loop {
+            self.notice_a_step_back();
             while let Ok(item) = self.arrivals.try_recv() {
                 self.keep(item);
             }
@@ -122,6 +126,17 @@ impl Hook {
                 None => return false,
             }
         }
+    }
+
+    /// What waits since before the clock was set back bears times of the clock before.
+    fn notice_a_step_back(&mut self) {
+        let now = self.around.clock.now();
+        if now < self.seen {
+            for item in std::mem::take(&mut self.waiting).into_values() {
+                self.keep(item);
+            }
+        }
+        self.seen = now;
     }
 
     /// No try waits longer than the wait before it, the first one not at all: after the clock was set back, records bear the time

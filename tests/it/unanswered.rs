@@ -104,6 +104,29 @@ async fn r3_where_the_policy_says_so_a_run_goes_home_from_a_gate() {
     }
 }
 
+/// A gate that is asked once more behind an update that is done waits for what is left, not for the update.
+#[tokio::test(start_paused = true)]
+async fn r3_what_was_done_before_a_gate_is_asked_again_is_not_kept_waiting() {
+    for (procedure, verified) in [("in-place", "window-2.verify.b"), ("role-swap", "window-2.verify.a")] {
+        let stage = Stage::set(far(WhenWindowEnds::Home));
+        let id = stage.start(procedure).await;
+        stage.until_step(&id, verified).await;
+        stage.word(&id, Word::Hold).await.unwrap();
+        let held = stage.answered(&id, |run| run.hold().is_some()).await;
+        assert_eq!(held.hold().unwrap().code, "operator", "{procedure}\n{}", stage.story(&id));
+        // What is left fits, the update that is done would not.
+        let left = held.needs_of_window().unwrap().1;
+        let update = held.plan.steps.iter().rfind(|step| step.kind == changeover::domain::action::Kind::Update).unwrap();
+        let window = left + SignedDuration::from_mins(5);
+        assert!(window < held.plan.need(update), "{procedure}: {window:#}, {:#}", held.plan.need(update));
+        stage.word(&id, Word::Resume { window: Some(format!("now +{}min", window.as_mins())) }).await.unwrap();
+        assert_eq!(stage.to_rest(&id).await.end, "succeeded", "{procedure}\n{}", stage.story(&id));
+        let off = if procedure == "role-swap" { "window-2.confirm.2" } else { "window-2.confirm" };
+        assert!(stage.count(&id, "confirmed", off) > 0, "{procedure}\n{}", stage.story(&id));
+        assert!(!stage.alerts().contains(&"window_missed".to_owned()), "{procedure}\n{}", stage.story(&id));
+    }
+}
+
 /// The ledger before the link waits for words too.
 #[tokio::test(start_paused = true)]
 async fn r3_r9_a_ledger_that_nobody_reads_is_not_left_open_beyond_its_window() {

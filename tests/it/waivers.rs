@@ -67,6 +67,17 @@ async fn r3_is_waived_for_one_step_with_a_reason_by_a_role() {
     assert_eq!(stage.to_rest(&id).await.end, "succeeded", "{}", stage.story(&id));
 }
 
+/// Held at a gate, and waived hours later: the gate is asked anew, its time counts from then, and who had answered is forgotten.
+#[tokio::test(start_paused = true)]
+async fn r3_a_gate_that_was_held_is_asked_anew_after_a_waiver() {
+    let (stage, id, _) = missed(setting()).await;
+    stage.pass(mins(180)).await;
+    stage.says("owner1", &id, waive("in_window", "the night is ours")).await.unwrap();
+    let run = stage.until(&id, |run| run.open_gate().is_some()).await;
+    let asked = run.asked.as_ref().unwrap();
+    assert!(asked.since >= run.waivers[0].at && asked.answers.is_empty(), "{asked:?}\n{}", stage.story(&id));
+}
+
 /// Where people are named and no role is, nobody may; where nobody is named, whoever may speak.
 #[tokio::test(start_paused = true)]
 async fn r3_without_a_role_nobody_waives_and_without_people_everybody() {

@@ -2,12 +2,13 @@
 
 use super::{Saying, Severity, instruction, say};
 use crate::domain::journal::Record;
+use crate::domain::late;
 use crate::domain::run::Run;
 use crate::domain::step::Step;
 
 /// The run goes home by itself; an instruction that is out is withdrawn with it.
 pub fn goes_home(before: &Run, run: &Run, record: &Record, steps: &[Step]) -> Vec<Saying> {
-    let step = before.step().map_or("the end", |step| step.id.as_str());
+    let step = late::kept_waiting(before).or(before.step()).map_or("the end", |step| step.id.as_str());
     let ways: Vec<&str> = steps.iter().map(|step| step.id.as_str()).collect();
     let withdrawn = instruction(before).map(|number| format!("; instruction {number} is withdrawn, do not carry it out"));
     let summary = format!(

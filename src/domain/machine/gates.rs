@@ -168,10 +168,14 @@ fn void_production(run: &mut Run, at: Timestamp) {
 pub fn waived(run: &mut Run, waiver: Waiver) {
     let (code, at) = (hold_code(waiver.rule), waiver.at);
     run.waivers.push(waiver);
-    match &run.phase {
-        Phase::Held(hold) if hold.code != code => {}
-        _ => go_on(run, at),
+    if run.hold().is_some_and(|hold| hold.code != code) {
+        return;
     }
+    // A hold forgets who has answered, and since when the gate was open.
+    if run.hold().is_some() {
+        run.asked = None;
+    }
+    go_on(run, at);
 }
 
 /// What was waived for the present step, or for the one that it keeps waiting, holds no more: it was held, or waits for its window

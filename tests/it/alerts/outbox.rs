@@ -229,6 +229,23 @@ async fn a_clock_that_is_set_back_makes_no_wait_for_the_next_try_longer() {
     assert_eq!(times, [120, 720]);
 }
 
+/// So does that of another item, which was not the next one when the clock was set back.
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_is_set_back_is_noticed_for_all_that_wait() {
+    let (kept, clock) = (Arc::new(Kept::default()), PausedClock::start());
+    let hook = Flaky::new(0, &clock);
+    let pending = [(1, 3, 2), (2, 4, 10)].into_iter().map(|(number, attempts, minutes)| OutboxItem {
+        attempts,
+        next_at: clock.now() + SignedDuration::from_mins(minutes),
+        ..item("ops", number)
+    });
+    let _outbox = Outbox::start(vec![("ops".to_owned(), hook.clone())], pending.collect(), &around(&kept, clock.clone()));
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    clock.set_back(86_400);
+    tokio::time::sleep(Duration::from_secs(900)).await;
+    assert_eq!(kept.removed().len(), 2);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_hook_that_hangs_delays_no_other_and_no_caller() {
     let (kept, clock) = (Arc::new(Kept::default()), PausedClock::start());

@@ -205,7 +205,7 @@ async fn an_unanswered_login_is_tried_once_more() {
     assert_eq!(driver.act(&intent(NodeId::A, &act, 1), &act).await, ActAnswer::accepted());
     assert_eq!((pages.presses(NodeId::A, "login"), pages.taken("break")), (2, 1));
 
-    for fault in [Fault::PageAnswerLost, Fault::PageGone, Fault::PageUnavailable] {
+    for fault in [Fault::PageAnswerLost, Fault::PageGone] {
         let (pages, act) = (Pages::linked().await, NodeAct::ForceSync { from: NodeId::A, to: NodeId::B });
         let driver = pages.driver(NodeId::B);
         pages.simulator.current().plan_fault(Planned::for_ever(fault).on(NodeId::B).act("login"));
@@ -220,6 +220,21 @@ async fn an_unanswered_login_is_tried_once_more() {
         }
         assert_eq!((pages.presses(NodeId::B, "login"), pages.taken("sync-now")), (2, 0), "{fault}");
     }
+}
+
+/// A box that starts, or what stands before it, judges no password: it is tried as often as the act is.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_login_that_nobody_is_there_to_judge_does_not_count() {
+    let (pages, act) = (Pages::linked().await, NodeAct::BreakFailover);
+    let driver = pages.driver(NodeId::A);
+    let unavailable = Planned::for_ever(Fault::PageUnavailable).on(NodeId::A).act("login");
+    pages.simulator.current().plan_fault(unavailable.clone());
+    for _ in 0..3 {
+        assert!(matches!(driver.act(&intent(NodeId::A, &act, 1), &act).await, ActAnswer::Transient { .. }));
+    }
+    pages.simulator.current().plan_fault(Planned { times: Some(0), ..unavailable });
+    assert_eq!(driver.act(&intent(NodeId::A, &act, 1), &act).await, ActAnswer::accepted());
+    assert_eq!(pages.taken("break"), 1);
 }
 
 /// R13: at another box nothing is pressed, not even the login's button; a silent one is tried again later.

@@ -203,7 +203,7 @@ impl<'a> Visit<'a> {
     fn not_in(&self, fetch: Fetch, part: Part) -> Stop {
         match fetch {
             Fetch::Odd(what) => return self.refused(part, &what),
-            Fetch::Failed(CallError::NotReached(_)) => self.account.was_not_tried(),
+            Fetch::Failed(CallError::NotReached(_) | CallError::Unavailable(_)) => self.account.was_not_tried(),
             Fetch::Failed(_) => {}
         }
         fetch.before()
