@@ -356,7 +356,7 @@ mod tests {
 
     /// A directory that does not answer makes no second person of anybody.
     #[test]
-    fn r17_a_name_that_cant_be_looked_up_is_no_number() {
+    fn a_name_that_cant_be_looked_up_is_no_number() {
         assert_eq!(named(1001, Ok(Some("op1".to_owned()))).unwrap(), "op1");
         assert_eq!(named(1001, Ok(None)).unwrap(), "1001");
         let refused = named(1001, Err("EIO: I/O error".to_owned())).unwrap_err();

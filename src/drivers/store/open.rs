@@ -75,8 +75,9 @@ pub(super) fn know(folder: &Folder, tree: &Tree, survey: &Survey) -> Result<Know
         known.heads.insert(record.run, Head { seq: record.seq, hash: record.hash });
         Ok(())
     });
-    let compared = read.and_then(|()| known.heads.iter().try_for_each(|(run, head)| compare(tree, run, head, survey)));
-    compared.and_then(|()| know_outbox(tree, &mut known)).map_err(|error| folder.tree(error))?;
+    read.map_err(|error| folder.tree(error))?;
+    known.heads.iter().try_for_each(|(run, head)| compare(folder, tree, (run, head), survey))?;
+    know_outbox(tree, &mut known).map_err(|error| folder.tree(error))?;
     if known.has_format || known.heads.is_empty() {
         Ok(known)
     } else {
@@ -98,22 +99,23 @@ fn check_format(folder: &Folder, tree: &Tree) -> Result<bool, OpenError> {
 
 /// A run's chain in sled against that in the log. Each holds in itself, so both are the same up to the last record that both
 /// have if that one is the same.
-fn compare(tree: &Tree, run: &RunId, head: &Head, survey: &Survey) -> Result<(), TreeError> {
+fn compare(folder: &Folder, tree: &Tree, (run, head): (&RunId, &Head), survey: &Survey) -> Result<(), OpenError> {
+    let in_log = |seq| survey.hash(run, seq).map_err(|error| folder.io(&folder.log(), error));
     let last = survey.head(run).map_or(0, |(seq, _)| seq);
     let common = head.seq.min(last);
-    if common == 0 || hash_in_sled(tree, run, head, common)? == survey.hash(run, common)? {
+    if common == 0 || hash_in_sled(tree, run, head, common).map_err(|error| folder.tree(error))? == in_log(common)? {
         return Ok(());
     }
-    for record in tree.records(run, 1)?.iter().take_while(|record| record.seq <= common) {
-        let in_log = survey.hash(run, record.seq)?.unwrap_or_default();
-        if record.hash != in_log {
-            let (seq, in_sled) = (record.seq, &record.hash);
-            return Err(TreeError::Damaged(format!(
+    for record in tree.records(run, 1).map_err(|error| folder.tree(error))? {
+        let (seq, in_sled, in_log) = (record.seq, &record.hash, in_log(record.seq)?.unwrap_or_default());
+        if *in_sled != in_log {
+            return Err(folder.damaged(format!(
                 "the copies of run `{run}` part at record {seq}: sled has {in_sled}, `journal.log` has {in_log}"
             )));
         }
     }
-    Err(TreeError::Damaged(format!("the copies of run `{run}` part before record {common}")))
+    // A record at `common` differs, so only a store that changes while it is read gets here.
+    Err(folder.damaged(format!("the copies of run `{run}` differ at record {common}")))
 }
 
 fn hash_in_sled(tree: &Tree, run: &RunId, head: &Head, seq: u64) -> Result<Option<String>, TreeError> {
