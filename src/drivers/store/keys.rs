@@ -54,20 +54,39 @@ pub(super) fn chunk(base: &[u8], number: u16) -> Vec<u8> {
     [base, b"/", &number.to_be_bytes()].concat()
 }
 
-/// Puts a value into the batch, cut into chunks; says into how many.
-pub(super) fn put(batch: &mut sled::Batch, base: &[u8], value: &[u8]) -> u16 {
-    let mut count = 0;
-    for part in value.chunks(MAX_VALUE_BYTES) {
-        batch.insert(chunk(base, count), part);
-        count += 1;
-    }
-    count
-}
+/// A key and its new value; without one it is removed.
+pub(super) type Change = (Vec<u8>, Option<Vec<u8>>);
 
-/// Removes chunks of a value in the batch.
-pub(super) fn remove(batch: &mut sled::Batch, base: &[u8], chunks: std::ops::Range<u16>) {
-    for number in chunks {
-        batch.remove(chunk(base, number));
+/// What one commit changes in the tree, in this order.
+#[derive(Default)]
+pub(super) struct Changes(pub Vec<Change>);
+
+impl Changes {
+    /// Sets a single key.
+    pub(super) fn set(&mut self, key: Vec<u8>, value: impl Into<Vec<u8>>) {
+        self.0.push((key, Some(value.into())));
+    }
+
+    /// Removes a single key.
+    pub(super) fn forget(&mut self, key: Vec<u8>) {
+        self.0.push((key, None));
+    }
+
+    /// Sets a value that is cut into chunks; says into how many.
+    pub(super) fn put(&mut self, base: &[u8], value: &[u8]) -> u16 {
+        let mut count = 0;
+        for part in value.chunks(MAX_VALUE_BYTES) {
+            self.set(chunk(base, count), part);
+            count += 1;
+        }
+        count
+    }
+
+    /// Removes chunks of a value.
+    pub(super) fn remove(&mut self, base: &[u8], chunks: std::ops::Range<u16>) {
+        for number in chunks {
+            self.forget(chunk(base, number));
+        }
     }
 }
 

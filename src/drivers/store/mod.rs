@@ -18,11 +18,11 @@
 //! One thread writes. It takes up to 256 queued jobs and commits them as one group:
 //!
 //! ```text
-//!  callers ─▶ queue (bounded) ─▶ store thread: append lines, ─┬─ store thread: our own fdatasync of sled's file ─┬─▶ answers
-//!                                sled: apply batch, flush     └─ store-log thread: fdatasync of journal.log ─────┘
+//!  callers ─▶ queue (bounded) ─▶ store thread: ─┬─ store thread: sled: apply, flush; our own fdatasync of its file ─┬─▶ answers
+//!                                append lines   └─ store-log thread: fdatasync of journal.log ──────────────────────┘
 //! ```
 //!
-//! An append is answered when both copies are durable. sled's `flush` alone is a write and `sync_file_range`: it lost
+//! An append is answered when both copies are durable, whichever was first. sled's `flush` alone is a write and `sync_file_range`: it lost
 //! acknowledged data in 267 of 315 disk images of a power cut, often everything and without an error; with our fdatasync on
 //! its file in 0 of 725. Any error or panic on the way is final: a sync that failed once may report success the next time
 //! although the data is gone, so it is not repeated, and every waiting and later append gets [`StoreError::Failed`].

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::OpenError;
 use super::folder::Folder;
-use super::keys;
+use super::keys::{self, Changes};
 use super::line;
 use super::log::{self, Log, Survey};
 use super::space::Reserve;
@@ -168,9 +168,9 @@ pub(super) fn is_behind(known: &Known, survey: &Survey, run: &RunId) -> bool {
 }
 
 pub(super) fn write_format(tree: &Tree) -> Result<(), TreeError> {
-    let mut batch = sled::Batch::default();
-    batch.insert(keys::META, format!(r#"{{"v":{FORMAT}}}"#).as_bytes());
-    tree.commit(batch)
+    let mut changes = Changes::default();
+    changes.set(keys::META.to_vec(), format!(r#"{{"v":{FORMAT}}}"#));
+    tree.commit(changes)
 }
 
 /// Appends to the log what only sled has.
@@ -205,19 +205,19 @@ pub(super) fn fill_tree(
     known: &mut Known,
     marks: HashMap<RunId, u64>,
 ) -> Result<(), TreeError> {
-    let mut batch = sled::Batch::default();
+    let mut changes = Changes::default();
     for (run, after) in &marks {
-        batch.insert(keys::recovered(run), after.to_string().as_bytes());
+        changes.set(keys::recovered(run), after.to_string());
     }
     let mut filled = marks.len();
     known.marks.extend(marks);
     for (run, chain) in &survey.runs {
         let have = known.heads.get(run).map_or(0, |head| head.seq);
         for (place, seq) in chain.places.iter().zip(1..).filter(|(_, seq)| *seq > have) {
-            keys::put(&mut batch, &keys::record(run, seq), &log.read(place)?);
+            changes.put(&keys::record(run, seq), &log.read(place)?);
             filled += 1;
             if filled.is_multiple_of(FILL_BATCH) {
-                tree.commit(std::mem::take(&mut batch))?;
+                tree.commit(std::mem::take(&mut changes))?;
             }
         }
         if let Some((seq, hash)) = survey.head(run).filter(|(seq, _)| *seq > have) {
@@ -226,7 +226,7 @@ pub(super) fn fill_tree(
     }
     if filled > 0 {
         tracing::info!(filled, "completed sled from journal.log");
-        tree.commit(batch)?;
+        tree.commit(changes)?;
     }
     Ok(())
 }

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use super::error::OpenError;
 use super::folder::Folder;
+use super::keys::Changes;
 use super::log::{self, BadLine, Log, Salvage, Survey};
 use super::open::{self, Known};
 use super::tree::Tree;
@@ -175,12 +176,12 @@ fn marks(old: &Option<Known>, survey: &Survey) -> HashMap<RunId, u64> {
 }
 
 fn keep_outbox(tree: &Tree, old: &Option<Known>) -> Result<(), super::tree::TreeError> {
-    let mut batch = sled::Batch::default();
+    let mut changes = Changes::default();
     for item in old.iter().flat_map(|known| &known.outbox) {
         let value = serde_json::to_vec(item).map_err(io::Error::from)?;
-        keys::put(&mut batch, &keys::outbox(&item.id, &item.hook), &value);
+        changes.put(&keys::outbox(&item.id, &item.hook), &value);
     }
-    tree.commit(batch)
+    tree.commit(changes)
 }
 
 /// Moves the old `db` aside and the new one in.

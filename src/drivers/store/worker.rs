@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{mpsc, oneshot};
 
+use super::keys::Changes;
 use super::line::{self, MAX_RECORD_BYTES};
 use super::log::{Log, Syncer};
 use super::space::{Reserve, Space};
@@ -80,7 +81,7 @@ pub(super) fn outbox_pair(item: &OutboxItem) -> Result<keys::Pair, StoreError> {
 /// One group on its way to the disk.
 #[derive(Default)]
 struct Group {
-    batch: sled::Batch,
+    changes: Changes,
     lines: Vec<u8>,
     heads: HashMap<RunId, Head>,
 }
@@ -199,20 +200,20 @@ impl Worker {
     /// Adds a job to the group.
     fn add(&mut self, group: &mut Group, job: &Job) {
         for Prepared { run, seq, hash, json, .. } in &job.records {
-            keys::put(&mut group.batch, &keys::record(run, *seq), json);
+            group.changes.put(&keys::record(run, *seq), json);
             line::write(&mut group.lines, json);
             group.heads.insert(run.clone(), Head { seq: *seq, hash: hash.clone() });
         }
         for (base, value) in &job.put {
-            let chunks = keys::put(&mut group.batch, base, value);
+            let chunks = group.changes.put(base, value);
             let before = self.outbox.insert(base.clone(), chunks).unwrap_or(0);
-            keys::remove(&mut group.batch, base, chunks..before);
+            group.changes.remove(base, chunks..before);
         }
         for base in &job.remove {
-            keys::remove(&mut group.batch, base, 0..self.outbox.remove(base).unwrap_or(0));
+            group.changes.remove(base, 0..self.outbox.remove(base).unwrap_or(0));
         }
         for key in &job.forget {
-            group.batch.remove(key.as_slice());
+            group.changes.forget(key.clone());
         }
     }
 
@@ -234,15 +235,17 @@ impl Worker {
     }
 
     /// Writes a group to the log and to sled, syncs both at the same time, and returns when both are durable.
+    ///
+    /// The log's sync begins at once and ends beside sled's writing and syncing. Writing both before either was synced took
+    /// 1.2 to 1.4 times as long where a sync takes 30 µs, and 1.1 times where it takes 90.
     fn commit(&self, group: Group) -> Result<(), String> {
         self.reserve.give_back_if_needed().map_err(|error| format!("the reserve could not be given back: {error}"))?;
         self.log.write(&group.lines).map_err(log_failed)?;
-        self.tree.write(group.batch).map_err(sled_failed)?;
         let with_lines = !group.lines.is_empty();
         if with_lines {
             self.syncer.begin().map_err(log_failed)?;
         }
-        let tree = self.tree.sync().map_err(sled_failed);
+        let tree = self.tree.commit(group.changes).map_err(sled_failed);
         let log = if with_lines { self.syncer.wait().map_err(log_failed) } else { Ok(()) };
         tree.and(log)?;
         lock(&self.heads).extend(group.heads);
