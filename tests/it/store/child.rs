@@ -28,6 +28,12 @@ pub fn command_through(before: &[&str], state: &Path, mode: &str) -> Command {
 fn the_child() {
     let Some(mode) = std::env::var_os("CHANGEOVER_STORE_CHILD") else { return };
     let state = PathBuf::from(std::env::var_os("CHANGEOVER_STORE_STATE").unwrap());
+    match mode.to_str() {
+        Some("alone") => return write(&state, 1),
+        Some("together") => return write(&state, 8),
+        Some("look") => return look(&state),
+        _ => {}
+    }
     let count = if mode == "until-failure" { usize::MAX } else { 8 };
     let opened = open(&state).unwrap();
     let done = opened.runs.map(|run| run.unwrap().1.len()).next().unwrap_or(0);
@@ -38,6 +44,32 @@ fn the_child() {
             Err(error) => return say(&format!("final: {error}")),
         }
     }
+}
+
+/// For `tests/power_cut.py`: so many runs are appended to at once, until the store fails or the process is ended.
+fn write(state: &Path, runs: usize) {
+    let store = open(state).unwrap().store;
+    std::thread::scope(|scope| {
+        for run in 1..=runs {
+            let store = &store;
+            scope.spawn(move || {
+                for record in chain(&format!("support-{run}"), 2000) {
+                    append(store, std::slice::from_ref(&record)).unwrap();
+                    say(&format!("acknowledged {} {}", record.seq, record.run));
+                }
+            });
+        }
+    });
+}
+
+/// For `tests/power_cut.py`: opens what is left, and says what is there, each record as it was appended.
+fn look(state: &Path) {
+    for run in open(state).unwrap().runs {
+        let (run, records) = run.unwrap();
+        assert_eq!(records, chain(&run.to_string(), 2000)[..records.len()]);
+        say(&format!("has {run} {}", records.len()));
+    }
+    say("looked");
 }
 
 /// One line, one write, whatever the test harness does with standard output.
