@@ -29,7 +29,7 @@ impl Run for Abort {
     fn run(&self) -> Result<Exit, Failure> {
         let client = Client::new(&self.daemon)?;
         let ways: Ways = client.get(&["runs", &self.run, "way"])?.read()?;
-        eprintln!("{}", output::clean(&way::page(&ways)));
+        output::tell(&way::page(&ways));
         // Without a way, or while none may be ordered, the daemon says what to do.
         if let (Some(best), None, false) = (&ways.way, &ways.not_now, self.yes) {
             ask::sure(&what(&ways, best), "take this way?")?;

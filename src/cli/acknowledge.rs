@@ -49,7 +49,7 @@ impl Acknowledge {
     fn show(&self, client: &Client) -> Result<Option<String>, Failure> {
         let ledger: Ledger = client.get(&["runs", &self.run, "ledger"])?.read()?;
         let Some(line) = ledger.lines.into_iter().find(|line| line.id == self.line) else { return Ok(None) };
-        eprintln!("{}", output::clean(&ledger::told_line(&line)));
+        output::tell(&ledger::told_line(&line));
         Ok(Some(line.digest))
     }
 }

@@ -58,7 +58,7 @@ impl Run for Adopt {
         let client = Client::new(&self.daemon)?;
         let request = self.request()?;
         let found: Adoption = client.post(&["sites", &self.site, "adopt", "plan"], &request)?.read()?;
-        eprintln!("{}", output::clean(&page(&found)));
+        output::tell(&page(&found));
         if let Some(error) = found.refused {
             return Err(Failure::answered(Exit::NotMet, error));
         }
@@ -74,7 +74,7 @@ impl Run for Adopt {
         } else {
             output::say(&run.to_string())?
         }
-        eprintln!("follow it with `changeover watch {run}`");
+        output::tell(&format!("follow it with `changeover watch {run}`"));
         Ok(Exit::Done)
     }
 

@@ -41,7 +41,7 @@ impl Run for Test {
             output::say(&output::table(&tests.hooks.iter().map(row).collect::<Vec<_>>()))?;
         }
         if tests.hooks.is_empty() {
-            eprintln!("no hooks are configured: nobody is told when a run is held");
+            output::tell("no hooks are configured: nobody is told when a run is held");
         }
         Ok(if tests.ok { Exit::Done } else { Exit::NotMet })
     }

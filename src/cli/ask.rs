@@ -2,7 +2,7 @@
 
 use std::io::{BufRead as _, IsTerminal as _, Read as _};
 
-use super::Failure;
+use super::{Failure, output};
 
 /// Asks on the terminal and goes on with a yes. `what` it is that is done, for those who are not at one.
 ///
@@ -13,7 +13,7 @@ pub fn sure(what: &str, question: &str) -> Result<(), Failure> {
     if !std::io::stdin().is_terminal() {
         return Err(no(format!("{what}; repeat with `--yes` to do it")));
     }
-    eprint!("{question} [y/N] ");
+    output::ask(&format!("{question} [y/N] "));
     let mut answer = String::new();
     let read = std::io::stdin().lock().take(64).read_line(&mut answer);
     read.map_err(|error| Failure::of("not_confirmed", &error))?;

@@ -18,7 +18,7 @@ use tokio::runtime::Runtime;
 use url::Url;
 
 use crate::server::limits;
-use crate::server::view::ErrorView;
+use crate::server::view::{ErrorView, LeftUntouched, Status};
 
 use super::{Daemon, Exit, Failure};
 
@@ -58,6 +58,21 @@ impl Client {
             url.query_pairs_mut().extend_pairs(query);
         }
         self.ask(Method::GET, &url, Bytes::new())
+    }
+
+    /// How a run stands, to be shown before a word to it.
+    ///
+    /// # Errors
+    /// Those of [`Client::get`]; a run that the daemon left untouched takes no word, for the reason that the daemon gives.
+    pub fn status(&self, run: &str) -> Result<Status, Failure> {
+        let reply = self.get(&["runs", run])?;
+        match reply.read::<LeftUntouched>() {
+            Ok(LeftUntouched { untouched, .. }) => Err(Failure::new(&untouched.code, format!("run `{run}` was left untouched"))
+                .because(untouched.message)
+                .state(untouched.state)
+                .hint(untouched.hint)),
+            Err(_) => reply.read(),
+        }
     }
 
     /// The records above `after`, one JSON line each.

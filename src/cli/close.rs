@@ -31,8 +31,8 @@ pub struct Close {
 impl Run for Close {
     fn run(&self) -> Result<Exit, Failure> {
         let client = Client::new(&self.daemon)?;
-        let status: Status = client.get(&["runs", &self.run])?.read()?;
-        eprintln!("{}", output::clean(&shown(&status)));
+        let status = client.status(&self.run)?;
+        output::tell(&shown(&status));
         if !self.yes {
             ask::sure(&format!("this ends run `{}` as it stands", status.run), "end the run?")?;
         }

@@ -91,7 +91,7 @@ impl Run for Check {
         if self.format.json {
             output::json(&json!({ "ok": true, "sites": sites, "procedures": procedures, "warnings": warnings }))?;
         } else {
-            warnings.iter().for_each(|warning| eprintln!("warning: {}", output::clean(warning)));
+            warnings.iter().for_each(|warning| output::tell(&format!("warning: {warning}")));
             let (path, sites) = (self.config.display(), sites.len());
             output::say(&format!("`{path}` can be used: {sites} sites, {procedures} procedures"))?;
         }

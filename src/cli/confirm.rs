@@ -71,7 +71,7 @@ impl Confirm {
         let status: Status = client.get(&["runs", &self.run]).and_then(|reply| reply.read()).ok()?;
         let meant = |gate: Gate| self.gate.as_ref().map_or(gate.is_asked(), |named| named == gate.name());
         let state = status.gate_state.filter(|state| meant(state.gate))?;
-        eprintln!("{}", output::clean(&page::evidence(&state)));
+        output::tell(&page::evidence(&state));
         Some(state.hash)
     }
 }

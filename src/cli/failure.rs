@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use crate::server::view::ErrorView;
 
-use super::output::clean;
+use super::output;
 
 /// How a command ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,9 +86,9 @@ impl Failure {
     pub fn print(&self, json: bool) -> ExitCode {
         if json {
             // Plain data: serializing it cannot fail.
-            eprintln!("{}", serde_json::to_string(&self.error).unwrap_or_default());
+            output::tell(&serde_json::to_string(&self.error).unwrap_or_default());
         } else {
-            eprint!("{}", clean(&self.text()));
+            output::tell(&self.text());
         }
         self.exit.into()
     }

@@ -124,7 +124,7 @@ impl Run for Export {
         if self.json {
             output::json(&json!({ "run": self.run, "records": records, "file": path }))?;
         } else {
-            eprintln!("{records} records written to `{}`", path.display());
+            output::tell(&format!("{records} records written to `{}`", path.display()));
         }
         Ok(Exit::Done)
     }

@@ -1,4 +1,4 @@
-//! stdout: lines of data, tables, times; nothing that came from a box reaches the terminal unfiltered.
+//! stdout and stderr: lines of data, tables, times; nothing that came from a box reaches the terminal unfiltered.
 
 use std::io::{self, Write as _};
 
@@ -28,6 +28,23 @@ pub fn json(value: &impl Serialize) -> Result<(), Failure> {
 /// Prints what is one line of JSON already.
 pub fn raw(line: &str) -> Result<(), Failure> {
     write(line.trim_end())
+}
+
+/// Tells people something on stderr. Whether anybody can read it changes nothing of what is done: with `eprintln!` a full disk or
+/// a closed pipe behind stderr would end the process in the middle.
+pub fn tell(text: &str) {
+    write_to_stderr(&(clean(text).trim_end_matches('\n').to_owned() + "\n"));
+}
+
+/// Asks on stderr; the cursor stays behind the question.
+pub fn ask(question: &str) {
+    write_to_stderr(&clean(question));
+}
+
+fn write_to_stderr(text: &str) {
+    let mut err = io::stderr().lock();
+    // There is nowhere left to tell of it.
+    let _ = err.write_all(text.as_bytes()).and_then(|()| err.flush());
 }
 
 fn write(text: &str) -> Result<(), Failure> {

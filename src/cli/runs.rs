@@ -39,7 +39,7 @@ pub fn list(daemon: &Daemon, format: &Format) -> Result<Exit, Failure> {
     }
     let List { runs, untouched } = reply.read()?;
     if runs.is_empty() && untouched.is_empty() {
-        eprintln!("no runs yet");
+        output::tell("no runs yet");
         return Ok(Exit::Done);
     }
     let head = ["RUN", "PHASE", "STEP", "FROM", "TO", "SERVING", "UNPROTECTED"].map(str::to_owned).to_vec();

@@ -25,7 +25,7 @@ use crate::ports::{Clock, Journal, OutboxItem, StoreError};
 use crate::server::{self, Server};
 
 use super::wiring::{self, Shared, WiredHooks};
-use super::{Exit, Failure, Run};
+use super::{Exit, Failure, Run, output};
 
 /// Runs the daemon until SIGTERM or SIGINT; prints `ready` on stderr once its socket answers
 #[derive(Args)]
@@ -114,7 +114,7 @@ async fn serve(settings: Settings, clock: Arc<dyn Clock>) -> Result<Exit, Failur
     tokio::spawn(async move { keeper.keep_backups().await });
     let ended = Arc::new(tokio::sync::OnceCell::new());
     let stop = stopped(around.clone(), ended.clone());
-    eprintln!("ready");
+    output::tell("ready");
     server.run(fleet.clone(), stop).await;
     match ended.get() {
         Some(End::Failed) => Err(Failure::new("store_failed", "the journal could not be written; the daemon acts no further")

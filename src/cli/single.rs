@@ -105,7 +105,7 @@ impl Single {
 
     async fn call(&self, settings: &SingleSettings, clock: Arc<dyn Clock>, until: Option<Timestamp>) -> Result<Exit, Failure> {
         let driver = wiring::single(settings, clock.clone()).map_err(|error| Failure::of("bad_config", &error))?;
-        let tell = |what: &str| eprintln!("{}", output::clean(what));
+        let tell = output::tell;
         let walk = Walk::new(&driver, &*clock, &settings.node.identity, &tell);
         let under_way = walk.under_way();
         let mut work = Work { command: self, settings, clock: &*clock, until, walk, installed: Vec::new() };
@@ -225,9 +225,9 @@ impl Work<'_> {
     /// Shows the list and asks, unless that was answered beforehand.
     async fn agree(&self, now: &Observation, offer: &Offer, page: Option<&Page>, target: &Version) -> Result<(), Failure> {
         let offers = if let Some(Page::Offers(offers)) = page { offers.as_slice() } else { &[] };
-        eprintln!("{}", output::clean(&format!("{}\n{}", self.headed(now), table(offers))));
+        output::tell(&format!("{}\n{}", self.headed(now), table(offers)));
         let (name, version) = (&offer.name, &offer.version);
-        eprintln!("{}", output::clean(&format!("next on the way to {target}: `{name}` ({version})")));
+        output::tell(&format!("next on the way to {target}: `{name}` ({version})"));
         if self.command.yes {
             return Ok(());
         }
@@ -238,17 +238,17 @@ impl Work<'_> {
     }
 
     async fn install(&mut self, offer: &Offer, before: &Observation) -> Result<Observation, Failure> {
-        eprintln!("backing up into {}", self.settings.backups.display());
+        output::tell(&format!("backing up into {}", self.settings.backups.display()));
         let file = self.walk.back_up(&self.settings.backups).await.map_err(|stop| self.stopped(stop))?;
         if self.is_late() {
             return Err(self.too_late(offer));
         }
         let ordered_at = self.clock.now();
-        eprintln!("{}", output::clean(&format!("{}; ordering `{}`", backed_up(&file), offer.name)));
+        output::tell(&format!("{}; ordering `{}`", backed_up(&file), offer.name));
         let after = self.walk.install(offer, before).await.map_err(|stop| self.stopped(stop))?;
         let ProducedFile { path, sha256, bytes } = file;
         let (from, to) = (before.version.clone(), after.version.clone());
-        eprintln!("{}", output::clean(&format!("it runs {to}, healthy twice in answers from after the order")));
+        output::tell(&format!("it runs {to}, healthy twice in answers from after the order"));
         self.installed.push(Installed { from, to, backup: Backup { path, sha256, bytes }, ordered_at, seen_at: after.at });
         Ok(after)
     }

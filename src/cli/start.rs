@@ -30,9 +30,9 @@ impl Run for Start {
             output::say(&run.to_string())?;
             // The run is started: what can't be told of it now, `status` tells.
             if let Ok(status) = client.get(&["runs", &run.to_string()]).and_then(|reply| reply.read::<Status>()) {
-                page::windows(&status).iter().for_each(|(name, text)| eprintln!("{name}: {}", output::clean(text)));
+                page::windows(&status).iter().for_each(|(name, text)| output::tell(&format!("{name}: {text}")));
             }
-            eprintln!("follow it with `changeover watch {run}`");
+            output::tell(&format!("follow it with `changeover watch {run}`"));
         }
         Ok(Exit::Done)
     }

@@ -31,7 +31,7 @@ impl Run for Status {
         if self.format.json {
             output::raw(reply.text()?)?;
         } else if reply.read::<Value>()?["run"].is_null() {
-            eprintln!("site `{what}` had no run yet");
+            output::tell(&format!("site `{what}` had no run yet"));
         } else if !reply.read::<Value>()?["untouched"].is_null() {
             output::say(&page::of_untouched(&reply.read::<view::LeftUntouched>()?))?;
         } else if self.by_hand {

@@ -29,8 +29,8 @@ pub struct SwitchBack {
 impl Run for SwitchBack {
     fn run(&self) -> Result<Exit, Failure> {
         let client = Client::new(&self.daemon)?;
-        let status: Status = client.get(&["runs", &self.run])?.read()?;
-        eprintln!("{}", output::clean(&shown(&status)));
+        let status = client.status(&self.run)?;
+        output::tell(&shown(&status));
         // What was shown is what is agreed to: if the run has moved on since, the daemon refuses.
         let seq = if self.yes { None } else { Some(asked(&status)?) };
         let fields = [("note", Some(json!(self.note))), ("seq", seq.map(|seq| json!(seq)))];

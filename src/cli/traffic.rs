@@ -44,12 +44,16 @@ pub struct Test {
     /// The site to test
     site: String,
     /// The TTL to which the record would be lowered before a switch; the site's `policy.switch_ttl` unless given
-    #[arg(long, value_name = "DURATION")]
-    ttl: Option<String>,
+    #[arg(long, value_name = "DURATION", value_parser = seconds)]
+    ttl: Option<i64>,
     #[command(flatten)]
     daemon: Daemon,
     #[command(flatten)]
     format: Format,
+}
+
+fn seconds(text: &str) -> Result<i64, String> {
+    parse_duration(text).map(|duration| duration.as_secs()).map_err(|error| error.to_string())
 }
 
 impl Run for Look {
@@ -71,9 +75,7 @@ impl Run for Look {
 
 impl Run for Test {
     fn run(&self) -> Result<Exit, Failure> {
-        let ttl = self.ttl.as_deref().map(parse_duration).transpose();
-        let ttl = ttl.map_err(|error| Failure::new("bad_input", error.to_string()))?.map(|ttl| ttl.as_secs());
-        let reply = Client::new(&self.daemon)?.post(&["sites", &self.site, "traffic", "test"], &json!({ "ttl": ttl }))?;
+        let reply = Client::new(&self.daemon)?.post(&["sites", &self.site, "traffic", "test"], &json!({ "ttl": self.ttl }))?;
         let test: TrafficTest = reply.read()?;
         if self.format.json {
             output::raw(reply.text()?)?;

@@ -72,7 +72,7 @@ impl Run for Verify {
 fn of_file(path: &Path, only: Option<&str>) -> Result<Vec<Verified>, Failure> {
     let found = journal_file::read(path)?;
     if found.torn {
-        eprintln!("the last line of `{}` is cut off and was left out", path.display());
+        output::tell(&format!("the last line of `{}` is cut off and was left out", path.display()));
     }
     let wanted = found.runs.iter().filter(|(run, _)| only.is_none_or(|only| run.to_string() == only));
     let folded: Vec<Result<Verified, Failure>> = wanted.map(|(_, lines)| of_lines(path, lines)).collect();

@@ -41,7 +41,7 @@ impl Run for Watch {
                 self.print(record, &zones)?;
                 after = record.seq;
             }
-            if records.iter().any(|record| record.event == "finished") {
+            if records.iter().any(|record| matches!(record.event.as_str(), "finished" | "closed")) {
                 return self.end(&client);
             }
             sleep(INTERVAL);
@@ -104,7 +104,7 @@ fn patiently<T>(ask: impl Fn() -> Result<T, Failure>) -> Result<T, Failure> {
         match ask() {
             Err(failure) if matches!(failure.code(), "no_daemon" | "no_answer") && since.elapsed() < PATIENCE => {
                 if !std::mem::replace(&mut told, true) {
-                    eprintln!("the daemon does not answer; trying again for {} s", PATIENCE.as_secs());
+                    output::tell(&format!("the daemon does not answer; trying again for {} s", PATIENCE.as_secs()));
                 }
                 sleep(INTERVAL);
             }

@@ -37,7 +37,7 @@ impl Run for Windows {
         }
         let found: WindowsView = reply.read()?;
         if found.windows.is_empty() {
-            eprintln!("site `{}` has no such window in the next 366 days", self.site);
+            output::tell(&format!("site `{}` has no such window in the next 366 days", self.site));
             return Ok(Exit::Done);
         }
         let zones = Zones::of(&found.zone);

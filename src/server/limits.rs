@@ -31,11 +31,45 @@ pub fn answer_time(path: &str) -> Duration {
         "plans" | "runs" => Duration::from_secs(15 * 60),
         path if path.ends_with("/adopt") || path.ends_with("/adopt/plan") => Duration::from_secs(15 * 60),
         path if reads_appliances(path) || path == "alerts/test" => Duration::from_secs(120),
+        path if is_word(path) => Duration::from_secs(120),
         _ => Duration::from_secs(30),
     }
 }
 
-/// Checks, and what is judged by fresh readings.
+/// Checks, and what is shown of fresh readings: two looks at a pair, of which a node that says nothing takes 30 s each.
 fn reads_appliances(path: &str) -> bool {
-    ["/check", "/way", "/abort"].iter().any(|end| path.ends_with(end))
+    ["/check", "/way", "/traffic", "/traffic/test"].iter().any(|end| path.ends_with(end))
+}
+
+/// A person's word to a run. Many are judged by fresh readings, and each waits for the look that the run is at.
+fn is_word(path: &str) -> bool {
+    const WORDS: [&str; 10] =
+        ["abort", "accept", "acknowledge", "close", "confirm", "hold", "release", "resume", "switch-back", "waive"];
+    let mut parts = path.split('/');
+    parts.next() == Some("runs") && parts.nth(1).is_some_and(|word| WORDS.contains(&word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_waits_for_an_appliance_is_given_its_time() {
+        let cases = [
+            ("runs", 900),
+            ("sites/support/adopt", 900),
+            ("sites/support/check", 120),
+            ("sites/support/traffic", 120),
+            ("sites/support/traffic/test", 120),
+            ("runs/support-1/way", 120),
+            ("runs/support-1/resume", 120),
+            ("runs/support-1/confirm", 120),
+            ("runs/support-1", 30),
+            ("runs/support-1/journal", 30),
+            ("sites/resume", 30),
+        ];
+        for (path, seconds) in cases {
+            assert_eq!(answer_time(&format!("/api/v1/{path}")).as_secs(), seconds, "{path}");
+        }
+    }
 }

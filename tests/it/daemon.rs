@@ -38,21 +38,37 @@ impl Daemon {
 
     /// Starts the daemon and waits until it is ready. With `kill` it ends itself at that record.
     pub fn start(&mut self, kill: Option<&str>) {
+        let mut command = self.serve();
+        if let Some(kill) = kill {
+            command.env("CHANGEOVER_TEST_KILL", kill);
+        }
+        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+        let lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let (sender, log) = mpsc::channel();
+        std::thread::spawn(move || lines.map_while(Result::ok).try_for_each(|line| sender.send(line)));
+        (self.child, self.log) = (Some(child), Some(log));
+        self.wait_for_line("ready");
+    }
+
+    /// Starts the daemon with a stderr that takes nothing, as on a full disk, and waits until it answers.
+    pub fn start_unheard(&mut self) {
+        let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+        self.child = Some(self.serve().stderr(full).spawn().unwrap());
+        let until = Instant::now() + PATIENCE;
+        while self.ask("GET", "/api/v1/runs", "").is_none() {
+            assert!(!self.has_died() && Instant::now() < until, "the daemon never answered");
+        }
+    }
+
+    fn serve(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_changeover"));
         command.args(["serve", "--config"]).arg(self.folder.join("config/changeover.toml"));
         if let Some((origin, speed)) = self.clock {
             command.args(["--clock-origin", &origin.to_string(), "--clock-speed", &speed.to_string()]);
         }
         command.envs(self.doors.iter().map(|(name, value)| (name, value)));
-        if let Some(kill) = kill {
-            command.env("CHANGEOVER_TEST_KILL", kill);
-        }
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-        let lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        let (sender, log) = mpsc::channel();
-        std::thread::spawn(move || lines.map_while(Result::ok).try_for_each(|line| sender.send(line)));
-        (self.child, self.log) = (Some(child), Some(log));
-        self.wait_for_line("ready");
+        command.stdin(Stdio::null()).stdout(Stdio::null());
+        command
     }
 
     fn wait_for_line(&mut self, wanted: &str) {

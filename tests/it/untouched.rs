@@ -155,6 +155,8 @@ async fn other_sites_go_on_beside_a_run_of_another_build() {
         assert_eq!(refused["code"], "journal_unreadable", "{refused}");
         let refused = error(&daemon, &["hold", &run]);
         assert_eq!(refused["code"], "journal_unreadable", "{refused}");
+        let refused = error(&daemon, &["close", &run, "--as", "done by hand", "--note", "n", "--yes"]);
+        assert_eq!((&refused["code"], refused["hint"].is_string()), (&json!("journal_unreadable"), true), "{refused}");
         let refused = start(&daemon, name);
         assert_eq!(refused["code"], "one_run", "{refused}");
         assert!(refused["message"].as_str().unwrap().contains(&run) && refused["state"].is_string(), "{refused}");

@@ -116,6 +116,18 @@ impl ExecPair {
 }
 
 #[test]
+fn a_log_that_nobody_can_write_stops_nothing() {
+    let mut pair = ExecPair::start();
+    assert_eq!(pair.daemon.terminate(), Some(0));
+    pair.daemon.start_unheard();
+    let run = pair.daemon.start_run("in-place", "now +8h", "now +8h");
+    let status = pair.bring_to_rest(&run);
+    assert_eq!((&status["outcome"], &status["not_driven"]), (&"succeeded".into(), &Value::Null), "{status}");
+    assert_eq!(pair.daemon.cli(&["hold", "nosuch-1"]).status.code(), Some(1), "a refusal is logged, too");
+    assert_eq!(pair.daemon.terminate(), Some(0));
+}
+
+#[test]
 fn both_procedures_behind_exec_programs() {
     for (procedure, serving) in [("in-place", "a"), ("role-swap", "b")] {
         let mut pair = ExecPair::start();

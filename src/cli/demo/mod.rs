@@ -87,7 +87,7 @@ impl Run for Demo {
             output::json(&report)?;
         }
         for difference in &differs {
-            eprintln!("error: {difference}");
+            output::tell(&format!("error: {difference}"));
         }
         Ok(if differs.is_empty() { Exit::Done } else { Exit::NotMet })
     }

@@ -114,6 +114,16 @@ fn watch_follows_until_the_run_is_finished() {
 }
 
 #[test]
+fn watch_ends_with_a_run_that_was_closed() {
+    let daemon = Daemon::start();
+    led_to(&daemon.fake, "gate");
+    let closed = ask(&daemon, &["close", "support-1", "--as", "done by hand", "--note", "n", "--yes"]);
+    assert_eq!(closed.code, 0, "{closed:?}");
+    let left = ask(&daemon, &["watch", "support-1", "--json"]);
+    assert_eq!((left.code, left.json()["run"].clone()), (0, json!("support-1")), "{left:?}");
+}
+
+#[test]
 fn watch_sees_records_that_come_later() {
     let daemon = Daemon::start();
     let id = daemon.fake.run_at("end");

@@ -52,6 +52,17 @@ fn a_good_configuration_is_0_and_a_bad_one_1_with_every_problem() {
 }
 
 #[test]
+fn who_cannot_read_an_error_is_given_its_exit_code() {
+    for args in
+        [&["status", "nosuch-1"][..], &["status", "nosuch-1", "--json"], &["config", "check", "--config", "/nowhere.toml"]]
+    {
+        let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+        let status = super::binary().args(args).stderr(full).status().unwrap();
+        assert_eq!(status.code(), Some(1), "{args:?}: {status}");
+    }
+}
+
+#[test]
 fn config_show_has_every_setting_with_its_origin() {
     let good = folder(&[("config/changeover.toml", "[log]\nfilter = \"debug\"\n")]);
     let left = run_in(good.path(), &["config", "show", "--origin"]);

@@ -79,7 +79,7 @@ fn a_nat_rule_behind_a_program_is_looked_at_and_tested() {
     let check = checks["checks"].as_array().unwrap().iter().find(|check| check["name"] == "agreement").unwrap();
     assert_eq!(check["result"], "fail", "{check}");
     assert_eq!(daemon.cli(&["traffic", "look", "nowhere"]).status.code(), Some(1));
-    assert_eq!(daemon.cli(&["traffic", "test", "support", "--ttl", "soon"]).status.code(), Some(1));
+    assert_eq!(daemon.cli(&["traffic", "test", "support", "--ttl", "soon"]).status.code(), Some(2));
     assert_eq!(daemon.terminate(), Some(0));
 }
 
