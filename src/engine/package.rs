@@ -8,8 +8,11 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
+use crate::domain::backups::RESERVE_BYTES;
 use crate::domain::journal::hex;
 use crate::domain::plan::{Package, PackageNote};
+
+use super::space;
 
 /// A note has a handful of lines.
 const MAX_NOTE: u64 = 64 << 10;
@@ -43,12 +46,28 @@ pub async fn stage(state: PathBuf, package: Package) -> Result<(), String> {
         if hash(&target).is_ok_and(|(sha256, _)| sha256 == package.sha256) {
             return Ok(());
         }
+        must_fit(&state, &package)?;
         copy(&package.path, &target).map_err(|error| {
             format!("package {} could not be copied to {}: {error}", package.path.display(), target.display())
         })?;
         expect(&target, &package.sha256)
     })
     .await
+}
+
+/// The copy leaves room for what every run writes: a full disk would stop those of other sites too.
+fn must_fit(state: &Path, package: &Package) -> Result<(), String> {
+    let needed = package.bytes.saturating_add(RESERVE_BYTES);
+    match space::free_bytes(state) {
+        Some(free) if free < needed => Err(format!(
+            "the disk of `{}` has {free} bytes free, {needed} are needed: a copy of package {} takes {}, and {RESERVE_BYTES} stay \
+             free for the journal; nothing was copied",
+            state.display(),
+            package.path.display(),
+            package.bytes
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// Checks that the copy is still the package that was planned.
@@ -140,6 +159,21 @@ mod tests {
         check(&copy, &package.sha256).await.unwrap();
         std::fs::write(&copy, b"changed").unwrap();
         assert!(check(&copy, &package.sha256).await.unwrap_err().contains("planned was"));
+    }
+
+    #[cfg(feature = "test-kill")]
+    #[tokio::test]
+    async fn a_package_that_does_not_fit_is_not_copied() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, state) = (folder.path().join("base.nss"), folder.path().join("state"));
+        std::fs::write(&path, b"package").unwrap();
+        std::fs::create_dir(&state).unwrap();
+        std::fs::write(state.join("test-free"), (RESERVE_BYTES + 6).to_string()).unwrap();
+        let (package, _) = read(path).await.unwrap();
+        let error = stage(state.clone(), package.clone()).await.unwrap_err();
+        assert!(error.contains("nothing was copied") && !state.join("packages").exists(), "{error}");
+        std::fs::write(state.join("test-free"), (RESERVE_BYTES + 7).to_string()).unwrap();
+        stage(state, package).await.unwrap();
     }
 
     #[tokio::test]
