@@ -32,8 +32,12 @@ impl Run for Close {
     fn run(&self) -> Result<Exit, Failure> {
         let client = Client::new(&self.daemon)?;
         let status = client.status(&self.run)?;
-        output::tell(&shown(&status));
-        if !self.yes {
+        // The daemon says why a run that is over can't be closed.
+        let is_over = status.outcome.is_some();
+        if !is_over {
+            output::tell(&shown(&status));
+        }
+        if !self.yes && !is_over {
             ask::sure(&format!("this ends run `{}` as it stands", status.run), "end the run?")?;
         }
         let seq = (!self.yes).then(|| json!(status.seq));

@@ -103,6 +103,7 @@ impl Failure {
         if let Some(state) = &error.state {
             let _ = writeln!(text, "  state: {state}");
         }
+        let _ = writeln!(text, "  word: {}", error.code);
         if let Some(hint) = &error.hint {
             let _ = writeln!(text, "\nhint: {hint}");
         }

@@ -166,9 +166,9 @@ fn gate(state: &GateState) -> Vec<(&'static str, String)> {
 }
 
 fn waived(waiver: &WaiverView) -> String {
-    let WaiverView { rule, name, step, by, reason, at, over } = waiver;
+    let WaiverView { rule, step, by, reason, at, over, .. } = waiver;
     let over = if *over { ", over" } else { "" };
-    format!("{rule} {name} for {step}, by {by} {at}: {reason}{over}")
+    format!("{rule} for {step}, by {by} {at}: {reason}{over}")
 }
 
 /// What a gate shows, and the hash that a person's word may name.

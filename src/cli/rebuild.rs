@@ -1,5 +1,6 @@
 //! `changeover journal rebuild`: the store built again from its plain copy, while no daemon runs.
 
+use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -21,6 +22,7 @@ pub struct Rebuild {
 
 impl Run for Rebuild {
     fn run(&self) -> Result<Exit, Failure> {
+        self.is_by_the_owner()?;
         let rebuilt = store::rebuild(&self.state).map_err(|error| {
             let failure = Failure::of(error.code(), &error).state("nothing was changed");
             match error.hint() {
@@ -38,6 +40,23 @@ impl Run for Rebuild {
 
     fn json(&self) -> bool {
         self.format.json
+    }
+}
+
+impl Rebuild {
+    /// What is built belongs to whoever builds it: made by root, it would be closed to the daemon.
+    fn is_by_the_owner(&self) -> Result<(), Failure> {
+        // A folder that can't be looked at is told by the rebuilding itself.
+        let Ok(owner) = std::fs::metadata(&self.state).map(|folder| folder.uid()) else { return Ok(()) };
+        let own = rustix::process::geteuid().as_raw();
+        if owner == own {
+            return Ok(());
+        }
+        let state = self.state.display();
+        Err(Failure::new("wrong_user", format!("`{state}` belongs to user {owner}, and this is user {own}"))
+            .because("what is built belongs to whoever builds it, and the daemon must be able to open it")
+            .state("nothing was changed")
+            .hint(format!("sudo -u '#{owner}' changeover journal rebuild --state {state}")))
     }
 }
 

@@ -37,7 +37,10 @@ impl Run for Windows {
         }
         let found: WindowsView = reply.read()?;
         if found.windows.is_empty() {
-            output::tell(&format!("site `{}` has no such window in the next 366 days", self.site));
+            output::tell(&format!(
+                "site `{}` has no such window in the next 366 days; `[windows]` of its file names its fixed and recurring ones",
+                self.site
+            ));
             return Ok(Exit::Done);
         }
         let zones = Zones::of(&found.zone);

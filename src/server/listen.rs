@@ -43,7 +43,7 @@ pub enum BindError {
     Taken(PathBuf),
     #[error("`{0}` is there and is no socket; remove it, or name another path in `api.socket`")]
     NoSocket(PathBuf),
-    #[error("the socket `{path}` could not be opened")]
+    #[error("the socket `{path}` could not be opened; its folder must be there, and this user must be able to write to it")]
     Socket {
         path: PathBuf,
         #[source]

@@ -195,7 +195,7 @@ fn an_error_has_its_five_parts() {
     let daemon = Daemon::start();
     let left = ask(&daemon, &["start", "quiet", "--to", "24.1", "--package", "p"]);
     let expected = "error: the plan can't be started\n  caused by: the target 24.1 is not newer than 24.1.1, which both nodes run\n  \
-                    state: nothing was changed\n\nhint: see `changeover plan`\n";
+                    state: nothing was changed\n  word: known_path\n\nhint: see `changeover plan`\n";
     assert_eq!((left.code, left.stderr.as_str()), (1, expected));
 }
 

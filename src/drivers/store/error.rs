@@ -58,6 +58,9 @@ impl OpenError {
                 Some(format!("look at both copies, then run `changeover journal rebuild --state {}`", state.display()))
             }
             Self::Full { .. } => Some("free some space on that disk and start again; nothing was lost".to_owned()),
+            Self::Unusable { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
+                Some("look at the owner and the mode of that path: it must belong to the user that the daemon runs as".to_owned())
+            }
             _ => None,
         }
     }

@@ -123,6 +123,19 @@ fn watch_ends_with_a_run_that_was_closed() {
     assert_eq!((left.code, left.json()["run"].clone()), (0, json!("support-1")), "{left:?}");
 }
 
+/// As root only: nobody else can give a folder away.
+#[test]
+fn what_belongs_to_another_user_is_not_rebuilt() {
+    let state = tempfile::tempdir().unwrap();
+    if std::os::unix::fs::chown(state.path(), Some(65534), None).is_err() {
+        return;
+    }
+    let left = super::run(&["journal", "rebuild", "--state", state.path().to_str().unwrap(), "--json"]);
+    assert_eq!((left.code, &left.error()["code"]), (1, &json!("wrong_user")), "{left:?}");
+    assert!(left.error()["hint"].as_str().unwrap().contains("sudo -u '#65534' changeover journal rebuild --state "), "{left:?}");
+    assert_eq!(std::fs::read_dir(state.path()).unwrap().count(), 0);
+}
+
 #[test]
 fn watch_sees_records_that_come_later() {
     let daemon = Daemon::start();

@@ -33,6 +33,14 @@ fn start_prints_the_id() {
 }
 
 #[test]
+fn what_is_over_is_not_said_to_end() {
+    let daemon = Daemon::start();
+    led_to(&daemon.fake, "finished");
+    let left = ask(&daemon, &["close", "support-1", "--as", "done", "--note", "n"]);
+    assert!(left.code == 1 && left.stderr.contains("is finished") && !left.stderr.contains("ends as it stands"), "{left:?}");
+}
+
+#[test]
 fn each_word_is_recorded_with_its_arguments_and_actor() {
     let cases: &[(&str, &[&str], &str, Value)] = &[
         ("gate", &["confirm", "support-1"], "confirmed", json!({ "gate": "production", "verdict": "accept", "note": null })),

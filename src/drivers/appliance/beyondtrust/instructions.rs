@@ -1,6 +1,6 @@
 //! What a person at the vendor's pages is told, for acts that have no interface.
 //!
-//! One numbered line for each thing to do, what must not be done, and what will be seen when it is done, because the run proves
+//! One line for each thing to do, what must not be done, and what will be seen when it is done, because the run proves
 //! the effect itself wherever it can see it. The wording is [`crate::domain::console`]'s, which the sheet by hand shares; the engine adds the instruction's number and
 //! its last time.
 
@@ -23,7 +23,7 @@ pub fn lines(settings: &Settings, run: &RunId, act: &NodeAct, people: People) ->
         NodeAct::Quiesce => boxes.quiesce(own, people),
         NodeAct::Reopen => boxes.reopen(own),
     };
-    Some(numbered(text, &goes_on(run, act)))
+    Some(all(text, &goes_on(run, act)))
 }
 
 /// By what the run goes on. Whoever lets this machine in where clients are kept away leaves it nothing to see, and a backup serves
@@ -40,11 +40,10 @@ fn goes_on(run: &RunId, act: &NodeAct) -> String {
     )
 }
 
-fn numbered(text: Text, goes_on: &str) -> Vec<String> {
+fn all(text: Text, goes_on: &str) -> Vec<String> {
     let never = text.never.into_iter().map(|line| format!("DO NOT {line}"));
     let seen = std::iter::once(format!("Done when: {} {goes_on}", text.seen));
-    let lines = text.steps.into_iter().chain(never).chain(seen);
-    lines.enumerate().map(|(index, line)| format!("{}. {line}", index + 1)).collect()
+    text.steps.into_iter().chain(never).chain(seen).collect()
 }
 
 fn boxes(settings: &Settings) -> Boxes {
