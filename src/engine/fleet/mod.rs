@@ -34,6 +34,7 @@ use crate::ports::{Notifier, StoreError};
 
 use super::Around;
 use super::accepting;
+use super::adopting;
 use super::api::{
     self, AdoptPreview, AdoptRequest, Kind, PlanPreview, PlanRequest, Problem, Replaced, Snapshot, WaysFound, WindowsFound, Word,
 };
@@ -293,7 +294,8 @@ impl Fleet {
         let at = self.around.clock.now();
         let plan = Box::new(plan);
         let urgent = plan.urgent.as_ref().map(|why| format!("; urgent, the shortest soak is waived: {why}")).unwrap_or_default();
-        let reason = format!("procedure `{}` from {} to {}{urgent}", plan.procedure, plan.from, plan.to);
+        let vouched = adopting::vouched(&plan, &self.people.who(actor));
+        let reason = format!("procedure `{}` from {} to {}{urgent}{vouched}", plan.procedure, plan.from, plan.to);
         let event = Event::Started { plan: plan.clone() };
         let (name, data) = event.to_parts();
         let entry_of_record = Entry { at, actor: actor.to_owned(), event: name, step: None, reason, data };
