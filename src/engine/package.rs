@@ -33,11 +33,23 @@ pub async fn read(path: PathBuf) -> Result<(Package, Option<PackageNote>), Strin
     .await
 }
 
-/// Copies the package into the state folder, unless it is there already.
-///
-/// # Errors
-/// The copy can't be made or differs.
-pub async fn stage(state: PathBuf, package: Package) -> Result<(), String> {
+/// Makes the runs' own copies, one after the other: two sites that begin the same package at once would write the same file, and
+/// copies lie on one disk anyway. A copy that was left half-made has the next one's name, and is overwritten by it.
+#[derive(Default)]
+pub struct Staging(tokio::sync::Mutex<()>);
+
+impl Staging {
+    /// Copies the package into the state folder, unless it is there already.
+    ///
+    /// # Errors
+    /// The copy can't be made or differs.
+    pub async fn stage(&self, state: PathBuf, package: Package) -> Result<(), String> {
+        let _one_at_a_time = self.0.lock().await;
+        stage(state, package).await
+    }
+}
+
+async fn stage(state: PathBuf, package: Package) -> Result<(), String> {
     blocking(move || {
         let target = place(&state, &package);
         if hash(&target).is_ok_and(|(sha256, _)| sha256 == package.sha256) {
@@ -135,11 +147,33 @@ mod tests {
         std::fs::write(folder.path().join("base.nss.toml"), "version = \"24.2.1\"\nfrom = [\"24.1\"]\n").unwrap();
         let (package, note) = read(path.clone()).await.unwrap();
         assert_eq!((package.bytes, note.unwrap().from.unwrap().len()), (7, 1));
-        stage(folder.path().join("state"), package.clone()).await.unwrap();
+        Staging::default().stage(folder.path().join("state"), package.clone()).await.unwrap();
         let copy = place(&folder.path().join("state"), &package);
         check(&copy, &package.sha256).await.unwrap();
         std::fs::write(&copy, b"changed").unwrap();
         assert!(check(&copy, &package.sha256).await.unwrap_err().contains("planned was"));
+    }
+
+    /// Two sites that begin the same package at once: neither takes the other's half-made copy away, and one that was left is no
+    /// obstacle.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn one_package_is_staged_by_many_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("base.nss");
+        std::fs::write(&path, vec![7; 1 << 20]).unwrap();
+        let (package, _) = read(path).await.unwrap();
+        for round in 0..8 {
+            let (state, staging) = (folder.path().join(format!("state-{round}")), Staging::default());
+            let copy = place(&state, &package);
+            std::fs::create_dir_all(copy.parent().unwrap()).unwrap();
+            std::fs::write(copy.with_extension("part"), vec![1; 2 << 20]).unwrap();
+            let all = (0..8).map(|_| staging.stage(state.clone(), package.clone()));
+            for staged in futures_util::future::join_all(all).await {
+                staged.unwrap();
+            }
+            check(&copy, &package.sha256).await.unwrap();
+            assert!(!copy.with_extension("part").exists());
+        }
     }
 
     #[tokio::test]

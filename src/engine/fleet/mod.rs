@@ -73,6 +73,7 @@ pub struct Fleet {
     loops: Mutex<JoinSet<()>>,
     /// Held while a run of the site is being started, so that two starts can't pass each other.
     starting: HashMap<String, tokio::sync::Mutex<()>>,
+    staging: package::Staging,
     /// Held while something is recorded for a run whose loop has ended: one record comes after the other.
     afterwards: tokio::sync::Mutex<()>,
 }
@@ -92,6 +93,7 @@ impl Fleet {
             untouched: Mutex::default(),
             loops: Mutex::default(),
             starting,
+            staging: package::Staging::default(),
             afterwards: tokio::sync::Mutex::default(),
         })
     }
@@ -283,7 +285,7 @@ impl Fleet {
     /// The run's own copies of the packages.
     async fn stage(&self, plan: &Plan) -> Result<(), Problem> {
         for package in plan.packages() {
-            let staged = package::stage(self.around.state.clone(), package.clone()).await;
+            let staged = self.staging.stage(self.around.state.clone(), package.clone()).await;
             staged.map_err(|error| Problem::new(Kind::Store, "package_not_staged", error))?;
         }
         Ok(())
