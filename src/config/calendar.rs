@@ -65,25 +65,29 @@ pub(super) fn read(text: &str) -> Result<Vec<(Moment, Moment)>, CalendarError> {
             }
         }
     }
+    if events != lines.len() {
+        return Err(wrong(None, format!("has {} lines `BEGIN:VEVENT`, and {events} events that can be read", lines.len())));
+    }
     Ok(spans)
 }
 
 /// The lines on which events begin, after what the crate does not guard against.
 fn begins(text: &str) -> Result<Vec<usize>, CalendarError> {
-    let (mut depth, mut lines, mut calendars) = (0_usize, Vec::new(), 0);
-    for (index, line) in text.lines().enumerate() {
+    let (mut within, mut lines, mut calendars) = (Vec::new(), Vec::new(), 0);
+    for (number, line) in unfolded(text) {
         let line = line.trim_end().to_ascii_uppercase();
         if let Some(name) = line.strip_prefix("BEGIN:") {
-            depth += 1;
             calendars += usize::from(name == "VCALENDAR");
             if name == "VEVENT" {
-                lines.push(index + 1);
+                directly_in_a_calendar(&within).map_err(|message| wrong(number, message))?;
+                lines.push(number);
             }
+            within.push(name.to_owned());
         } else if line.starts_with("END:") {
-            depth = depth.saturating_sub(1);
+            within.pop();
         }
-        if depth > MAX_DEPTH {
-            return Err(wrong(index + 1, format!("has components nested deeper than {MAX_DEPTH} levels")));
+        if within.len() > MAX_DEPTH {
+            return Err(wrong(number, format!("has components nested deeper than {MAX_DEPTH} levels")));
         }
     }
     if calendars == 0 {
@@ -95,35 +99,47 @@ fn begins(text: &str) -> Result<Vec<usize>, CalendarError> {
     Ok(lines)
 }
 
+/// The lines with the numbers on which they begin. A long one goes on behind a blank at the next one's begin.
+fn unfolded(text: &str) -> Vec<(usize, String)> {
+    let mut lines: Vec<(usize, String)> = Vec::new();
+    for (index, line) in text.lines().enumerate() {
+        match (line.strip_prefix([' ', '\t']), lines.last_mut()) {
+            (Some(rest), Some((_, before))) => before.push_str(rest),
+            _ => lines.push((index + 1, line.to_owned())),
+        }
+    }
+    lines
+}
+
+/// Nobody reads an event that stands elsewhere.
+fn directly_in_a_calendar(within: &[String]) -> Result<(), String> {
+    match within {
+        [calendar] if calendar == "VCALENDAR" => Ok(()),
+        [] => Err("the event stands outside of every calendar (`BEGIN:VCALENDAR`)".to_owned()),
+        [.., parent] => Err(format!("the event stands in a `{parent}` and not directly in the calendar")),
+    }
+}
+
 fn is_event(component: &IcalComponent) -> bool {
     component.name == IcalComponentName::Kind(IcalComponentKind::VEvent)
 }
 
 fn spans_of(event: &IcalComponent, calendar: &Ical) -> Result<Vec<(Moment, Moment)>, String> {
+    if props(event, IcalPropKind::RecurrenceId).any(changes_others) {
+        return Err("the event changes others of its series too (`RANGE`), not only the one that it replaces".to_owned());
+    }
     if text(event, IcalPropKind::Status).is_some_and(|status| status.eq_ignore_ascii_case("CANCELLED")) {
         return Ok(Vec::new());
     }
     let set = set_of(event, calendar);
     let start = set.start.ok_or("the event has no `DTSTART` that can be read")?;
-    let rules = props(event, IcalPropKind::RRule).count();
-    if rules != set.rules.len() {
-        return Err("the event has an `RRULE` that can't be read".to_owned());
-    }
-    if props(event, IcalPropKind::RRule).any(|rule| ends_elsewhere(rule, &set.zone, calendar)) {
-        return Err(
-            "the event's `RRULE` ends at a time in UTC, and its zone is not described in the file (`VTIMEZONE`)".to_owned()
-        );
-    }
-    if !props(event, IcalPropKind::RDate).all(|dates| are_read(dates, &set.zone, calendar)) {
-        return Err("the event has an `RDATE` that can't be read".to_owned());
-    }
+    series_is_read(event, &set, calendar)?;
     let mut clock = Clock::of(&set.zone, calendar)?;
     let length = length(event, start, &set.zone)?;
     let mut spans = Vec::new();
     for occurrence in set.expand().take_while(|occurrence| occurrence.id.year <= LAST_YEAR).take(MAX_SPANS + 1) {
         // One that was moved is an event of its own in the file.
-        let moved = occurrence.over.is_some_and(|index| !set.overrides[index].this_and_future);
-        if !moved {
+        if occurrence.over.is_none() {
             let end = IcalRecurDateTime::from_seconds(occurrence.start.seconds() + length);
             spans.push((clock.moment(occurrence.start)?, clock.moment(end)?));
         }
@@ -131,13 +147,52 @@ fn spans_of(event: &IcalComponent, calendar: &Ical) -> Result<Vec<(Moment, Momen
     Ok(spans)
 }
 
-/// True if the crate compares the rule's end, in UTC, with times in a zone that it doesn't know, as if both were of one clock: the
-/// last times would be cut off, or one too many.
-fn ends_elsewhere(rule: &IcalProp, zone: &IcalRecurZone, calendar: &Ical) -> bool {
-    let IcalValue::Recur(recur) = &rule.value else { return false };
+/// The crate would give all later ones its distance, and the length that they had before.
+fn changes_others(id: &IcalProp) -> bool {
+    id.params.iter().any(|param| matches!(param, IcalParam::Range(_)))
+}
+
+/// That the crate reads each part of the event's series as it is meant.
+fn series_is_read(event: &IcalComponent, set: &IcalRecurSet, calendar: &Ical) -> Result<(), String> {
+    if props(event, IcalPropKind::RRule).count() != set.rules.len() {
+        return Err("the event has an `RRULE` that can't be read".to_owned());
+    }
+    let all_day = is_all_day(event);
+    let mut rules = props(event, IcalPropKind::RRule).chain(props(event, IcalPropKind::ExRule));
+    if let Some(what) = rules.find_map(|rule| ends_otherwise(rule, set, all_day, calendar)) {
+        return Err(format!("the event's `RRULE` ends {what}"));
+    }
+    let is_told = |own: &IcalRecurZone| is_told(own, &set.zone, calendar);
+    // The dates of an all-day event are days, whatever zone is written beside them.
+    let is_taken_out = |own: &IcalRecurZone| is_told(own) || all_day && matches!(own, IcalRecurZone::Tz(_));
+    if !props(event, IcalPropKind::RDate).all(|dates| are_read(dates, is_told)) {
+        return Err("the event has an `RDATE` that can't be read".to_owned());
+    }
+    if !props(event, IcalPropKind::ExDate).all(|dates| are_read(dates, is_taken_out)) {
+        return Err(format!("the event has an `EXDATE` that can't be read{ON_ANOTHER_CLOCK}"));
+    }
+    let mut replaced = replacing(event, calendar).flat_map(|other| props(other, IcalPropKind::RecurrenceId));
+    if !replaced.all(|id| is_taken_out(&zone_of(id))) {
+        return Err(format!("a `RECURRENCE-ID` of the event's series can't be read{ON_ANOTHER_CLOCK}"));
+    }
+    Ok(())
+}
+
+const ON_ANOTHER_CLOCK: &str = ": is it in the event's own zone, or are both zones described in the file (`VTIMEZONE`)?";
+
+/// How the rule's end is told, where the crate would take it for another one: the last times would be cut off, or one too many.
+/// It compares an end in UTC with times in a zone that it doesn't know as if both were of one clock, and takes a day for its begin.
+fn ends_otherwise(rule: &IcalProp, set: &IcalRecurSet, all_day: bool, calendar: &Ical) -> Option<&'static str> {
+    let IcalValue::Recur(recur) = &rule.value else { return None };
     let mut parts = recur.0.split(';').filter_map(|part| part.split_once('='));
-    let in_utc = parts.any(|(name, value)| name.trim().eq_ignore_ascii_case("UNTIL") && value.trim().ends_with(['Z', 'z']));
-    in_utc && matches!(zone, IcalRecurZone::Tz(_)) && !is_described(zone, calendar)
+    let (_, until) = parts.find(|(name, _)| name.trim().eq_ignore_ascii_case("UNTIL"))?;
+    let until = until.trim().to_ascii_uppercase();
+    // Of an all-day event this is the day, as some write it.
+    let is_day = all_day && until.ends_with("T000000Z");
+    if until.ends_with('Z') && !is_day && !is_described(&set.zone, calendar) {
+        return Some("at a time in UTC, and its zone is not described in the file (`VTIMEZONE`)");
+    }
+    (!all_day && !until.contains('T')).then_some("on a day, and the event begins at a time of day: end it at a time, too")
 }
 
 /// UTC, or a zone that the file describes.
@@ -149,10 +204,13 @@ fn is_described(zone: &IcalRecurZone, calendar: &Ical) -> bool {
     }
 }
 
-/// Of such a list the crate leaves out what it can't read, takes the begin of a period for all of it, and a time in another zone
-/// for one in the event's own unless the file describes both.
-fn are_read(dates: &IcalProp, zone: &IcalRecurZone, calendar: &Ical) -> bool {
-    let is_told = |own: &IcalRecurZone| own == zone || (is_described(own, calendar) && is_described(zone, calendar));
+/// The crate takes a time in another zone for one in the event's own unless the file describes both.
+fn is_told(own: &IcalRecurZone, zone: &IcalRecurZone, calendar: &Ical) -> bool {
+    own == zone || (is_described(own, calendar) && is_described(zone, calendar))
+}
+
+/// Of such a list the crate leaves out what it can't read, and takes the begin of a period for all of it.
+fn are_read(dates: &IcalProp, is_told: impl Fn(&IcalRecurZone) -> bool) -> bool {
     // A period has a `/`, and is no time either.
     let is_read = |date: &str| IcalRecurDateTime::parse(date).is_ok() && is_told(&zone_in(dates, Some(date)));
     matches!(&dates.value, IcalValue::DateTimeList(list) if list.0.iter().all(|date| is_read(date)))
@@ -162,18 +220,22 @@ fn are_read(dates: &IcalProp, zone: &IcalRecurZone, calendar: &Ical) -> bool {
 fn set_of(event: &IcalComponent, calendar: &Ical) -> IcalRecurSet {
     let zones: Vec<IcalTz> = calendar.components.iter().filter_map(IcalTz::of_component).collect();
     let mut set = IcalRecurSet::of_component_in(event, &zones);
-    let replaces = |other: &&IcalComponent| props(other, IcalPropKind::RecurrenceId).next().is_some();
-    let uid = text(event, IcalPropKind::Uid).filter(|_| !replaces(&event));
-    let same = |other: &&IcalComponent| uid.is_some() && text(other, IcalPropKind::Uid) == uid;
-    for other in calendar.components.iter().filter(|other| is_event(other)).filter(replaces).filter(same) {
+    for other in replacing(event, calendar) {
         set.with_override_in(other, &zones);
     }
     set
 }
 
+/// The events that take the place of one of this event's repetitions, cancelled ones too.
+fn replacing<'c>(event: &'c IcalComponent, calendar: &'c Ical) -> impl Iterator<Item = &'c IcalComponent<'c>> {
+    let replaces = |other: &IcalComponent| props(other, IcalPropKind::RecurrenceId).next().is_some();
+    let uid = text(event, IcalPropKind::Uid).filter(|_| !replaces(event));
+    let of_it = move |other: &&IcalComponent| uid.is_some() && text(other, IcalPropKind::Uid) == uid && replaces(other);
+    calendar.components.iter().filter(|other| is_event(other)).filter(of_it)
+}
+
 /// In seconds on the event's own clock.
 fn length(event: &IcalComponent, start: IcalRecurDateTime, zone: &IcalRecurZone) -> Result<i64, String> {
-    let all_day = text(event, IcalPropKind::DtStart).is_some_and(|text| !text.contains(['T', 't']));
     let end = props(event, IcalPropKind::DtEnd).next();
     let duration = props(event, IcalPropKind::Duration).next();
     let length = match (end, duration) {
@@ -186,10 +248,14 @@ fn length(event: &IcalComponent, start: IcalRecurDateTime, zone: &IcalRecurZone)
             duration.seconds().ok_or("the event's `DURATION` can't be read")?
         }
         (None, Some(_)) => return Err("the event's `DURATION` can't be read".to_owned()),
-        (None, None) if all_day => DAY,
+        (None, None) if is_all_day(event) => DAY,
         (None, None) => return Err("the event has neither `DTEND` nor `DURATION`".to_owned()),
     };
     if length > 0 { Ok(length) } else { Err("the event ends before it begins".to_owned()) }
+}
+
+fn is_all_day(event: &IcalComponent) -> bool {
+    text(event, IcalPropKind::DtStart).is_some_and(|text| !text.contains(['T', 't']))
 }
 
 fn zone_of(prop: &IcalProp) -> IcalRecurZone {

@@ -101,6 +101,10 @@ pub enum Barred {
     NotAllowed(#[from] NotAllowed),
     #[error("user `{0}` started the run, and the gate's policy asks for somebody else")]
     Starter(String),
+    #[error("user `{0}` would be the starter of the run, and the gate's policy asks for somebody else")]
+    WouldStart(String),
+    #[error("the gate's policy asks for {0} persons, and this is the word of one")]
+    Persons(u32),
 }
 
 /// Whether a person may answer this gate now: by role, as a deputy once it was escalated, and not as the starter where the policy
@@ -113,6 +117,21 @@ pub fn may_answer(run: &Run, gate: Gate, people: &People, user: &str) -> Result<
     people.may(user, &asked_of(run, gate, &policy))?;
     if policy.not_starter && run.started_by == user {
         return Err(Barred::Starter(user.to_owned()));
+    }
+    Ok(())
+}
+
+/// Whether a person who is about to start a run may say beforehand what this gate would ask: the word of one, and of the starter.
+///
+/// # Errors
+/// What stands against it.
+pub fn may_vouch(policy: &GatePolicy, people: &People, user: &str) -> Result<(), Barred> {
+    people.may(user, &policy.roles)?;
+    if policy.not_starter {
+        return Err(Barred::WouldStart(user.to_owned()));
+    }
+    if policy.persons > 1 {
+        return Err(Barred::Persons(policy.persons));
     }
     Ok(())
 }

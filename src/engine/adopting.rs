@@ -14,6 +14,7 @@ use crate::domain::facts::Link;
 use crate::domain::fit::Fit;
 use crate::domain::ids::{NodeId, PerNode, RunId};
 use crate::domain::machine;
+use crate::domain::people::Who;
 use crate::domain::plan::{Adoption, Package, PackageNote, Plan, Windows};
 use crate::domain::run::Run;
 use crate::domain::site::{Observation, Site};
@@ -257,6 +258,12 @@ fn adoption(parsed: &Parsed, survivor: NodeId, (from, to): (&Target, &Target), w
         goal: Goal::Home,
         note: parsed.note.clone(),
     }
+}
+
+/// R10: what the start's record says of a word that stands in the place of the gate's answers.
+pub fn vouched(plan: &Plan, by: &Who) -> String {
+    let accepted = plan.adopted.as_ref().is_some_and(|adoption| adoption.accepted);
+    if accepted { format!("; {by} vouches that {} is accepted in production", plan.to) } else { String::new() }
 }
 
 /// An update on the way has its package, its window and a known path.

@@ -36,11 +36,23 @@ pub async fn read(path: PathBuf) -> Result<(Package, Option<PackageNote>), Strin
     .await
 }
 
-/// Copies the package into the state folder, unless it is there already.
-///
-/// # Errors
-/// The copy can't be made or differs.
-pub async fn stage(state: PathBuf, package: Package) -> Result<(), String> {
+/// Makes the runs' own copies, one after the other: two sites that begin the same package at once would write the same file, and
+/// copies lie on one disk anyway. A copy that was left half-made has the next one's name, and is overwritten by it.
+#[derive(Default)]
+pub struct Staging(tokio::sync::Mutex<()>);
+
+impl Staging {
+    /// Copies the package into the state folder, unless it is there already.
+    ///
+    /// # Errors
+    /// The copy can't be made or differs.
+    pub async fn stage(&self, state: PathBuf, package: Package) -> Result<(), String> {
+        let _one_at_a_time = self.0.lock().await;
+        stage(state, package).await
+    }
+}
+
+async fn stage(state: PathBuf, package: Package) -> Result<(), String> {
     blocking(move || {
         let target = place(&state, &package);
         if hash(&target).is_ok_and(|(sha256, _)| sha256 == package.sha256) {
@@ -91,14 +103,23 @@ fn expect(path: &Path, sha256: &str) -> Result<(), String> {
     }
 }
 
+/// What is copied in part is removed again: it would keep the disk full.
 fn copy(from: &Path, to: &Path) -> io::Result<()> {
     let folder = to.parent().unwrap_or(Path::new("."));
     std::fs::create_dir_all(folder)?;
     let part = to.with_extension("part");
-    std::fs::copy(from, &part)?;
-    File::open(&part)?.sync_all()?;
-    std::fs::rename(&part, to)?;
+    // One that was left by a daemon that was killed may be closed to writing.
+    let _ = std::fs::remove_file(&part);
+    let copied = write_copy(from, &part).and_then(|()| std::fs::rename(&part, to));
+    copied.inspect_err(|_| drop(std::fs::remove_file(&part)))?;
     File::open(folder)?.sync_all()
+}
+
+/// With rights of its own: a source that nobody may write to would make a copy that can't be replaced.
+fn write_copy(from: &Path, part: &Path) -> io::Result<()> {
+    let mut file = File::create(part)?;
+    io::copy(&mut open(from)?, &mut file)?;
+    file.sync_all()
 }
 
 /// Opens a regular file. It is asked for what it is before: opening a pipe would wait for whoever writes to it, for ever.
@@ -144,6 +165,8 @@ fn read_note(package: &Path) -> Result<Option<PackageNote>, String> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     #[tokio::test]
@@ -154,7 +177,7 @@ mod tests {
         std::fs::write(folder.path().join("base.nss.toml"), "version = \"24.2.1\"\nfrom = [\"24.1\"]\n").unwrap();
         let (package, note) = read(path.clone()).await.unwrap();
         assert_eq!((package.bytes, note.unwrap().from.unwrap().len()), (7, 1));
-        stage(folder.path().join("state"), package.clone()).await.unwrap();
+        Staging::default().stage(folder.path().join("state"), package.clone()).await.unwrap();
         let copy = place(&folder.path().join("state"), &package);
         check(&copy, &package.sha256).await.unwrap();
         std::fs::write(&copy, b"changed").unwrap();
@@ -174,6 +197,29 @@ mod tests {
         assert!(error.contains("nothing was copied") && !state.join("packages").exists(), "{error}");
         std::fs::write(state.join("test-free"), (RESERVE_BYTES + 7).to_string()).unwrap();
         stage(state, package).await.unwrap();
+    }
+
+    /// Two sites that begin the same package at once: neither takes the other's half-made copy away, and one that was left is no
+    /// obstacle.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn one_package_is_staged_by_many_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("base.nss");
+        std::fs::write(&path, vec![7; 1 << 20]).unwrap();
+        let (package, _) = read(path).await.unwrap();
+        for round in 0..8 {
+            let (state, staging) = (folder.path().join(format!("state-{round}")), Staging::default());
+            let copy = place(&state, &package);
+            std::fs::create_dir_all(copy.parent().unwrap()).unwrap();
+            std::fs::write(copy.with_extension("part"), vec![1; 2 << 20]).unwrap();
+            std::fs::set_permissions(copy.with_extension("part"), PermissionsExt::from_mode(0o444)).unwrap();
+            let all = (0..8).map(|_| staging.stage(state.clone(), package.clone()));
+            for staged in futures_util::future::join_all(all).await {
+                staged.unwrap();
+            }
+            check(&copy, &package.sha256).await.unwrap();
+            assert!(!copy.with_extension("part").exists());
+        }
     }
 
     #[tokio::test]

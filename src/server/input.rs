@@ -13,7 +13,7 @@ use crate::domain::event::Verdict;
 use crate::domain::gate::Gate;
 use crate::domain::ids::{NodeId, NotANode, RunId};
 use crate::domain::window::parse_duration;
-use crate::engine::api::{Rebooking, Word};
+use crate::engine::api::{Acceptance, PlanRequest, Rebooking, Word};
 
 use super::answer::Refused;
 use super::limits;
@@ -264,6 +264,7 @@ pub struct ResumeBody {
 impl ResumeBody {
     pub fn word(self) -> Result<Word, Refused> {
         let Self { window, first, second, responsible, .. } = self;
+        let responsible = user(responsible)?;
         let rebooking = Rebooking { first, second, responsible };
         match (window, rebooking == Rebooking::default()) {
             (window, true) => Ok(Word::Resume { window }),
@@ -329,6 +330,27 @@ impl<S: Send + Sync> FromRequestParts<S> for SiteNode {
         let Path((site, node)) = path.map_err(|error| Refused::bad_input(error.body_text()))?;
         let unknown = |error: NotANode| Refused::new(StatusCode::NOT_FOUND, "unknown_node", error.to_string());
         node.parse().map(|node| Self(site, node)).map_err(unknown)
+    }
+}
+
+/// A plan's order whose texts fit into a record.
+pub fn order(request: PlanRequest) -> Result<PlanRequest, Refused> {
+    let (urgent, responsible) = (short(request.urgent)?, user(request.responsible)?);
+    let fits = |word: Acceptance| Ok(Acceptance { reason: short(Some(word.reason))?.unwrap_or_default(), ..word });
+    let accepted = request.accepted.into_iter().map(fits).collect::<Result<_, Refused>>()?;
+    Ok(PlanRequest { urgent, responsible, accepted, ..request })
+}
+
+/// Linux has no longer names of users, with the zero byte at its end (`LOGIN_NAME_MAX`).
+const USER_BYTES: usize = 255;
+
+/// A user's name, where one is given.
+fn user(name: Option<String>) -> Result<Option<String>, Refused> {
+    match name {
+        Some(name) if name.len() > USER_BYTES => {
+            Err(Refused::bad_input(format!("the user who is responsible has a name longer than {USER_BYTES} bytes")))
+        }
+        name => Ok(name),
     }
 }
 

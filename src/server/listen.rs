@@ -26,6 +26,7 @@ use crate::engine::api::Fleet;
 
 use super::input::Peer;
 use super::limits;
+use super::patient::Patient;
 use super::routes::{Door, router};
 
 /// Where the API is served.
@@ -233,6 +234,10 @@ async fn pause(error: &io::Error) {
     tokio::time::sleep(Duration::from_millis(100)).await;
 }
 
+/// So long nothing of an answer may be taken: who asks and doesn't read would keep a place for ever, and there are only
+/// [`limits::CONNECTIONS`]. A client on a bad line needs some seconds for what was lost on it.
+const WRITE: Duration = Duration::from_secs(30);
+
 async fn connection<S>(stream: S, router: Router, peer: Option<Peer>, stop: CancellationToken)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -245,7 +250,8 @@ where
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(limits::READ);
     http.max_buf_size(limits::HEAD_BYTES).max_headers(limits::HEADERS);
-    let mut serving = std::pin::pin!(http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service)));
+    let stream = TokioIo::new(Patient::new(stream, WRITE));
+    let mut serving = std::pin::pin!(http.serve_connection(stream, TowerToHyperService::new(service)));
     // A connection's own errors (a client that went away) concern nobody.
     let _ = tokio::select! {
         ended = serving.as_mut() => ended,
@@ -254,4 +260,34 @@ where
             serving.await
         }
     };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::routing::get;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::time::Instant;
+
+    /// One request after the other, and no answer is read: the connection ends, and its place is free again. One whose answers are
+    /// read is served meanwhile.
+    #[tokio::test(start_paused = true)]
+    async fn who_asks_and_does_not_read_loses_the_place() {
+        let router = Router::new().route("/", get(|| async { "x".repeat(1000) }));
+        let (hall, since) = (Hall::new(), Instant::now());
+        let (server, mut mute) = tokio::io::duplex(4096);
+        hall.seat(server, router.clone(), None, hall.place().await);
+        mute.write_all(&b"GET / HTTP/1.1\r\nHost: x\r\n\r\n".repeat(100)).await.unwrap();
+        let (server, mut other) = tokio::io::duplex(4096);
+        hall.seat(server, router, None, hall.place().await);
+        other.write_all(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.unwrap();
+        let mut answer = String::new();
+        other.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        let all = u32::try_from(limits::CONNECTIONS).unwrap();
+        let places = hall.places.acquire_many(all);
+        drop(tokio::time::timeout(4 * WRITE, places).await.expect("all places are free again").unwrap());
+        assert!(since.elapsed() >= WRITE, "{:?}", since.elapsed());
+        drop(mute);
+    }
 }

@@ -13,6 +13,7 @@ mod guard;
 mod input;
 pub mod limits;
 mod listen;
+mod patient;
 mod routes;
 pub mod view;
 

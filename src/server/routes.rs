@@ -21,7 +21,7 @@ use super::answer::{Answer, Refused, json as answer, lines, ok};
 use super::guard::guard;
 use super::input::{
     AbortBody, AcceptBody, AcknowledgeBody, Actor, After, CloseBody, ConfirmBody, For, HoldBody, Id, Input, Name, OfSite,
-    ReleaseBody, ReplaceBody, ResumeBody, SiteNode, SwitchBackBody, TestTrafficBody, WaiveBody, required, short,
+    ReleaseBody, ReplaceBody, ResumeBody, SiteNode, SwitchBackBody, TestTrafficBody, WaiveBody, order, required, short,
 };
 use super::view::{
     Adoption, AlertTests, ByHand, Checks, Ledger, LeftUntouched, NoRun, People, Plan, Runs, SiteView, Sites, Started, Status,
@@ -142,13 +142,11 @@ async fn exposure(State(fleet): Shared, OfSite(site): OfSite) -> Answer {
 }
 
 async fn plan(State(fleet): Shared, Input(request): Input<PlanRequest>) -> Answer {
-    let request = PlanRequest { urgent: short(request.urgent)?, ..request };
-    ok(&Plan::from(fleet.plan(request).await?))
+    ok(&Plan::from(fleet.plan(order(request)?).await?))
 }
 
 async fn start(State(fleet): Shared, Actor(actor): Actor, Input(request): Input<PlanRequest>) -> Answer {
-    let request = PlanRequest { urgent: short(request.urgent)?, ..request };
-    let run = fleet.start(request, &actor).await?;
+    let run = fleet.start(order(request)?, &actor).await?;
     Ok(answer(StatusCode::CREATED, &Started { run }))
 }
 

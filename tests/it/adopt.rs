@@ -1,13 +1,18 @@
 //! A pair that somebody else left half-way: taken over at every step of a foreign run, with what a person vouches for.
 
-use changeover::domain::event::Goal;
+use std::collections::BTreeMap;
+
+use changeover::domain::event::{Goal, Verdict};
+use changeover::domain::gate::{Gate, GatePolicy};
 use changeover::domain::ids::{NodeId, RunId};
+use changeover::domain::site::Policy;
 use changeover::engine::api::{AdoptRequest, Fleet as _, Kind, Problem};
 use changeover::simulator::faults::{Fault, Planned};
 use jiff::SignedDuration;
 
 use crate::abort::{assert_ended, order};
 use crate::close::close;
+use crate::gates::{people, word};
 use crate::memory::Death;
 use crate::stage::{PROCEDURES, SITE, Setting, Stage};
 
@@ -135,6 +140,50 @@ async fn r10_without_acceptance_an_adopted_pair_is_left_at_harbour() {
     assert_eq!(way.goal, Goal::Home);
     let rest = stage.to_rest(&id).await;
     assert_ended(&stage, &id, &way, &rest, "accepted at harbour");
+}
+
+/// R10: who vouches for the version by `--accepted` needs what the gate and the waiver of the soak ask for; the others take the
+/// pair to harbour, where the gate is answered. The journal says who vouched.
+#[tokio::test(start_paused = true)]
+async fn r10_who_vouches_for_the_version_needs_the_roles_of_the_gate_and_of_the_soak() {
+    let owner = || vec!["owner".to_owned()];
+    let gate = GatePolicy { roles: owner(), ..GatePolicy::default() };
+    let waivers = BTreeMap::from([("min_soak".to_owned(), owner())]);
+    let (starter, two) = (GatePolicy { not_starter: true, ..gate.clone() }, GatePolicy { persons: 2, ..gate.clone() });
+    let cases = [
+        (gate.clone(), waivers.clone(), "op1", "gate `production`: user `op1` has `operator`, and one of `owner` is asked for"),
+        (GatePolicy::default(), waivers.clone(), "op1", "user `op1` has `operator`, and one of `owner` is asked for"),
+        (GatePolicy::default(), BTreeMap::new(), "owner1", "`min_soak` in `[policy.waivers]` of the site's file names no role"),
+        (starter, waivers.clone(), "owner1", "user `owner1` would be the starter of the run"),
+        (two, waivers.clone(), "owner1", "the gate's policy asks for 2 persons"),
+        (gate, waivers, "owner1", ""),
+    ];
+    for (gate, waivers, user, why) in cases {
+        let gates = BTreeMap::from([(Gate::Production, gate)]);
+        let policy = Policy { gates, waivers, ..Policy::default() };
+        let stage = left_after("role-swap", 34, Setting { policy, people: people(), ..Setting::default() }).await.unwrap();
+        let asked = request(&stage);
+        let vouched = stage.fleet.adopt(SITE, asked.clone(), user).await;
+        let Err(problem) = vouched else {
+            assert_eq!(why, "", "{user}");
+            let reason = stage.records(&vouched.unwrap())[0].reason.clone();
+            assert!(reason.contains("; OWNER1 (owner1) vouches that 24.2.1+"), "{reason}");
+            assert!(reason.ends_with(" is accepted in production"), "{reason}");
+            continue;
+        };
+        assert_eq!((problem.kind, problem.code.as_str()), (Kind::NotAllowed, "not_allowed"), "{problem:?}");
+        assert!(problem.causes[0].contains(why) && !why.is_empty(), "{why}: {problem:?}");
+        assert_eq!(stage.fleet.runs().len(), 1, "nothing was started");
+        // Without that word the pair is taken over by whoever may speak.
+        let id = stage.fleet.adopt(SITE, AdoptRequest { accepted: false, ..asked }, user).await.unwrap();
+        assert_eq!(stage.to_rest(&id).await.end, "harbour", "{}", stage.story(&id));
+        assert!(!stage.records(&id)[0].reason.contains("vouches"), "{}", stage.story(&id));
+        for owner in ["owner1", "owner2"] {
+            let said = stage.says(owner, &id, word(Gate::Production, Verdict::Accept)).await.map(|_| ());
+            assert!(said.is_ok() || stage.run(&id).verdict.is_some() || why.contains("starter"), "{owner}: {said:?}");
+        }
+        assert_eq!(stage.run(&id).verdict, Some(Verdict::Accept), "{}", stage.story(&id));
+    }
 }
 
 /// The other node is dead: the pair is taken over at harbour, and home is found once it is back.

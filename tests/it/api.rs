@@ -56,6 +56,12 @@ fn every_route_answers_with_its_codes() {
         order["site"] = json!("quiet");
         order
     };
+    let with = |key: &str, value: Value| {
+        let mut order = order("24.2.1");
+        order[key] = value;
+        order
+    };
+    let accepted = |reason: String| json!({ "check": "settings", "reason": reason });
     let long = json!({ "note": "x".repeat(1001) });
     // In this order: commands change the run.
     let cases: Vec<(&str, String, Value, u16, &str)> = vec![
@@ -73,6 +79,11 @@ fn every_route_answers_with_its_codes() {
         ("POST", "/api/v1/plans".into(), order("new"), 400, "bad_version"),
         ("POST", "/api/v1/plans".into(), json!({ "site": "support" }), 400, "bad_input"),
         ("POST", "/api/v1/plans".into(), json!({ "sight": "support" }), 400, "bad_input"),
+        ("POST", "/api/v1/plans".into(), with("responsible", json!("x".repeat(255))), 200, ""),
+        ("POST", "/api/v1/plans".into(), with("responsible", json!("x".repeat(256))), 400, "bad_input"),
+        ("POST", "/api/v1/plans".into(), with("accepted", json!([accepted("x".repeat(1001))])), 400, "bad_input"),
+        ("POST", "/api/v1/runs".into(), with("responsible", json!("x".repeat(256))), 400, "bad_input"),
+        ("POST", "/api/v1/runs".into(), with("accepted", json!([accepted("x".repeat(1001))])), 400, "bad_input"),
         ("POST", "/api/v1/runs".into(), order("24.2.1"), 409, "one_run"),
         ("POST", "/api/v1/runs".into(), quiet("23.1"), 422, "known_path"),
         ("POST", "/api/v1/runs".into(), quiet("24.2.1"), 201, ""),
@@ -92,6 +103,7 @@ fn every_route_answers_with_its_codes() {
         ("POST", run("/hold"), Value::Null, 202, ""),
         ("POST", run("/hold"), json!({ "seq": 1 }), 409, "moved_on"),
         ("POST", run("/hold"), json!({ "sec": 1 }), 400, "bad_input"),
+        ("POST", run("/resume"), json!({ "responsible": "x".repeat(256) }), 400, "bad_input"),
         ("POST", run("/resume"), json!({}), 409, "not_now"),
         ("POST", run("/switch-back"), json!({}), 400, "bad_input"),
         ("POST", run("/switch-back"), json!({ "note": "  " }), 400, "note_missing"),

@@ -57,6 +57,9 @@ fn event(lines: &str) -> String {
     format!("{ICS}BEGIN:VEVENT\r\nUID:1@example.com\r\nDTSTAMP:20260101T000000Z\r\n{lines}\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n")
 }
 
+/// Every hour from two in the morning, in a zone that the file doesn't describe.
+const HOURLY: &str = "DTSTART;TZID=Europe/Berlin:20261122T020000\r\nDURATION:PT1H\r\nRRULE:FREQ=HOURLY;COUNT=5";
+
 const FROM_FILE: &str = "[[freezes]]\nname = \"holidays\"\nowner = \"owner1\"\ncalendar_file = \"freezes.ics\"\n";
 
 /// What takes a window of a second out.
@@ -158,6 +161,19 @@ fn events_of_every_kind_are_read() {
             "2026-12-26T10:30:00Z",
             "2026-12-27T10:30:00Z",
         ),
+        // What is taken out in the event's own zone, or from an all-day event by its day; and a last day that is written as a time.
+        (&format!("{HOURLY}\r\nEXDATE;TZID=Europe/Berlin:20261122T030000"), "2026-11-22T01:30:00Z", "2026-11-22T02:30:00Z"),
+        (
+            "DTSTART;VALUE=DATE:20261201\r\nRRULE:FREQ=WEEKLY;COUNT=3\r\nEXDATE;TZID=Europe/Berlin:20261208T000000",
+            "2026-12-15T12:00:00Z",
+            "2026-12-08T12:00:00Z",
+        ),
+        (
+            "DTSTART;VALUE=DATE:20261224\r\nRRULE:FREQ=DAILY;UNTIL=20261226T000000Z",
+            "2026-12-26T12:00:00Z",
+            "2026-12-27T12:00:00Z",
+        ),
+        ("DTSTART;VALUE=DATE:20261224\r\nRRULE:FREQ=DAILY;UNTIL=20261226", "2026-12-26T12:00:00Z", "2026-12-27T12:00:00Z"),
         ("DTSTART;VALUE=DATE:20240229\r\nRRULE:FREQ=YEARLY", "2028-02-29T12:00:00Z", "2027-02-28T12:00:00Z"),
         // The clocks change within the series: ten o'clock stays ten o'clock.
         (
@@ -194,6 +210,11 @@ fn what_real_calendars_have() {
          END:VTIMEZONE\r\nBEGIN:VEVENT\r\nUID:1\r\nDTSTART;TZID=W. Europe Standard Time:20260701T100000\r\nDURATION:PT1H\r\n\
          END:VEVENT\r\nEND:VCALENDAR\r\n"
     );
+    // What is taken out in UTC is told in the zone that the file describes.
+    let series = "DURATION:PT1H\r\nRRULE:FREQ=DAILY;COUNT=3\r\nEXDATE:20260702T080000Z\r\n";
+    let taken_out = calendar(FROM_FILE, "", &own.replace("DURATION:PT1H\r\n", series));
+    let days = ["2026-07-01", "2026-07-02", "2026-07-03"].map(|day| is_frozen(&taken_out, &format!("{day}T08:30:00Z")));
+    assert_eq!(days, [true, false, true]);
     let own = calendar(FROM_FILE, "", &own);
     assert!(is_frozen(&own, "2026-07-01T08:00:00Z") && !is_frozen(&own, "2026-07-01T09:00:00Z"));
 }
@@ -201,8 +222,15 @@ fn what_real_calendars_have() {
 /// A freeze that can't be read is an error with its line, never one freeze fewer.
 #[test]
 fn a_calendar_that_cant_be_read_is_refused() {
-    let deep = format!("{ICS}{}", "BEGIN:VEVENT\r\n".repeat(100_000));
+    let deep = format!("{ICS}{}", "BEGIN:VTODO\r\n".repeat(100_000));
     let rdate = |line: &str| event(&format!("DTSTART:20261224T120000Z\r\nDURATION:PT1H\r\n{line}"));
+    let hourly = |line: &str| event(&format!("{HOURLY}\r\n{line}"));
+    // It stands beside its series, on line 11.
+    let replaced = |id: &str, status: &str| {
+        let other = format!("UID:1@example.com\r\nRECURRENCE-ID{id}\r\n{status}DTSTART:20261230T120000Z\r\nDURATION:PT1H\r\n");
+        event(HOURLY).replace("END:VCALENDAR", &format!("BEGIN:VEVENT\r\n{other}END:VEVENT\r\nEND:VCALENDAR"))
+    };
+    let lone = "BEGIN:VEVENT\r\nUID:1\r\nDTSTART;VALUE=DATE:20261224\r\nEND:VEVENT\r\n";
     let many = format!("{ICS}{}END:VCALENDAR\r\n", "BEGIN:VEVENT\r\nEND:VEVENT\r\n".repeat(10_001));
     let cases = [
         ("".to_owned(), "freezes.ics:1: is not an iCalendar file: there is no `BEGIN:VCALENDAR`"),
@@ -232,6 +260,44 @@ fn a_calendar_that_cant_be_read_is_refused() {
         (rdate("RDATE;VALUE=PERIOD:20261225T110000Z/PT9H"), "the event has an `RDATE` that can't be read"),
         (rdate("RDATE;TZID=Europe/Berlin:20261225T110000"), "the event has an `RDATE` that can't be read"),
         (event("DTSTART:20261224T120000Z\r\nDURATION:PT1M\r\nRRULE:FREQ=MINUTELY"), "has more than 100000 occurrences"),
+        // An end that is a day, and the times of the series are times; or an end whose day nobody can tell.
+        (
+            event("DTSTART;TZID=Europe/Berlin:20261120T020000\r\nDURATION:PT1H\r\nRRULE:FREQ=DAILY;UNTIL=20261124"),
+            "freezes.ics:4: the event's `RRULE` ends on a day, and the event begins at a time of day",
+        ),
+        (
+            event("DTSTART;VALUE=DATE:20261224\r\nRRULE:FREQ=DAILY;UNTIL=20261225T230000Z"),
+            "freezes.ics:4: the event's `RRULE` ends at a time in UTC",
+        ),
+        // What is taken out by another clock than the series', which would free another night.
+        (
+            hourly("EXDATE:20261122T030000Z"),
+            "freezes.ics:4: the event has an `EXDATE` that can't be read: is it in the event's own zone",
+        ),
+        (hourly("EXDATE;TZID=Asia/Tokyo:20261122T030000"), "freezes.ics:4: the event has an `EXDATE` that can't be read"),
+        (hourly("EXDATE:20261122T030000"), "freezes.ics:4: the event has an `EXDATE` that can't be read"),
+        (rdate("EXDATE;TZID=Asia/Tokyo:20261224T120000"), "freezes.ics:4: the event has an `EXDATE` that can't be read"),
+        (replaced(":20261122T030000Z", ""), "freezes.ics:4: a `RECURRENCE-ID` of the event's series can't be read"),
+        (replaced(";TZID=Asia/Tokyo:20261122T030000", ""), "freezes.ics:4: a `RECURRENCE-ID` of the event's series"),
+        (replaced(":20261122T030000Z", "STATUS:CANCELLED\r\n"), "freezes.ics:4: a `RECURRENCE-ID` of the event's series"),
+        (
+            replaced(";RANGE=THISANDFUTURE;TZID=Europe/Berlin:20261122T030000", ""),
+            "freezes.ics:11: the event changes others of its series too (`RANGE`)",
+        ),
+        // An event that nobody reads.
+        (
+            format!("{ICS}BEGIN:VTODO\r\nUID:2\r\n{lone}END:VTODO\r\nEND:VCALENDAR\r\n"),
+            "freezes.ics:6: the event stands in a `VTODO` and not directly in the calendar",
+        ),
+        (
+            format!("{ICS}{}{lone}END:VEVENT\r\nEND:VCALENDAR\r\n", lone.replace("END:VEVENT\r\n", "")),
+            "the event stands in a `VEVENT` and not directly",
+        ),
+        (format!("{ICS}END:VCALENDAR\r\n{lone}"), "freezes.ics:5: the event stands outside of every calendar"),
+        (
+            format!("{ICS}BEGIN:VTODO\r\nUID:2\r\n{}END:VTODO\r\nEND:VCALENDAR\r\n", lone.replacen("VEVENT", "VEV\r\n ENT", 1)),
+            "freezes.ics:6: the event stands in a `VTODO`",
+        ),
     ];
     for (ics, expected) in cases {
         let refused = load_files(FROM_FILE, "", &ics).unwrap_err();
@@ -286,6 +352,11 @@ fn slips_in_the_files_are_told_with_their_line() {
             "",
             format!("{freeze}from = \"2026-12-20\"\nto = \"2026-13-01\"\n"),
             format!("support.toml:{}: `to` in `[freezes]`: `2026-13-01` is neither a day", line + 4),
+        ),
+        (
+            "",
+            format!("{freeze}from = \"2026-12-20\"\nto = \"20261228\"\n"),
+            format!("support.toml:{}: `to` in `[freezes]`: `20261228` is neither a day", line + 4),
         ),
         ("", format!("{freeze}calendar_file = \"none.ics\"\n"), "none.ics cannot be read".to_owned()),
         (

@@ -59,8 +59,8 @@ impl std::fmt::Display for Frozen {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotASpan {
     #[error(
-        "`{0}` is neither a day (`2026-12-20`) nor a time (`2026-12-20T18:00`, `2026-12-20T18:00:00+01:00` or \
-         `2026-12-20T18:00[Europe/Berlin]`)"
+        "`{0}` is neither a day (`2026-12-20` or `2026-12-20[Europe/Berlin]`) nor a time (`2026-12-20T18:00`, \
+         `2026-12-20T18:00:00+01:00` or `2026-12-20T18:00[Europe/Berlin]`)"
     )]
     Moment(String),
     #[error("it ends before it begins")]
@@ -72,15 +72,15 @@ pub enum NotASpan {
 /// # Errors
 /// Neither day nor time; or the end is not after the begin.
 pub fn span(from: &str, to: &str) -> Result<(Moment, Moment), NotASpan> {
-    let begin = match from.parse::<Date>().ok().filter(|_| is_day(from)) {
-        Some(day) => Moment::Civil(day.into()),
-        None => time(from)?,
-    };
-    let end = match to.parse::<Date>().ok().filter(|_| is_day(to)) {
-        Some(day) => Moment::Civil(day.checked_add(1.day()).map_err(|_| NotASpan::Moment(to.to_owned()))?.into()),
-        None => time(to)?,
-    };
+    let (begin, end) = (moment(from, Edge::Begin)?, moment(to, Edge::End)?);
     if is_reversed(begin, end) { Err(NotASpan::Reversed) } else { Ok((begin, end)) }
+}
+
+/// Which end of a span a text stands for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Edge {
+    Begin,
+    End,
 }
 
 /// True if the end is not after the begin, in whichever zone a time on the wall is read. Where that depends on the zone, the span
@@ -98,24 +98,31 @@ fn is_reversed(begin: Moment, end: Moment) -> bool {
 /// No wall clock is farther from UTC: Kiribati's are 14 hours before it, and none is more than 12 behind.
 const FARTHEST: SignedDuration = SignedDuration::from_hours(14);
 
-/// `2026-12-20`, and not the day of a longer text, which the parser takes as well.
-fn is_day(text: &str) -> bool {
-    text.trim().len() == "2026-12-20".len()
-}
-
-fn time(text: &str) -> Result<Moment, NotASpan> {
+fn moment(text: &str, edge: Edge) -> Result<Moment, NotASpan> {
     let malformed = || NotASpan::Moment(text.to_owned());
     let text = text.trim();
     if let Ok(at) = text.parse::<Timestamp>() {
         return Ok(Moment::At(at));
     }
-    if text.contains('[') {
-        let (civil, zone) = text.trim_end_matches(']').split_once('[').ok_or_else(malformed)?;
-        let zone = TimeZone::get(zone).map_err(|_| malformed())?;
-        let civil = civil.parse::<DateTime>().map_err(|_| malformed())?;
-        return civil::instant(&zone, civil).map(Moment::At).map_err(|_| malformed());
+    let (civil, zone) = match text.strip_suffix(']') {
+        Some(text) => text.split_once('[').map(|(civil, zone)| (civil.trim_end(), Some(zone))).ok_or_else(malformed)?,
+        None => (text, None),
+    };
+    let civil = on_the_wall(civil, edge).ok_or_else(malformed)?;
+    let Some(zone) = zone else { return Ok(Moment::Civil(civil)) };
+    let zone = TimeZone::get(zone).map_err(|_| malformed())?;
+    civil::instant(&zone, civil).map(Moment::At).map_err(|_| malformed())
+}
+
+/// A day's begin, or its end. The parser takes any form of a day for the midnight at its begin: as an end that would leave the last
+/// day free, so what names no time of day is a day as people write it, or nothing.
+fn on_the_wall(text: &str, edge: Edge) -> Option<DateTime> {
+    if text.contains(['T', 't', ' ']) {
+        return text.parse().ok();
     }
-    text.parse::<DateTime>().map(Moment::Civil).map_err(|_| malformed())
+    let day: Date = text.parse().ok().filter(|_| text.len() == "2026-12-20".len())?;
+    let day = if edge == Edge::End { day.checked_add(1.day()).ok()? } else { day };
+    Some(day.into())
 }
 
 impl FreezeRule {
@@ -189,6 +196,20 @@ mod tests {
             ("christmas", "2026-12-20", None),
             ("2026-12-20T18:00[Europe/Belrin]", "2026-12-31", None),
             ("", "", None),
+            // The last day is frozen, in whatever form it is written.
+            ("2026-12-20", "2026-12-21 ", Some(("2026-12-20T00:00:00Z", "2026-12-22T00:00:00Z"))),
+            (" 2026-12-20\t", "\t2026-12-20", Some(("2026-12-20T00:00:00Z", "2026-12-21T00:00:00Z"))),
+            ("2026-12-20", "2026-12-21[Europe/Berlin]", Some(("2026-12-20T00:00:00Z", "2026-12-21T23:00:00Z"))),
+            ("2026-12-20[Europe/Berlin]", "2026-12-20 [Europe/Berlin] ", Some(("2026-12-19T23:00:00Z", "2026-12-20T23:00:00Z"))),
+            ("2026-12-20 18:00", "2026-12-20T20", Some(("2026-12-20T18:00:00Z", "2026-12-20T20:00:00Z"))),
+            ("2026-12-20", "20261221", None),
+            ("2026-12-20", "20261221[Europe/Berlin]", None),
+            ("2026-12-20", "2026-12-21Z", None),
+            ("2026-12-20", "2026-12-21+01:00", None),
+            ("2026-12-20", "2026-12-21+01:00[Europe/Berlin]", None),
+            ("2026-12-20", "2026-W52-1", None),
+            ("2026-12-20", "2026-12-21T", None),
+            ("2026-12-20T18:00[Europe/Berlin", "2026-12-31", None),
         ];
         for (from, to, expected) in cases {
             let Ok(span) = span(from, to) else {

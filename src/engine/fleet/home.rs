@@ -2,8 +2,11 @@
 
 use std::sync::Arc;
 
+use crate::domain::asked;
+use crate::domain::gate::Gate;
 use crate::domain::ids::{NodeId, RunId};
 use crate::domain::run::Phase;
+use crate::domain::waiver;
 use crate::domain::world::World;
 use crate::engine::adopting::{self, Drafted};
 use crate::engine::api::{self, AdoptPreview, AdoptRequest, Kind, Problem, Replaced, Snapshot, WaysFound, Word};
@@ -38,6 +41,7 @@ impl Fleet {
     pub(super) async fn begin_adopted(&self, site: &str, request: AdoptRequest, actor: &str) -> Result<RunId, Problem> {
         self.may_speak(actor, "adopt")?;
         let entry = self.site(site)?;
+        self.may_vouch(entry, &request, actor)?;
         let Some(lock) = self.starting.get(site) else { return Err(unknown(site)) };
         let _one_at_a_time = lock.lock().await;
         self.no_open_run(site)?;
@@ -52,6 +56,28 @@ impl Fleet {
             self.stage(&plan).await?;
         }
         self.record_start(entry, plan, actor).await
+    }
+
+    /// R10: `--accepted` stands in the place of the gate's answers and of the shortest soak, and is asked of those who may give both.
+    fn may_vouch(&self, entry: &SiteEntry, request: &AdoptRequest, actor: &str) -> Result<(), Problem> {
+        if !request.accepted {
+            return Ok(());
+        }
+        let (site, policy) = (&entry.site.name, &entry.site.policy);
+        let at_the_gate = asked::may_vouch(&policy.gate(Gate::Production), &self.people, actor);
+        let may = at_the_gate.map_err(|barred| format!("gate `{}`: {barred}", Gate::Production));
+        may.and_then(|()| waiver::may(policy, &self.people, waiver::MIN_SOAK, actor)).map_err(|why| {
+            tracing::warn!("`adopt --accepted` by {actor} was not taken: {why}");
+            Problem::not_allowed(
+                format!("{actor} may not vouch that the version on site `{site}` is accepted in production"),
+                why,
+            )
+            .state("nothing was changed")
+            .hint(format!(
+                "repeat it without `--accepted`: at harbour gate `{}` is answered by those who may, and `abort` leads home",
+                Gate::Production
+            ))
+        })
     }
 
     /// By fresh readings on top of the run's own, as an order will be judged by them; while an act is busy with a node, by the

@@ -34,6 +34,7 @@ use crate::ports::{Notifier, StoreError};
 
 use super::Around;
 use super::accepting;
+use super::adopting;
 use super::api::{
     self, AdoptPreview, AdoptRequest, Kind, PlanPreview, PlanRequest, Problem, Replaced, Snapshot, WaysFound, WindowsFound, Word,
 };
@@ -72,6 +73,7 @@ pub struct Fleet {
     loops: Mutex<JoinSet<()>>,
     /// Held while a run of the site is being started, so that two starts can't pass each other.
     starting: HashMap<String, tokio::sync::Mutex<()>>,
+    staging: package::Staging,
     /// Held while something is recorded for a run whose loop has ended: one record comes after the other.
     afterwards: tokio::sync::Mutex<()>,
 }
@@ -91,6 +93,7 @@ impl Fleet {
             untouched: Mutex::default(),
             loops: Mutex::default(),
             starting,
+            staging: package::Staging::default(),
             afterwards: tokio::sync::Mutex::default(),
         })
     }
@@ -282,7 +285,7 @@ impl Fleet {
     /// The run's own copies of the packages.
     async fn stage(&self, plan: &Plan) -> Result<(), Problem> {
         for package in plan.packages() {
-            let staged = package::stage(self.around.state.clone(), package.clone()).await;
+            let staged = self.staging.stage(self.around.state.clone(), package.clone()).await;
             staged.map_err(|error| Problem::new(Kind::Store, "package_not_staged", error))?;
         }
         Ok(())
@@ -293,7 +296,8 @@ impl Fleet {
         let at = self.around.clock.now();
         let plan = Box::new(plan);
         let urgent = plan.urgent.as_ref().map(|why| format!("; urgent, the shortest soak is waived: {why}")).unwrap_or_default();
-        let reason = format!("procedure `{}` from {} to {}{urgent}", plan.procedure, plan.from, plan.to);
+        let vouched = adopting::vouched(&plan, &self.people.who(actor));
+        let reason = format!("procedure `{}` from {} to {}{urgent}{vouched}", plan.procedure, plan.from, plan.to);
         let event = Event::Started { plan: plan.clone() };
         let (name, data) = event.to_parts();
         let entry_of_record = Entry { at, actor: actor.to_owned(), event: name, step: None, reason, data };
