@@ -104,12 +104,14 @@ async fn serve(settings: Settings, clock: Arc<dyn Clock>) -> Result<Exit, Failur
     let fleet = Fleet::new(around.clone(), sites, procedures, alerts);
     let surroundings = Surroundings { store: Arc::new(StoredOutbox(store)), undelivered: fleet.clone(), clock };
     // Set once, here.
-    let _ = around.outbox.set(Outbox::start(all, pending, &surroundings));
+    let _ = around.outbox.set(Outbox::start(all, &surroundings));
 
     let api = server::Settings { socket: settings.api.socket.clone(), listen: settings.api.listen };
     let server = Server::bind(&api).await.map_err(|error| Failure::of("socket_taken", &error))?;
     fleet.leave(left);
     fleet.take_over(runs);
+    // Not before: what is given up is recorded in a run that the fleet knows.
+    around.push(pending);
     let keeper = fleet.clone();
     tokio::spawn(async move { keeper.keep_backups().await });
     let ended = Arc::new(tokio::sync::OnceCell::new());

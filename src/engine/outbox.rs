@@ -54,8 +54,9 @@ pub struct Outbox {
 }
 
 impl Outbox {
-    /// Starts one task a hook, by the hook's name, and takes up the store's `pending` items.
-    pub fn start(hooks: Vec<(String, Arc<dyn Notifier>)>, pending: Vec<OutboxItem>, around: &Surroundings) -> Self {
+    /// Starts one task a hook, by the hook's name. What waits in the store is [pushed](Self::push) once those who hear of items that
+    /// are given up know their runs.
+    pub fn start(hooks: Vec<(String, Arc<dyn Notifier>)>, around: &Surroundings) -> Self {
         let mut tasks = JoinSet::new();
         let mut queues = HashMap::new();
         for (name, notifier) in hooks {
@@ -66,9 +67,7 @@ impl Outbox {
         }
         let (lost, arrivals) = mpsc::unbounded_channel();
         tasks.spawn(give_up_all(arrivals, around.clone()));
-        let outbox = Self { queues, lost, _tasks: tasks };
-        outbox.push(pending);
-        outbox
+        Self { queues, lost, _tasks: tasks }
     }
 
     /// Hands over items that are already in the store. Never blocks.

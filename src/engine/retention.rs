@@ -4,7 +4,8 @@
 //!   a line in backups/deleted.jsonl, durable -> renamed to backups/.deleted-<run> -> removed
 //! ```
 //!
-//! A crash leaves a line more, or a renamed folder that is removed the next time: never half a folder under a run's name.
+//! A crash leaves a line more, or a renamed folder that is removed the next time: never half a folder under a run's name. What can't
+//! be listed, moved or removed stays and is told; it doesn't keep the backups of other runs.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
@@ -20,19 +21,19 @@ use crate::domain::ids::RunId;
 const LIST: &str = "deleted.jsonl";
 const GONE: &str = ".deleted-";
 
-/// Deletes the backups of these runs, and what an earlier deletion left.
-///
-/// # Errors
-/// The list can't be written, or a folder can't be moved or removed. What was not deleted is there whole, or is finished next time.
-pub fn delete(state: &Path, runs: &[RunId], now: Timestamp) -> io::Result<()> {
+/// Deletes the backups of these runs, and what an earlier deletion left. Tells what could not be deleted, and why: it is there whole,
+/// or is finished next time.
+pub fn delete(state: &Path, runs: &[RunId], now: Timestamp) -> Vec<String> {
     let folder = state.join("backups");
     if !folder.is_dir() {
-        return Ok(());
+        return Vec::new();
     }
+    let mut left = Vec::new();
     for run in runs.iter().filter(|run| folder.join(run.to_string()).is_dir()) {
-        begin(&folder, run, now)?;
+        left.extend(begin(&folder, run, now).err().map(|error| format!("the backups of run `{run}`: {error}")));
     }
-    finish(&folder)
+    left.extend(finish(&folder));
+    left
 }
 
 fn begin(folder: &Path, run: &RunId, now: Timestamp) -> io::Result<()> {
@@ -44,22 +45,24 @@ fn begin(folder: &Path, run: &RunId, now: Timestamp) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
-fn finish(folder: &Path) -> io::Result<()> {
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        if entry.file_name().to_string_lossy().starts_with(GONE) {
-            fs::remove_dir_all(entry.path())?;
-        }
-    }
-    Ok(())
+/// Removes every folder that was moved aside; tells which could not be.
+fn finish(folder: &Path) -> Vec<String> {
+    let of = |path: &Path, error: io::Error| format!("{}: {error}", path.display());
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries.filter_map(Result::ok).map(|entry| entry.path()),
+        Err(error) => return vec![of(folder, error)],
+    };
+    let gone = |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(GONE));
+    entries.filter(gone).filter_map(|path| fs::remove_dir_all(&path).err().map(|error| of(&path, error))).collect()
 }
 
-/// Every file below a run's folder, with its size.
+/// Every file below a run's folder, with its size; what is no text in a path is shown as U+FFFD.
 fn files(own: &Path) -> io::Result<Vec<Value>> {
     let (mut found, mut left): (Vec<(PathBuf, u64)>, Vec<PathBuf>) = (Vec::new(), vec![own.to_owned()]);
     while let Some(folder) = left.pop() {
-        for entry in fs::read_dir(folder)? {
-            let entry = entry?;
+        let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", folder.display()));
+        for entry in fs::read_dir(&folder).map_err(named)? {
+            let entry = entry.map_err(named)?;
             let kind = entry.file_type()?;
             match kind.is_dir() {
                 true => left.push(entry.path()),
@@ -68,7 +71,7 @@ fn files(own: &Path) -> io::Result<Vec<Value>> {
         }
     }
     found.sort();
-    Ok(found.into_iter().map(|(path, bytes)| json!({ "path": path, "bytes": bytes })).collect())
+    Ok(found.into_iter().map(|(path, bytes)| json!({ "path": path.to_string_lossy(), "bytes": bytes })).collect())
 }
 
 fn note(folder: &Path, line: &Value) -> io::Result<()> {
@@ -79,6 +82,9 @@ fn note(folder: &Path, line: &Value) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt as _;
+
     use super::*;
 
     fn made(state: &Path, run: &str) -> PathBuf {
@@ -96,13 +102,38 @@ mod tests {
     #[test]
     fn bg_01_what_goes_is_listed_first_and_the_rest_stays() {
         let state = tempfile::tempdir().unwrap();
-        delete(state.path(), &["s-1".parse().unwrap()], Timestamp::UNIX_EPOCH).unwrap();
+        assert!(delete(state.path(), &["s-1".parse().unwrap()], Timestamp::UNIX_EPOCH).is_empty());
         let (old, new) = (made(state.path(), "s-1"), made(state.path(), "s-2"));
-        delete(state.path(), &["s-1".parse().unwrap(), "s-9".parse().unwrap()], Timestamp::UNIX_EPOCH).unwrap();
+        let left = delete(state.path(), &["s-1".parse().unwrap(), "s-9".parse().unwrap()], Timestamp::UNIX_EPOCH);
+        assert!(left.is_empty(), "{left:?}");
         assert!(!old.exists() && new.join("prepare.backup.a.1/one.nsb").exists());
         let lines = listed(state.path());
         assert_eq!((lines.len(), &lines[0]["run"], &lines[0]["files"][0]["bytes"]), (1, &json!("s-1"), &json!(10)));
         assert!(lines[0]["files"][0]["path"].as_str().unwrap().ends_with("s-1/prepare.backup.a.1/one.nsb"));
+    }
+
+    /// A path that is no text, and a folder that can't be moved aside: neither keeps the other runs' backups.
+    #[test]
+    fn bg_01_an_odd_file_keeps_no_other_run_and_a_run_that_cant_go_is_named() {
+        let state = tempfile::tempdir().unwrap();
+        let odd = OsStr::from_bytes(b"base-\xff.nsb");
+        fs::write(made(state.path(), "s-1").join(odd), b"0123").unwrap();
+        let stuck = made(state.path(), "s-2");
+        // What is in its way is no folder and isn't removed either.
+        fs::write(state.path().join("backups/.deleted-s-2"), b"").unwrap();
+        let others = [made(state.path(), "s-3"), made(state.path(), "s-4")];
+        let runs = ["s-2", "s-1", "s-3", "s-4"].map(|run| run.parse().unwrap());
+        let left = delete(state.path(), &runs, Timestamp::UNIX_EPOCH);
+        assert!(others.iter().all(|own| !own.exists()) && !state.path().join("backups/s-1").exists(), "{left:?}");
+        assert!(stuck.join("prepare.backup.a.1/one.nsb").exists(), "what can't go stays whole");
+        assert!(left.len() == 2 && left[0].contains("run `s-2`") && left[1].contains(".deleted-s-2"), "{left:?}");
+        let paths: Vec<String> = listed(state.path()).iter().map(|line| line["files"].to_string()).collect();
+        assert!(paths.iter().any(|files| files.contains("s-1/base-\u{fffd}.nsb")), "{paths:?}");
+        assert_eq!(
+            fs::read_dir(state.path().join("backups")).unwrap().count(),
+            3,
+            "the list, the run that stays, and what is in its way"
+        );
     }
 
     /// The process ends after each of the three acts: the next deletion finishes it, and nothing else goes.
@@ -121,7 +152,8 @@ mod tests {
             if ended_after == "half of the removal" {
                 fs::remove_file(folder.join(".deleted-s-1/prepare.backup.a.1/one.nsb")).unwrap();
             }
-            delete(state.path(), std::slice::from_ref(&run), at).unwrap();
+            let troubles = delete(state.path(), std::slice::from_ref(&run), at);
+            assert!(troubles.is_empty(), "after {ended_after}: {troubles:?}");
             let left: Vec<_> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
             assert!(!old.exists() && kept.join("prepare.backup.a.1/one.nsb").exists(), "after {ended_after}");
             assert_eq!(left.len(), 2, "after {ended_after}: {left:?}");

@@ -1,5 +1,6 @@
 //! Alerts: webhooks against a real HTTP server, program hooks, and the outbox in virtual time.
 
+mod daemon;
 mod outbox;
 
 use std::collections::VecDeque;

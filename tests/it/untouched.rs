@@ -41,7 +41,7 @@ const CASES: [(&str, Spoil, u64, &str); 6] = [
 ];
 
 /// The beginning of a kept journal, as that of another run.
-fn records(run: &str, spoil: Option<Spoil>) -> Vec<Record> {
+pub fn records(run: &str, spoil: Option<Spoil>) -> Vec<Record> {
     let run: RunId = run.parse().unwrap();
     let kept = journals::kept().remove("1-in-virtual-time/role-swap.jsonl").unwrap();
     let entry = |record: Record| {
@@ -87,7 +87,7 @@ fn a_finished_run_that_cant_be_read_is_not_open() {
     assert!(!left(&kept).open);
 }
 
-fn site(name: &str) -> String {
+pub fn site(name: &str) -> String {
     let node = |node: &str, last: u8| {
         format!(
             "[nodes.{node}]\ndriver = \"exec\"\nprogram = [\"/bin/false\"]\nidentity = \"{name}-{node}\"\naddress = \"192.0.2.{last}\"\n"

@@ -8,7 +8,7 @@ mod reading;
 mod settings;
 
 use std::net::IpAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -125,7 +125,7 @@ impl Exec {
 
     async fn extract(&self, intent: &Intent, act: &NodeAct, directory: &Path) -> ActAnswer {
         match self.ask::<acts::ExtractReply>(intent, act).await {
-            Reply::Accepted(reply) => match verify_all(directory, &reply.files).await {
+            Reply::Accepted(reply) => match verify_all(directory, &reply).await {
                 Ok(files) => ActAnswer::with_files(files, Some(reply.records)),
                 Err(why) => ActAnswer::Ambiguous { message: format!("{}: {why}", self.who(act.verb())) },
             },
@@ -180,7 +180,12 @@ fn directory_of(act: &NodeAct) -> Option<&Path> {
     }
 }
 
-async fn verify_all(directory: &Path, paths: &[PathBuf]) -> Result<Vec<ProducedFile>, String> {
+/// R9: the records that it speaks of must be in files that were read here.
+async fn verify_all(directory: &Path, reply: &acts::ExtractReply) -> Result<Vec<ProducedFile>, String> {
+    let paths = &reply.files;
+    if paths.is_empty() && reply.records > 0 {
+        return Err(format!("it told of {} records and named no file; nothing of them was found here", reply.records));
+    }
     if paths.len() > acts::MOST_FILES {
         return Err(format!("{} files, expected at most {}", paths.len(), acts::MOST_FILES));
     }

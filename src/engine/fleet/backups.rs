@@ -26,8 +26,11 @@ impl Fleet {
         let (state, now, runs) = (self.around.state.clone(), self.around.clock.now(), self.removable());
         let work = tokio::task::spawn_blocking(move || retention::delete(&state, &runs, now));
         match work.await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::warn!("old backups could not be deleted: {error}; it is tried again after the next run"),
+            Ok(left) => {
+                for what in left {
+                    tracing::warn!("old backups could not be deleted: {what}; it is tried again after the next run");
+                }
+            }
             Err(error) => tracing::error!("the deletion of old backups broke off: {error}"),
         }
     }

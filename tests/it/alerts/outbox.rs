@@ -146,6 +146,13 @@ fn around(kept: &Arc<Kept>, clock: Arc<dyn Clock>) -> Surroundings {
     Surroundings { store: kept.clone(), undelivered: kept.clone(), clock }
 }
 
+/// An outbox as the daemon starts it: then what waits in the store is pushed.
+fn started(hooks: Vec<(String, Arc<dyn Notifier>)>, pending: Vec<OutboxItem>, around: &Surroundings) -> Outbox {
+    let outbox = Outbox::start(hooks, around);
+    outbox.push(pending);
+    outbox
+}
+
 /// Lets virtual time pass until the condition holds, at most a month.
 async fn in_virtual_time(what: &str, condition: impl Fn() -> bool) {
     for _ in 0..30 * 24 * 60 {
@@ -161,7 +168,7 @@ async fn in_virtual_time(what: &str, condition: impl Fn() -> bool) {
 async fn an_item_is_tried_at_5s_30s_2min_10min_then_hourly_for_3_days_and_given_up() {
     let (kept, clock) = (Arc::new(Kept::default()), PausedClock::start());
     let hook = Flaky::new(usize::MAX, &clock);
-    let _outbox = Outbox::start(vec![("ops".to_owned(), hook.clone())], vec![item("ops", 1)], &around(&kept, clock));
+    let _outbox = started(vec![("ops".to_owned(), hook.clone())], vec![item("ops", 1)], &around(&kept, clock));
     in_virtual_time("given up", || !kept.removed().is_empty()).await;
     let times: Vec<_> = hook.tries.lock().unwrap().iter().map(|(_, at)| at.as_secs()).collect();
     let waits: Vec<_> = times.windows(2).map(|pair| pair[1] - pair[0]).collect();
@@ -178,7 +185,7 @@ async fn attempts_go_on_where_a_restart_left_them() {
     let hook = Flaky::new(usize::MAX, &clock);
     let next_at = clock.now() + SignedDuration::from_secs(90);
     let pending = OutboxItem { attempts: 75, next_at, ..item("ops", 1) };
-    let _outbox = Outbox::start(vec![("ops".to_owned(), hook.clone())], vec![pending], &around(&kept, clock));
+    let _outbox = started(vec![("ops".to_owned(), hook.clone())], vec![pending], &around(&kept, clock));
     in_virtual_time("given up", || !kept.removed().is_empty()).await;
     let times: Vec<_> = hook.tries.lock().unwrap().iter().map(|(_, at)| at.as_secs()).collect();
     assert_eq!(times, [90, 3690]);
@@ -189,7 +196,7 @@ async fn items_go_out_oldest_first_and_a_failed_one_lets_the_others_pass() {
     let (kept, clock) = (Arc::new(Kept::default()), PausedClock::start());
     let hook = Flaky::new(1, &clock);
     let pending = [3, 1, 2].map(|number| item("ops", number)).to_vec();
-    let outbox = Outbox::start(vec![("ops".to_owned(), hook.clone())], pending, &around(&kept, clock));
+    let outbox = started(vec![("ops".to_owned(), hook.clone())], pending, &around(&kept, clock));
     in_virtual_time("all delivered", || kept.removed().len() == 3).await;
     outbox.push(vec![item("ops", 4)]);
     in_virtual_time("a later one delivered", || kept.removed().len() == 4).await;
@@ -202,7 +209,7 @@ async fn items_go_out_oldest_first_and_a_failed_one_lets_the_others_pass() {
 async fn after_the_clock_was_set_back_new_items_go_out_at_once_and_in_their_order() {
     let (kept, clock) = (Arc::new(Kept::default()), PausedClock::start());
     let hook = Flaky::new(0, &clock);
-    let outbox = Outbox::start(vec![("ops".to_owned(), hook.clone())], Vec::new(), &around(&kept, clock.clone()));
+    let outbox = started(vec![("ops".to_owned(), hook.clone())], Vec::new(), &around(&kept, clock.clone()));
     let clamped = |number: u32| {
         let since = second(1_000_000) + SignedDuration::from_nanos(i64::from(number));
         OutboxItem { since, next_at: since, ..item("ops", number) }
@@ -221,7 +228,7 @@ async fn a_clock_that_is_set_back_makes_no_wait_for_the_next_try_longer() {
     let (kept, clock) = (Arc::new(Kept::default()), PausedClock::start());
     let hook = Flaky::new(1, &clock);
     let pending = OutboxItem { attempts: 3, next_at: clock.now() + SignedDuration::from_hours(2), ..item("ops", 1) };
-    let _outbox = Outbox::start(vec![("ops".to_owned(), hook.clone())], vec![pending], &around(&kept, clock.clone()));
+    let _outbox = started(vec![("ops".to_owned(), hook.clone())], vec![pending], &around(&kept, clock.clone()));
     tokio::time::sleep(Duration::from_secs(60)).await;
     clock.set_back(3600);
     in_virtual_time("delivered", || !kept.removed().is_empty()).await;
@@ -239,7 +246,7 @@ async fn a_clock_that_is_set_back_is_noticed_for_all_that_wait() {
         next_at: clock.now() + SignedDuration::from_mins(minutes),
         ..item("ops", number)
     });
-    let _outbox = Outbox::start(vec![("ops".to_owned(), hook.clone())], pending.collect(), &around(&kept, clock.clone()));
+    let _outbox = started(vec![("ops".to_owned(), hook.clone())], pending.collect(), &around(&kept, clock.clone()));
     tokio::time::sleep(Duration::from_secs(60)).await;
     clock.set_back(86_400);
     in_virtual_time("both are delivered", || kept.removed().len() == 2).await;
@@ -252,7 +259,7 @@ async fn a_hook_that_hangs_delays_no_other_and_no_caller() {
     let (kept, clock) = (Arc::new(Kept::default()), PausedClock::start());
     let good = Flaky::new(0, &clock);
     let hooks: Vec<(String, Arc<dyn Notifier>)> = vec![("stuck".to_owned(), Arc::new(Hanging)), ("ops".to_owned(), good.clone())];
-    let outbox = Outbox::start(hooks, Vec::new(), &around(&kept, clock.clone()));
+    let outbox = started(hooks, Vec::new(), &around(&kept, clock.clone()));
     for number in 1..=1000 {
         outbox.push(vec![item("stuck", number), item("ops", number)]);
     }
@@ -264,7 +271,7 @@ async fn a_hook_that_hangs_delays_no_other_and_no_caller() {
 #[tokio::test(start_paused = true)]
 async fn items_of_a_hook_that_is_gone_are_given_up_at_once() {
     let (kept, clock) = (Arc::new(Kept::default()), PausedClock::start());
-    let _outbox = Outbox::start(Vec::new(), vec![item("former", 1)], &around(&kept, clock));
+    let _outbox = started(Vec::new(), vec![item("former", 1)], &around(&kept, clock));
     in_virtual_time("given up", || !kept.removed().is_empty()).await;
     assert_eq!(kept.given_up.lock().unwrap().len(), 1);
 }
@@ -273,7 +280,7 @@ async fn items_of_a_hook_that_is_gone_are_given_up_at_once() {
 async fn a_store_that_fails_stops_no_delivery() {
     let (kept, clock) = (Arc::new(Kept { failing: true, ..Kept::default() }), PausedClock::start());
     let hook = Flaky::new(2, &clock);
-    let _outbox = Outbox::start(vec![("ops".to_owned(), hook.clone())], vec![item("ops", 1)], &around(&kept, clock));
+    let _outbox = started(vec![("ops".to_owned(), hook.clone())], vec![item("ops", 1)], &around(&kept, clock));
     in_virtual_time("delivered", || !kept.removed().is_empty()).await;
     assert_eq!(hook.ids().len(), 3);
 }
@@ -283,7 +290,7 @@ async fn a_webhook_that_recovers_gets_the_same_id_in_every_try() {
     let server = Server::start(&[Way::Status(500), Way::Status(429), Way::Status(503), Way::Status(200)]).await;
     let (kept, clock) = (Arc::new(Kept::default()), Arc::new(JumpingClock(Mutex::new(second(100)))));
     let hook: Arc<dyn Notifier> = Arc::new(server.hook(Duration::from_secs(20)));
-    let _outbox = Outbox::start(vec![("ops".to_owned(), hook)], vec![item("ops", 1)], &around(&kept, clock.clone()));
+    let _outbox = started(vec![("ops".to_owned(), hook)], vec![item("ops", 1)], &around(&kept, clock.clone()));
     eventually("delivered", || !kept.removed().is_empty()).await;
     let ids: Vec<_> =
         server.got.lock().unwrap().iter().map(|(headers, _)| headers["webhook-id"].to_str().unwrap().to_owned()).collect();

@@ -8,8 +8,8 @@ use changeover::ports::{Clock, Meter as _, ReadError, Reader as _};
 use futures_util::future::BoxFuture;
 use jiff::{SignedDuration, Timestamp};
 
-use super::server::FakeBox;
-use super::settings;
+use super::server::{A, FakeBox, Hold, Reply};
+use super::{driver, settings, with};
 
 /// Time that the test moves; a wait of the driver ends at once.
 #[derive(Clone)]
@@ -20,6 +20,7 @@ impl Hand {
         Self(Arc::new(Mutex::new(Timestamp::now())))
     }
 
+    /// Forth, or back as where an operator or a time server sets it.
     fn pass(&self, minutes: i64) {
         *self.0.lock().unwrap() += SignedDuration::from_mins(minutes);
     }
@@ -96,6 +97,95 @@ async fn an_hour_later_whichever_set_works_is_used_again() {
     for _ in 0..3 {
         driver.observe().await.unwrap();
     }
+}
+
+/// The clock is set back by days while access is shut: an hour of the clock as it is now is all that is waited for.
+#[tokio::test]
+async fn after_the_clock_was_set_back_access_is_tried_again_within_an_hour() {
+    let (server, clock) = (FakeBox::start().await, Hand::new());
+    let users = ["anna", "bert"].map(|name| Credentials::user(name, "right".into()));
+    let driver = with_sets(&server, &clock, users);
+    denied(&driver, 3).await;
+    clock.pass(-3 * 24 * 60);
+    denied(&driver, 3).await;
+    server.take_passwords();
+    clock.pass(61);
+    driver.observe().await.unwrap();
+}
+
+/// A refusal that comes later than anybody waits for it.
+fn late_refusal(server: &FakeBox) -> Hold {
+    let (hold, refusal) = (Hold::new(), Reply::Http(401, "application/json", br#"{"error":"invalid_client"}"#.to_vec()));
+    server.answer("/oauth2/token", Reply::Late(hold.clone(), Box::new(refusal)));
+    hold
+}
+
+/// A look that is broken off while the box thinks about a login: the login is not made again by the next look.
+#[tokio::test]
+async fn a_login_that_is_refused_when_its_caller_has_left_is_not_made_again() {
+    let server = FakeBox::start().await;
+    let (hold, driver) = (late_refusal(&server), driver(&server));
+    tokio::select! {
+        read = driver.observe() => panic!("{read:?}"),
+        () = hold.asked() => {}
+    }
+    hold.release();
+    denied(&driver, 3).await;
+    assert_eq!(server.count("/oauth2/token"), 1);
+}
+
+/// The same by the service's name, where a look waits for a few seconds only.
+#[tokio::test]
+async fn a_login_by_the_services_name_that_is_refused_too_late_is_not_made_again() {
+    let server = FakeBox::start().await;
+    let (hold, driver) = (late_refusal(&server), driver(&server));
+    tokio::select! {
+        told = driver.who_answers(None) => panic!("{told:?}"),
+        () = hold.asked() => {}
+    }
+    hold.release();
+    for _ in 0..3 {
+        assert_eq!(driver.who_answers(None).await, None);
+    }
+    assert_eq!(server.count("/oauth2/token"), 1);
+}
+
+/// A token that comes late is used by the next look, and none is asked for again.
+#[tokio::test]
+async fn a_token_that_comes_when_its_caller_has_left_is_used() {
+    let server = FakeBox::start().await;
+    let (hold, driver) = (Hold::new(), driver(&server));
+    let token = br#"{"access_token":"token-1","token_type":"Bearer","expires_in":3600}"#.to_vec();
+    server.answer("/oauth2/token", Reply::Late(hold.clone(), Box::new(Reply::Http(200, "application/json", token))));
+    tokio::select! {
+        told = driver.who_answers(None) => panic!("{told:?}"),
+        () = hold.asked() => {}
+    }
+    hold.release();
+    assert_eq!(driver.who_answers(None).await.as_deref(), Some(A));
+    assert_eq!(server.count("/oauth2/token"), 1);
+}
+
+/// Releases before 16.1 have no token: each call is a login.
+#[tokio::test]
+async fn a_password_by_the_services_name_that_is_refused_too_late_is_not_sent_again() {
+    let server = FakeBox::start().await;
+    server.take_passwords();
+    let hold = Hold::new();
+    let refusal = Reply::Http(200, "text/plain", b"Invalid credentials".to_vec());
+    server.answer("check_health", Reply::Late(hold.clone(), Box::new(refusal)));
+    let driver = with(Settings { credentials: Credentials::user("anna", "wrong".into()), ..settings(&server) });
+    tokio::select! {
+        told = driver.who_answers(None) => panic!("{told:?}"),
+        () = hold.asked() => {}
+    }
+    hold.release();
+    for _ in 0..3 {
+        assert_eq!(driver.who_answers(None).await, None);
+    }
+    // Before it the path with an ending was asked for, which this box doesn't have.
+    let judged = server.asked().iter().filter(|asked| asked.line.ends_with("/api/command")).count();
+    assert_eq!(judged, 1, "{:?}", server.asked());
 }
 
 /// Where the old path is not there the call is made once more without its ending, and each of the two counts.

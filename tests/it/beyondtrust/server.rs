@@ -10,6 +10,7 @@ use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::PrivateKeyDer;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
@@ -22,6 +23,8 @@ pub enum Reply {
     Http(u16, &'static str, Vec<u8>),
     /// These bytes, then an orderly end.
     Raw(Vec<u8>),
+    /// This, when the test says so.
+    Late(Hold, Box<Reply>),
     /// These bytes, then nothing more until the client leaves.
     Stall(Vec<u8>),
     /// No token of before is taken any more, from this call on; or none at all.
@@ -37,6 +40,35 @@ pub enum Reply {
 impl Reply {
     pub fn xml(body: impl Into<Vec<u8>>) -> Self {
         Self::Http(200, "text/xml; charset=UTF-8", body.into())
+    }
+}
+
+/// Answers that wait for the test, and a test that waits for their questions.
+#[derive(Clone)]
+pub struct Hold {
+    asked: Arc<Semaphore>,
+    go: Arc<Semaphore>,
+}
+
+impl Hold {
+    pub fn new() -> Self {
+        Self { asked: Arc::new(Semaphore::new(0)), go: Arc::new(Semaphore::new(0)) }
+    }
+
+    /// Returns when another question has come.
+    pub async fn asked(&self) {
+        self.asked.acquire().await.unwrap().forget();
+    }
+
+    /// From now on each question is answered.
+    pub fn release(&self) {
+        self.go.close();
+    }
+
+    async fn wait(&self) {
+        self.asked.add_permits(1);
+        // It ends with `release`, which closes it.
+        let _ = self.go.acquire().await;
     }
 }
 
@@ -192,7 +224,11 @@ async fn connection(acceptor: TlsAcceptor, stream: TcpStream, state: Arc<Mutex<S
         state.lock().unwrap().refused_handshakes += 1;
         return;
     };
-    let reply = decide(&mut state.lock().unwrap(), asked);
+    let mut reply = decide(&mut state.lock().unwrap(), asked);
+    if let Reply::Late(hold, later) = reply {
+        hold.wait().await;
+        reply = *later;
+    }
     let _ = send(&mut stream, reply).await;
 }
 
@@ -272,8 +308,8 @@ async fn send(stream: &mut TlsStream<TcpStream>, reply: Reply) -> std::io::Resul
             stream.write_all(&body).await?;
         }
         Reply::Raw(bytes) => stream.write_all(&bytes).await?,
-        // It has become another reply before.
-        Reply::RefuseFromNow { .. } => {}
+        // They have become other replies before.
+        Reply::RefuseFromNow { .. } | Reply::Late(..) => {}
         Reply::Stall(bytes) => {
             stream.write_all(&bytes).await?;
             stream.flush().await?;

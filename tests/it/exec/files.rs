@@ -44,13 +44,14 @@ async fn a_backup_counts_only_where_it_was_asked_for_and_as_it_was_described() {
 }
 
 #[tokio::test]
-async fn extracted_files_are_hashed_and_all_of_them_must_be_there() {
+async fn r9_extracted_files_are_hashed_and_all_of_them_must_be_there() {
     let bench = Bench::new();
     let act = NodeAct::ExtractData { since: second(1), until: second(2), directory: bench.path("out") };
     let make = "cat >/dev/null; cd $D/out; printf one >1; printf two >2";
     let cases = [
         (json!({ "files": ["1", "2"], "records": 41 }), "accepted"),
         (json!({ "files": [], "records": 0 }), "accepted"),
+        (json!({ "files": [], "records": 41 }), "ambiguous"),
         (json!({ "files": ["1", "3"], "records": 41 }), "ambiguous"),
         (json!({ "files": ["1"] }), "ambiguous"),
         (json!({ "files": vec!["1"; 10_001], "records": 1 }), "ambiguous"),

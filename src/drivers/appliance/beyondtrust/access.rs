@@ -3,18 +3,20 @@
 //! A box counts failed logins and locks an account after some. So a set that is refused is tried once, then the node's second
 //! set, if there is one, once; after that nothing is sent any more until an hour has passed (once), or a person says so. Readings
 //! fail meanwhile with access refused, which tells nothing of the box. Callers wait for each other, so that a token is fetched,
-//! and a login fails, once for all of them. Tokens belong to one box and are never carried to another one.
+//! and a login fails, once for all of them. A request for a token is waited for also where its caller leaves: a login whose end nobody
+//! hears of would be made again by the next one. Tokens belong to one box and are never carried to another one.
 
 use std::sync::Arc;
 
+use futures_util::future::BoxFuture;
 use jiff::{SignedDuration, Timestamp};
 use reqwest::StatusCode;
 use reqwest::header::HeaderMap;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio::time::Instant;
 
 use super::accounts::{Accounts, Use};
-use super::answer::CallError;
+use super::answer::{CallError, to_its_end};
 use super::budget::{Budget, Need};
 use super::credentials::{Credentials, Login};
 use super::token::Token;
@@ -33,6 +35,9 @@ pub const MOST_LIMITED: usize = 3;
 /// A reading waits so long for its turn at most: a look must end.
 const PATIENCE: SignedDuration = SignedDuration::from_secs(30);
 
+/// Asks a box for a token with one set, which is told by its number too.
+pub type Fetch = Box<dyn Fn(usize, Credentials) -> BoxFuture<'static, Result<Token, CallError>> + Send + Sync>;
+
 /// One set with what is counted of it.
 struct Set {
     credentials: Credentials,
@@ -44,7 +49,7 @@ struct Set {
 pub struct Access {
     sets: Vec<Set>,
     clock: Arc<dyn Clock>,
-    state: Mutex<State>,
+    state: Arc<Mutex<State>>,
 }
 
 #[derive(Default)]
@@ -85,23 +90,20 @@ impl Access {
             let name = &credentials.client.name;
             Set { budget: accounts.budget(name), counts: accounts.counts(of.0, of.1, name), credentials }
         };
-        Self { sets: std::iter::once(first).chain(second).map(set).collect(), clock, state: Mutex::default() }
+        Self { sets: std::iter::once(first).chain(second).map(set).collect(), clock, state: Arc::default() }
     }
 
     /// The present token, or a new one by `fetch` if there is none or it is near its end.
     ///
     /// # Errors
     /// `Denied` if every set is refused, now or before; else what `fetch` says.
-    pub async fn token<F>(&self, fetch: impl Fn(usize, Credentials) -> F) -> Result<Token, CallError>
-    where
-        F: Future<Output = Result<Token, CallError>>,
-    {
-        let mut state = self.state.lock().await;
+    pub async fn token(self: &Arc<Self>, fetch: Fetch) -> Result<Token, CallError> {
+        let mut state = self.own_state().await;
         self.begin_trial(&mut state);
         self.check_open(&state)?;
         match &state.token {
             Some(token) if Instant::now() < token.renew_at => Ok(token.clone()),
-            _ => self.renew(&mut state, &fetch).await,
+            _ => self.renewed(state, fetch).await,
         }
     }
 
@@ -110,39 +112,50 @@ impl Access {
     ///
     /// # Errors
     /// As [`Access::token`].
-    pub async fn after_refusal<F>(
-        &self,
+    pub async fn after_refusal(
+        self: &Arc<Self>,
         token: &Token,
         need: Need,
         why: &CallError,
-        fetch: impl Fn(usize, Credentials) -> F,
-    ) -> Result<Option<Token>, CallError>
-    where
-        F: Future<Output = Result<Token, CallError>>,
-    {
-        let mut state = self.state.lock().await;
+        fetch: Fetch,
+    ) -> Result<Option<Token>, CallError> {
+        let mut state = self.own_state().await;
         self.sets.get(token.set).into_iter().for_each(|set| Use::add(&set.counts.refusals));
         self.check_open(&state)?;
         if let Some(newer) = state.token.clone().filter(|newer| newer.serial != token.serial) {
             return Ok(Some(newer));
         }
-        let old = state.fetched_at.is_none_or(|at| self.clock.now().duration_since(at) > FRESH);
+        let now = self.clock.now();
+        let old = state.fetched_at.is_none_or(|at| now.duration_since(at).abs() > FRESH);
+        state.futile_until = at_most(state.futile_until, now, FUTILE);
         // A password doesn't grow old: the same one once more would only be a second failed login.
         if token.user.is_some() {
             self.sets.get(token.set).into_iter().for_each(|set| Use::add(&set.counts.failed_logins));
-        } else if (state.served || old)
-            && !(need == Need::Bulk && state.futile_until.is_some_and(|until| self.clock.now() < until))
-        {
-            return self.renew(&mut state, &fetch).await.map(Some);
+        } else if (state.served || old) && !(need == Need::Bulk && state.futile_until.is_some_and(|until| now < until)) {
+            return self.renewed(state, fetch).await.map(Some);
         }
         if need == Need::Bulk {
-            let until = self.clock.now().saturating_add(FUTILE).unwrap_or(Timestamp::MAX);
+            let until = now.saturating_add(FUTILE).unwrap_or(Timestamp::MAX);
             state.futile_until = state.futile_until.max(Some(until));
             return Ok(None);
         }
-        let set = token.set;
-        self.refuse(&mut state, set);
-        self.next_set(&mut state, &fetch, why.to_string()).await.map(Some)
+        let (access, set, why) = (self.clone(), token.set, why.to_string());
+        let next = async move {
+            access.refuse(&mut state, set);
+            access.next_set(&mut state, &fetch, why).await
+        };
+        to_its_end(next).await.map(Some)
+    }
+
+    /// The state, for as long as a request for a token takes. A caller that leaves while it waits for it has asked for nothing.
+    async fn own_state(&self) -> OwnedMutexGuard<State> {
+        self.state.clone().lock_owned().await
+    }
+
+    /// A new token; what becomes of it is in the state also where the caller has left.
+    async fn renewed(self: &Arc<Self>, mut state: OwnedMutexGuard<State>, fetch: Fetch) -> Result<Token, CallError> {
+        let access = self.clone();
+        to_its_end(async move { access.renew(&mut state, &fetch).await }).await
     }
 
     /// False while every set is refused, and nothing is sent.
@@ -212,7 +225,9 @@ impl Access {
     /// After the pause each set may be tried once more. It begins once: what is refused in it stays refused.
     fn begin_trial(&self, state: &mut State) {
         let now = self.clock.now();
-        if let Some(shut) = state.shut.as_mut().filter(|shut| shut.again.is_some_and(|again| again <= now)) {
+        let Some(shut) = state.shut.as_mut() else { return };
+        shut.again = at_most(shut.again, now, PAUSE);
+        if shut.again.is_some_and(|again| again <= now) {
             (shut.again, shut.trial) = (None, true);
             state.refused.clear();
         }
@@ -227,10 +242,7 @@ impl Access {
     }
 
     /// A new token with the present set, else with the other.
-    async fn renew<F>(&self, state: &mut State, fetch: &impl Fn(usize, Credentials) -> F) -> Result<Token, CallError>
-    where
-        F: Future<Output = Result<Token, CallError>>,
-    {
+    async fn renew(&self, state: &mut State, fetch: &Fetch) -> Result<Token, CallError> {
         let set = state.set;
         match self.fetch(state, set, fetch).await {
             Err(CallError::Denied(why)) => {
@@ -249,15 +261,7 @@ impl Access {
     }
 
     /// One attempt with each set that was not refused; then access is shut.
-    async fn next_set<F>(
-        &self,
-        state: &mut State,
-        fetch: &impl Fn(usize, Credentials) -> F,
-        mut why: String,
-    ) -> Result<Token, CallError>
-    where
-        F: Future<Output = Result<Token, CallError>>,
-    {
+    async fn next_set(&self, state: &mut State, fetch: &Fetch, mut why: String) -> Result<Token, CallError> {
         while let Some(set) = (0..self.sets.len()).find(|set| !state.refused.contains(set)) {
             match self.fetch(state, set, fetch).await {
                 Err(CallError::Denied(also)) => {
@@ -287,10 +291,7 @@ impl Access {
         state.shut.insert(shut).clone()
     }
 
-    async fn fetch<F>(&self, state: &mut State, set: usize, fetch: &impl Fn(usize, Credentials) -> F) -> Result<Token, CallError>
-    where
-        F: Future<Output = Result<Token, CallError>>,
-    {
+    async fn fetch(&self, state: &mut State, set: usize, fetch: &Fetch) -> Result<Token, CallError> {
         state.token = None;
         state.served = false;
         state.fetched += 1;
@@ -306,10 +307,7 @@ impl Access {
     }
 
     /// Asks for a token when it is the account's turn; again after a pause where the box answers 429, which is no failed login.
-    async fn fetch_in_turn<F>(&self, set: usize, fetch: &impl Fn(usize, Credentials) -> F) -> Result<Token, CallError>
-    where
-        F: Future<Output = Result<Token, CallError>>,
-    {
+    async fn fetch_in_turn(&self, set: usize, fetch: &Fetch) -> Result<Token, CallError> {
         let of = &self.sets[set];
         let mut said = String::new();
         for _ in 0..MOST_LIMITED {
@@ -352,6 +350,12 @@ impl Access {
             shut.why
         )
     }
+}
+
+/// An end of a pause, not further away than the pause is long: after the clock was set back it bears the time of the clock before.
+fn at_most(until: Option<Timestamp>, now: Timestamp, pause: SignedDuration) -> Option<Timestamp> {
+    let latest = now.saturating_add(pause).unwrap_or(Timestamp::MAX);
+    until.map(|until| until.min(latest))
 }
 
 /// What is said of a call that the box answered with 429 each time.

@@ -53,6 +53,14 @@ pub async fn within<T>(limit: Duration, what: &str, call: impl Future<Output = R
     tokio::time::timeout(limit, call).await.unwrap_or_else(|_| Err(CallError::Lost(format!("{what} within {limit:?} ({FIXED})"))))
 }
 
+/// Does it to its end, whoever waits: what a box judges (a login) must be heard of also where the caller has left.
+pub async fn to_its_end<T: Send + 'static>(
+    work: impl Future<Output = Result<T, CallError>> + Send + 'static,
+) -> Result<T, CallError> {
+    let ended = tokio::spawn(work).await;
+    ended.unwrap_or_else(|error| Err(CallError::Local(format!("a request broke off within the daemon: {error}"))))
+}
+
 /// Reads a body that is not larger than `limit`.
 pub async fn read_all(mut response: Response, limit: usize) -> Result<Vec<u8>, CallError> {
     let mut body = Vec::new();

@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONNECTION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::redirect::Policy;
 use reqwest::{Client, ClientBuilder, Method, Response, StatusCode};
@@ -15,7 +16,7 @@ use secrecy::ExposeSecret as _;
 use serde_json::Value;
 use url::Url;
 
-use super::access::{Access, MOST_LIMITED, limited};
+use super::access::{Access, Fetch, MOST_LIMITED, limited};
 use super::answer::{CallError, MAX_SMALL, check_status, lost, read_all, refuse_client, within};
 use super::budget::Need;
 use super::credentials::{Account, Credentials, Login};
@@ -60,8 +61,12 @@ impl Default for Limits {
 const MAX_ANSWER: usize = 8 << 20;
 /// So many further tokens are tried for one call at most: a renewed one and the second set's.
 const MOST_TOKENS: usize = 3;
+/// A request for a token is waited for so many times as long as another short call: a refusal that comes later is not heard of, and
+/// counts at the box all the same. Web servers in front of a login that hangs give it up after a minute.
+const TOKEN_CALLS: u32 = 2;
 
-/// The client of one box.
+/// The client of one box. Copies share its access.
+#[derive(Clone)]
 pub struct Api {
     http: Client,
     base: Url,
@@ -186,8 +191,7 @@ impl Api {
         let mut answer = self.in_turn(&token, need, &call).await;
         for _ in 0..MOST_TOKENS {
             let Err(denied @ CallError::Denied(_)) = &answer else { break };
-            let fetch = |set, credentials| self.new_token(set, credentials);
-            let Some(next) = self.access.after_refusal(&token, need, denied, fetch).await? else { break };
+            let Some(next) = self.access.after_refusal(&token, need, denied, self.fetch()).await? else { break };
             token = next;
             answer = self.in_turn(&token, need, &call).await;
         }
@@ -288,7 +292,16 @@ impl Api {
 
     /// The token to use; a new one if there is none, or if it is near its end.
     async fn token(&self) -> Result<Token, CallError> {
-        self.access.token(|set, credentials| self.new_token(set, credentials)).await
+        self.access.token(self.fetch()).await
+    }
+
+    /// How a token is asked for, by whoever waits for it longest.
+    fn fetch(&self) -> Fetch {
+        let api = self.clone();
+        Box::new(move |set, credentials| {
+            let api = api.clone();
+            async move { api.new_token(set, credentials).await }.boxed()
+        })
     }
 
     /// Asks for a token, once: a refusal is a failed login, and the box counts those.
@@ -308,7 +321,7 @@ impl Api {
             check_status(status, &body)?;
             Token::parse(&body)
         };
-        let result = within(self.limits.call, "no token", read).await;
+        let result = within(self.limits.call * TOKEN_CALLS, "no token", read).await;
         result.map_err(|error| match error {
             CallError::Denied(what) => CallError::Denied(format!("client id `{name}` was refused ({what})")),
             other => other,

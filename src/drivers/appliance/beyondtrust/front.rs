@@ -2,7 +2,8 @@
 //!
 //! TLS comes before any credential: whoever can't show a certificate that the site trusts and that covers the service's name gets
 //! none. The tokens are of its own, since another box may answer here after a switch, and tokens are never carried to another
-//! box. While the node itself refuses access nothing is asked here either: each refusal counts towards a lock-out.
+//! box. While the node itself refuses access nothing is asked here either: each refusal counts towards a lock-out. A look waits for an
+//! answer for a few seconds; the question goes on without it, one at a time at each address, so that a refusal that comes later counts.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -14,7 +15,7 @@ use url::Url;
 
 use super::Settings;
 use super::access::Access;
-use super::answer::{CallError, within};
+use super::answer::{CallError, to_its_end, within};
 use super::client::Api;
 use super::edition::Editions;
 use super::health;
@@ -32,7 +33,17 @@ pub struct Front {
     clock: Arc<dyn Clock>,
     /// The node's own.
     api: Arc<Api>,
-    doors: Mutex<BTreeMap<IpAddr, Arc<Reads>>>,
+    doors: Mutex<BTreeMap<IpAddr, Arc<Door>>>,
+}
+
+/// One address, by the service's name.
+struct Door {
+    settings: Arc<Settings>,
+    /// The node's own.
+    api: Arc<Api>,
+    reads: Reads,
+    /// Held while somebody asks.
+    asking: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl Front {
@@ -48,32 +59,19 @@ impl Front {
 
     /// The GUID of the box that answers; `None` where nobody does, or not with one: what that means the nodes' own readings say.
     pub async fn who_answers(&self, at: IpAddr) -> Option<String> {
-        let answer = within(LIMIT, "no answer", self.ask(at)).await;
+        let answer = within(LIMIT, "no answer", async { self.door(at)?.ask_alone().await }).await;
         let (site, service) = (&self.settings.site, &self.settings.service);
         answer.inspect_err(|error| tracing::debug!(%site, %service, %at, %error, "who answers for the service is not told")).ok()
     }
 
-    async fn ask(&self, at: IpAddr) -> Result<String, CallError> {
-        if !self.api.access.is_open().await {
-            return Err(CallError::Denied("the node itself refuses access".to_owned()));
-        }
-        let door = self.door(at)?;
-        let found = match self.settings.editions {
-            Editions::V2 => v2::health(&offered(door.page(Page::Health).await?)?)?.identity,
-            Editions::Auto | Editions::Xml => health::health(&door.first(Reading::Health).await?)?.identity,
-        };
-        // Written as the site file has it, so that identities compare as texts.
-        let known = [&self.settings.identity, &self.settings.peer.identity];
-        Ok(known.into_iter().find(|known| known.eq_ignore_ascii_case(&found)).unwrap_or(&found).clone())
-    }
-
-    fn door(&self, at: IpAddr) -> Result<Arc<Reads>, CallError> {
+    fn door(&self, at: IpAddr) -> Result<Arc<Door>, CallError> {
         // The lock is held for plain operations only, which leave the map whole.
         let mut doors = self.doors.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(door) = doors.get(&at) {
             return Ok(door.clone());
         }
-        let door = Arc::new(Reads::new(Arc::new(self.open(at)?)));
+        let (settings, api) = (self.settings.clone(), self.api.clone());
+        let door = Arc::new(Door { settings, api, reads: Reads::new(Arc::new(self.open(at)?)), asking: Arc::default() });
         doors.insert(at, door.clone());
         Ok(door)
     }
@@ -93,5 +91,31 @@ impl Front {
         let Settings { site, node, credentials, second, accounts, .. } = &*self.settings;
         let sets = (credentials.clone(), second.clone());
         Access::new((site, &format!("service-{node}")), sets, accounts, self.clock.clone())
+    }
+}
+
+impl Door {
+    /// Asks when nobody else does. A caller that leaves before has asked nothing; one that leaves later is not needed.
+    async fn ask_alone(self: Arc<Self>) -> Result<String, CallError> {
+        let alone = self.asking.clone().lock_owned().await;
+        to_its_end(async move {
+            let answer = self.ask().await;
+            drop(alone);
+            answer
+        })
+        .await
+    }
+
+    async fn ask(&self) -> Result<String, CallError> {
+        if !self.api.access.is_open().await {
+            return Err(CallError::Denied("the node itself refuses access".to_owned()));
+        }
+        let found = match self.settings.editions {
+            Editions::V2 => v2::health(&offered(self.reads.page(Page::Health).await?)?)?.identity,
+            Editions::Auto | Editions::Xml => health::health(&self.reads.first(Reading::Health).await?)?.identity,
+        };
+        // Written as the site file has it, so that identities compare as texts.
+        let known = [&self.settings.identity, &self.settings.peer.identity];
+        Ok(known.into_iter().find(|known| known.eq_ignore_ascii_case(&found)).unwrap_or(&found).clone())
     }
 }

@@ -25,7 +25,7 @@ use self::stop::Stop;
 use self::visit::Part;
 use super::client::{Api, Limits};
 use super::edition::Editions;
-use super::pinned::look_up;
+use super::pinned::reachable;
 use crate::domain::labels::Labels;
 use crate::drivers::tls::{self, Names, TlsTrust};
 
@@ -137,9 +137,6 @@ impl Door {
     }
 
     async fn resolve(&self) -> Result<SocketAddr, Stop> {
-        let failed = |what: String| Stop::NotReached(format!("`{}` was not found: {what}", self.url));
-        let found = tokio::time::timeout(self.limits.connect, look_up(&self.url)).await;
-        let found = found.map_err(|_| failed(format!("no answer within {:?}", self.limits.connect)))?;
-        found.map_err(|error| failed(error.to_string()))?.ok_or_else(|| failed("it has no address".to_owned()))
+        reachable(&self.url, self.limits.connect).await.map_err(Stop::NotReached)
     }
 }
