@@ -341,14 +341,11 @@ pub fn order(request: PlanRequest) -> Result<PlanRequest, Refused> {
     Ok(PlanRequest { urgent, responsible, accepted, ..request })
 }
 
-/// Linux has no longer names of users, with the zero byte at its end (`LOGIN_NAME_MAX`).
-const USER_BYTES: usize = 255;
-
 /// A user's name, where one is given.
 fn user(name: Option<String>) -> Result<Option<String>, Refused> {
     match name {
-        Some(name) if name.len() > USER_BYTES => {
-            Err(Refused::bad_input(format!("the user who is responsible has a name longer than {USER_BYTES} bytes")))
+        Some(name) if name.len() > limits::USER_BYTES => {
+            Err(Refused::bad_input(format!("the user who is responsible has a name longer than {} bytes", limits::USER_BYTES)))
         }
         name => Ok(name),
     }

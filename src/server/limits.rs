@@ -8,6 +8,9 @@ pub const BODY_BYTES: usize = 64 * 1024;
 /// A note stands in one journal record, and records stay below the 4 KiB that the store is proven for.
 pub const NOTE_CHARS: usize = 1000;
 
+/// Linux has no longer names of users, with the zero byte at its end (`LOGIN_NAME_MAX`).
+pub const USER_BYTES: usize = 255;
+
 /// The request line and all headers together; hyper takes no less than 8 KiB.
 pub const HEAD_BYTES: usize = 16 * 1024;
 
@@ -15,6 +18,10 @@ pub const HEADERS: usize = 64;
 
 /// For the head of a request, and for its body once more.
 pub const READ: Duration = Duration::from_secs(10);
+
+/// So long nothing of an answer may be taken: who asks and doesn't read would keep a place for ever, and there are only
+/// [`CONNECTIONS`]. A client on a bad line needs some seconds for what was lost on it.
+pub const WRITE: Duration = Duration::from_secs(30);
 
 /// Each connection holds one descriptor; daemons commonly may open 1024, and appliances, store and programs need theirs.
 pub const CONNECTIONS: usize = 256;

@@ -234,10 +234,6 @@ async fn pause(error: &io::Error) {
     tokio::time::sleep(Duration::from_millis(100)).await;
 }
 
-/// So long nothing of an answer may be taken: who asks and doesn't read would keep a place for ever, and there are only
-/// [`limits::CONNECTIONS`]. A client on a bad line needs some seconds for what was lost on it.
-const WRITE: Duration = Duration::from_secs(30);
-
 async fn connection<S>(stream: S, router: Router, peer: Option<Peer>, stop: CancellationToken)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -250,7 +246,7 @@ where
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(limits::READ);
     http.max_buf_size(limits::HEAD_BYTES).max_headers(limits::HEADERS);
-    let stream = TokioIo::new(Patient::new(stream, WRITE));
+    let stream = TokioIo::new(Patient::new(stream, limits::WRITE));
     let mut serving = std::pin::pin!(http.serve_connection(stream, TowerToHyperService::new(service)));
     // A connection's own errors (a client that went away) concern nobody.
     let _ = tokio::select! {
@@ -286,8 +282,8 @@ mod tests {
         assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
         let all = u32::try_from(limits::CONNECTIONS).unwrap();
         let places = hall.places.acquire_many(all);
-        drop(tokio::time::timeout(4 * WRITE, places).await.expect("all places are free again").unwrap());
-        assert!(since.elapsed() >= WRITE, "{:?}", since.elapsed());
+        drop(tokio::time::timeout(4 * limits::WRITE, places).await.expect("all places are free again").unwrap());
+        assert!(since.elapsed() >= limits::WRITE, "{:?}", since.elapsed());
         drop(mute);
     }
 }

@@ -118,20 +118,31 @@ async fn first_that_connects(addresses: &[SocketAddr], limit: Duration) -> Resul
 
 #[cfg(test)]
 mod tests {
-    use tokio::net::TcpListener;
+    use tokio::net::{TcpListener, TcpSocket};
 
     use super::*;
 
-    /// An address at which nobody listens any more.
-    async fn refusing() -> SocketAddr {
-        TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap()
+    /// A port that is taken and at which nobody listens.
+    struct Refusing(TcpSocket);
+
+    impl Refusing {
+        fn new() -> Self {
+            let socket = TcpSocket::new_v4().unwrap();
+            socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+            Self(socket)
+        }
+
+        fn address(&self) -> SocketAddr {
+            self.0.local_addr().unwrap()
+        }
     }
 
     #[tokio::test]
     async fn r13_of_several_addresses_the_first_that_takes_a_connection_is_used() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (here, limit) = (listener.local_addr().unwrap(), Duration::from_secs(10));
-        let (one, other) = (refusing().await, refusing().await);
+        let taken = [Refusing::new(), Refusing::new()];
+        let [one, other] = [taken[0].address(), taken[1].address()];
         for addresses in [vec![here, one], vec![one, here], vec![one, other, here]] {
             assert_eq!(first_that_connects(&addresses, limit).await, Ok(here), "{addresses:?}");
         }
@@ -142,7 +153,8 @@ mod tests {
     /// What has one address is not called here: the act's first call is.
     #[tokio::test]
     async fn an_only_address_is_not_tried() {
-        let address = refusing().await;
+        let taken = Refusing::new();
+        let address = taken.address();
         let url = format!("https://{address}/").parse().unwrap();
         assert_eq!(reachable(&url, Duration::from_secs(10)).await, Ok(address));
     }
