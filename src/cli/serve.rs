@@ -115,7 +115,7 @@ async fn serve(settings: Settings, clock: Arc<dyn Clock>) -> Result<Exit, Failur
     let keeper = fleet.clone();
     tokio::spawn(async move { keeper.keep_backups().await });
     let ended = Arc::new(tokio::sync::OnceCell::new());
-    let stop = stopped(around.clone(), ended.clone());
+    let stop = stopped(around.clone(), ended.clone(), asked_to_stop());
     output::tell("ready");
     server.run(fleet.clone(), stop).await;
     match ended.get() {
@@ -133,22 +133,25 @@ enum End {
 }
 
 /// SIGTERM and SIGINT end the daemon at once: runs stay where they are. So does a journal that can't be written.
-async fn stopped(around: Arc<Around>, ended: Arc<tokio::sync::OnceCell<End>>) {
+async fn stopped(around: Arc<Around>, ended: Arc<tokio::sync::OnceCell<End>>, asked: impl Future<Output = ()>) {
     let end = tokio::select! {
         () = around.fatal.notified() => End::Failed,
-        () = asked_to_stop() => End::Asked,
+        () = asked => End::Asked,
     };
     // Only this future sets it.
     let _ = ended.set(end);
 }
 
-/// Returns at SIGTERM or SIGINT.
-pub(super) async fn asked_to_stop() {
-    let Ok(mut terminate) = signal(SignalKind::terminate()) else { return std::future::pending().await };
-    let Ok(mut interrupt) = signal(SignalKind::interrupt()) else { return std::future::pending().await };
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+/// Is done at SIGTERM or SIGINT, also at one that comes between this call and the first look at what it returns: until somebody has
+/// called it either ends the process by itself.
+pub(super) fn asked_to_stop() -> impl Future<Output = ()> {
+    let signals = signal(SignalKind::terminate()).and_then(|terminate| Ok((terminate, signal(SignalKind::interrupt())?)));
+    async move {
+        let Ok((mut terminate, mut interrupt)) = signals else { return std::future::pending().await };
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
     }
 }
 

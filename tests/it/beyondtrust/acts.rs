@@ -174,8 +174,9 @@ async fn bg_11_acts_without_an_interface_are_told_to_a_person() {
         for word in words.into_iter().chain(facts) {
             assert!(text.contains(word), "{}: `{word}` is missing in\n{text}", act.verb());
         }
-        for (index, line) in instructions.iter().enumerate() {
-            assert!(line.starts_with(&format!("{}. ", index + 1)) && !line.contains('\n'), "{line}");
+        // Whoever shows them numbers them.
+        for line in &instructions {
+            assert!(!line.starts_with(|first: char| first.is_ascii_digit()) && !line.contains('\n'), "{line}");
         }
     }
     let writes = server.asked().iter().filter(|asked| asked.line.starts_with("POST") && !asked.line.contains("token")).count();
