@@ -29,12 +29,7 @@ impl Folder {
     /// Waits until nobody holds sled's own lock. Our lock is taken already, so that it can only be another program, or what is
     /// left of a store that this process has just closed: sled's pool lets go of its file a moment after the last handle.
     fn is_free_of_sled(&self) -> bool {
-        (0..SLED_TRIES).any(|attempt| {
-            if attempt > 0 {
-                std::thread::sleep(SLED_PAUSE);
-            }
-            !tree::is_locked(&self.db())
-        })
+        in_a_second(|| !tree::is_locked(&self.db()))
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -87,7 +82,13 @@ fn lock(state: &Path) -> Result<File, OpenError> {
     let path = state.join("lock");
     let unusable = |error: io::Error| OpenError::io(state, &path, error);
     let mut file = File::options().create(true).truncate(false).read(true).write(true).open(&path).map_err(unusable)?;
-    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+    let mut taken = Err(rustix::io::Errno::WOULDBLOCK);
+    // A daemon that has just ended may have left a program that it was starting: until that runs, it holds the lock too.
+    in_a_second(|| {
+        taken = flock(&file, FlockOperation::NonBlockingLockExclusive);
+        taken != Err(rustix::io::Errno::WOULDBLOCK)
+    });
+    match taken {
         Err(rustix::io::Errno::WOULDBLOCK) => Err(OpenError::Locked { state: state.to_owned(), holder: holder(&file) }),
         Err(error) => Err(unusable(error.into())),
         Ok(()) => {
@@ -104,6 +105,15 @@ fn holder(file: &File) -> Option<String> {
     Some(text).filter(|text| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
-/// One second in all; the pool lets go within one write.
-const SLED_TRIES: u32 = 50;
-const SLED_PAUSE: Duration = Duration::from_millis(20);
+/// Whether it is so now, or becomes so within a second: what locks are left behind by are gone within milliseconds.
+fn in_a_second(mut is_so: impl FnMut() -> bool) -> bool {
+    (0..TRIES).any(|attempt| {
+        if attempt > 0 {
+            std::thread::sleep(PAUSE);
+        }
+        is_so()
+    })
+}
+
+const TRIES: u32 = 50;
+const PAUSE: Duration = Duration::from_millis(20);
