@@ -8,12 +8,11 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use changeover::domain::machine;
-use changeover::domain::run::Run;
 use changeover::drivers::clock::SystemClock;
 use changeover::drivers::store::{Opened, Options, Store};
 use changeover::engine::Around;
 use changeover::engine::hooks::Hooks;
+use changeover::engine::untouched;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
@@ -61,7 +60,7 @@ pub fn child(state: &Path, sites: usize) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
     runtime.block_on(async {
         let Opened { store, runs, .. } = Store::open(state, &Options::default()).expect("a store");
-        let runs: Vec<Run> = runs.map(|run| machine::replay(&run.expect("a run").1).expect("a history")).collect();
+        let (runs, _) = untouched::fold_all(runs).expect("runs");
         let (clock, soak) = (Arc::new(SystemClock), SignedDuration::from_hours(30 * 24));
         let around = Arc::new(Around::new(Arc::new(store), clock.clone(), Hooks::default(), state.to_owned()));
         let pair = Pair::new(clock, false);

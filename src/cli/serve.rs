@@ -12,15 +12,14 @@ use crate::config::{self, Settings};
 use crate::domain::action;
 use crate::domain::journal::Record;
 use crate::domain::procedure::Procedure;
-use crate::domain::run::Run as RunState;
 use crate::drivers::clock::{ScaledClock, SystemClock};
-use crate::drivers::store::{Opened, Options, Runs, Store};
+use crate::drivers::store::{Opened, Options, Store};
 use crate::engine::Around;
 use crate::engine::fleet::Fleet;
 use crate::engine::hooks::Hooks;
 use crate::engine::outbox::{Outbox, OutboxStore, Surroundings};
 use crate::engine::recorder;
-use crate::engine::untouched::{self, Untouched};
+use crate::engine::untouched;
 use crate::ports::{Clock, Journal, OutboxItem, StoreError};
 use crate::server::{self, Server};
 
@@ -87,7 +86,7 @@ async fn serve(settings: Settings, clock: Arc<dyn Clock>) -> Result<Exit, Failur
     ignore_file_size_signal()?;
     let opened = open(&settings).await?;
     let Opened { store, runs, outbox: mut pending, recovered } = opened;
-    let (runs, left) = fold(runs)?;
+    let (runs, left) = untouched::fold_all(runs).map_err(|error| Failure::of("store_failed", &error))?;
     let store = Arc::new(store);
     let journal: Arc<dyn Journal> = store.clone();
     let WiredHooks { routes, alerts, all } = wiring::hooks(&settings, &journal).map_err(|error| not_wired(&error))?;
@@ -174,19 +173,6 @@ async fn open(settings: &Settings) -> Result<Opened, Failure> {
             None => failure,
         }
     })
-}
-
-/// Every run as the fold over its records, and those that this build can't fold: they are left alone, and the others go on.
-fn fold(stored: Runs) -> Result<(Vec<RunState>, Vec<Untouched>), Failure> {
-    let (mut runs, mut left) = (Vec::new(), Vec::new());
-    for next in stored {
-        let (_, records) = next.map_err(|error| Failure::of("store_failed", &error))?;
-        match untouched::fold(&records) {
-            Ok(run) => runs.push(run),
-            Err(why) => left.extend(why.map(|why| *why)),
-        }
-    }
-    Ok((runs, left))
 }
 
 /// Alerts of records that only `journal.log` had: their outbox items may be missing, so they are made again. What is older

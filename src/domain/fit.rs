@@ -3,6 +3,7 @@
 //! A plan is reckoned through once, when it is made; a run changes one figure of it, when its first update has been measured.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -70,8 +71,9 @@ impl Fit {
         let learned = |kind| estimate::learned(&plan.policy, kind, &plan.to.version, earlier);
         let kinds = plan.steps.iter().map(|step| step.kind).chain(WAY_BACK);
         let estimates: BTreeMap<Kind, Estimate> = kinds.map(|kind| (kind, learned(kind))).collect();
-        let estimated = Plan { fit: Self { estimates, ..Self::default() }, ..plan.clone() };
-        Self { reserves: reserves(&estimated, movable), ..estimated.fit }
+        let fit = Self { estimates, ..Self::default() };
+        let estimated = Plan { fit: Arc::new(fit.clone()), ..plan.clone() };
+        Self { reserves: reserves(&estimated, movable), ..fit }
     }
 
     /// The first node's update was measured: it predicts the second's (BG-03). Of a chain the hop that took longest does: one
@@ -90,7 +92,7 @@ fn reserves(plan: &Plan, movable: bool) -> BTreeMap<String, Reserve> {
     let mut facts = Facts { movable, between: plan.between(), ..ideal };
     let mut when = When::Prepare;
     let mut reserves = BTreeMap::new();
-    for step in &plan.steps {
+    for step in plan.steps.iter() {
         if step.when != when {
             when = step.when;
             facts = facts.entering(when);

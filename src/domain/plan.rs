@@ -1,6 +1,7 @@
 //! A plan: a procedure for one site with every parameter filled in. Made once, immutable, nothing left to decide later.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -78,14 +79,15 @@ pub struct Plan {
     /// How a person does what the daemon can't do any more: the sheet that leaves this host must tell it without the site file.
     #[serde(default, skip_serializing_if = "untold")]
     pub hands: PerNode<Hands>,
-    pub policy: Policy,
+    pub policy: Arc<Policy>,
     pub from: Target,
     pub to: Target,
     pub package: Package,
     /// The node that is primary when the run begins.
     pub primary: NodeId,
     pub windows: Windows,
-    pub steps: Vec<Step>,
+    /// Shared by the plans that have the same, see [`Alike`].
+    pub steps: Arc<Vec<Step>>,
     /// The preflight's warnings that whoever started the run has accepted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub accepted: Vec<AcceptedWarning>,
@@ -105,8 +107,8 @@ pub struct Plan {
     #[serde(default, skip_serializing_if = "untold_sizes")]
     pub sizes: PerNode<Sizes>,
     /// How long its steps take, and what must fit after them.
-    #[serde(default, skip_serializing_if = "Fit::is_untold")]
-    pub fit: Fit,
+    #[serde(default, skip_serializing_if = "is_untold")]
+    pub fit: Arc<Fit>,
     /// The site's time zone, for people; plans of before there was one are told in UTC.
     #[serde(default = "utc")]
     pub zone: String,
@@ -119,12 +121,44 @@ fn utc() -> String {
     "UTC".to_owned()
 }
 
+fn is_untold(fit: &Arc<Fit>) -> bool {
+    fit.is_untold()
+}
+
 fn untold(hands: &PerNode<Hands>) -> bool {
     hands.a.is_unknown() && hands.b.is_unknown()
 }
 
 fn untold_sizes(sizes: &PerNode<Sizes>) -> bool {
     *sizes == PerNode::default()
+}
+
+/// What plans have in common, kept once: those of one procedure have the same steps, and mostly the same estimates.
+#[derive(Default)]
+pub struct Alike {
+    policies: Vec<Arc<Policy>>,
+    steps: Vec<Arc<Vec<Step>>>,
+    fits: Vec<Arc<Fit>>,
+}
+
+impl Alike {
+    /// Gives up what the plan has for itself where another one has the same.
+    pub fn share(&mut self, plan: &mut Plan) {
+        share(&mut self.policies, &mut plan.policy);
+        share(&mut self.steps, &mut plan.steps);
+        share(&mut self.fits, &mut plan.fit);
+    }
+}
+
+/// With so many a value is compared; where more differ there is little in common.
+const COMPARED: usize = 100;
+
+fn share<T: PartialEq>(known: &mut Vec<Arc<T>>, own: &mut Arc<T>) {
+    match known.iter().find(|known| *known == own) {
+        Some(known) => own.clone_from(known),
+        None if known.len() < COMPARED => known.push(own.clone()),
+        None => {}
+    }
 }
 
 /// What a person vouches for when a pair is taken over as it is found; no journal tells it.
@@ -207,20 +241,20 @@ impl Plan {
             service: site.service.clone(),
             nodes: site.nodes.clone(),
             hands: PerNode::default(),
-            policy: site.policy.clone(),
+            policy: Arc::new(site.policy.clone()),
             from,
             to,
             package,
             primary,
             windows,
-            steps,
+            steps: Arc::new(steps),
             accepted: Vec::new(),
             adopted: None,
             rehearsal: None,
             hops,
             urgent: None,
             sizes: PerNode::default(),
-            fit: Fit::default(),
+            fit: Arc::default(),
             zone: civil::name(&site.calendar.zone),
             responsible: None,
         }
@@ -243,7 +277,7 @@ impl Plan {
         let mut at = now;
         let mut soak_from = None;
         let mut times = Vec::with_capacity(self.steps.len());
-        for step in &self.steps {
+        for step in self.steps.iter() {
             if let Some(window) = self.windows.of(step.when) {
                 at = at.max(window.from);
             }

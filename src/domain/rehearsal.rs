@@ -132,7 +132,7 @@ fn described(plan: &Plan, step: &Step) -> String {
 /// The keys that decide what is done and what proves it. Windows, durations, the soak, gates and people are each site's own: a
 /// laboratory is smaller, and its people are others.
 fn settings(plan: &Plan) -> BTreeMap<&'static str, String> {
-    let Policy { max_sync_age, sync_ok_statuses, max_clock_skew, max_backup_age, .. } = &plan.policy;
+    let Policy { max_sync_age, sync_ok_statuses, max_clock_skew, max_backup_age, .. } = &*plan.policy;
     let hands = |node: NodeId| match &plan.hands[node] {
         Hands::Console { driven: true, .. } => "the daemon at the console",
         Hands::Console { driven: false, .. } => "a person at the console",

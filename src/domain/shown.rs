@@ -67,9 +67,17 @@ impl Shown {
     }
 
     pub fn new(facts: BTreeMap<String, String>) -> Self {
-        // Plain texts: writing them as JSON into memory cannot fail.
-        let text = serde_json::to_vec(&facts).unwrap_or_default();
-        Self { hash: hex(&Sha256::digest(text)), facts }
+        Self { hash: hex(&Sha256::digest(json(&facts))), facts }
+    }
+
+    /// The facts in one piece, to be kept.
+    pub fn text(&self) -> String {
+        json(&self.facts)
+    }
+
+    /// From [`Self::text`].
+    pub fn from_text(text: &str) -> Option<Self> {
+        serde_json::from_str(text).ok().map(Self::new)
     }
 
     /// For people, one fact a line. Checks that passed say little; they are part of the hash all the same.
@@ -99,6 +107,11 @@ impl Shown {
 
 /// 48 bits: no two of the few states that one run shows meet there, and it can be copied by hand.
 pub const HASH_SHORT: usize = 12;
+
+fn json(facts: &BTreeMap<String, String>) -> String {
+    // Plain texts: writing them as JSON into memory cannot fail.
+    serde_json::to_string(facts).unwrap_or_default()
+}
 
 fn overwritten(run: &Run) -> String {
     let told = |line: &Line| format!("{} ({})", line.describe(), line.short());
@@ -178,6 +191,7 @@ mod tests {
         let (one, other) = (shown(&[("a", "b")]), shown(&[("a", "c")]));
         assert!(one.is_meant_by(&one.hash) && one.is_meant_by(one.short()));
         assert!(!one.is_meant_by(&other.hash) && !one.is_meant_by(&one.hash[..HASH_SHORT - 1]));
+        assert_eq!(Shown::from_text(&one.text()), Some(one));
         // Which fact has which value is part of it.
         assert_ne!(shown(&[("a", "b\nc\nd")]).hash, shown(&[("a", "b"), ("c", "d")]).hash);
     }

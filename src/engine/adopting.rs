@@ -4,6 +4,7 @@
 //! accepted. The steps are a way home, found by the same search as `abort`.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
@@ -11,7 +12,6 @@ use crate::domain::action::Kind::Update;
 use crate::domain::action::When;
 use crate::domain::event::{FileEvidence, Goal};
 use crate::domain::facts::Link;
-use crate::domain::fit::Fit;
 use crate::domain::ids::{NodeId, PerNode, RunId};
 use crate::domain::machine;
 use crate::domain::people::Who;
@@ -132,18 +132,18 @@ pub fn draft(entry: &SiteEntry, id: RunId, parsed: &Parsed, world: &World, actor
         service: site.service.clone(),
         nodes: site.nodes.clone(),
         hands: PerNode::new(|node| entry.ports.nodes[node].hands()),
-        policy: site.policy.clone(),
+        policy: Arc::new(site.policy.clone()),
         adopted: Some(adoption(parsed, survivor, (&from, &to), world)),
         from,
         to,
         package: package.unwrap_or_else(|| Package { path: PathBuf::new(), sha256: String::new(), bytes: 0 }),
         primary: survivor,
         windows: Windows { first: None, second: fixed(parsed) },
-        steps: Vec::new(),
+        steps: Arc::default(),
         rehearsal: None,
         hops: Vec::new(),
         urgent: None,
-        fit: Fit::default(),
+        fit: Arc::default(),
         sizes: PerNode::default(),
         zone: civil::name(&site.calendar.zone),
         responsible: Some(actor.to_owned()),
@@ -153,7 +153,7 @@ pub fn draft(entry: &SiteEntry, id: RunId, parsed: &Parsed, world: &World, actor
     let found = way_home::of_run(&run, world);
     let Some(way) = found.ways.first() else { return Err(no_way(site, &found)) };
     let mut plan = (*run.plan).clone();
-    plan.steps.clone_from(&way.steps);
+    plan.steps = Arc::new(way.steps.clone());
     plan.windows.second = booking::book(site, &plan, When::Window2, parsed.second.clone(), world.now)?;
     plan.adopted = plan.adopted.map(|adoption| Adoption { goal: way.goal, ..adoption });
     has_what_it_needs(site, parsed, &plan, world)?;

@@ -159,7 +159,7 @@ pub fn draft(
     let earlier: Vec<&Run> = earlier.iter().map(|run| &**run).collect();
     // What a window must hold is known only with the estimates.
     let sizes = backups::known(&site.nodes, &earlier);
-    let mut plan = Plan { fit: Fit::of(&plan, world.has_traffic, &earlier), sizes, ..plan };
+    let mut plan = Plan { fit: Arc::new(Fit::of(&plan, world.has_traffic, &earlier)), sizes, ..plan };
     plan.windows.first = booking::book(site, &plan, When::Window1, parsed.first, now)?;
     plan.windows.second = booking::book(site, &plan, When::Window2, parsed.second, now)?;
     let mut refusals = plan.refusals(site, &notes, now, world.has_traffic);

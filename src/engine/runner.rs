@@ -147,7 +147,7 @@ impl Runner {
     }
 
     /// What an open gate has shown lately and a person means by this beginning of a hash.
-    pub fn shown(&self, hash: &str) -> Option<&Shown> {
+    pub fn shown(&self, hash: &str) -> Option<Shown> {
         self.shown.find(hash)
     }
 

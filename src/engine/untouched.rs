@@ -4,6 +4,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use tokio::sync::watch;
 
@@ -11,6 +12,7 @@ use crate::domain::alert::{self, Alert};
 use crate::domain::ids::RunId;
 use crate::domain::journal::Record;
 use crate::domain::machine;
+use crate::domain::plan::Alike;
 use crate::domain::refold::{self, Cause};
 use crate::domain::run::Run;
 use crate::domain::sheet;
@@ -65,6 +67,27 @@ pub fn fold(records: &[Record]) -> Result<Run, Option<Box<Untouched>>> {
             last,
         }))
     })
+}
+
+/// Folds the runs of a store one after the other: those that this build can fold, and those that it leaves alone.
+///
+/// # Errors
+/// The store can't be read.
+pub fn fold_all<Stored>(stored: Stored) -> Result<(Vec<Run>, Vec<Untouched>), StoreError>
+where
+    Stored: Iterator<Item = Result<(RunId, Vec<Record>), StoreError>>,
+{
+    let (mut runs, mut left, mut alike) = (Vec::new(), Vec::new(), Alike::default());
+    for next in stored {
+        match fold(&next?.1) {
+            Ok(mut run) => {
+                alike.share(Arc::make_mut(&mut run.plan));
+                runs.push(run);
+            }
+            Err(why) => left.extend(why.map(|why| *why)),
+        }
+    }
+    Ok((runs, left))
 }
 
 impl Untouched {
@@ -122,7 +145,7 @@ pub async fn give_up(around: &Around, published: &watch::Sender<Snapshot>, code:
 }
 
 /// Drives a run, and tells where a bug breaks its loop off.
-pub async fn guarded(around: Arc<Around>, published: Arc<watch::Sender<Snapshot>>, drive: impl Future<Output = ()> + Send) {
+pub async fn guarded(around: Arc<Around>, published: Arc<watch::Sender<Snapshot>>, drive: BoxFuture<'static, ()>) {
     // What the loop held is gone with it; what others see of the run is its last published state, which is whole.
     if AssertUnwindSafe(drive).catch_unwind().await.is_err() {
         let hint = format!("restart the daemon, and report it with its log (`changeover status {}`)", published.borrow().run.id);

@@ -153,7 +153,7 @@ fn set_ttl(run: &mut Run, step: &str) {
         _ => return,
     };
     let here = run.position().unwrap();
-    let known = &mut Arc::make_mut(&mut run.plan).steps[here];
+    let known = &mut Arc::make_mut(&mut Arc::make_mut(&mut run.plan).steps)[here];
     (known.id, known.kind, known.node) = (step.to_owned(), kind, None);
     let before = vec![NameTtl { entry: 0, name: run.plan.service.clone(), ttl: OLD_TTL }];
     run.act.as_mut().unwrap().baseline.ttl.clone_from(&before);

@@ -46,9 +46,9 @@ async fn acting_steps(procedure: &str) -> Vec<Step> {
     let stage = Stage::new();
     let plan = stage.fleet.plan(stage.request(procedure)).await.unwrap().plan;
     let mut steps: Vec<Step> = Vec::new();
-    for step in plan.steps.into_iter().filter(|step| step.kind.acts() && !is_idle(step.kind)) {
+    for step in plan.steps.iter().filter(|step| step.kind.acts() && !is_idle(step.kind)) {
         if !steps.iter().any(|known| known.kind == step.kind && known.node == step.node) {
-            steps.push(step);
+            steps.push(step.clone());
         }
     }
     steps

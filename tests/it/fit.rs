@@ -299,7 +299,7 @@ async fn a_plan_shows_its_fit() {
         let plan = view::Plan::from(preview.clone());
         let id = stage.start(procedure).await;
         assert_eq!(stage.run(&id).plan.fit, preview.plan.fit);
-        for (shown, step) in plan.steps.iter().zip(&preview.plan.steps) {
+        for (shown, step) in plan.steps.iter().zip(preview.plan.steps.iter()) {
             assert_eq!(shown.expected_seconds, shown.likely_seconds);
             assert!(shown.worst_seconds >= shown.likely_seconds, "{shown:?}");
             let late = shown.when_time_runs_out.name();
@@ -321,8 +321,8 @@ async fn a_plan_shows_its_fit() {
 async fn a_plan_without_estimates_means_what_it_meant() {
     let stage = Stage::new();
     let mut plan = stage.fleet.plan(stage.request("role-swap")).await.unwrap().plan;
-    plan.fit = Fit::default();
-    for step in &plan.steps {
+    plan.fit = Fit::default().into();
+    for step in plan.steps.iter() {
         assert_eq!(plan.back(step), SignedDuration::ZERO);
         assert_eq!(plan.need(step), plan.expected(step.kind));
         assert_eq!(plan.likely(step.kind), plan.expected(step.kind));

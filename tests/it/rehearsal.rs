@@ -111,16 +111,19 @@ async fn r11_each_difference_is_named() {
     assert_eq!(Path::of(&planned).digest(), rehearsed.digest());
     let cases: [Unlike; 13] = [
         (|plan| plan.procedure = "own".to_owned(), "procedure: rehearsed with `role-swap`, planned is `own`"),
-        (|plan| drop(plan.steps.remove(1)), "step 2: rehearsed was `prepare."),
-        (|plan| drop(plan.steps.pop()), "planned is no step"),
+        (|plan| drop(Arc::make_mut(&mut plan.steps).remove(1)), "step 2: rehearsed was `prepare."),
+        (|plan| drop(Arc::make_mut(&mut plan.steps).pop()), "planned is no step"),
         (|plan| plan.package.sha256 = "00".to_owned(), "package: rehearsed with "),
         (|plan| plan.from.version = "24.1.0.1".parse().unwrap(), "start version: rehearsed with 24.1.1"),
         (|plan| plan.to.version = "24.2.2".parse().unwrap(), "target: rehearsed with 24.2.1"),
         (|plan| plan.to.build = Some("another".to_owned()), "target: rehearsed with 24.2.1+"),
-        (|plan| plan.policy.max_sync_age = HOUR, "`max_sync_age`: rehearsed with 10m, planned is 1h"),
-        (|plan| plan.policy.max_backup_age = HOUR, "`max_backup_age`: "),
-        (|plan| plan.policy.max_clock_skew = HOUR, "`max_clock_skew`: "),
-        (|plan| plan.policy.sync_ok_statuses.push("fine".to_owned()), "`sync_ok_statuses`: rehearsed with success, planned is"),
+        (|plan| Arc::make_mut(&mut plan.policy).max_sync_age = HOUR, "`max_sync_age`: rehearsed with 10m, planned is 1h"),
+        (|plan| Arc::make_mut(&mut plan.policy).max_backup_age = HOUR, "`max_backup_age`: "),
+        (|plan| Arc::make_mut(&mut plan.policy).max_clock_skew = HOUR, "`max_clock_skew`: "),
+        (
+            |plan| Arc::make_mut(&mut plan.policy).sync_ok_statuses.push("fine".to_owned()),
+            "`sync_ok_statuses`: rehearsed with success, planned is",
+        ),
         (|plan| plan.hands = PerNode::new(|_| console(false)), "planned is a person at the console (primary), a person at"),
         (|plan| plan.hands = PerNode::new(|_| console(true)), "planned is the daemon at the console (primary), the daemon at"),
     ];
@@ -133,8 +136,9 @@ async fn r11_each_difference_is_named() {
     // What may differ: who is primary, windows, durations, the soak.
     let mut plan = planned.clone();
     plan.primary = plan.primary.other();
-    plan.steps.iter_mut().for_each(|step| step.node = step.node.map(|node| node.other()));
-    (plan.policy.min_soak, plan.policy.drain_limit) = (HOUR, HOUR);
+    Arc::make_mut(&mut plan.steps).iter_mut().for_each(|step| step.node = step.node.map(|node| node.other()));
+    let policy = Arc::make_mut(&mut plan.policy);
+    (policy.min_soak, policy.drain_limit) = (HOUR, HOUR);
     assert_eq!(Path::of(&plan).differences(&rehearsed), Vec::<String>::new());
 }
 

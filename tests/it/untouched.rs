@@ -1,6 +1,7 @@
 //! A journal that this build can't fold: its run is left as it is and shown, and the runs of other sites go on.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
@@ -9,7 +10,7 @@ use changeover::domain::ids::RunId;
 use changeover::domain::journal::{Entry, Record};
 use changeover::drivers::store::{Options, Store};
 use changeover::engine::api::{Fleet as _, Word};
-use changeover::engine::untouched::{Untouched, fold};
+use changeover::engine::untouched::{Untouched, fold, fold_all};
 use changeover::ports::{Clock as _, Journal as _};
 use changeover::server::view::Status;
 use jiff::SignedDuration;
@@ -77,6 +78,20 @@ fn each_record_of_another_build_is_named() {
     let left = left(&spoiled);
     assert_eq!((left.code, left.unread), ("damaged", 5), "{left:?}");
     assert!(fold(&[]).unwrap_err().is_none());
+}
+
+/// A thousand runs of one procedure keep its steps once; each is still what its own journal says.
+#[test]
+fn runs_of_one_procedure_share_what_is_alike() {
+    let stored = ["support-1", "support-2", "support-3"].map(|run| (run.parse().unwrap(), records(run, None)));
+    let alone = stored.clone().map(|(_, records)| fold(&records).unwrap());
+    let (runs, left) = fold_all(stored.into_iter().map(Ok)).unwrap();
+    assert_eq!((runs.as_slice(), left.len()), (alone.as_slice(), 0));
+    for run in &runs[1..] {
+        assert!(Arc::ptr_eq(&run.plan.steps, &runs[0].plan.steps));
+        assert!(Arc::ptr_eq(&run.plan.fit, &runs[0].plan.fit));
+        assert!(Arc::ptr_eq(&run.plan.policy, &runs[0].plan.policy));
+    }
 }
 
 /// A run that is over blocks nothing, whatever its records hold.

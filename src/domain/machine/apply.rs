@@ -234,7 +234,7 @@ pub fn step_done(run: &mut Run, evidence: &Evidence, at: Timestamp) -> Vec<Comma
     let first = step.kind == Kind::Update && step.node.is_some_and(|node| run.nodes[node.other()].hops == 0);
     if let Some(took) = run.progress[index].measured().filter(|_| first) {
         let predicted = estimate::of_this_run(&run.plan.policy, Kind::Update, took);
-        Arc::make_mut(&mut run.plan).fit.learn_update(predicted);
+        Arc::make_mut(&mut Arc::make_mut(&mut run.plan).fit).learn_update(predicted);
     }
     run.act = None;
     run.asked = None;

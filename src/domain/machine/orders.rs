@@ -101,10 +101,11 @@ fn replace_rest(run: &mut Run, steps: Vec<Step>, at: Timestamp) {
     }
     let here = run.position().unwrap_or(run.plan.steps.len());
     let plan = Arc::make_mut(&mut run.plan);
-    plan.steps.truncate(here);
+    let known = Arc::make_mut(&mut plan.steps);
+    known.truncate(here);
     run.progress.truncate(here);
     run.progress.extend(steps.iter().map(|_| Progress::default()));
-    plan.steps.extend(steps);
+    known.extend(steps);
     run.revision += 1;
     run.act = None;
     run.asked = None;

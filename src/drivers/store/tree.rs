@@ -33,7 +33,9 @@ pub(super) struct Tree {
 impl Tree {
     /// Opens or creates sled's folder. `cache_bytes`: sled's page cache; its own default is 1 GiB.
     pub(super) fn open(folder: &Path, cache_bytes: u64) -> Result<Self, TreeError> {
-        let config = sled::Config::new().path(folder).cache_capacity(cache_bytes);
+        // No thread of sled's own: we flush each batch ourselves, and what else it does, to move pages out of segments that are half
+        // empty, is done one page at a time when others are replaced. Right after a start it read most pages for that, and kept them.
+        let config = sled::Config::new().path(folder).cache_capacity(cache_bytes).flush_every_ms(None);
         let db = guarded(|| config.open())?;
         let file = File::options().read(true).write(true).open(folder.join("db"))?;
         sync_all_in(folder)?;

@@ -145,7 +145,8 @@ impl Fleet {
             _ if over => {}
             Some(entry) => {
                 let runner = Runner::new(self.around.clone(), entry.ports.clone(), publish.clone(), messages);
-                self.spawn(untouched::guarded(self.around.clone(), publish.clone(), runner.drive(recovered)));
+                let drive = Box::pin(runner.drive(recovered));
+                self.spawn(untouched::guarded(self.around.clone(), publish.clone(), drive));
             }
             None => self.spawn(untouched::site_gone(self.around.clone(), publish.clone())),
         }

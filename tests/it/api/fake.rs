@@ -258,7 +258,7 @@ impl Fake {
             windows: Windows { first: window(request.first), second: window(request.second) },
         };
         let plan = Plan { urgent: request.urgent, ..Plan::new(&procedure, &site, order) };
-        let plan = Plan { fit: Fit::of(&plan, true, &[]), ..plan };
+        let plan = Plan { fit: Fit::of(&plan, true, &[]).into(), ..plan };
         let refusals: Vec<Refusal> = plan.refusals(&site, &[], START, true);
         let plan = Plan { responsible: request.responsible, ..plan };
         Ok(PlanPreview { site: site.name, times: plan.times(START), refusals, flags: Vec::new(), plan, movable: true })
@@ -279,7 +279,7 @@ impl Fake {
             accepted: Vec::new(),
         };
         let mut plan = self.preview(request)?.plan;
-        plan.steps.clear();
+        plan.steps = Arc::default();
         plan.adopted = Some(Adoption {
             survivor: NodeId::A,
             broken: true,

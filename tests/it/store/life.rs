@@ -24,6 +24,17 @@ fn what_was_appended_is_there_after_reopening() {
     assert_eq!(log, [a, b].concat());
 }
 
+/// It would read most of a large store into memory after each start, to move pages about.
+#[test]
+fn no_thread_of_sled_works_by_itself() {
+    let folder = filled(&[&chain("support-7", 5)]);
+    let _opened = open(folder.path()).unwrap();
+    let tasks = std::fs::read_dir("/proc/self/task").unwrap();
+    let names: Vec<String> = tasks.filter_map(|task| std::fs::read_to_string(task.unwrap().path().join("comm")).ok()).collect();
+    assert!(names.iter().any(|name| name.trim() == "store"), "{names:?}");
+    assert!(!names.iter().any(|name| name.contains("flush")), "{names:?}");
+}
+
 #[test]
 fn a_record_that_does_not_continue_its_chain_is_refused_and_not_written() {
     let records = chain("support-7", 4);
