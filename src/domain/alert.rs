@@ -304,11 +304,11 @@ fn is_traffic(kind: Kind) -> bool {
 fn harbour(run: &Run) -> String {
     let (id, left) = (&run.id, run.survivor.other());
     let accept = match run.open_gate() {
-        Some(gate) => format!("if the new version is good in production: `changeover confirm {id} {gate}`, "),
+        Some(gate) => format!("if the new version is good in production: `changeover confirm {id} {gate}`, then, or "),
         None => String::new(),
     };
     format!(
-        "{accept}then, or once node `{left}` is put right (vendor, new image), `changeover abort {id}` looks for the way home again; or end the run: `changeover close {id} --as STATE --note …`"
+        "{accept}once node `{left}` is put right (vendor, new image), `changeover abort {id}` looks for the way home again; or end the run: `changeover close {id} --as STATE --note …`"
     )
 }
 

@@ -5,13 +5,16 @@
 
 mod acts;
 
-use jiff::{SignedDuration, Timestamp};
+use std::path::{Path, PathBuf};
+
+use jiff::SignedDuration;
 
 use super::action::Kind;
 use super::console::Text;
 use super::event::Goal;
 use super::facts::Link;
 use super::ids::NodeId;
+use super::plan::Package;
 use super::rules::{self, Violation};
 use super::run::Run;
 use super::sheet;
@@ -112,6 +115,23 @@ fn against(violation: &Violation) -> String {
     format!("{}: expected {}, found {}", violation.rule, violation.expected, violation.found)
 }
 
+/// What stands for the daemon's state folder: a run does not know where it is.
+const STATE: &str = "STATE";
+
+/// The run's own copy of a package, as it is checked before each use; the operator's file may be gone by now.
+pub fn copy_of(package: &Package) -> PathBuf {
+    Path::new(STATE).join("packages").join(&package.sha256).join(package.path.file_name().unwrap_or_default())
+}
+
+/// What `STATE` stands for, and the file that the operator named.
+pub fn original(package: &Package) -> String {
+    format!(
+        "`{STATE}` is the daemon's state folder (`state` in its file). The file that was named at the start, {}, does as well if its SHA-256 is {}.",
+        package.path.display(),
+        package.sha256
+    )
+}
+
 /// The pair as the journal alone has it, for the sheet that is read where no daemon is: everything went as recorded.
 pub fn believed(run: &Run) -> World {
     let moves = run.plan.steps.iter().any(|step| step.kind == Kind::SwitchTraffic);
@@ -172,9 +192,4 @@ fn role(run: &Run, node: NodeId) -> Role {
         Link::Half if node != run.survivor => Role::Standby,
         _ => Role::Standalone,
     }
-}
-
-/// When the data that a node must not lose begin: the last good sync.
-fn data_since(run: &Run) -> Timestamp {
-    run.sync.as_ref().map_or(run.started_at, |sync| sync.sync.at.min(sync.proven_at))
 }

@@ -64,7 +64,7 @@ pub fn note(run: &Run, records: &[Record], world: &World) -> Option<Note> {
     let sections = vec![
         section("What happened in window one", [tale::steps(then, first), tale::troubles(first)].concat()),
         section("What was accepted", accepted(told_before)),
-        section("What happened since", tale::troubles(since)),
+        section("What happened since", [tale::steps_since(then, since), tale::troubles(since)].concat()),
         section("What is unusual", unusual(told_before)),
         section("What stays and what must not be done", stays(then)),
     ];

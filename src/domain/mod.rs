@@ -57,6 +57,7 @@ pub mod site;
 pub mod step;
 pub mod stop_here;
 pub mod ttl;
+pub mod unsynced;
 pub mod version;
 pub mod waiver;
 pub mod watch;

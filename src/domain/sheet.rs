@@ -6,9 +6,12 @@ use std::fmt::Write as _;
 use super::action::Kind;
 use super::agreement;
 use super::by_hand::{self, Course};
+use super::event::Verdict;
 use super::ids::NodeId;
 use super::reverse;
 use super::run::{Hold, Phase, Run};
+use super::site::Hands;
+use super::unsynced;
 use super::window::format_duration;
 use super::world::World;
 
@@ -41,19 +44,13 @@ pub fn may(run: &Run) -> Vec<String> {
     let (kept, left) = (run.survivor, run.survivor.other());
     if link_trouble(run).is_some() {
         return vec![
-            "break the link on each node that still reports one (/login > Management > Failover)".to_owned(),
+            format!("break the link on each node that still reports one{}", at_page(run, kept, "/login > Management > Failover")),
             format!("then let the run look again: `changeover resume {}`", run.id),
         ];
     }
-    let target = &run.plan.to;
     if run.unprotected_since().is_none() {
         let mut lines = vec![format!("use the pair as usual: node `{kept}` is primary")];
-        lines.extend(restore(run));
-        if run.nodes[left].closed_at.is_some() {
-            lines.push(format!(
-                "open node `{left}` to clients again: it was closed for the update, and must be able to take over"
-            ));
-        }
+        lines.extend(left_to_do(run));
         return lines;
     }
     let mut lines: Vec<String> = unclosed(run).into_iter().chain(restore(run)).collect();
@@ -65,17 +62,45 @@ pub fn may(run: &Run) -> Vec<String> {
     });
     let (kept_version, left_version) = (run.expected_version(kept).version, run.expected_version(left).version);
     if kept_version == left_version {
+        let page = at_page(run, kept, "/login > Management > Failover > Establish");
         lines.push(format!(
-            "go back to a pair: close node `{left}` to clients, extract its session data, then on node `{kept}` /login > Management > Failover > Establish, with node `{left}` as backup"
-        ));
-    } else if left_version < kept_version {
-        lines.push(format!(
-            "finish: save the settings of both nodes, update node `{left}` to {target} (/appliance > Updates), extract its session data, then establish failover from node `{kept}`"
+            "go back to a pair: close node `{left}` to clients, extract its session data, then establish failover from node `{kept}`{page}, with node `{left}` as backup"
         ));
     } else {
-        lines.push(format!("finish: in a window, update node `{kept}` to {target} while node `{left}` can serve, then establish failover from node `{kept}`"));
+        lines.extend(finish(run, left_version < kept_version));
     }
     lines
+}
+
+/// The rest of the update, where the version may stay: a person has accepted it in production (R10), or nobody has spoken yet.
+fn finish(run: &Run, is_kept_new: bool) -> Option<String> {
+    let (kept, left, target) = (run.survivor, run.survivor.other(), &run.plan.to);
+    let first = match run.verdict {
+        Some(Verdict::Reject) => return None,
+        Some(Verdict::Accept | Verdict::AcceptEarly) => "finish".to_owned(),
+        None => format!("once a person has accepted {target} in production, finish"),
+    };
+    let rest = if is_kept_new {
+        let page = at_page(run, left, "/appliance > Updates");
+        format!("save the settings of both nodes, update node `{left}` to {target}{page}, extract its session data")
+    } else {
+        format!("in a window, update node `{kept}` to {target} while node `{left}` can serve")
+    };
+    Some(format!("{first}: {rest}, then establish failover from node `{kept}`"))
+}
+
+/// The vendor's page for it; behind a program there is none.
+fn at_page(run: &Run, node: NodeId, page: &str) -> String {
+    if matches!(run.plan.hands[node], Hands::Program { .. }) { String::new() } else { format!(" ({page})") }
+}
+
+/// What a run that is over, its pair linked, leaves to a person. Nothing tells whether it was done since.
+pub fn left_to_do(run: &Run) -> Vec<String> {
+    let left = run.survivor.other();
+    let closed = run.nodes[left].closed_at.filter(|_| run.unprotected_since().is_none());
+    let open = closed
+        .map(|_| format!("open node `{left}` to clients again: it was closed for the update, and must be able to take over"));
+    restore(run).into_iter().chain(open).collect()
 }
 
 /// Traffic was taken from a node that nobody has closed: what comes first whenever it can be reached.
@@ -100,7 +125,8 @@ fn stray(run: &Run) -> Option<String> {
     let record = &run.nodes[left];
     let (from, until) = (run.unprotected_since()?, record.served_until?);
     let kept = record.closed_at.is_some() && record.extracted_at >= record.closed_at;
-    (!kept && until >= from).then(|| format!("what was written on node `{left}` since {from} is there alone"))
+    let since = unsynced::since(run);
+    (!kept && until >= from).then(|| format!("what was written on node `{left}` since {since} is there alone"))
 }
 
 /// What must not be done by hand now.
@@ -178,9 +204,11 @@ fn head(sheet: &mut String, run: &Run, world: Option<&World>) {
             let _ = writeln!(sheet, "  backup of {at}: {} (SHA-256 {})", file.path.display(), file.sha256);
         }
     }
-    for (hop, package) in (0..).zip(run.plan.packages()) {
+    // A pair may be taken over without one.
+    for (hop, package) in (0..).zip(run.plan.packages()).filter(|(_, package)| !package.sha256.is_empty()) {
         let leads = if run.plan.hops.is_empty() { String::new() } else { format!(" to {}", run.plan.target_of(hop).version) };
-        let _ = writeln!(sheet, "Package{leads}: {} (SHA-256 {})", package.path.display(), package.sha256);
+        let _ = writeln!(sheet, "Package{leads}: {} (SHA-256 {})", by_hand::copy_of(package).display(), package.sha256);
+        let _ = writeln!(sheet, "  {}", by_hand::original(package));
     }
     if let Some(lowered) = run.ttl.as_ref().and_then(|known| known.describe(&run.plan)) {
         let _ = writeln!(sheet, "TTL of `{}`: {lowered}", run.plan.service);

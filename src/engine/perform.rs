@@ -13,6 +13,7 @@ use crate::domain::ids::NodeId;
 use crate::domain::run::Run;
 use crate::domain::step::Step;
 use crate::domain::ttl::{self, NameTtl};
+use crate::domain::unsynced;
 use crate::domain::watch;
 use crate::ports::{ActAnswer, Intent, NodeAct, ProducedFile, Recall, Traffic, TtlChange, TtlWay};
 
@@ -98,7 +99,7 @@ impl Performer {
             Kind::Quiesce => NodeAct::Quiesce,
             Kind::Reopen => NodeAct::Reopen,
             Kind::ExtractData => NodeAct::ExtractData {
-                since: data_since(run),
+                since: unsynced::data_since(run),
                 until: intent.since,
                 directory: self.directory("extracts", run, step, intent.attempt),
             },
@@ -221,20 +222,6 @@ pub fn intent(run: &Run) -> Option<Intent> {
         since: act.since,
         limit: run.plan.limit(step.kind),
     })
-}
-
-/// Where nobody knows when a pair that was taken over had synced last: a month holds every update that was left half-done.
-const LONGEST_UNKNOWN: SignedDuration = SignedDuration::from_hours(30 * 24);
-
-/// What was written since the last good sync: from a little before it, as clocks differ and a sync takes time.
-fn data_since(run: &Run) -> Timestamp {
-    let synced = match (&run.sync, &run.plan.adopted) {
-        (Some(sync), _) => sync.sync.at.min(sync.proven_at),
-        (None, Some(adoption)) => adoption.since.unwrap_or(run.started_at - LONGEST_UNKNOWN),
-        (None, None) => run.started_at,
-    };
-    // A box or a person may name any time.
-    synced.saturating_sub(SignedDuration::from_hours(1)).unwrap_or(synced)
 }
 
 fn event_of(run: &Run, step: &Step, answer: ActAnswer, now: Timestamp) -> Event {

@@ -1,16 +1,23 @@
 //! The procedure by hand: every act names its box, what to do in the terms of what stands behind the node, and what to check;
 //! and whoever follows it comes to where it says.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use changeover::domain::action::Kind;
+use changeover::domain::alert;
 use changeover::domain::by_hand::{self, Act, Course};
+use changeover::domain::event::{Goal, Verdict};
+use changeover::domain::gate::Gate;
 use changeover::domain::ids::{NodeId, PerNode, RunId};
-use changeover::domain::run::Run;
+use changeover::domain::plan::Adoption;
+use changeover::domain::run::{Hold, Phase, Run};
 use changeover::domain::sheet;
 use changeover::domain::site::{Hands, Role};
+use changeover::domain::unsynced::data_since;
 use changeover::engine::api::{Fleet as _, Word};
 use changeover::ports::{ActAnswer, Appliance as _, Intent, NodeAct};
+use changeover::server::view::Left;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::api::fake::{Fake, led_to};
@@ -52,7 +59,10 @@ fn words(kind: &str, act: &Act, of: Kind) -> Vec<String> {
         (_, of) if of.is_of_traffic() => vec!["support.example.com".to_owned()],
         (_, Kind::Soak) => vec!["Keep watching".to_owned()],
         (_, Kind::Confirm) if act.id.starts_with("soak") => vec!["24.2.1 is good in production".to_owned()],
-        (_, Kind::Confirm) => vec!["utomatic failover is".to_owned(), "appliance-b".to_owned()],
+        (_, Kind::Confirm) if act.sentence.contains("automatic failover") => {
+            vec!["utomatic failover is".to_owned(), "appliance-b".to_owned()]
+        }
+        (_, Kind::Confirm) => vec!["Ask whoever can tell".to_owned(), "has said yes".to_owned()],
         ("console", _) => vec![page.to_owned(), ".example.com:8443".to_owned()],
         ("program", Kind::Verify) => vec!["`/opt/pair/ctl ".to_owned(), " observe`".to_owned()],
         ("program", _) => vec![format!(" {verb}` with this on standard input: {{"), " observe`".to_owned(), act.id.clone()],
@@ -136,32 +146,146 @@ fn a_finished_run_has_no_course() {
 #[test]
 fn the_text_of_an_update_at_the_console_and_with_a_program() {
     let act = |kind: &str| {
-        let run = at("window-1.update.b", kind);
+        let mut run = at("window-1.update.b", kind);
+        Arc::make_mut(&mut run.plan).to.build = Some("58437".to_owned());
         let courses = by_hand::courses(&run, &by_hand::believed(&run));
         courses.last().unwrap().acts[0].text.steps.clone()
     };
+    let copy = format!("STATE/packages/{}/24.2.1.bin", "ab".repeat(32));
+    let original = format!(
+        "`STATE` is the daemon's state folder (`state` in its file). The file that was named at the start, /packages/24.2.1.bin, does as well if its SHA-256 is {}.",
+        "ab".repeat(32)
+    );
     assert_eq!(
         act("program"),
         [
             "This is node `b`, box appliance-b at 192.0.2.20: run `/opt/pair/ctl b observe` first; its `identity` must say so.".to_owned(),
+            original.clone(),
             format!(
                 "Run `/opt/pair/ctl b update` with this on standard input: {}",
                 serde_json::json!({
                     "site": "support", "node": "b", "expect_identity": "appliance-b", "run": "support-1",
                     "step": "window-1.update.b", "attempt": 1, "intent": "by-hand/support-1/window-1.update.b",
-                    "package": { "path": "/packages/24.2.1.bin", "sha256": "ab".repeat(32), "version": "24.2.1" },
+                    "package": { "path": copy, "sha256": "ab".repeat(32), "version": "24.2.1", "build": "58437" },
                 })
             ),
             "Exit 0: the order was taken; 10: refused; 11: never reached; 64: there is no such verb, do it at the box; anything else: not known.".to_owned(),
         ]
     );
     assert_eq!(
-        act("console")[..2],
+        act("console")[..3],
         [
-            format!("Take the package /packages/24.2.1.bin from the machine of this run; its SHA-256 must be {}.", "ab".repeat(32)),
+            format!("Take the package {copy} from the machine of this run; its SHA-256 must be {}.", "ab".repeat(32)),
+            original.clone(),
             "Open https://b.example.com:8443/appliance > Updates as the box's administrator: this is node `b` at https://b.example.com:8443/ (192.0.2.20, GUID appliance-b).".to_owned(),
         ]
     );
+}
+
+/// R5: the sheet names the copy that the daemon itself would use.
+#[test]
+fn r5_the_package_by_hand_is_the_copy_of_the_run() {
+    let run = at("window-1.update.b", "console");
+    let named = by_hand::copy_of(&run.plan.package);
+    let state = Path::new("/var/lib/changeover");
+    assert_eq!(state.join(named.strip_prefix("STATE").unwrap()), changeover::engine::package::place(state, &run.plan.package));
+    let text = sheet::text(&run, None);
+    assert!(text.contains(&format!("Package: {} (SHA-256 ", named.display())), "{text}");
+}
+
+/// R9: what was written while a pair that was taken over was unlinked is saved by hand as the daemon saves it, and shown as left behind.
+#[test]
+fn r9_the_data_of_an_adopted_pair_are_saved_by_hand_since_it_was_unlinked() {
+    let hour = SignedDuration::from_hours(1);
+    for kind in ["console", "program"] {
+        let mut run = at("window-1.extract_data.a", kind);
+        let synced = run.sync.as_ref().unwrap().sync.at;
+        assert!(saved_since(&run).contains(&(synced - hour).to_string()), "{kind}: {}", saved_since(&run));
+        run.sync = None;
+        for (told, since) in
+            [(Some(run.started_at - hour * 50), run.started_at - hour * 50), (None, run.started_at - hour * (24 * 30))]
+        {
+            Arc::make_mut(&mut run.plan).adopted = Some(adoption(told));
+            let text = saved_since(&run);
+            assert!(text.contains(&(since - hour).to_string()), "{kind} {told:?}: {text}");
+            assert_eq!(Left::on(NodeId::A, &run, &by_hand::believed(&run)).since, Some(since), "{kind} {told:?}");
+        }
+    }
+}
+
+fn saved_since(run: &Run) -> String {
+    by_hand::courses(run, &by_hand::believed(run)).last().unwrap().acts[0].text.steps.join("\n")
+}
+
+fn adoption(since: Option<Timestamp>) -> Adoption {
+    Adoption {
+        survivor: NodeId::B,
+        broken: true,
+        since,
+        broken_on: None,
+        updated: PerNode::default(),
+        backups: PerNode::default(),
+        accepted: true,
+        goal: Goal::Home,
+        note: "left by another tool".to_owned(),
+    }
+}
+
+/// Each gate is asked in its own words; what is seen at the boxes is asked of none but its own.
+#[test]
+fn every_gate_by_hand_asks_its_own_question() {
+    for kind in ["console", "program", "unknown"] {
+        let asked = at("soak.confirm", kind);
+        for gate in Gate::all().filter(|gate| *gate != Gate::Production) {
+            let mut run = asked.clone();
+            let here = run.position().unwrap();
+            Arc::make_mut(&mut Arc::make_mut(&mut run.plan).steps)[here].gate = Some(gate);
+            let courses = by_hand::courses(&run, &by_hand::believed(&run));
+            let text = &courses.last().unwrap().acts[0].text;
+            let of_boxes = gate == Gate::AutomaticFailoverOff;
+            let steps = text.steps.join("\n");
+            assert_eq!(steps.contains("utomatic failover is"), of_boxes, "{kind} {gate}: {text:?}");
+            assert_eq!(steps.contains(gate.question()), !of_boxes, "{kind} {gate}: {text:?}");
+            let seen = text.seen == "a named person has said yes, and it is written down.";
+            assert_eq!(seen, !of_boxes, "{kind} {gate}: {text:?}");
+        }
+    }
+}
+
+/// R10: nobody finishes by hand with a version that was rejected, or that nobody has accepted; a program has no pages.
+#[test]
+fn r10_finishing_by_hand_waits_for_the_word_on_the_version() {
+    for kind in ["console", "program"] {
+        for (verdict, begins) in [
+            (None, Some("once a person has accepted 24.2.1 in production, finish: save the settings")),
+            (Some(Verdict::Accept), Some("finish: save the settings")),
+            (Some(Verdict::AcceptEarly), Some("finish: save the settings")),
+            (Some(Verdict::Reject), None),
+        ] {
+            let mut run = at("soak.confirm", kind);
+            run.verdict = verdict;
+            let may = sheet::may(&run);
+            let finish = may.iter().find(|line| line.contains("finish"));
+            assert_eq!(finish.is_some(), begins.is_some(), "{kind} {verdict:?}: {may:?}");
+            let Some((line, begins)) = finish.zip(begins) else { continue };
+            assert!(line.starts_with(begins), "{kind} {verdict:?}: {may:?}");
+            assert_eq!(line.contains("(/appliance > Updates)"), kind == "console", "{line}");
+        }
+    }
+}
+
+/// The hint at harbour is a sentence whether or not the version was accepted.
+#[test]
+fn the_hint_at_harbour_begins_where_it_begins() {
+    let mut run = at("soak.confirm", "console");
+    let hold = Hold { code: "harbour".to_owned(), message: String::new(), found: String::new(), since: run.last_at };
+    run.phase = Phase::Held(hold);
+    let hint = alert::hint_of("harbour", &run);
+    let asks = "if the new version is good in production: `changeover confirm support-1 production`, then, or once node `a` is put right";
+    assert!(hint.starts_with(asks), "{hint}");
+    run.verdict = Some(Verdict::Accept);
+    let hint = alert::hint_of("harbour", &run);
+    assert!(hint.starts_with("once node `a` is put right"), "{hint}");
 }
 
 /// A person who follows a course act by act, and waits for what each says to check.
@@ -190,8 +314,7 @@ async fn follow(stage: &Stage, run: &Run, course: &Course) {
 
 async fn save(stage: &Stage, run: &Run, of: Kind, node: NodeId) {
     let directory = stage.folder.path().join(format!("hand-{}", stage.clock_now().as_second()));
-    let since = run.sync.as_ref().map_or(run.started_at, |sync| sync.sync.at) - SignedDuration::from_hours(1);
-    let extract = NodeAct::ExtractData { since, until: stage.clock_now(), directory: directory.clone() };
+    let extract = NodeAct::ExtractData { since: data_since(run), until: stage.clock_now(), directory: directory.clone() };
     let act = if of == Kind::Backup { NodeAct::Backup { directory } } else { extract };
     let intent = Intent {
         site: run.id.site.clone(),

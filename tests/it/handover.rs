@@ -1,6 +1,6 @@
 //! The handover note: what whoever opens window two reads, and that it is this note that is acknowledged.
 
-use changeover::domain::event::Verdict;
+use changeover::domain::event::{Goal, Verdict};
 use changeover::domain::gate::{Gate, GatePolicy};
 use changeover::domain::handover::{self, Note};
 use changeover::domain::ids::{NodeId, RunId};
@@ -9,6 +9,7 @@ use changeover::engine::api::{Fleet as _, Word};
 use changeover::simulator::faults::{Fault, Planned};
 use jiff::SignedDuration;
 
+use crate::abort::order;
 use crate::stage::{PROCEDURES, Setting, Stage, end};
 
 fn try_note(stage: &Stage, id: &RunId) -> Option<Note> {
@@ -62,7 +63,7 @@ async fn a_quiet_window_one_says_so() {
         assert!(says(&note, FIRST, "(expected 1h)"), "{note:?}");
         assert!(says(&note, "What was accepted", "gate `production` accepted"), "{note:?}");
         assert!(says(&note, "What was accepted", "olga"), "{note:?}");
-        assert!(says(&note, SINCE, "soak_in_use"), "{note:?}");
+        assert!(says(&note, SINCE, "soak_in_use") && says(&note, SINCE, "`soak.soak` done"), "{note:?}");
         assert_eq!(lines(&note, "What is unusual"), ["nothing"], "{note:?}");
         assert!(says(&note, "What stays and what must not be done", "(survivor)"), "{note:?}");
         assert!(says(&note, "What stays and what must not be done", "do not establish failover from node"), "{note:?}");
@@ -113,6 +114,27 @@ async fn an_eventful_window_one_is_told() {
         assert!(says(&note, title, what), "{title}: {what}\n{note:#?}\n{}", stage.story(&id));
     }
     assert!(!says(&note, SINCE, "held (operator)"), "{note:#?}");
+}
+
+/// What people ordered after window one is told, and what was done for it: above all that traffic was moved.
+#[tokio::test(start_paused = true)]
+async fn orders_after_window_one_and_their_steps_are_told() {
+    let stage = Stage::new();
+    let id = stage.start("role-swap").await;
+    stage.until_step(&id, "soak.confirm").await;
+    stage.until(&id, |run| run.open_gate() == Some(Gate::Production)).await;
+    stage.word(&id, Word::SwitchBack { note: "the new version prints nothing".to_owned() }).await.unwrap();
+    stage.to_rest(&id).await;
+    let back = note(&stage, &id);
+    for what in ["olga ordered traffic back: the new version prints nothing", "`switch-back.switch_traffic.a` done after "] {
+        assert!(says(&back, SINCE, what) && !says(&back, FIRST, what), "{what}\n{back:#?}\n{}", stage.story(&id));
+    }
+    let way = order(&stage, &id).await.unwrap_or_else(|(_, problem)| panic!("{problem:?}\n{}", stage.story(&id)));
+    stage.to_rest(&id).await;
+    let home = note(&stage, &id);
+    let leads = if way.goal == Goal::Home { "home" } else { "to harbour, node `a` serves" };
+    let ordered = format!("olga ordered the way {leads}: the vendor called it back");
+    assert!(says(&home, SINCE, &ordered) && home.hash != back.hash, "{home:#?}\n{}", stage.story(&id));
 }
 
 /// The note that was read is the note that is acknowledged; what was added since is read first.

@@ -4,8 +4,9 @@ use std::fmt::Display;
 
 use serde_json::{Value, json};
 
-use super::data_since;
+use super::{copy_of, original};
 use crate::domain::action::Kind;
+use crate::domain::asked;
 use crate::domain::console::{BoxAt, Boxes, People, Text};
 use crate::domain::gate::Gate;
 use crate::domain::ids::{NodeId, PerNode};
@@ -13,6 +14,7 @@ use crate::domain::run::Run;
 use crate::domain::site::Hands;
 use crate::domain::step::Step;
 use crate::domain::ttl;
+use crate::domain::unsynced::data_since;
 use crate::domain::window::format_duration;
 use crate::domain::world::World;
 
@@ -52,6 +54,9 @@ fn of_pair(run: &Run, world: &World, step: &Step) -> Option<Text> {
         (Kind::LowerTtl, _) => lower_ttl(run, world),
         (Kind::RestoreTtl, _) => restore_ttl(run),
         (Kind::Confirm, Some(Gate::Production)) => production(run),
+        // Seen at the boxes, so it depends on what stands behind them.
+        (Kind::Confirm, Some(Gate::AutomaticFailoverOff)) => return None,
+        (Kind::Confirm, _) => ask(run, step),
         (Kind::RecordSettings, _) => {
             lines(&[&"Note for both nodes which users, groups and Jump items there are."], &[], "both lists are kept.")
         }
@@ -135,9 +140,21 @@ fn production(run: &Run) -> Text {
             &"If it is not, end here and go back.",
         ],
         &[&"go on because nobody has said anything"],
-        "a named person has said yes, and it is written down.",
+        SAID_YES,
     )
 }
+
+/// A gate that no reading answers: its own question, to whoever can tell.
+fn ask(run: &Run, step: &Step) -> Text {
+    let question = step.gate.map_or_else(|| run.plan.sentence(step), |gate| asked::question(run, gate));
+    lines(
+        &[&format!("Ask whoever can tell, and write down who says what: {question}")],
+        &[&"go on because nobody has said anything"],
+        SAID_YES,
+    )
+}
+
+const SAID_YES: &str = "a named person has said yes, and it is written down.";
 
 fn soak(run: &Run) -> Text {
     let until =
@@ -174,7 +191,11 @@ fn at_console(run: &Run, world: &World, step: &Step, node: NodeId) -> Option<Tex
         (Kind::Backup, _) => boxes.backup(node),
         (Kind::ForceSync, _) => boxes.force_sync(node.other(), node),
         (Kind::BreakFailover, _) => boxes.break_failover(node),
-        (Kind::Update, _) => boxes.update(node, &package.path, &package.sha256, run.plan.target_of(step.hop)),
+        (Kind::Update, _) => {
+            let mut text = boxes.update(node, &copy_of(package), &package.sha256, run.plan.target_of(step.hop));
+            text.steps.insert(1, original(package));
+            text
+        }
         (Kind::Verify, _) => boxes.verify(node, &run.expected_version(node)),
         (Kind::Drain, _) => boxes.drain(node, "the next act", people),
         (Kind::Quiesce, _) => boxes.quiesce(node, people),
@@ -211,7 +232,7 @@ fn with_program(run: &Run, step: &Step, node: NodeId, program: &[String]) -> Tex
         );
     }
     let verb = step.kind.name();
-    lines(
+    let mut text = lines(
         &[
             &format!("This is {}: run {look} first; its `identity` must say so.", named(run, node)),
             &format!("Run `{} {verb}` with this on standard input: {}", program.join(" "), input(run, step, node, asked)),
@@ -219,7 +240,11 @@ fn with_program(run: &Run, step: &Step, node: NodeId, program: &[String]) -> Tex
         ],
         &[&"run it a second time before the check below has shown that the first had no effect"],
         format!("{} ({look} of both nodes tells)", seen(run, step, node)),
-    )
+    );
+    if step.kind == Kind::Update {
+        text.steps.insert(1, original(run.plan.package_of(step.hop)));
+    }
+    text
 }
 
 fn base(run: &Run, step: &Step, node: NodeId) -> Value {
@@ -231,12 +256,10 @@ fn base(run: &Run, step: &Step, node: NodeId) -> Value {
 
 /// What the verb is given beside what every verb gets.
 fn input(run: &Run, step: &Step, node: NodeId, base: Value) -> Value {
-    let package = run.plan.package_of(step.hop);
-    let version = &run.plan.target_of(step.hop).version;
     let more = match step.kind {
         Kind::Backup => json!({ "directory": "A NEW FOLDER" }),
         Kind::ForceSync => json!({ "from": node.other(), "to": node }),
-        Kind::Update => json!({ "package": { "path": package.path, "sha256": package.sha256, "version": version } }),
+        Kind::Update => json!({ "package": package_of(run, step) }),
         Kind::EstablishFailover => json!({ "primary": node, "standby": node.other() }),
         Kind::Drain => json!({ "deadline": "THE TIME UNTIL WHICH USERS MAY LEAVE" }),
         Kind::ExtractData => json!({ "since": data_since(run), "until": "NOW", "directory": "A NEW FOLDER" }),
@@ -247,6 +270,16 @@ fn input(run: &Run, step: &Step, node: NodeId, base: Value) -> Value {
         whole.extend(more);
     }
     whole
+}
+
+/// As the daemon gives it, but for the place of its state folder, which the run does not know.
+fn package_of(run: &Run, step: &Step) -> Value {
+    let (package, target) = (run.plan.package_of(step.hop), run.plan.target_of(step.hop));
+    let mut told = json!({ "path": copy_of(package), "sha256": package.sha256, "version": target.version });
+    if let Some(build) = &target.build {
+        told["build"] = json!(build);
+    }
+    told
 }
 
 /// Where the driver does not tell how.

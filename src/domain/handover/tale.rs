@@ -4,7 +4,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::Told;
 use crate::domain::action::{Kind, When};
-use crate::domain::event::{Event, Verdict};
+use crate::domain::event::{Cause, Event, Goal, Verdict};
+use crate::domain::gate::Gate;
 use crate::domain::run::Run;
 use crate::domain::step::Step;
 use crate::domain::window::format_duration;
@@ -22,6 +23,12 @@ fn lasted(duration: SignedDuration) -> String {
 pub fn steps(run: &Run, told: &[Told<'_>]) -> Vec<String> {
     let steps = run.plan.steps.iter().filter(|step| step.when == When::Window1);
     steps.filter_map(|step| of_step(run, step, told)).collect()
+}
+
+/// As [`steps`], for what came after window one: the soak, and what a person ordered. The acceptance has a section of its own.
+pub fn steps_since(run: &Run, told: &[Told<'_>]) -> Vec<String> {
+    let is_told = |step: &&Step| step.when > When::Window1 && step.gate != Some(Gate::Production);
+    run.plan.steps.iter().filter(is_told).filter_map(|step| of_step(run, step, told)).collect()
 }
 
 fn of_step(run: &Run, step: &Step, told: &[Told<'_>]) -> Option<String> {
@@ -83,6 +90,8 @@ fn trouble(actor: &str, event: &Event) -> Option<String> {
         Event::RetryScheduled { message, .. } => format!("did not arrive, tried again: {message}"),
         Event::EvidenceLapsed { step, rule } => format!("`{step}` was done once more ({rule})"),
         Event::Recovered {} => "the daemon was restarted and took the run over".to_owned(),
+        Event::SwitchBackOrdered { note } => format!("{actor} ordered traffic back: {note}"),
+        Event::Revised { cause, goal, note, .. } => way(actor, *cause, *goal, note.as_deref()),
         Event::NodeReplaced { node, identity, .. } => format!("{actor} replaced node `{node}` by box {identity}"),
         Event::Noticed { notice, raised, message, .. } => {
             let over = if *raised { "" } else { ", over" };
@@ -92,4 +101,21 @@ fn trouble(actor: &str, event: &Event) -> Option<String> {
         _ => return None,
     };
     Some(text)
+}
+
+/// Who ordered the way home, where it leads, and why.
+fn way(actor: &str, cause: Cause, goal: Goal, note: Option<&str>) -> String {
+    let leads = match goal {
+        Goal::Home => "home".to_owned(),
+        Goal::Harbour { node } => format!("to harbour, node `{node}` serves"),
+    };
+    let who = match cause {
+        Cause::Abort => format!("{actor} ordered the way {leads}"),
+        Cause::NodeReplaced => format!("{actor} ordered the way {leads}, after a box was replaced"),
+        Cause::WindowEnds => {
+            format!("by the site's policy the run took the way {leads}, as what was left of the window was too short")
+        }
+        Cause::GateExpired => format!("by the site's policy the run took the way {leads}, as nobody had answered a gate"),
+    };
+    format!("{who}{}", note.map(|note| format!(": {note}")).unwrap_or_default())
 }

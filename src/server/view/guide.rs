@@ -121,7 +121,15 @@ fn explain(run: &Run) -> Explained {
                 id.site
             ),
         ),
-        Phase::Finished(_) => ("the run is finished".to_owned(), "nobody", "nothing is left to do".to_owned()),
+        Phase::Finished(_) => ("the run is finished".to_owned(), "nobody", left(run)),
+    }
+}
+
+/// The run does nothing more, and does not see whether a person has.
+fn left(run: &Run) -> String {
+    match sheet::left_to_do(run).join("; ") {
+        open if open.is_empty() => "nothing is left to do".to_owned(),
+        open => format!("by hand, unless it is done by now: {open}"),
     }
 }
 

@@ -11,6 +11,7 @@ use crate::domain::plan;
 use crate::domain::rules::Violation;
 use crate::domain::run::Run;
 use crate::domain::step::Step;
+use crate::domain::unsynced;
 use crate::domain::way_home::{self, Found};
 use crate::domain::world::World;
 use crate::engine::api::WaysFound;
@@ -148,7 +149,7 @@ impl Left {
             (None, Some(sessions)) => (Some(u64::from(sessions)), Some("reading")),
             (None, None) => (None, None),
         };
-        let since = run.sync.as_ref().map(|sync| sync.sync.at).or(run.broken_at);
+        let since = (run.sync.is_some() || run.broken_at.is_some()).then(|| unsynced::since(run));
         Self { node, since, sessions, known_from: known_from.map(str::to_owned) }
     }
 

@@ -194,6 +194,7 @@ fn each_phase_has_its_page() {
             &[
                 "run `support-1`: finished, succeeded\n",
                 "  next move  nobody\n",
+                "  what helps by hand, unless it is done by now: open node `a` to clients again: it was closed for the update, and must be able to take over\n",
                 "  failover   on again, was off for 18m\n",
                 "\nby hand you may:\n  - use the pair as usual: node `b` is primary\n",
             ],
