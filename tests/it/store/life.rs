@@ -28,7 +28,9 @@ fn what_was_appended_is_there_after_reopening() {
 #[test]
 fn no_thread_of_sled_works_by_itself() {
     let folder = filled(&[&chain("support-7", 5)]);
-    let _opened = open(folder.path()).unwrap();
+    let opened = open(folder.path()).unwrap();
+    // A thread bears its name from its first step on: who has answered has gone further.
+    append(&opened.store, &chain("support-7", 6)[5..]).unwrap();
     let tasks = std::fs::read_dir("/proc/self/task").unwrap();
     let names: Vec<String> = tasks.filter_map(|task| std::fs::read_to_string(task.unwrap().path().join("comm")).ok()).collect();
     assert!(names.iter().any(|name| name.trim() == "store"), "{names:?}");
