@@ -120,7 +120,7 @@ const STATE: &str = "STATE";
 
 /// The run's own copy of a package, as it is checked before each use; the operator's file may be gone by now.
 pub fn copy_of(package: &Package) -> PathBuf {
-    Path::new(STATE).join("packages").join(&package.sha256).join(package.path.file_name().unwrap_or_default())
+    Path::new(STATE).join(package.copy())
 }
 
 /// What `STATE` stands for, and the file that the operator named.

@@ -1,6 +1,6 @@
 //! A plan: a procedure for one site with every parameter filled in. Made once, immutable, nothing left to decide later.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
@@ -32,6 +32,13 @@ pub struct Package {
     /// Lower-case hex.
     pub sha256: String,
     pub bytes: u64,
+}
+
+impl Package {
+    /// The run's own copy, below the state folder: by content, so that runs of one package share it.
+    pub fn copy(&self) -> PathBuf {
+        Path::new("packages").join(&self.sha256).join(self.path.file_name().unwrap_or_default())
+    }
 }
 
 /// What a file `<package>.toml` says of its package; enforced where it is there (R5).

@@ -19,8 +19,7 @@ const MAX_NOTE: u64 = 64 << 10;
 
 /// Where the run's own copy lies: by content, so that runs of one package share it.
 pub fn place(state: &Path, package: &Package) -> PathBuf {
-    let name = package.path.file_name().unwrap_or_default();
-    state.join("packages").join(&package.sha256).join(name)
+    state.join(package.copy())
 }
 
 /// Reads a package and what a file `<package>.toml` beside it says.
@@ -69,17 +68,12 @@ async fn stage(state: PathBuf, package: Package) -> Result<(), String> {
 
 /// The copy leaves room for what every run writes: a full disk would stop those of other sites too.
 fn must_fit(state: &Path, package: &Package) -> Result<(), String> {
-    let needed = package.bytes.saturating_add(RESERVE_BYTES);
-    match space::free_bytes(state) {
-        Some(free) if free < needed => Err(format!(
-            "the disk of `{}` has {free} bytes free, {needed} are needed: a copy of package {} takes {}, and {RESERVE_BYTES} stay \
-             free for the journal; nothing was copied",
-            state.display(),
-            package.path.display(),
-            package.bytes
-        )),
-        _ => Ok(()),
-    }
+    let (path, bytes) = (package.path.display(), package.bytes);
+    let more = format!(
+        "a copy of package {path} takes {bytes}, and {RESERVE_BYTES} stay free for the journal; nothing was copied; make room, then \
+         start again"
+    );
+    space::must_have(state, bytes.saturating_add(RESERVE_BYTES), &more)
 }
 
 /// Checks that the copy is still the package that was planned.

@@ -80,7 +80,8 @@ impl Performer {
         if !backups::is_file(step.kind) {
             return Ok(());
         }
-        space::must_have(&self.around.state, backups::needed_for(run, step))
+        const MORE: &str = "twice the last file, and a reserve; nothing was asked of the node; make room, then resume the run";
+        space::must_have(&self.around.state, backups::needed_for(run, step), MORE)
     }
 
     fn node_act(&self, run: &Run, step: &Step, node: NodeId, intent: &Intent) -> Option<NodeAct> {

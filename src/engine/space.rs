@@ -21,14 +21,13 @@ fn pretended(state: &Path) -> Option<u64> {
 }
 
 /// # Errors
-/// There is less; the text is for an operator. Where it can't be told nothing stands against it.
-pub fn must_have(state: &Path, needed: u64) -> Result<(), String> {
+/// There is less; the text is for an operator: it ends with `more`, why so much is needed, how things stand and what to do. Where it
+/// can't be told nothing stands against it.
+pub fn must_have(state: &Path, needed: u64, more: &str) -> Result<(), String> {
     match free_bytes(state) {
-        Some(free) if free < needed => Err(format!(
-            "the disk of `{}` has {free} bytes free, {needed} are needed (twice the last file, and a reserve); nothing was asked \
-             of the node; make room, then resume the run",
-            state.display()
-        )),
+        Some(free) if free < needed => {
+            Err(format!("the disk of `{}` has {free} bytes free, {needed} are needed: {more}", state.display()))
+        }
         _ => Ok(()),
     }
 }
@@ -42,9 +41,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let free = free_bytes(folder.path()).unwrap();
         assert!(free > 0);
-        assert_eq!(must_have(folder.path(), 1), Ok(()));
-        let error = must_have(folder.path(), u64::MAX).unwrap_err();
+        assert_eq!(must_have(folder.path(), 1, "make room"), Ok(()));
+        let error = must_have(folder.path(), u64::MAX, "make room").unwrap_err();
         assert!(error.contains("are needed") && error.contains("make room"), "{error}");
-        assert_eq!(must_have(Path::new("/nowhere/at/all"), u64::MAX), Ok(()));
+        assert_eq!(must_have(Path::new("/nowhere/at/all"), u64::MAX, "make room"), Ok(()));
     }
 }

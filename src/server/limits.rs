@@ -43,9 +43,9 @@ pub fn answer_time(path: &str) -> Duration {
     }
 }
 
-/// Checks, and what is shown of fresh readings: two looks at a pair, of which a node that says nothing takes 30 s each.
+/// Checks, what is shown of fresh readings, and the word on a replaced box: two looks at a pair, of which a node that says nothing takes 30 s each.
 fn reads_appliances(path: &str) -> bool {
-    ["/check", "/way", "/traffic", "/traffic/test"].iter().any(|end| path.ends_with(end))
+    ["/check", "/way", "/traffic", "/traffic/test", "/replace"].iter().any(|end| path.ends_with(end))
 }
 
 /// A person's word to a run. Many are judged by fresh readings, and each waits for the look that the run is at.
@@ -68,6 +68,7 @@ mod tests {
             ("sites/support/check", 120),
             ("sites/support/traffic", 120),
             ("sites/support/traffic/test", 120),
+            ("sites/support/nodes/a/replace", 120),
             ("runs/support-1/way", 120),
             ("runs/support-1/resume", 120),
             ("runs/support-1/confirm", 120),
