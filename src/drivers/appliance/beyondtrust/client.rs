@@ -16,7 +16,7 @@ use secrecy::ExposeSecret as _;
 use serde_json::Value;
 use url::Url;
 
-use super::access::pace::{MOST_LIMITED, limited};
+use super::access::set::{MOST_LIMITED, limited};
 use super::access::{Access, Fetch};
 use super::answer::{CallError, MAX_SMALL, check_status, lost, read_all, refuse_client, within};
 use super::budget::Need;

@@ -4,22 +4,24 @@
 //! set, if there is one, once; after that nothing is sent any more until an hour has passed (once), or a person says so. Readings
 //! fail meanwhile with access refused, which tells nothing of the box. Callers wait for each other, so that a token is fetched,
 //! and a login fails, once for all of them. A request for a token is waited for also where its caller leaves: a login whose end nobody
-//! hears of would be made again by the next one. Tokens belong to one box and are never carried to another one. How often an
-//! account may call stands in `pace`.
+//! hears of would be made again by the next one. Tokens belong to one box and are never carried to another one. The sets,
+//! and how often their accounts may call, stand in `set`.
 
-pub mod pace;
+pub mod set;
 
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use jiff::{SignedDuration, Timestamp};
+use reqwest::StatusCode;
+use reqwest::header::HeaderMap;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio::time::Instant;
 
-use self::pace::{MOST_LIMITED, limited};
+use self::set::{MOST_LIMITED, Set, limited};
 use super::accounts::{Accounts, Use};
 use super::answer::{CallError, to_its_end};
-use super::budget::{Budget, Need};
+use super::budget::Need;
 use super::credentials::{Credentials, Login};
 use super::token::Token;
 use crate::ports::Clock;
@@ -35,13 +37,6 @@ const FRESH: SignedDuration = SignedDuration::from_secs(30);
 
 /// Asks a box for a token with one set, which is told by its number too.
 pub type Fetch = Box<dyn Fn(usize, Credentials) -> BoxFuture<'static, Result<Token, CallError>> + Send + Sync>;
-
-/// One set with what is counted of it.
-struct Set {
-    credentials: Credentials,
-    budget: Arc<Budget>,
-    counts: Arc<Use>,
-}
 
 /// The sets of one box, and the token in use.
 pub struct Access {
@@ -194,6 +189,18 @@ impl Access {
         self.set_shut(false);
     }
 
+    /// Waits for a turn of the account of this set.
+    pub async fn turn(&self, set: usize, need: Need) -> Result<(), CallError> {
+        let Some(set) = self.sets.get(set) else { return Ok(()) };
+        set.turn(need).await
+    }
+
+    /// Takes from an answer's head what it says of the rate of this set's account.
+    pub fn note(&self, set: usize, status: StatusCode, headers: &HeaderMap) {
+        let Some(set) = self.sets.get(set) else { return };
+        set.note(status, headers, self.clock.now());
+    }
+
     /// After the pause each set may be tried once more. It begins once: what is refused in it stays refused.
     fn begin_trial(&self, state: &mut State) {
         let now = self.clock.now();
@@ -284,7 +291,7 @@ impl Access {
         let mut said = String::new();
         for _ in 0..MOST_LIMITED {
             if of.credentials.login == Login::Token {
-                self.turn(set, Need::Reading).await?;
+                of.turn(Need::Reading).await?;
                 Use::add(&of.counts.token_requests);
             }
             match fetch(set, of.credentials.clone()).await {

@@ -1,4 +1,7 @@
-//! The pace of an account's calls: each waits for its turn, and what the box says of the account's rate is taken to heart.
+//! One set of credentials with what is counted of it, and the pace of its calls: each waits for its turn, and what the box says of
+//! the account's rate is taken to heart.
+
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use reqwest::StatusCode;
@@ -6,38 +9,43 @@ use reqwest::header::HeaderMap;
 
 use super::super::accounts::Use;
 use super::super::answer::CallError;
-use super::super::budget::Need;
-use super::Access;
+use super::super::budget::{Budget, Need};
+use super::super::credentials::Credentials;
 
 /// So often a call is made that the box answers with 429.
 pub const MOST_LIMITED: usize = 3;
 /// A reading waits so long for its turn at most: a look must end.
 const PATIENCE: SignedDuration = SignedDuration::from_secs(30);
 
-impl Access {
-    /// Waits for a turn of the account of this set.
-    pub async fn turn(&self, set: usize, need: Need) -> Result<(), CallError> {
-        let Some(set) = self.sets.get(set) else { return Ok(()) };
+/// One set with what is counted of it.
+pub struct Set {
+    pub credentials: Credentials,
+    pub budget: Arc<Budget>,
+    pub counts: Arc<Use>,
+}
+
+impl Set {
+    /// Waits for a turn of the account.
+    pub async fn turn(&self, need: Need) -> Result<(), CallError> {
         let patience = (need == Need::Reading).then_some(PATIENCE);
-        let waited = set.budget.turn(need, patience).await.map_err(|until| {
-            let name = &set.credentials.client.name;
+        let waited = self.budget.turn(need, patience).await.map_err(|until| {
+            let name = &self.credentials.client.name;
             CallError::Unavailable(format!(
                 "nothing was asked: account `{name}` may not be used before {until:.0}, by its share of calls or by a pause that the box asked for"
             ))
         })?;
-        set.counts.waited(waited);
-        Use::add(&set.counts.calls);
+        self.counts.waited(waited);
+        Use::add(&self.counts.calls);
         Ok(())
     }
 
     /// Takes from an answer's head what it says of the account's rate.
-    pub fn note(&self, set: usize, status: StatusCode, headers: &HeaderMap) {
-        let Some(set) = self.sets.get(set) else { return };
+    pub fn note(&self, status: StatusCode, headers: &HeaderMap, now: Timestamp) {
         if status == StatusCode::TOO_MANY_REQUESTS {
-            Use::add(&set.counts.limited);
-            set.budget.limited(retry_after(headers, self.clock.now()));
+            Use::add(&self.counts.limited);
+            self.budget.limited(retry_after(headers, now));
         } else {
-            set.budget.answered(number(headers, "x-ratelimit-limit"), number(headers, "x-ratelimit-remaining"));
+            self.budget.answered(number(headers, "x-ratelimit-limit"), number(headers, "x-ratelimit-remaining"));
         }
     }
 }
