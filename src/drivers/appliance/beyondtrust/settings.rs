@@ -8,7 +8,7 @@ use url::Url;
 
 use super::accounts::Accounts;
 use super::client::Limits;
-use super::console;
+use super::console::settings::Settings as Pages;
 use super::credentials::Credentials;
 use super::edition::Editions;
 use super::health::shown;
@@ -45,7 +45,7 @@ pub struct Settings {
     pub recordings: bool,
     pub limits: Limits,
     /// Hands at the pages; without them a person is told.
-    pub console: Option<console::Settings>,
+    pub console: Option<Pages>,
 }
 
 /// The other node, as instructions name it.
