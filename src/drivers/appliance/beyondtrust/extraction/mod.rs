@@ -6,44 +6,27 @@
 //! as received, also an empty one: it is the evidence. What is whole survives the attempt (`manifest`).
 
 mod recordings;
+mod work;
 
-use std::path::Path;
-
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use self::recordings::{Lacking, list};
+use self::work::Work;
 use super::answer::CallError;
-use super::client::Api;
 use super::download::local;
-use super::lsids::Lsids;
-use super::manifest::{self, Entry, Line, Manifest, Of, Source};
-use super::product::Product;
-use super::reporting::{Answer, Found, Question, ask, blocking, found_in};
-use super::slices::{Slice, earlier, slices};
-use super::table::{self, Report};
-use crate::ports::{Clock, ProducedFile};
+use super::manifest::{self, Line, Of};
+use super::reporting::{Question, blocking};
+use super::slices::Slice;
+use super::table;
+use crate::ports::ProducedFile;
 
-/// How long before the range a session without an end may have begun; one that began earlier is not found.
-const OPEN_SINCE: SignedDuration = SignedDuration::from_hours(7 * 24);
+pub use self::work::Order;
+
 /// Sessions may end between listing and report: a slice is asked for this often before a difference counts.
 const COMPARED: u32 = 4;
 /// The newest slices are repeated at most so often. What is new then began or ended meanwhile, and the range reaches only some
 /// minutes beyond now.
 const MAX_PASSES: u32 = 20;
-
-/// What is to be extracted.
-pub struct Order<'a> {
-    pub api: &'a Api,
-    pub clock: &'a dyn Clock,
-    pub product: Product,
-    /// Recordings too, not only records.
-    pub recordings: bool,
-    pub since: Timestamp,
-    pub until: Timestamp,
-    /// This attempt's own folder.
-    pub directory: &'a Path,
-    pub source: Source,
-}
 
 /// What an extraction gave.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -108,33 +91,7 @@ impl Fetched<'_> {
     }
 }
 
-impl Order<'_> {
-    /// For sessions without an end, and for closed ones.
-    fn slices(&self) -> (Vec<Slice>, Vec<Slice>) {
-        (slices(earlier(self.since, OPEN_SINCE), self.until), slices(self.since, self.until))
-    }
-
-    fn question(&self, report: &'static str, by: &'static str, slice: Slice) -> Question {
-        Question { report, by, slice }
-    }
-}
-
-/// One extraction under way.
-struct Work<'a> {
-    order: &'a Order<'a>,
-    manifest: Manifest,
-    /// Every session so far.
-    lsids: Lsids,
-}
-
-impl<'a> Work<'a> {
-    async fn begin(order: &'a Order<'a>) -> Result<Self, CallError> {
-        let (directory, source) = (order.directory.to_owned(), order.source.clone());
-        let (since, until, recordings) = (order.since, order.until, order.recordings);
-        let manifest = blocking(move || Manifest::begin(&directory, &source, since, until, recordings)).await?;
-        Ok(Self { order, manifest, lsids: Lsids::default() })
-    }
-
+impl Work<'_> {
     /// Sessions that began in a slice, also those without an end. New ones among them.
     async fn open(&mut self, slice: Slice) -> Result<usize, CallError> {
         let question = self.order.question(self.order.product.sessions(), "start_time", slice);
@@ -199,62 +156,6 @@ impl<'a> Work<'a> {
         )))
     }
 
-    async fn ask(&self, question: &Question) -> Result<Answer, CallError> {
-        let directory = self.order.directory;
-        ask(self.order.api, question, directory, &free_name(directory, question)).await
-    }
-
-    /// Puts an answer in place, unless the last one to the same question was the same to the byte.
-    fn keep(&mut self, question: &Question, answer: Answer, at: Timestamp) -> Result<Found, CallError> {
-        let Answer { file, found } = answer;
-        if self.newest(question).is_some_and(|entry| entry.sha256 == file.sha256()) {
-            return Ok(found);
-        }
-        let of = Of::Report {
-            report: question.report.to_owned(),
-            by: question.by.to_owned(),
-            slice: question.slice,
-            sessions: found.lsids.len() as u64,
-            open: found.open,
-        };
-        self.manifest.add(&file.keep()?, of, at)?;
-        Ok(found)
-    }
-
-    /// The newest answer to a question.
-    fn newest(&self, question: &Question) -> Option<&Entry> {
-        self.manifest.entries.iter().rev().find(|entry| match &entry.of {
-            Of::Report { report, by, slice, .. } => report == question.report && by == question.by && *slice == question.slice,
-            _ => false,
-        })
-    }
-
-    /// What an earlier attempt has of a question, if it can't be otherwise now: the slice was over then, and no session in it
-    /// was without an end.
-    async fn kept(&self, question: &Question) -> Result<Option<Found>, CallError> {
-        let Some(entry) = self.newest(question) else { return Ok(None) };
-        let settled = matches!(entry.of, Of::Report { open: 0, .. }) && question.slice.is_over(entry.at);
-        if !settled {
-            return Ok(None);
-        }
-        found_in(self.manifest.path_of(entry)).await.map(Some)
-    }
-
-    /// The reports in the order of trust: by the time of the end first, of each slice the newest answer first.
-    fn reports(&self) -> Vec<Report> {
-        let mut found = Vec::new();
-        for (age, entry) in self.manifest.entries.iter().rev().enumerate() {
-            if let Of::Report { report, by, slice, .. } = &entry.of
-                && report == self.order.product.sessions()
-            {
-                let report = Report { path: self.manifest.path_of(entry), name: entry.file.clone() };
-                found.push(((by != "end_time", *slice, age), report));
-            }
-        }
-        found.sort_by_key(|(order, _)| *order);
-        found.into_iter().map(|(_, report)| report).collect()
-    }
-
     async fn finish(mut self, passes: u32, missing: &[Lacking]) -> Result<Extraction, CallError> {
         let (directory, reports, recordings) = (self.order.directory.to_owned(), self.reports(), self.order.recordings);
         let (table, sessions) = blocking(move || table::write(&directory, &reports, recordings)).await?;
@@ -286,12 +187,4 @@ fn differs(question: &Question, (listed, reported): (usize, usize)) -> CallError
          {COMPARED} times; the same sessions were expected in both. What was fetched is kept for the next attempt; if it stays so, \
          look whether the API account may see every session, and ask the vendor"
     ))
-}
-
-/// A name that no file of the folder has: what the manifest lists is never replaced.
-fn free_name(directory: &Path, question: &Question) -> String {
-    let stem = question.stem();
-    let numbered = (2..=u32::MAX).map(|number| format!("{stem}-{number}.xml"));
-    let names = std::iter::once(format!("{stem}.xml")).chain(numbered);
-    names.into_iter().find(|name| !directory.join(name).exists()).unwrap_or_else(|| format!("{stem}.xml"))
 }

@@ -15,7 +15,7 @@ use super::super::recordings::{Wanted, fetch, what};
 use super::super::reporting::blocking;
 use super::super::slices::Slice;
 use super::super::table::{self, Report};
-use super::{Order, Work};
+use super::work::{Order, Work};
 use crate::ports::ProducedFile;
 
 /// Recordings are asked for in so many rounds: a recording may still be made ready.
