@@ -6,16 +6,15 @@ mod error;
 mod files;
 mod hooks;
 mod procedures;
+mod shared;
 mod traffic;
 mod vendor;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::config::{Accounts, NodeDriver, Settings, SiteSettings, WindowTexts};
+use crate::config::{NodeDriver, Settings, SiteSettings, WindowTexts};
 use crate::domain::ids::{NodeId, PerNode};
 use crate::drivers::appliance::{beyondtrust, exec};
-use crate::drivers::program::Programs;
 use crate::engine::site::{SiteEntry, SitePorts};
 use crate::ports::{Appliance, Clock};
 
@@ -23,27 +22,8 @@ pub use self::error::WiringError;
 use self::error::fail;
 pub use self::hooks::{WiredHooks, hooks};
 pub use self::procedures::{ProcedureDocument, procedure_documents, procedures};
+pub use self::shared::Shared;
 pub use self::vendor::single;
-
-/// What drivers share.
-pub struct Shared {
-    pub clock: Arc<dyn Clock>,
-    pub programs: Arc<Programs>,
-    /// Where acts at the vendor's pages leave their traces.
-    pub traces: PathBuf,
-    /// One budget for each API account, whatever sites and nodes name it.
-    pub accounts: Arc<beyondtrust::Accounts>,
-}
-
-impl Shared {
-    pub fn new(settings: &Settings, clock: Arc<dyn Clock>) -> Self {
-        let Accounts { calls_per_second, calls_per_hour } = settings.accounts;
-        let share = beyondtrust::Share { per_second: calls_per_second, per_hour: calls_per_hour };
-        let accounts = Arc::new(beyondtrust::Accounts::new(share, clock.clone()));
-        let programs = Arc::new(Programs::new(settings.state.join("exec"), clock.clone()));
-        Self { clock, programs, accounts, traces: settings.state.join("console") }
-    }
-}
 
 /// A site with its drivers.
 pub fn site(settings: &SiteSettings, shared: &Shared) -> Result<SiteEntry, WiringError> {

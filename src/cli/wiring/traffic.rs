@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use jiff::SignedDuration;
 
-use super::Shared;
 use super::error::{WiringError, fail};
 use super::files::secret;
+use super::shared::Shared;
 use crate::config::{Leads, SiteSettings, TrafficDriver, TsigAlgorithm};
 use crate::domain::ids::PerNode;
 use crate::drivers::appliance::exec::READ_LIMIT;

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use url::Url;
 
-use super::Shared;
 use super::error::{WiringError, fail};
 use super::files::{secret, trust};
+use super::shared::Shared;
 use crate::config::{Account, CredentialSet, Editions, Hands, Login, NodeDriver, Product, SingleSettings, SiteSettings};
 use crate::domain::ids::NodeId;
 use crate::domain::site::Node;
