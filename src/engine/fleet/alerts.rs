@@ -14,12 +14,24 @@ use crate::ports::OutboxItem;
 use super::Fleet;
 
 /// The document of `alerts test`: of the form of every alert, and plainly a test.
-pub(super) fn test_item(hook: &str, now: Timestamp) -> OutboxItem {
+fn test_item(hook: &str, now: Timestamp) -> OutboxItem {
     let id = format!("test/{}/test", now.as_second());
     let data = serde_json::json!({ "id": id, "severity": "info", "code": "test", "summary": "a test of this hook; nothing happened", "seq": 0 });
     let document = serde_json::json!({ "type": "test", "timestamp": now, "data": data }).to_string();
     let run = RunId { site: "test".to_owned(), number: 1 };
     OutboxItem { id, hook: hook.to_owned(), event: "test".to_owned(), document, run, since: now, attempts: 0, next_at: now }
+}
+
+impl Fleet {
+    /// Sends a test over each hook, one after the other.
+    pub(super) async fn try_hooks(&self) -> Vec<(String, Result<(), String>)> {
+        let now = self.around.clock.now();
+        let mut outcomes = Vec::with_capacity(self.hooks.len());
+        for (name, hook) in &self.hooks {
+            outcomes.push((name.clone(), hook.deliver(&test_item(name, now)).await));
+        }
+        outcomes
+    }
 }
 
 impl Undelivered for Fleet {

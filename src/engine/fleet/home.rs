@@ -9,7 +9,7 @@ use crate::domain::run::Phase;
 use crate::domain::waiver;
 use crate::domain::world::World;
 use crate::engine::adopting::{self, Drafted};
-use crate::engine::api::{self, AdoptPreview, AdoptRequest, Kind, Problem, Replaced, Snapshot, WaysFound, Word};
+use crate::engine::api::{AdoptPreview, AdoptRequest, Kind, Problem, Replaced, Snapshot, WaysFound, Word};
 use crate::engine::site::SiteEntry;
 use crate::engine::words;
 
@@ -83,7 +83,7 @@ impl Fleet {
     /// By fresh readings on top of the run's own, as an order will be judged by them; while an act is busy with a node, by the
     /// last ones.
     pub(super) async fn find_ways(&self, id: &RunId) -> Result<WaysFound, Problem> {
-        let mut snapshot = api::Fleet::run(self, id)?;
+        let mut snapshot = self.find(id)?;
         let busy = snapshot.run.is_finished() || snapshot.run.phase == Phase::Acting;
         if let Some(entry) = self.sites.get(&id.site).filter(|_| !busy) {
             self.look_twice(&entry.ports.readers(), Arc::make_mut(&mut snapshot.world)).await;

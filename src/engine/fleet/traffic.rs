@@ -18,7 +18,7 @@ impl Fleet {
         self.may_speak(actor, "traffic test")?;
         let entry = self.with_traffic(site)?;
         if let Some(open) = self.open_run(site) {
-            traffic::must_be_free(&crate::engine::api::Fleet::run(self, &open)?.run)?;
+            traffic::must_be_free(&self.find(&open)?.run)?;
         }
         tracing::info!(site, "traffic is tested for {actor}: updates that alter nothing are sent");
         let entries = entry.ports.try_access().await;

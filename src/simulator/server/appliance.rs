@@ -13,12 +13,12 @@ use hyper::header::{HeaderValue, RETRY_AFTER};
 use hyper::{Method, StatusCode};
 use jiff::SignedDuration;
 
-use super::Shared;
 use super::configuration;
 use super::form::{Form, is_form};
 use super::listen::{Answer, Answerer, Call, json, text, typed};
 use super::pages;
 use super::reporting;
+use super::shared::Shared;
 use super::tokens::{self, Moment};
 use super::v2;
 use super::xml::{self, Api, Member, Rep};

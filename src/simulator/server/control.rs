@@ -21,8 +21,8 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
-use super::Shared;
 use super::listen::{self, Answer, Answerer, Call};
+use super::shared::Shared;
 use crate::domain::ids::NodeId;
 use crate::domain::version::{Target, Version};
 use crate::simulator::faults::{Planned, TABLE};

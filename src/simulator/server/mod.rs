@@ -12,113 +12,41 @@ mod counts;
 mod form;
 pub mod generation;
 mod listen;
+mod options;
 mod pages;
 mod rates;
 mod reporting;
 mod serve;
+mod shared;
 mod tokens;
 mod v2;
 mod xml;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard};
 
-use bytes::Bytes;
-use jiff::Timestamp;
-use secrecy::SecretString;
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
-use crate::domain::ids::{NodeId, PerNode};
-use crate::domain::version::Version;
-use crate::ports::Clock;
-
-use self::access::OldUser;
 use self::appliance::NodeDoor;
 use self::certificate::Certificate;
 use self::control::ControlDoor;
-use self::counts::Counts;
-use self::generation::{Generation, Login};
-use self::pages::Pages;
-use self::rates::Rates;
-pub use self::rates::{Busiest, Limits as RateLimits};
-use self::tokens::{Account, Tokens};
-pub use self::tokens::{LOCKED_AFTER, Logins};
-use super::faults::{Fault, Planned};
-use super::world::{World, WorldOptions, lock};
-pub use pages::Language;
-pub use reporting::Product;
-pub use serve::{describe, serve};
+use self::shared::{Shared, drive};
+use super::world::World;
+use crate::domain::ids::{NodeId, PerNode};
 
-/// How often the name's target is asked for while nothing else happens, machine time: a gap in the service is dated this exactly.
-const NAME_POLL: Duration = Duration::from_millis(50);
+pub use self::options::{Resolver, SimulatorOptions};
+pub use self::pages::Language;
+pub use self::rates::{Busiest, Limits as RateLimits};
+pub use self::reporting::Product;
+pub use self::serve::{describe, serve};
+pub use self::tokens::{LOCKED_AFTER, Logins};
+
 /// How many ports are tried until one is free at both addresses.
 const PORT_TRIES: usize = 32;
-
-/// Tells where the service's name leads now.
-pub type Resolver = Arc<dyn Fn() -> Option<NodeId> + Send + Sync>;
-
-/// How a simulator is set up.
-#[derive(Clone)]
-pub struct SimulatorOptions {
-    pub addresses: PerNode<IpAddr>,
-    /// The common port of both nodes; 0 picks one.
-    pub port: u16,
-    /// The control interface; port 0 picks one.
-    pub control: SocketAddr,
-    /// The name that users and clients use.
-    pub service: String,
-    /// Of the API account; releases before 16.1 take it as a user's name, and its secret as the password.
-    pub client_id: String,
-    pub client_secret: SecretString,
-    /// The user of the pages, `/login` and `/appliance` alike.
-    pub username: String,
-    pub password: SecretString,
-    /// The language of each node's pages.
-    pub languages: PerNode<Language>,
-    pub product: Product,
-    /// A second API account at both nodes, by client id and secret.
-    pub second_client: Option<(String, SecretString)>,
-    /// What an account may call; beyond it the answer is 429.
-    pub rates: RateLimits,
-    /// Life of the API's tokens, machine time.
-    pub token_lifetime: Duration,
-    /// Health answers are up to 60 s old, as the vendor says.
-    pub health_cached: bool,
-    pub world: WorldOptions,
-    pub clock: Arc<dyn Clock>,
-    /// Where the service's name leads; without it the control interface says so, at first the primary.
-    pub leads_to: Option<Resolver>,
-}
-
-impl SimulatorOptions {
-    /// A linked pair on 127.0.1.1 and 127.0.1.2 for `support.example.com`, its history beginning now.
-    pub fn new(clock: Arc<dyn Clock>, client_secret: SecretString, from: Version, to: Version) -> Self {
-        Self {
-            addresses: PerNode { a: IpAddr::V4(Ipv4Addr::new(127, 0, 1, 1)), b: IpAddr::V4(Ipv4Addr::new(127, 0, 1, 2)) },
-            port: 0,
-            control: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
-            service: "support.example.com".to_owned(),
-            client_id: "changeover".to_owned(),
-            username: "admin".to_owned(),
-            password: client_secret.clone(),
-            languages: PerNode::default(),
-            product: Product::default(),
-            client_secret,
-            second_client: None,
-            rates: RateLimits::default(),
-            token_lifetime: tokens::LIFETIME,
-            health_cached: true,
-            world: WorldOptions::new(clock.now(), from, to),
-            clock,
-            leads_to: None,
-        }
-    }
-}
 
 /// Why the simulator did not start.
 #[derive(Debug, thiserror::Error)]
@@ -133,68 +61,6 @@ pub enum StartError {
     Certificate(String),
     #[error("could not wait for the signal to stop: {0}")]
     Signal(std::io::Error),
-}
-
-/// What all doors share.
-pub(super) struct Shared {
-    world: Arc<Mutex<World>>,
-    clock: Arc<dyn Clock>,
-    resolver: Option<Resolver>,
-    tokens: PerNode<Mutex<Tokens>>,
-    pages: PerNode<Mutex<Pages>>,
-    /// Where the nodes listen.
-    addresses: PerNode<SocketAddr>,
-    hosts: PerNode<String>,
-    service: String,
-    company: String,
-    counts: Counts,
-    rates: Mutex<Rates>,
-    limits: RateLimits,
-    product: Product,
-    old_user: OldUser,
-    /// By path: what is answered there instead, its type and body.
-    instead: PerNode<Mutex<BTreeMap<String, (String, Bytes)>>>,
-}
-
-impl Shared {
-    /// The world, brought up to now and told where the name leads.
-    fn current(&self) -> MutexGuard<'_, World> {
-        // Asked before the world is locked: the zone may want to look at the world in turn.
-        let leads_to = self.resolver.as_ref().map(|resolver| resolver());
-        let now = self.clock.now();
-        let mut world = lock(&self.world);
-        world.advance(now);
-        if let Some(leads_to) = leads_to {
-            world.set_leads_to(leads_to);
-        }
-        world
-    }
-
-    fn rates(&self) -> MutexGuard<'_, Rates> {
-        self.rates.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// What has become of each account at a node.
-    fn logins(&self, node: NodeId) -> BTreeMap<String, Logins> {
-        self.tokens(node).logins().into_iter().collect()
-    }
-
-    fn tokens(&self, node: NodeId) -> MutexGuard<'_, Tokens> {
-        self.tokens[node].lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// What a path of a node answers instead, if anything.
-    fn instead_of(&self, node: NodeId, path: &str) -> Option<(String, Bytes)> {
-        self.instead(node).get(path).cloned()
-    }
-
-    fn instead(&self, node: NodeId) -> MutexGuard<'_, BTreeMap<String, (String, Bytes)>> {
-        self.instead[node].lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn pages(&self, node: NodeId) -> MutexGuard<'_, Pages> {
-        self.pages[node].lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 /// A running simulator. Dropping it stops it too, without waiting.
@@ -230,7 +96,7 @@ impl Simulator {
         let nodes = PerNode { a: local(&listeners.a)?, b: local(&listeners.b)? };
         let control_listener = bind(options.control).await?;
         let control = local(&control_listener)?;
-        let shared = Arc::new(share(&options, hosts, nodes));
+        let shared = Arc::new(Shared::new(&options, hosts, nodes));
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         spawn(&shared, listeners, control_listener, TlsAcceptor::from(certificate.config), &stop, &tasks);
         Ok(Self {
@@ -341,52 +207,6 @@ fn names(options: &SimulatorOptions, hosts: &PerNode<String>) -> Vec<String> {
     vec![options.service.clone(), hosts.a.clone(), hosts.b.clone(), a.to_string(), b.to_string()]
 }
 
-fn share(options: &SimulatorOptions, hosts: PerNode<String>, addresses: PerNode<SocketAddr>) -> Shared {
-    let mut world = World::new(options.world.clone());
-    if options.health_cached {
-        for node in NodeId::BOTH {
-            world.plan_fault(Planned::for_ever(Fault::HealthCached).on(node));
-        }
-    }
-    let tokens = |node: NodeId| {
-        let seed = options.world.seed.wrapping_mul(2).wrapping_add(u64::from(node == NodeId::B));
-        Mutex::new(Tokens::new(accounts(options), options.token_lifetime, seed))
-    };
-    let pages = |node: NodeId| {
-        let (username, password) = (options.username.clone(), options.password.clone());
-        Mutex::new(Pages::new(username, password, options.languages[node], options.world.seed ^ node.index() as u64))
-    };
-    Shared {
-        world: Arc::new(Mutex::new(world)),
-        clock: options.clock.clone(),
-        resolver: options.leads_to.clone(),
-        tokens: PerNode::new(tokens),
-        pages: PerNode::new(pages),
-        addresses,
-        hosts,
-        service: options.service.clone(),
-        company: "Example Company".to_owned(),
-        counts: Counts::default(),
-        rates: Mutex::default(),
-        limits: options.rates,
-        product: options.product,
-        old_user: old_user(options),
-        instead: PerNode::default(),
-    }
-}
-
-fn accounts(options: &SimulatorOptions) -> Vec<Account> {
-    let first = Account { client_id: options.client_id.clone(), secret: options.client_secret.clone() };
-    let second = options.second_client.clone().map(|(client_id, secret)| Account { client_id, secret });
-    std::iter::once(first).chain(second).collect()
-}
-
-/// One account for both logins: the client id is the user's name, the secret its password.
-fn old_user(options: &SimulatorOptions) -> OldUser {
-    let was_used = Generation::of(&options.world.from.version).login() == Login::Password;
-    OldUser { name: options.client_id.clone(), password: options.client_secret.clone(), was_used }
-}
-
 async fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
     TcpListener::bind(address).await.map_err(|source| StartError::Listen { address, source })
 }
@@ -411,29 +231,4 @@ async fn common_port(options: &SimulatorOptions) -> Result<PerNode<TcpListener>,
         }
     }
     Err(StartError::NoCommonPort { a, b })
-}
-
-/// Moves the world on when its next event is due, and looks where the name leads.
-async fn drive(shared: Arc<Shared>, stop: CancellationToken) {
-    loop {
-        let next: Option<Timestamp> = shared.current().next_event();
-        let due = async {
-            match next {
-                Some(at) => shared.clock.sleep_until(at).await,
-                None => std::future::pending().await,
-            }
-        };
-        let poll = async {
-            match shared.resolver {
-                Some(_) => tokio::time::sleep(NAME_POLL).await,
-                None => std::future::pending().await,
-            }
-        };
-        // An order that comes meanwhile may bring an earlier event; whoever calls next brings the world up to now anyway.
-        tokio::select! {
-            () = due => {}
-            () = poll => {}
-            () = stop.cancelled() => return,
-        }
-    }
 }

@@ -1,38 +1,32 @@
 //! A fleet in memory: runs are folded from real events, nothing is driven.
 
+mod face;
+mod pair;
+
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use changeover::domain::access::{Access, Tried};
 use changeover::domain::action::Kind;
-use changeover::domain::checks::{self, Check};
 use changeover::domain::event::{Baseline, Cause, Event, Evidence, FileEvidence, Goal, Outcome, Verdict, WaitingOn};
 use changeover::domain::fit::Fit;
 use changeover::domain::gate::Gate;
 use changeover::domain::ids::{NodeId, PerNode, RunId};
 use changeover::domain::journal::{Entry, Record};
 use changeover::domain::machine;
-use changeover::domain::metrics::{Family, Sample};
 use changeover::domain::people::{People, Who};
 use changeover::domain::plan::{Adoption, Order, Package, Plan, Refusal, Windows};
 use changeover::domain::procedure::Procedure;
 use changeover::domain::run::Run;
-use changeover::domain::site::{Node, Observation, Policy, Role, Site, SyncFact, TrafficAnswer, TrafficLook};
+use changeover::domain::site::{Site, SyncFact};
 use changeover::domain::version::Target;
 use changeover::domain::waiver;
 use changeover::domain::way_home::{self, Found};
 use changeover::domain::window::Window;
-use changeover::domain::window::calendar::{Calendar, Usual};
 use changeover::domain::world::World;
-use changeover::engine::api::{
-    AdoptPreview, AdoptRequest, Fleet, Kind as Refuse, PlanPreview, PlanRequest, Problem, Rebooking, Replaced, Snapshot,
-    WaysFound, WindowsFound, Word,
-};
-use changeover::engine::traffic::{self, TrafficFound, TrafficTried};
-use changeover::engine::untouched::Untouched;
-use futures_util::FutureExt as _;
-use futures_util::future::BoxFuture;
+use changeover::engine::api::{Fleet, Kind as Refuse, PlanPreview, PlanRequest, Problem, Rebooking, Snapshot, Word};
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Semaphore;
+
+use self::pair::world;
 
 pub const START: Timestamp = Timestamp::constant(1_795_309_200, 0); // 2026-11-22T01:00:00Z
 
@@ -62,79 +56,6 @@ pub struct Faults {
     pub starting: bool,
     /// Hooks and what becomes of a document there.
     pub hooks: Vec<(String, Result<(), String>)>,
-}
-
-fn site(name: &str) -> Site {
-    let node = |id: NodeId| Node {
-        identity: format!("appliance-{id}"),
-        address: format!("192.0.2.{}", 10 * (id.index() + 1)).parse().unwrap(),
-    };
-    Site {
-        name: name.to_owned(),
-        service: format!("{name}.example.com"),
-        procedure: Some("role-swap".to_owned()),
-        nodes: PerNode::new(node),
-        policy: Policy::default(),
-        calendar: Calendar::default(),
-    }
-}
-
-fn observation(node: NodeId) -> Observation {
-    let primary = node == NodeId::A;
-    Observation {
-        at: START,
-        identity: format!("appliance-{node}"),
-        version: "24.1.1".parse().unwrap(),
-        build: Some("4711".to_owned()),
-        role: if primary { Role::Primary } else { Role::Standby },
-        healthy: true,
-        updating: false,
-        last_sync: primary.then(|| SyncFact { at: START, ok: Some(true), status: Some("success".to_owned()) }),
-        users: Some(3),
-        sessions: Some(1),
-        as_of: None,
-        may_be_old: SignedDuration::ZERO,
-        clock_skew: None,
-        takes_clients: Some(true),
-        certificate_until: None,
-        licence_until: None,
-        shared_ips: None,
-        at_work: Vec::new(),
-    }
-}
-
-fn world(silent: bool) -> World {
-    let mut world = World::new(START, true, SignedDuration::from_secs(10));
-    for node in NodeId::BOTH {
-        // Twice: that is what health is told from.
-        for _ in 0..2 {
-            let silent = silent && node == NodeId::B;
-            let answer = if silent { Err("no answer from 192.0.2.20".to_owned()) } else { Ok(observation(node)) };
-            world.readings[node].take(answer, START);
-        }
-    }
-    let answer = TrafficAnswer {
-        server: "ns1".to_owned(),
-        name: "support.example.com".to_owned(),
-        target: Some(NodeId::A),
-        ttl: Some(60),
-        found: "192.0.2.10".to_owned(),
-        untold: false,
-    };
-    world.traffic.take(vec![Ok(TrafficLook::new(START, vec![answer]))]);
-    world
-}
-
-/// As [`world`], without failover.
-fn unlinked() -> World {
-    let mut world = world(false);
-    for node in NodeId::BOTH {
-        for _ in 0..2 {
-            let seen = Observation { role: Role::Standalone, last_sync: None, ..observation(node) };
-            world.readings[node].take(Ok(seen), START);
-        }
-    }
-    world
 }
 
 impl Fake {
@@ -365,177 +286,6 @@ impl Kept {
 
 fn no_run(id: &RunId) -> Problem {
     Problem::new(Refuse::NotFound, "unknown_run", format!("there is no run `{id}`"))
-}
-
-fn store_failed() -> Problem {
-    Problem::new(Refuse::Store, "store_failed", "the journal could not be written").because("disk full")
-}
-
-impl Fleet for Fake {
-    fn now(&self) -> Timestamp {
-        START + SignedDuration::from_hours(2)
-    }
-
-    fn people(&self) -> &People {
-        &self.people
-    }
-
-    fn sites(&self) -> Vec<Site> {
-        ["support", "quiet"].map(site).to_vec()
-    }
-
-    fn check<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Vec<Check>, Problem>> {
-        async move {
-            let faults = self.faults().clone();
-            assert!(!faults.checks_panic, "asked to panic");
-            if faults.checks_hang {
-                std::future::pending::<()>().await;
-            }
-            Ok(checks::of_site(&self.site(name)?, &world(faults.node_b_is_silent), &PerNode::default()))
-        }
-        .boxed()
-    }
-
-    fn traffic<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<TrafficFound, Problem>> {
-        async move { Ok(traffic::found(&self.site(name)?, world(self.faults().node_b_is_silent))) }.boxed()
-    }
-
-    fn try_traffic<'a>(
-        &'a self,
-        name: &'a str,
-        ttl: Option<u32>,
-        _actor: &'a str,
-    ) -> BoxFuture<'a, Result<TrafficTried, Problem>> {
-        async move {
-            let access = Access::Proven { how: "it took an update that alters nothing".to_owned() };
-            let entries = vec![Tried { entry: "simulated support.example.com".to_owned(), access }];
-            Ok(traffic::tried(&self.site(name)?, world(false), entries, ttl.unwrap_or(30)))
-        }
-        .boxed()
-    }
-
-    fn windows(&self, name: &str, length: Option<SignedDuration>) -> Result<WindowsFound, Problem> {
-        let site = self.site(name)?;
-        let window = Window::parse("2026-11-22T01:00:00Z +4h", START).unwrap();
-        let usual = Usual { name: Some("sundays".to_owned()), window, flags: Vec::new(), frozen: None };
-        let windows = if length.is_some_and(|length| length > SignedDuration::from_hours(4)) { Vec::new() } else { vec![usual] };
-        Ok(WindowsFound { site: site.name, zone: "UTC".to_owned(), windows })
-    }
-
-    fn plan(&self, request: PlanRequest) -> BoxFuture<'_, Result<PlanPreview, Problem>> {
-        async move { self.preview(request) }.boxed()
-    }
-
-    fn start<'a>(&'a self, request: PlanRequest, actor: &'a str) -> BoxFuture<'a, Result<RunId, Problem>> {
-        async move {
-            self.ready()?;
-            let permits = self.faults().starts_wait.clone();
-            if let Some(permits) = permits {
-                self.faults().starting = true;
-                permits.acquire().await.unwrap().forget();
-            }
-            self.begin(request, actor)
-        }
-        .boxed()
-    }
-
-    fn runs(&self) -> Vec<Snapshot> {
-        self.lock().iter().map(Kept::snapshot).collect()
-    }
-
-    fn untouched(&self) -> Vec<Untouched> {
-        Vec::new()
-    }
-
-    fn run(&self, id: &RunId) -> Result<Snapshot, Problem> {
-        self.lock().iter().find(|kept| kept.run.id == *id).map(Kept::snapshot).ok_or_else(|| no_run(id))
-    }
-
-    fn newest(&self, site: &str) -> Result<Option<Snapshot>, Problem> {
-        self.site(site)?;
-        Ok(self.lock().iter().rfind(|kept| kept.run.id.site == site).map(Kept::snapshot))
-    }
-
-    fn command<'a>(
-        &'a self,
-        id: &'a RunId,
-        word: Word,
-        actor: &'a str,
-        seq: Option<u64>,
-    ) -> BoxFuture<'a, Result<Snapshot, Problem>> {
-        async move {
-            self.ready()?;
-            let now = self.run(id)?.run.seq;
-            if seq.is_some_and(|seq| seq != now) {
-                return Err(Problem::new(Refuse::Conflict, "moved_on", format!("run `{id}` is at record {now}")));
-            }
-            let event = self.event(id, word)?;
-            self.record(id, event, actor)
-        }
-        .boxed()
-    }
-
-    fn adoption<'a>(&'a self, site: &'a str, request: AdoptRequest) -> BoxFuture<'a, Result<AdoptPreview, Problem>> {
-        async move {
-            let (world, survivor) = (unlinked(), request.survivor.is_some());
-            let none = Problem::new(Refuse::Refused, "no_survivor", "nobody said whose data are kept").hint("name the node");
-            let drafted = if survivor { Ok(self.adopted(site, &world)?) } else { Err(none) };
-            Ok(AdoptPreview { site: self.site(site)?, world: Arc::new(world), drafted })
-        }
-        .boxed()
-    }
-
-    fn adopt<'a>(&'a self, site: &'a str, request: AdoptRequest, _: &'a str) -> BoxFuture<'a, Result<RunId, Problem>> {
-        async move {
-            self.ready()?;
-            let (run, found) = self.adopted(site, &unlinked())?;
-            let ids: Vec<String> = found.ways[0].steps.iter().map(|step| step.id.clone()).collect();
-            if request.way.is_some_and(|shown| shown != ids) {
-                return Err(Problem::new(Refuse::Conflict, "way_changed", "the way home has changed"));
-            }
-            Ok(run.id)
-        }
-        .boxed()
-    }
-
-    fn ways<'a>(&'a self, id: &'a RunId) -> BoxFuture<'a, Result<WaysFound, Problem>> {
-        async move {
-            let snapshot = self.run(id)?;
-            let found = way_home::of_run(&snapshot.run, &snapshot.world);
-            let may = way_home::may_be_ordered(&snapshot.run, &snapshot.world);
-            Ok(WaysFound { snapshot, found, not_now: (!may).then(|| "an act is under way".to_owned()) })
-        }
-        .boxed()
-    }
-
-    fn replace_node<'a>(&'a self, site: &'a str, replaced: Replaced, actor: &'a str) -> BoxFuture<'a, Result<Snapshot, Problem>> {
-        async move {
-            let Replaced { node, identity, note, seq } = replaced;
-            let open = self.newest(site)?.filter(|snapshot| !snapshot.run.is_finished());
-            let open =
-                open.ok_or_else(|| Problem::new(Refuse::Conflict, "no_open_run", format!("site `{site}` has no open run")))?;
-            self.command(&open.run.id, Word::ReplaceNode { node, identity, note }, actor, seq).await
-        }
-        .boxed()
-    }
-
-    fn journal(&self, id: &RunId, after: u64) -> Result<Vec<Record>, Problem> {
-        let runs = self.lock();
-        let kept = runs.iter().find(|kept| kept.run.id == *id).ok_or_else(|| no_run(id))?;
-        Ok(kept.records.iter().filter(|record| record.seq > after).cloned().collect())
-    }
-
-    fn ready(&self) -> Result<(), Problem> {
-        if self.faults().store_is_down { Err(store_failed()) } else { Ok(()) }
-    }
-
-    fn metrics(&self) -> Vec<Family> {
-        vec![Family::gauge("changeover_up", "It runs.", vec![Sample::new([], 1.0)])]
-    }
-
-    fn test_alerts(&self) -> BoxFuture<'_, Vec<(String, Result<(), String>)>> {
-        async move { self.faults().hooks.clone() }.boxed()
-    }
 }
 
 /// Leads a run into each phase at rest, by name.

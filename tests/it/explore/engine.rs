@@ -1,5 +1,5 @@
 //! The engine's loop in abstract steps: record, act, answer, look, decide. The run, the readings and all decisions are the
-//! real ones; what is played here is `src/engine/runner.rs`, `perform.rs` and `words.rs`.
+//! real ones; what is played here is `src/engine/runner/`, `perform.rs` and `words/`.
 
 use changeover::domain::action::Kind;
 use changeover::domain::decide::{Next, after_restart, decide, may_be_sent_again};

@@ -16,7 +16,8 @@ use secrecy::ExposeSecret as _;
 use serde_json::Value;
 use url::Url;
 
-use super::access::{Access, Fetch, MOST_LIMITED, limited};
+use super::access::set::{MOST_LIMITED, limited};
+use super::access::{Access, Fetch};
 use super::answer::{CallError, MAX_SMALL, check_status, lost, read_all, refuse_client, within};
 use super::budget::Need;
 use super::credentials::{Account, Credentials, Login};

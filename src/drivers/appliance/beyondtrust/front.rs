@@ -13,13 +13,13 @@ use std::time::Duration;
 use rustls::ClientConfig;
 use url::Url;
 
-use super::Settings;
 use super::access::Access;
 use super::answer::{CallError, to_its_end, within};
 use super::client::Api;
 use super::edition::Editions;
 use super::health;
 use super::reader::{Reading, Reads, offered};
+use super::settings::Settings;
 use super::v2::{self, Page};
 use crate::ports::Clock;
 

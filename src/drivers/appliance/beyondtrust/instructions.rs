@@ -4,7 +4,7 @@
 //! the effect itself wherever it can see it. The wording is [`crate::domain::console`]'s, which the sheet by hand shares; the engine adds the instruction's number and
 //! its last time.
 
-use super::Settings;
+use super::settings::Settings;
 use crate::domain::console::{BoxAt, Boxes, People, Text};
 use crate::domain::gate::Gate;
 use crate::domain::ids::{PerNode, RunId};

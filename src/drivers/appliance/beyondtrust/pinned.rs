@@ -10,12 +10,12 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use url::Url;
 
-use super::Settings;
 use super::answer::CallError;
 use super::client::Api;
 use super::edition::Editions;
 use super::health::{self, Health};
 use super::reader::offered;
+use super::settings::Settings;
 use super::v2::{self, Page};
 use crate::drivers::tls::{self, Names};
 

@@ -17,9 +17,9 @@ use hyper::header::{HeaderValue, LOCATION, SET_COOKIE};
 use hyper::{Method, Response, StatusCode};
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::Shared;
 use super::form::Form;
 use super::listen::{Answer, Call, text, typed};
+use super::shared::Shared;
 use crate::domain::ids::NodeId;
 use crate::domain::version::Target;
 use crate::simulator::faults::{Fault, Planned};

@@ -14,8 +14,8 @@ use crate::domain::ids::NodeId;
 use crate::domain::journal::hex;
 use crate::domain::version::{Target, Version};
 use crate::simulator::faults::Fault;
-use crate::simulator::server::Shared;
 use crate::simulator::server::listen::{Answer, Call, text, typed};
+use crate::simulator::server::shared::Shared;
 
 /// More than any package.
 const LARGEST: usize = 256 << 30;

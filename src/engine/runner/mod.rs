@@ -1,40 +1,36 @@
 //! The loop of one run: observe, decide, record, act, observe.
 //!
 //! While an act is under way or nothing is to be done, people's words are taken; everything else happens in order.
+//! How it looks stands in `looks`, how it waits in `waits`.
+
+mod looks;
+mod waits;
 
 use std::sync::Arc;
 
-use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio_util::task::AbortOnDropHandle;
 
-use crate::domain::access::{Tries, is_due as is_right_due};
-use crate::domain::action::Kind;
-use crate::domain::checks;
+use crate::domain::access::is_due as is_right_due;
 use crate::domain::decide::{Next, after_restart, decide, may_be_sent_again};
-use crate::domain::event::{Event, Notice, WaitingOn};
-use crate::domain::ids::NodeId;
+use crate::domain::event::{Event, Notice};
 use crate::domain::journal::Record;
-use crate::domain::jump_clients::{self, JumpClients};
+use crate::domain::jump_clients;
 use crate::domain::machine::Command;
 use crate::domain::people::People;
 use crate::domain::run::{Phase, Run};
-use crate::domain::settings::{Want, due};
+use crate::domain::settings::due;
 use crate::domain::shown::Shown;
 use crate::domain::world::World;
-use crate::ports::{ReadError, Recall, StoreError};
+use crate::ports::{Recall, StoreError};
 
 use super::Around;
 use super::access;
 use super::api::{Problem, Snapshot, Word};
 use super::evidence::Memory;
-use super::look::{Busy, Seen};
-use super::package;
+use super::look::Seen;
 use super::perform::Performer;
 use super::recorder::{RecordError, Recorder};
-use super::settings;
 use super::site::{SitePorts, SiteReaders};
-use super::space;
 use super::words;
 
 /// A person's word on its way to a run.
@@ -222,80 +218,7 @@ impl Runner {
         self.look().await
     }
 
-    /// Reads the world once. Words that arrive meanwhile are taken.
-    pub async fn look(&mut self) -> Result<(), Stopped> {
-        let readers = self.readers.clone();
-        let seen = self.beside_words(async move { readers.look().await }).await?;
-        self.take(seen);
-        self.look_at_package().await
-    }
-
-    /// Hashes the run's copies of the packages where a check comes next; they may have gigabytes, and are not read at every look.
-    async fn look_at_package(&mut self) -> Result<(), Stopped> {
-        let run = self.run().clone();
-        let begins = run.phase == Phase::Ready && run.step().is_some_and(|step| step.kind == Kind::Preflight);
-        if !begins && !checks::is_due(&run, &self.world) {
-            return Ok(());
-        }
-        let state = self.around.state.clone();
-        let work = async move {
-            for package in checks::packages(&run) {
-                package::check(&package::place(&state, package), &package.sha256).await?;
-            }
-            Ok(())
-        };
-        let found = self.beside_words(work).await?;
-        let free = space::free_bytes(&self.around.state);
-        let world = Arc::make_mut(&mut self.world);
-        (world.package, world.free) = (Some(found), free);
-        Ok(())
-    }
-
-    /// A person lets the run go on: credentials that were refused may be tried once more.
-    pub async fn reopen_access(&self) {
-        access::told(&self.readers, true).await;
-    }
-
-    /// As [`Runner::look`], from within the taking of a word: nothing else is taken meanwhile.
-    pub async fn look_now(&mut self) {
-        let seen = self.readers.look().await;
-        self.take(seen);
-    }
-
-    /// Reads settings once, where that is due. Words that arrive meanwhile are taken.
-    async fn look_at_settings(&mut self, want: Want) -> Result<(), Stopped> {
-        let (around, readers, run) = (self.around.clone(), self.readers.clone(), self.run().clone());
-        let seen = self.beside_words(async move { settings::look(&around, &readers, &run, want).await }).await?;
-        seen.into_world(Arc::make_mut(&mut self.world));
-        self.recorder.publish(self.world.clone());
-        Ok(())
-    }
-
-    /// Asks the traffic entries whether they would take our change. Words that arrive meanwhile are taken.
-    async fn try_access(&mut self) -> Result<(), Stopped> {
-        let ports = self.performer.ports.clone();
-        let entries = self.beside_words(async move { ports.try_access().await }).await?;
-        let at = self.around.clock.now();
-        Arc::make_mut(&mut self.world).access = Some(Tries { at, entries });
-        self.recorder.publish(self.world.clone());
-        Ok(())
-    }
-
-    /// Counts Jump Clients once, where that is due. Words that arrive meanwhile are taken.
-    async fn look_at_jump_clients(&mut self, node: NodeId) -> Result<(), Stopped> {
-        let (at, readers) = (self.around.clock.now(), self.readers.clone());
-        let told = self.beside_words(async move { readers.nodes[node].jump_clients().await }).await?;
-        let told = told.unwrap_or_else(|error| JumpClients::Untold { why: error.to_string() });
-        Arc::make_mut(&mut self.world).jump_clients = Some(jump_clients::Seen { at, node, told });
-        self.recorder.publish(self.world.clone());
-        Ok(())
-    }
-
-    /// The jobs that run by themselves on a node, where its driver tells.
-    pub async fn enabled_jobs(&self, node: NodeId) -> Result<Vec<String>, ReadError> {
-        settings::enabled_jobs(&self.readers, node).await
-    }
-
+    /// Takes in what a look saw, and publishes it.
     fn take(&mut self, seen: Seen) {
         let (now, wait) = (self.around.clock.now(), self.poll_wait());
         let world = Arc::make_mut(&mut self.world);
@@ -306,79 +229,6 @@ impl Runner {
         self.recorder.publish(self.world.clone());
     }
 
-    /// Waits for a piece of work and takes people's words meanwhile.
-    ///
-    /// The work is a task of its own, so that it goes on while a word is taken: a word may look too, and drivers hold locks
-    /// over their calls, which a piece of work that nobody drives would never let go.
-    async fn beside_words<T: Send + 'static>(&mut self, work: impl Future<Output = T> + Send + 'static) -> Result<T, Stopped> {
-        let mut work = AbortOnDropHandle::new(tokio::spawn(work));
-        loop {
-            tokio::select! {
-                biased;
-                done = &mut work => return done.map_err(Stopped::ended),
-                message = self.inbox.recv() => match message {
-                    Some(message) => Box::pin(self.hear(message)).await?,
-                    // The fleet is gone: the process ends.
-                    None => return Err(Stopped::WithAll),
-                },
-            }
-        }
-    }
-
-    /// As [`Runner::beside_words`], for an act, which may take hours: meanwhile what it is not busy with is watched, and what
-    /// people must know is told in time.
-    async fn attend<T: Send + 'static>(&mut self, work: impl Future<Output = T> + Send + 'static) -> Result<T, Stopped> {
-        let mut work = AbortOnDropHandle::new(tokio::spawn(work));
-        loop {
-            let mut watching = self.watch_later();
-            let seen = loop {
-                tokio::select! {
-                    biased;
-                    done = &mut work => return done.map_err(Stopped::ended),
-                    seen = &mut watching => break seen.map_err(Stopped::ended)?,
-                    message = self.inbox.recv() => Box::pin(self.hear(message.ok_or(Stopped::WithAll)?)).await?,
-                }
-            };
-            self.take(seen);
-            while let Next::Record { event, why } = decide(self.run(), &self.world) {
-                Box::pin(self.record(&event, &why, "daemon")).await?;
-            }
-        }
-    }
-
-    /// The next look beside an act, after the same waits as between acts.
-    fn watch_later(&mut self) -> AbortOnDropHandle<Seen> {
-        let wake = self.around.clock.now() + self.poll_wait();
-        self.idle_looks = self.idle_looks.saturating_add(1);
-        let (clock, readers, busy) = (self.around.clock.clone(), self.readers.clone(), self.busy());
-        AbortOnDropHandle::new(tokio::spawn(async move {
-            clock.sleep_until(wake).await;
-            readers.look_beside(busy).await
-        }))
-    }
-
-    /// What the act of the current step is busy with.
-    fn busy(&self) -> Option<Busy> {
-        let step = self.run().step()?;
-        if step.kind.is_of_traffic() { Some(Busy::Traffic) } else { step.node.map(Busy::Node) }
-    }
-
-    /// Nothing to do: until the next look is useful, or a person speaks.
-    async fn rest(&mut self, until: Option<Timestamp>) -> Result<Option<Message>, Stopped> {
-        let now = self.around.clock.now();
-        let poll = now + self.poll_wait();
-        let wake = until.filter(|until| *until > now).map_or(poll, |until| until.min(poll));
-        self.idle_looks = self.idle_looks.saturating_add(1);
-        let clock = self.around.clock.clone();
-        tokio::select! {
-            // In this order whenever both are ready: what happens is never left to chance.
-            biased;
-            () = clock.sleep_until(wake) => Ok(None),
-            // None: the fleet is gone, the process ends.
-            message = self.inbox.recv() => message.map(Some).ok_or(Stopped::WithAll),
-        }
-    }
-
     /// After a rest: hears what ended it, if it was a person, and looks.
     async fn wake(&mut self, message: Option<Message>) -> Result<(), Stopped> {
         if let Some(message) = message {
@@ -386,42 +236,6 @@ impl Runner {
             self.hear(message).await?;
         }
         self.look().await
-    }
-
-    /// The wait before the next look. A proof is looked for soon and then ever more seldom: after 0.25 s, growing by half up to
-    /// 10 s, or a quarter of the time for which answers are cached. A run that waits for people or the calendar looks every
-    /// minute, in the soak every five: often enough to see within `policy.max_silence` that a node went away.
-    fn poll_wait(&self) -> SignedDuration {
-        const FIRST_MILLIS: f64 = 250.0;
-        let minute = SignedDuration::from_mins(1);
-        let cap = match &self.run().phase {
-            Phase::Waiting { on: WaitingOn::Soak, .. } | Phase::Finished(_) => minute * 5,
-            Phase::Waiting { on: WaitingOn::Gate | WaitingOn::Window, .. } | Phase::Held(_) => minute,
-            // Caches forget in their own time: nothing is to be seen of it.
-            Phase::Waiting { on: WaitingOn::Traffic, until: Some(_), .. } => minute,
-            _ => SignedDuration::from_secs(10).max(self.readers.cache_time() / 4),
-        };
-        let millis = FIRST_MILLIS * 1.5_f64.powi(i32::try_from(self.idle_looks.min(64)).unwrap_or(64));
-        if millis >= cap.as_millis() as f64 { cap } else { SignedDuration::from_millis(millis as i64) }
-    }
-
-    /// Takes a message from outside.
-    async fn hear(&mut self, message: Message) -> Result<(), Stopped> {
-        match message {
-            Message::Order(order) => {
-                let Order { word, actor, seq, reply } = *order;
-                let answer = words::take(self, word, &actor, seq).await;
-                let stopped = answer.as_ref().err().is_some_and(|problem| problem.code == words::STORE_FAILED);
-                // A person who no longer waits for the answer has still been heard.
-                let _ = reply.send(answer);
-                if stopped { Err(Stopped::WithAll) } else { Ok(()) }
-            }
-            Message::Undelivered { event, recorded } => {
-                self.record(&event, "an alert was given up after its last try", "daemon").await?;
-                let _ = recorded.send(());
-                Ok(())
-            }
-        }
     }
 
     /// Records an event of the daemon's own. When only the reserve is left, what would begin something new holds the run instead.

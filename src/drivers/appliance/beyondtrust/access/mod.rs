@@ -4,7 +4,10 @@
 //! set, if there is one, once; after that nothing is sent any more until an hour has passed (once), or a person says so. Readings
 //! fail meanwhile with access refused, which tells nothing of the box. Callers wait for each other, so that a token is fetched,
 //! and a login fails, once for all of them. A request for a token is waited for also where its caller leaves: a login whose end nobody
-//! hears of would be made again by the next one. Tokens belong to one box and are never carried to another one.
+//! hears of would be made again by the next one. Tokens belong to one box and are never carried to another one. The sets,
+//! and how often their accounts may call, stand in `set`.
+
+pub mod set;
 
 use std::sync::Arc;
 
@@ -15,9 +18,10 @@ use reqwest::header::HeaderMap;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio::time::Instant;
 
+use self::set::{MOST_LIMITED, Set, limited};
 use super::accounts::{Accounts, Use};
 use super::answer::{CallError, to_its_end};
-use super::budget::{Budget, Need};
+use super::budget::Need;
 use super::credentials::{Credentials, Login};
 use super::token::Token;
 use crate::ports::Clock;
@@ -30,20 +34,9 @@ const PAUSE: SignedDuration = SignedDuration::from_hours(1);
 const FUTILE: SignedDuration = SignedDuration::from_mins(10);
 /// A token that was refused and is older has died with a restart of the box, say: it is no word on the account.
 const FRESH: SignedDuration = SignedDuration::from_secs(30);
-/// So often a call is made that the box answers with 429.
-pub const MOST_LIMITED: usize = 3;
-/// A reading waits so long for its turn at most: a look must end.
-const PATIENCE: SignedDuration = SignedDuration::from_secs(30);
 
 /// Asks a box for a token with one set, which is told by its number too.
 pub type Fetch = Box<dyn Fn(usize, Credentials) -> BoxFuture<'static, Result<Token, CallError>> + Send + Sync>;
-
-/// One set with what is counted of it.
-struct Set {
-    credentials: Credentials,
-    budget: Arc<Budget>,
-    counts: Arc<Use>,
-}
 
 /// The sets of one box, and the token in use.
 pub struct Access {
@@ -199,27 +192,13 @@ impl Access {
     /// Waits for a turn of the account of this set.
     pub async fn turn(&self, set: usize, need: Need) -> Result<(), CallError> {
         let Some(set) = self.sets.get(set) else { return Ok(()) };
-        let patience = (need == Need::Reading).then_some(PATIENCE);
-        let waited = set.budget.turn(need, patience).await.map_err(|until| {
-            let name = &set.credentials.client.name;
-            CallError::Unavailable(format!(
-                "nothing was asked: account `{name}` may not be used before {until:.0}, by its share of calls or by a pause that the box asked for"
-            ))
-        })?;
-        set.counts.waited(waited);
-        Use::add(&set.counts.calls);
-        Ok(())
+        set.turn(need).await
     }
 
-    /// Takes from an answer's head what it says of the account's rate.
+    /// Takes from an answer's head what it says of the rate of this set's account.
     pub fn note(&self, set: usize, status: StatusCode, headers: &HeaderMap) {
         let Some(set) = self.sets.get(set) else { return };
-        if status == StatusCode::TOO_MANY_REQUESTS {
-            Use::add(&set.counts.limited);
-            set.budget.limited(retry_after(headers, self.clock.now()));
-        } else {
-            set.budget.answered(number(headers, "x-ratelimit-limit"), number(headers, "x-ratelimit-remaining"));
-        }
+        set.note(status, headers, self.clock.now());
     }
 
     /// After the pause each set may be tried once more. It begins once: what is refused in it stays refused.
@@ -312,7 +291,7 @@ impl Access {
         let mut said = String::new();
         for _ in 0..MOST_LIMITED {
             if of.credentials.login == Login::Token {
-                self.turn(set, Need::Reading).await?;
+                of.turn(Need::Reading).await?;
                 Use::add(&of.counts.token_requests);
             }
             match fetch(set, of.credentials.clone()).await {
@@ -356,49 +335,4 @@ impl Access {
 fn at_most(until: Option<Timestamp>, now: Timestamp, pause: SignedDuration) -> Option<Timestamp> {
     let latest = now.saturating_add(pause).unwrap_or(Timestamp::MAX);
     until.map(|until| until.min(latest))
-}
-
-/// What is said of a call that the box answered with 429 each time.
-pub fn limited(said: &str) -> CallError {
-    CallError::Unavailable(format!("{said}, {MOST_LIMITED} times with pauses"))
-}
-
-/// `Retry-After`: seconds, or a date.
-fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<SignedDuration> {
-    let text = headers.get("retry-after")?.to_str().ok()?.trim();
-    if let Ok(seconds) = text.parse::<u32>() {
-        return Some(SignedDuration::from_secs(seconds.into()));
-    }
-    let date = jiff::fmt::rfc2822::parse(text).ok()?.timestamp();
-    Some(date.duration_since(now))
-}
-
-fn number(headers: &HeaderMap, name: &str) -> Option<u64> {
-    headers.get(name)?.to_str().ok()?.trim().parse().ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use reqwest::header::HeaderValue;
-
-    use super::*;
-
-    #[test]
-    fn a_pause_is_told_in_seconds_or_as_a_date() {
-        let now: Timestamp = "2026-11-22T02:00:00Z".parse().unwrap();
-        for (text, pause) in [
-            ("30", Some(30)),
-            (" 0 ", Some(0)),
-            ("Sun, 22 Nov 2026 02:01:30 GMT", Some(90)),
-            ("Sun, 22 Nov 2026 01:59:00 GMT", Some(-60)),
-            ("soon", None),
-            ("-5", None),
-            ("99999999999999999999", None),
-            ("", None),
-        ] {
-            let headers = HeaderMap::from_iter([("retry-after".parse().unwrap(), HeaderValue::from_static(text))]);
-            assert_eq!(retry_after(&headers, now), pause.map(SignedDuration::from_secs), "{text}");
-        }
-        assert_eq!(retry_after(&HeaderMap::new(), now), None);
-    }
 }

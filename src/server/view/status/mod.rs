@@ -1,13 +1,14 @@
 //! A run's status on the wire.
 
+mod parts;
+
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::domain::action::Kind;
 use crate::domain::cached;
-use crate::domain::event::{Counts, Notice, Outcome, WaitingOn};
+use crate::domain::event::{Outcome, WaitingOn};
 use crate::domain::gate::Gate;
 use crate::domain::ids::{NodeId, PerNode, RunId};
 use crate::domain::machine;
@@ -15,8 +16,6 @@ use crate::domain::people as domain;
 use crate::domain::plan::Windows;
 use crate::domain::rehearsal::{Rehearsal, Release};
 use crate::domain::run::{Phase, Run};
-use crate::domain::site::Role;
-use crate::domain::watch::{silence, soak};
 use crate::domain::world::World;
 use crate::engine::api::Snapshot;
 
@@ -25,12 +24,7 @@ use super::{
     WaiverView,
 };
 
-/// How many lines the ledger has, and how many of them wait to be acknowledged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LedgerCount {
-    pub lines: usize,
-    pub open: usize,
-}
+pub use self::parts::{Draining, Failing, Hold, Hop, LedgerCount, Node, NoticeRaised, Released, Soak, Step, Unprotected};
 
 /// Where a run stands.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -131,145 +125,6 @@ pub struct Status {
     pub way: Option<StopHere>,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Step {
-    pub id: String,
-    pub action: Kind,
-    pub node: Option<NodeId>,
-    /// From 1; 0 before the first attempt.
-    pub attempt: u32,
-    /// Until when it may begin, or must for what follows in its window to begin in time; `null` where nothing is late.
-    #[serde(default)]
-    pub latest_start: Option<Timestamp>,
-    /// Its place in the plan, from 1.
-    pub number: usize,
-    pub of: usize,
-}
-
-/// One package of a chain.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Hop {
-    pub number: u32,
-    pub of: u32,
-    /// The version that it leads to.
-    pub to: String,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Hold {
-    pub code: String,
-    pub message: String,
-    pub found: String,
-    pub since: Timestamp,
-}
-
-/// A node as it was last read; all `null` before the first reading and after one that failed.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Node {
-    pub version: Option<String>,
-    pub build: Option<String>,
-    pub role: Option<Role>,
-    pub healthy: Option<bool>,
-    pub observed_at: Option<Timestamp>,
-    pub users: Option<u32>,
-    pub sessions: Option<u32>,
-    /// Why the last reading failed.
-    pub error: Option<String>,
-    /// When this run took traffic from it.
-    pub served_until: Option<Timestamp>,
-}
-
-/// A drain under way, with the counts last read.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Draining {
-    pub node: NodeId,
-    pub users: Option<u32>,
-    pub sessions: Option<u32>,
-    /// When it has lasted its limit.
-    pub until: Timestamp,
-    /// The limit has passed once, and sessions are ended.
-    pub ending: bool,
-}
-
-/// The time without failover.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Unprotected {
-    /// `null` while failover is on.
-    pub since: Option<Timestamp>,
-    /// In this run so far.
-    pub seconds: i64,
-    /// `policy.max_unprotected`, and how much of it is used up, in percent.
-    #[serde(default)]
-    pub budget_seconds: i64,
-    #[serde(default)]
-    pub share: i64,
-}
-
-/// The time between the windows.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Soak {
-    /// The clock's begin: the end of window one's work, or of the last failure.
-    pub since: Timestamp,
-    /// When the shortest soak is over.
-    pub until: Timestamp,
-    /// When a session was first seen on the serving node.
-    pub used_at: Option<Timestamp>,
-    /// What is not as the soak asks, by the last readings.
-    pub failing: Vec<Failing>,
-}
-
-/// A condition of the soak that is not met.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Failing {
-    /// `soak_silent`, `soak_unhealthy`, …
-    pub code: String,
-    pub node: Option<NodeId>,
-    pub expected: String,
-    pub found: String,
-}
-
-impl Unprotected {
-    pub fn of(run: &Run, now: Timestamp) -> Self {
-        Self {
-            since: run.unprotected_since(),
-            seconds: run.unprotected_for(now).as_secs(),
-            budget_seconds: run.plan.policy.max_unprotected.as_secs(),
-            share: run.unprotected_share(now),
-        }
-    }
-}
-
-impl Soak {
-    fn of(run: &Run, world: &World) -> Option<Self> {
-        let since = run.soak_from.filter(|_| soak::is_on(run, world.now))?;
-        let until = since + run.plan.shortest_soak();
-        let failing = soak::unmet(run, world).into_iter().map(Failing::from).collect();
-        Some(Self { since, until, used_at: run.used_at, failing })
-    }
-}
-
-impl From<soak::Unmet> for Failing {
-    fn from(unmet: soak::Unmet) -> Self {
-        let soak::Unmet { notice, node, expected, found, .. } = unmet;
-        Self { code: notice.name().to_owned(), node, expected, found }
-    }
-}
-
-/// A person's word that other runs may count on this one.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Released {
-    pub by: domain::Who,
-    pub at: Timestamp,
-    pub note: String,
-}
-
-/// Something that people must know and that is not over.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct NoticeRaised {
-    pub notice: Notice,
-    pub node: Option<NodeId>,
-}
-
 impl Status {
     /// A line of a list: without the guide.
     pub fn brief(snapshot: &Snapshot, now: Timestamp) -> Self {
@@ -315,14 +170,14 @@ impl Status {
             waiting_on,
             until,
             gate: run.open_gate().filter(|gate| gate.is_asked()),
-            step: step(run),
-            hop: run.step().and_then(|step| hop(run, step)),
-            held: held(run),
+            step: Step::of(run),
+            hop: Hop::of(run),
+            held: Hold::of(run),
             instructions: instruction.map(|instruction| instruction.lines.clone()),
             instruction: instruction.map(|instruction| instruction.number),
             serving: Some(serving(run, world)),
             survivor: run.survivor,
-            nodes: PerNode::new(|id| node(run, world, id)),
+            nodes: PerNode::new(|id| Node::of(run, world, id)),
             unprotected: Unprotected::of(run, now),
             soak: Soak::of(run, world),
             windows: run.windows.clone(),
@@ -335,9 +190,9 @@ impl Status {
             started_at: run.started_at,
             finished_at: run.finished_at,
             hold_requested: run.hold_requested,
-            draining: draining(run, world),
+            draining: Draining::of(run, world),
             notices: run.notices.iter().map(|&(notice, node)| NoticeRaised { notice, node }).collect(),
-            ledger: ledger(run),
+            ledger: LedgerCount::of(run),
             agreement: AgreementView::of_run(run, world),
             left: LeftView::of_run(run, world),
             leads_back_to: run.may_switch_back().then(|| run.leads_back_to()),
@@ -358,23 +213,6 @@ impl Status {
     }
 }
 
-fn draining(run: &Run, world: &World) -> Option<Draining> {
-    let (step, act) = (run.step()?, run.act.as_ref().filter(|_| run.is_at(Kind::Drain))?);
-    let node = step.node.unwrap_or(run.plan.primary);
-    let since = match run.phase {
-        Phase::Waiting { since, .. } => since,
-        _ => act.since,
-    };
-    let Counts { users, sessions } = world.people(node);
-    let until = since.checked_add(run.plan.limit(Kind::Drain)).unwrap_or(Timestamp::MAX);
-    Some(Draining { node, users, sessions, until, ending: act.baseline.ending })
-}
-
-fn ledger(run: &Run) -> Option<LedgerCount> {
-    let counts = LedgerCount { lines: run.settings.lines.len(), open: run.settings.open().count() };
-    run.compares_settings().then_some(counts)
-}
-
 fn outcome(phase: &Phase) -> Option<Outcome> {
     match phase {
         Phase::Finished(outcome) => Some(*outcome),
@@ -382,48 +220,7 @@ fn outcome(phase: &Phase) -> Option<Outcome> {
     }
 }
 
-fn step(run: &Run) -> Option<Step> {
-    let index = run.position()?;
-    let step = &run.plan.steps[index];
-    Some(Step {
-        id: step.id.clone(),
-        action: step.kind,
-        node: step.node,
-        attempt: run.progress[index].attempts,
-        latest_start: run.latest_start(),
-        number: index + 1,
-        of: run.plan.steps.len(),
-    })
-}
-
-fn hop(run: &Run, step: &crate::domain::step::Step) -> Option<Hop> {
-    let (number, of) = (step.hop + 1, run.plan.hop_count());
-    let to = || run.plan.target_of(step.hop).version.to_string();
-    (step.kind == Kind::Update && of > 1).then(|| Hop { number, of, to: to() })
-}
-
-fn held(run: &Run) -> Option<Hold> {
-    let hold = run.hold()?;
-    Some(Hold { code: hold.code.clone(), message: hold.message.clone(), found: hold.found.clone(), since: hold.since })
-}
-
 /// What the servers answer, where there are any and they agree; else what the journal says.
 fn serving(run: &Run, world: &World) -> NodeId {
     world.traffic.target().filter(|_| world.has_traffic).unwrap_or_else(|| run.serving())
-}
-
-fn node(run: &Run, world: &World, id: NodeId) -> Node {
-    let reading = &world.readings[id];
-    let current = reading.current.as_ref();
-    Node {
-        version: current.map(|observation| observation.version.to_string()),
-        build: current.and_then(|observation| observation.build.clone()),
-        role: reading.role(),
-        healthy: current.map(|observation| observation.healthy),
-        observed_at: current.map(|observation| observation.at),
-        users: current.and_then(|observation| observation.users),
-        sessions: current.and_then(|observation| observation.sessions),
-        error: silence::told(run, id, world),
-        served_until: run.nodes[id].served_until,
-    }
 }
