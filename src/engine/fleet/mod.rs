@@ -135,8 +135,8 @@ impl Fleet {
         let id = run.id.clone();
         let over = run.is_finished() && !run.is_watched();
         let world = entry.map_or_else(
-            || World::new(run.last_at, false, jiff::SignedDuration::ZERO),
-            |entry| entry.world(&self.people, self.around.clock.now()),
+            || World::new(run.last_at, false, SignedDuration::ZERO).with_state(&self.around.state),
+            |entry| entry.world(&self.people, &self.around.state, self.around.clock.now()),
         );
         let (publish, snapshot) = watch::channel(Snapshot { run: Arc::new(run), world: Arc::new(world), not_driven: None });
         let (inbox, messages) = mpsc::channel(16);
@@ -180,7 +180,7 @@ impl Fleet {
 
     /// Two looks at a site: some facts need two readings that agree. And the room there is for its files.
     async fn look(&self, entry: &SiteEntry) -> World {
-        let mut world = entry.world(&self.people, self.around.clock.now());
+        let mut world = entry.world(&self.people, &self.around.state, self.around.clock.now());
         self.look_twice(&entry.ports.readers(), &mut world).await;
         world.free = space::free_bytes(&self.around.state);
         world
