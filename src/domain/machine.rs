@@ -179,8 +179,9 @@ pub fn phase_name(phase: &Phase) -> &'static str {
 }
 
 /// The table's word, and what it can't say: a step begins and is done only where one is left, only an open gate is answered
-/// (`production` also while the version soaks, and refused also before it is asked), only a waivable rule is waived and for the step that comes next, only a run that has
-/// succeeded is released, and a finished run notices nothing but the end of the unprotected time that it was closed in.
+/// (`production` also while the version soaks, and with a no also before it is asked), only a waivable rule is waived and for the
+/// step that comes next, only a run that has succeeded is released, and a finished run notices nothing but the end of the
+/// unprotected time that it was closed in.
 fn is_expected(run: &Run, event: &Event) -> bool {
     let fits = match event {
         Event::LineAcknowledged { line, digest, .. } => {

@@ -31,8 +31,8 @@ pub fn findings(checks: &[Check]) -> Vec<Finding> {
     checks.iter().map(Finding::from).collect()
 }
 
-/// True if a run that waits or is held has not been checked since the last time of day at which it should have been. After a daemon
-/// was down over several of them it is true once.
+/// True if a run that waits or is held has not been checked since the last time of day at which it should have been. After a
+/// daemon was down over several of them it is true once.
 pub fn is_due(run: &Run, world: &World) -> bool {
     let Some(time) = run.plan.policy.nightly_check else { return false };
     let last = run.checked.as_ref().map_or(run.started_at, |checked| checked.at);

@@ -1,4 +1,5 @@
-//! The nightly check of a run that waits or is held: once a day, once after a daemon was down, and told only where something has changed.
+//! The nightly check of a run that waits or is held: once a day, once after a daemon was down, and told only where something has
+//! changed.
 
 use changeover::domain::checks::{Finding, Outcome, changes, is_due, latest};
 use changeover::domain::event::Notice;
