@@ -57,17 +57,17 @@ impl Run for Adopt {
     fn run(&self) -> Result<Exit, Failure> {
         let client = Client::new(&self.daemon)?;
         let request = self.request()?;
-        let found: Adoption = client.post(&["sites", &self.site, "adopt", "plan"], &request)?.read()?;
+        let found: Adoption = client.order(&self.site, &["sites", &self.site, "adopt", "plan"], &request)?.read()?;
         output::tell(&page(&found));
         if let Some(error) = found.refused {
-            return Err(Failure::answered(Exit::NotMet, error));
+            return Err(client.in_zone_of_site(&self.site, Failure::answered(Exit::NotMet, error)));
         }
         if !self.yes {
             ask::sure(&format!("this starts a run that takes over site `{}`", self.site), "take it over?")?;
         }
         let ids = |way: &crate::server::view::Way| way.steps.iter().map(|step| step.id.clone()).collect();
         let request = AdoptRequest { way: found.way.as_ref().map(ids), ..request };
-        let reply = client.post(&["sites", &self.site, "adopt"], &request)?;
+        let reply = client.order(&self.site, &["sites", &self.site, "adopt"], &request)?;
         let Started { run } = reply.read()?;
         if self.format.json {
             output::raw(reply.text()?)?

@@ -10,8 +10,8 @@ use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::{Method, Request, StatusCode, header};
 use hyper_util::rt::TokioIo;
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio::net::UnixStream;
 use tokio::runtime::Runtime;
@@ -95,9 +95,32 @@ impl Client {
         self.ask(Method::POST, &address(path), body.into())
     }
 
-    /// A person's word to a run.
+    /// A person's word to a run; a refusal is told in its site's zone too.
     pub fn tell(&self, run: &str, word: &str, body: &serde_json::Value) -> Result<Reply, Failure> {
-        self.post(&["runs", run, word], body)
+        self.post(&["runs", run, word], body).map_err(|failure| self.in_zone_of(&["runs", run], failure))
+    }
+
+    /// As [`Client::post`], about a site; a refusal is told in its zone too.
+    pub fn order(&self, site: &str, path: &[&str], body: &impl Serialize) -> Result<Reply, Failure> {
+        self.post(path, body).map_err(|failure| self.in_zone_of_site(site, failure))
+    }
+
+    pub fn in_zone_of_site(&self, site: &str, failure: Failure) -> Failure {
+        self.in_zone_of(&["sites", site, "windows"], failure)
+    }
+
+    /// The time zone of a site, or of a run's site; empty of a run that this build can't follow.
+    pub fn zone(&self, place: &[&str]) -> Result<String, Failure> {
+        let told: OfSite = self.get(place)?.read()?;
+        Ok(told.zone)
+    }
+
+    /// Where nobody tells the zone, the refusal is told as it came: it is what matters.
+    fn in_zone_of(&self, place: &[&str], failure: Failure) -> Failure {
+        match failure.is_answered().then(|| self.zone(place)) {
+            Some(Ok(zone)) => failure.told_in(zone),
+            _ => failure,
+        }
     }
 
     fn ask(&self, method: Method, url: &Url, body: Bytes) -> Result<Reply, Failure> {
@@ -127,6 +150,12 @@ impl Client {
     fn name(&self) -> String {
         format!("the daemon at `{}`", self.socket.display())
     }
+}
+
+#[derive(Deserialize)]
+struct OfSite {
+    #[serde(default)]
+    zone: String,
 }
 
 impl Reply {

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use crate::server::view::ErrorView;
 
 use super::output;
+use super::zones::Zones;
 
 /// How a command ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,13 +30,17 @@ impl From<Exit> for ExitCode {
 pub struct Failure {
     exit: Exit,
     error: Box<ErrorView>,
+    /// By a daemon, which can be asked more.
+    answered: bool,
+    /// The site's; people are told times in it too.
+    zone: Option<String>,
 }
 
 impl Failure {
     pub fn new(code: &str, message: impl Into<String>) -> Self {
         let (code, message) = (code.to_owned(), message.into());
         let error = ErrorView { code, message, request_id: None, causes: Vec::new(), state: None, hint: None };
-        Self { exit: Exit::NotMet, error: Box::new(error) }
+        Self { exit: Exit::NotMet, error: Box::new(error), answered: false, zone: None }
     }
 
     /// An error with the chain of its sources.
@@ -45,7 +50,7 @@ impl Failure {
 
     /// What the daemon answered.
     pub fn answered(exit: Exit, error: ErrorView) -> Self {
-        Self { exit, error: Box::new(error) }
+        Self { exit, error: Box::new(error), answered: true, zone: None }
     }
 
     pub fn exit(mut self, exit: Exit) -> Self {
@@ -77,6 +82,15 @@ impl Failure {
         self
     }
 
+    pub fn told_in(mut self, zone: String) -> Self {
+        self.zone = Some(zone);
+        self
+    }
+
+    pub fn is_answered(&self) -> bool {
+        self.answered
+    }
+
     /// The stable word.
     pub fn code(&self) -> &str {
         &self.error.code
@@ -94,6 +108,11 @@ impl Failure {
     }
 
     fn text(&self) -> String {
+        let text = self.in_utc();
+        self.zone.as_deref().map(|zone| Zones::of(zone).text(&text)).unwrap_or(text)
+    }
+
+    fn in_utc(&self) -> String {
         let error = &self.error;
         let mut text = format!("error: {}\n", error.message);
         // Writing into a string cannot fail.

@@ -16,7 +16,7 @@ use super::Failure;
 #[derive(Args)]
 pub struct Order {
     /// The site to update
-    site: String,
+    pub site: String,
     /// The version to update to: VERSION or VERSION+BUILD
     #[arg(long, value_name = "VERSION", value_parser = target)]
     to: String,

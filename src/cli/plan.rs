@@ -26,7 +26,7 @@ pub struct Plan {
 
 impl Run for Plan {
     fn run(&self) -> Result<Exit, Failure> {
-        let reply = Client::new(&self.daemon)?.post(&["plans"], &self.order.request()?)?;
+        let reply = Client::new(&self.daemon)?.order(&self.order.site, &["plans"], &self.order.request()?)?;
         let plan: view::Plan = reply.read()?;
         if self.format.json {
             output::raw(reply.text()?)?;

@@ -22,7 +22,7 @@ pub struct Start {
 impl Run for Start {
     fn run(&self) -> Result<Exit, Failure> {
         let client = Client::new(&self.daemon)?;
-        let reply = client.post(&["runs"], &self.order.request()?)?;
+        let reply = client.order(&self.order.site, &["runs"], &self.order.request()?)?;
         let Started { run } = reply.read()?;
         if self.format.json {
             output::raw(reply.text()?)?;

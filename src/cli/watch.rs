@@ -4,7 +4,6 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use serde::Deserialize;
 
 use crate::domain::journal::Record;
 
@@ -35,7 +34,7 @@ impl Run for Watch {
         let client = Client::new(&self.daemon)?;
         let mut after = 0;
         let mut records = records(&client, &self.run, after)?;
-        let zones = zones(&client, &self.run)?;
+        let zones = Zones::of(&client.zone(&["runs", &self.run])?);
         loop {
             for record in &records {
                 self.print(record, &zones)?;
@@ -68,18 +67,6 @@ impl Watch {
         }
         Ok(Exit::Done)
     }
-}
-
-/// Of a run that this build can't follow the site's zone is not told.
-#[derive(Deserialize)]
-struct OfSite {
-    #[serde(default)]
-    zone: String,
-}
-
-fn zones(client: &Client, run: &str) -> Result<Zones, Failure> {
-    let told: OfSite = client.get(&["runs", run])?.read()?;
-    Ok(Zones::of(&told.zone))
 }
 
 /// Time, step, sentence.

@@ -34,13 +34,14 @@ impl Zones {
         told(format!("{from} to {to}"), there)
     }
 
-    /// A text of the daemon's, with every time in it told in all zones.
+    /// A text of the daemon's, with every time in it told in all zones; one that is quoted, to be typed, stays as it is.
     pub fn text(&self, text: &str) -> String {
         let mut told = String::with_capacity(text.len());
         let mut rest = text;
         while let Some((before, at, after)) = next_time(rest) {
             told.push_str(before);
-            told.push_str(&self.at(at));
+            let quoted = before.ends_with(['`', '"']);
+            told.push_str(&if quoted { at.to_string() } else { self.at(at) });
             rest = after;
         }
         told + rest
@@ -126,6 +127,7 @@ mod tests {
             ("", ""),
             ("until Zoe comes, ZZ 12Z é2026-1Z", "until Zoe comes, ZZ 12Z é2026-1Z"),
             ("at 2026-11-22T01:00:00Z.", "at 2026-11-22T01:00:00Z (2026-11-22 02:00 Europe/Berlin)."),
+            ("give `2026-11-22T01:00:00Z +4h`", "give `2026-11-22T01:00:00Z +4h`"),
             (
                 "é2026-11-22T01:00:00.5Z, 2026-07-22T01:00:00Z",
                 "é2026-11-22T01:00:00.5Z (2026-11-22 02:00 Europe/Berlin), 2026-07-22T01:00:00Z (2026-07-22 03:00 Europe/Berlin)",

@@ -326,7 +326,7 @@ pub const KEYS: &[Key] = &[
     key("site.policy", "max_backup_age", Kind::Duration, Default("24h"), "How old the survivor's backup may be when failover is established."),
     key("site.policy", "least_backup_percent", Kind::Count, Default("50"), "A backup smaller than this part of the node's last one, in percent, holds the run until a person has looked at it."),
     key("site.policy", "max_check_age", Kind::Duration, Default("1h"), "How old the preflight's results may be when the first act of window one begins; older ones are renewed. Less than five minutes counts as five."),
-    key("site.policy", "nightly_check", Kind::TimeOfDay, Default("03:00"), "When a run that waits is checked, every day, in the site's zone; what has changed is told by `check_changed`. `off`: never."),
+    key("site.policy", "nightly_check", Kind::TimeOfDay, Default("03:00"), "When a run that waits or is held is checked, every day, in the site's zone; what has changed is told by `check_changed`. `off`: never."),
     key("site.policy", "drain_limit", Kind::Duration, Default("30min"), "How long a drain waits for users to leave."),
     key("site.policy", "after_drain_limit", Kind::Word(&crate::domain::site::AfterDrain::WORDS), Default("hold"), "What becomes of users and sessions that are there still then: the run is held, goes on and says how many it left, or has their sessions ended."),
     key("site.policy", "min_soak", Kind::Duration, Default("24h"), "The shortest time in production between the windows."),

@@ -1,17 +1,22 @@
 //! What `config check` looks at beyond the text: the files and programs that the settings name.
 
 use std::fs::{self, File};
+use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+
+use rustix::fs::{Access, access};
 
 use super::keys::Kind;
 use super::problem::Problem;
 use super::settings::{Effective, Settings};
 use super::suggest;
 
-/// Secret files, certificates and programs that can't be used by whoever asks. Nothing is read from them.
+/// Secret files, certificates and programs that can't be used by whoever asks, and a folder in which they can't make the daemon's
+/// socket. Nothing is read from them.
 pub fn check_files(settings: &Settings) -> Vec<Problem> {
-    unusable_files(&settings.effective)
+    let socket = socket_folder(settings).filter(|folder| !folder.at_start);
+    unusable_files(&settings.effective).into_iter().chain(socket.map(|folder| folder.problem)).collect()
 }
 
 /// As [`check_files`], for the keys of one file.
@@ -20,9 +25,11 @@ pub(super) fn unusable_files(effective: &[Effective]) -> Vec<Problem> {
 }
 
 /// What works but should be put right: secret files that every account of this machine can read, a folder that is named
-/// but not there.
+/// but not there; and a socket's folder that only a start makes.
 pub fn warnings(settings: &Settings) -> Vec<Problem> {
-    settings.effective.iter().filter_map(|entry| open_to_all(entry).or_else(|| absent(entry))).collect()
+    let found = settings.effective.iter().filter_map(|entry| open_to_all(entry).or_else(|| absent(entry)));
+    let socket = socket_folder(settings).filter(|folder| folder.at_start);
+    found.chain(socket.map(|folder| folder.problem)).collect()
 }
 
 /// Sites that name a procedure which is not `known`.
@@ -55,6 +62,43 @@ fn unusable(entry: &Effective) -> Option<Problem> {
 fn absent(entry: &Effective) -> Option<Problem> {
     let path = entry.path.as_deref().filter(|_| entry.kind == Kind::Folder && entry.line.is_some())?;
     (!path.is_dir()).then(|| problem(entry, &format!("there is no folder {}", path.display())))
+}
+
+/// A folder in which whoever asks can't make the daemon's socket.
+struct SocketFolder {
+    problem: Problem,
+    /// It lies where folders last from one start to the next, and are the service's own: whoever asks before, or as another user,
+    /// sees nothing wrong.
+    at_start: bool,
+}
+
+fn socket_folder(settings: &Settings) -> Option<SocketFolder> {
+    let entry = settings.effective.iter().find(|entry| entry.header == "[api]" && entry.key == "socket")?;
+    let folder = entry.path.as_deref()?.parent()?;
+    let what = takes_no_socket(folder, &settings.state)?;
+    let at_start = is_of_a_start(folder);
+    let hint = if at_start { "; see that it is made at the daemon's start, as by `RuntimeDirectory=` of systemd" } else { "" };
+    Some(SocketFolder { problem: problem(entry, &format!("{what}{hint}")), at_start })
+}
+
+/// Below it, not the folder itself: nobody makes that.
+fn is_of_a_start(folder: &Path) -> bool {
+    ["/run", "/var/run"].iter().any(|root| folder.strip_prefix(root).is_ok_and(|below| below != Path::new("")))
+}
+
+fn takes_no_socket(folder: &Path, state: &Path) -> Option<String> {
+    let shown = folder.display();
+    match fs::metadata(folder) {
+        Ok(found) if !found.is_dir() => Some(format!("{shown} is not a folder")),
+        Ok(_) => {
+            let writable = access(folder, Access::WRITE_OK | Access::EXEC_OK).is_ok();
+            (!writable).then(|| format!("this user may not make a socket in the folder {shown}"))
+        }
+        // The daemon makes its state folder at its first start.
+        Err(error) if error.kind() == ErrorKind::NotFound && state.starts_with(folder) => None,
+        Err(error) if error.kind() == ErrorKind::NotFound => Some(format!("there is no folder {shown}")),
+        Err(error) => Some(format!("the folder {shown} cannot be looked at: {error}")),
+    }
 }
 
 fn problem(entry: &Effective, message: &str) -> Problem {

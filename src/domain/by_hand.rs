@@ -5,7 +5,7 @@
 
 mod acts;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use jiff::SignedDuration;
 
@@ -115,18 +115,15 @@ fn against(violation: &Violation) -> String {
     format!("{}: expected {}, found {}", violation.rule, violation.expected, violation.found)
 }
 
-/// What stands for the daemon's state folder: a run does not know where it is.
-const STATE: &str = "STATE";
-
 /// The run's own copy of a package, as it is checked before each use; the operator's file may be gone by now.
-pub fn copy_of(package: &Package) -> PathBuf {
-    Path::new(STATE).join(package.copy())
+pub fn copy_of(package: &Package, world: &World) -> PathBuf {
+    world.config.state.join(package.copy())
 }
 
-/// What `STATE` stands for, and the file that the operator named.
+/// What that is, and the file that the operator named.
 pub fn original(package: &Package) -> String {
     format!(
-        "`{STATE}` is the daemon's state folder (`state` in its file). The file that was named at the start, {}, does as well if its SHA-256 is {}.",
+        "The package is named by the run's own copy on the daemon's machine. The file that was named at the start, {}, does as well if its SHA-256 is {}.",
         package.path.display(),
         package.sha256
     )

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::event::{Event, Notice, Outcome, WaitingOn};
+use super::event::{Event, Notice, Outcome, Verdict, WaitingOn};
 use super::gate::Gate;
 use super::ids::{PerNode, RunId};
 use super::journal::{self, ChainError, Record};
@@ -144,7 +144,7 @@ pub fn begin(id: RunId, plan: Box<Plan>, actor: &str, at: Timestamp) -> Run {
 fn adopt(mut run: Run, adoption: Adoption, at: Timestamp) -> Run {
     run.survivor = adoption.survivor;
     run.broken_at = adoption.broken.then(|| adoption.since.unwrap_or(at).min(at));
-    run.verdict = adoption.accepted.then_some(super::event::Verdict::Accept);
+    run.verdict = adoption.accepted.then_some(Verdict::Accept);
     run.soaked = adoption.accepted;
     run.way = Some(adoption.goal);
     let backups = adoption.backups.map(|file| file.map(|file| (at, file)));
@@ -179,14 +179,16 @@ pub fn phase_name(phase: &Phase) -> &'static str {
 }
 
 /// The table's word, and what it can't say: a step begins and is done only where one is left, only an open gate is answered
-/// (`production` also while the version soaks), only a waivable rule is waived and for the step that comes next, only a run that has
-/// succeeded is released, and a finished run notices nothing but the end of the unprotected time that it was closed in.
+/// (`production` also while the version soaks, and with a no also before it is asked), only a waivable rule is waived and for the
+/// step that comes next, only a run that has succeeded is released, and a finished run notices nothing but the end of the
+/// unprotected time that it was closed in.
 fn is_expected(run: &Run, event: &Event) -> bool {
     let fits = match event {
         Event::LineAcknowledged { line, digest, .. } => {
             run.settings.open().any(|open| open.id == *line && open.digest == *digest)
         }
         Event::Confirmed { gate: Gate::Production, .. } if run.is_rethinkable() => true,
+        Event::Confirmed { gate: Gate::Production, verdict: Verdict::Reject, .. } if run.is_rejectable() => true,
         // It is answered line by line.
         Event::Confirmed { gate: Gate::SettingsLedger, .. } => false,
         Event::Confirmed { gate, .. } => run.open_gate() == Some(*gate),

@@ -276,6 +276,13 @@ impl Run {
         step.kind == Kind::Soak || step.when == When::Soak && !asks(step) && before.iter().any(asks)
     }
 
+    /// The version may be refused though its gate is not open: while it soaks, and where its gate is still to be asked because a
+    /// reading is awaited. A no rests on no reading.
+    pub fn is_rejectable(&self) -> bool {
+        let unread = matches!(self.phase, Phase::Waiting { on: WaitingOn::Appliance, .. });
+        self.is_rethinkable() || unread && self.step().is_some_and(|step| step.gate == Some(Gate::Production))
+    }
+
     /// A node runs the target, and no person has accepted it in production.
     fn lacks_acceptance(&self) -> bool {
         let updated = NodeId::BOTH.into_iter().any(|node| self.nodes[node].updated);

@@ -2,6 +2,7 @@
 //! leaves this host with the journal's export.
 
 use std::fmt::Write as _;
+use std::path::Path;
 
 use super::action::Kind;
 use super::agreement;
@@ -160,21 +161,21 @@ pub fn must_not(run: &Run) -> Vec<String> {
     lines
 }
 
-/// The whole sheet, as text that can be printed and followed without the daemon. With a world it is about what was read, else
-/// about what the journal says.
-pub fn text(run: &Run, world: Option<&World>) -> String {
+/// The whole sheet from what was read, as text that can be printed and followed without the daemon.
+pub fn text(run: &Run, world: &World) -> String {
+    whole(run, world, true)
+}
+
+/// As [`text`], from what the journal alone says, for places where no daemon is; `state` is the folder of the one that wrote it.
+pub fn of_journal(run: &Run, state: &Path) -> String {
+    whole(run, &by_hand::believed(run).with_state(state), false)
+}
+
+fn whole(run: &Run, world: &World, is_read: bool) -> String {
     let mut sheet = String::new();
-    head(&mut sheet, run, world);
+    head(&mut sheet, run, world, is_read);
     section(&mut sheet, "By hand you may", &may(run));
     section(&mut sheet, "By hand you must not", &must_not(run));
-    let believed;
-    let world = match world {
-        Some(world) => world,
-        None => {
-            believed = by_hand::believed(run);
-            &believed
-        }
-    };
     traffic(&mut sheet, run, world);
     let courses = by_hand::courses(run, world);
     if !courses.is_empty() {
@@ -187,7 +188,7 @@ pub fn text(run: &Run, world: Option<&World>) -> String {
 }
 
 /// Which run, how it stands, and where its boxes are.
-fn head(sheet: &mut String, run: &Run, world: Option<&World>) {
+fn head(sheet: &mut String, run: &Run, world: &World, is_read: bool) {
     // Writing into a string cannot fail.
     let _ = writeln!(sheet, "Run {} of site {} ({} to {})", run.id, run.id.site, run.plan.from, run.plan.to);
     let _ = writeln!(sheet, "As of {}, record {}", run.last_at, run.seq);
@@ -197,7 +198,7 @@ fn head(sheet: &mut String, run: &Run, world: Option<&World>) {
         let keep = if node == run.survivor { "its data are kept (survivor)" } else { "its data are not kept" };
         let version = run.expected_version(node);
         let _ = writeln!(sheet, "Node {node}: {} at {}, version {version}, {keep}", facts.identity, facts.address);
-        if let Some(world) = world {
+        if is_read {
             let _ = writeln!(sheet, "  {}", read(world, node));
         }
         if let Some((at, file)) = &run.nodes[node].backup {
@@ -207,7 +208,7 @@ fn head(sheet: &mut String, run: &Run, world: Option<&World>) {
     // A pair may be taken over without one.
     for (hop, package) in (0..).zip(run.plan.packages()).filter(|(_, package)| !package.sha256.is_empty()) {
         let leads = if run.plan.hops.is_empty() { String::new() } else { format!(" to {}", run.plan.target_of(hop).version) };
-        let _ = writeln!(sheet, "Package{leads}: {} (SHA-256 {})", by_hand::copy_of(package).display(), package.sha256);
+        let _ = writeln!(sheet, "Package{leads}: {} (SHA-256 {})", by_hand::copy_of(package, world).display(), package.sha256);
         let _ = writeln!(sheet, "  {}", by_hand::original(package));
     }
     if let Some(lowered) = run.ttl.as_ref().and_then(|known| known.describe(&run.plan)) {

@@ -104,7 +104,8 @@ pub struct Policy {
     /// How old the preflight's results may be when they are used.
     #[serde(default = "an_hour")]
     pub max_check_age: SignedDuration,
-    /// When a run that waits is checked, every day; `None`: never. A run of a build that did not check at night goes on so.
+    /// When a run that waits or is held is checked, every day; `None`: never. A run of a build that did not check at night goes on
+    /// so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nightly_check: Option<Time>,
     /// BG-02: how long a drain waits for users to leave.

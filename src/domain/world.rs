@@ -5,6 +5,7 @@
 mod reading;
 mod traffic;
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
@@ -62,6 +63,8 @@ pub struct World {
 pub struct Current {
     pub calendar: Calendar,
     pub people: Arc<People>,
+    /// The daemon's state folder: what a person needs from there is told by its path.
+    pub state: PathBuf,
 }
 
 impl World {
@@ -82,6 +85,12 @@ impl World {
             released: Released::Unread,
             access: None,
         }
+    }
+
+    /// As this, with the daemon's state folder.
+    pub fn with_state(self, state: &Path) -> Self {
+        let config = Current { state: state.to_owned(), ..(*self.config).clone() };
+        Self { config: Arc::new(config), ..self }
     }
 
     /// The users and sessions that a node tells of.

@@ -1,5 +1,6 @@
 //! The journal's export and the by-hand sheet, on their way to places off this host.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
@@ -13,6 +14,7 @@ use super::hooks::EXPORT;
 /// Writes an export item out in full and hands it to the hook.
 pub struct Exporter {
     pub journal: Arc<dyn Journal>,
+    pub state: PathBuf,
     pub hook: Arc<dyn Notifier>,
 }
 
@@ -35,7 +37,7 @@ impl Exporter {
         let document = serde_json::json!({
             "type": EXPORT,
             "timestamp": item.since,
-            "data": { "id": item.id, "site": run.id.site, "run": run.id, "seq": last, "sheet": sheet::text(&run, None), "journal": records },
+            "data": { "id": item.id, "site": run.id.site, "run": run.id, "seq": last, "sheet": sheet::of_journal(&run, &self.state), "journal": records },
         });
         Ok(document.to_string())
     }

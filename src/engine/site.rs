@@ -1,5 +1,6 @@
 //! A site with its ports: what the fleet drives, plans are made for, and looks read.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -24,8 +25,9 @@ pub struct SiteEntry {
 
 impl SiteEntry {
     /// A world in which nothing was read yet, with what the config says now.
-    pub fn world(&self, people: &Arc<People>, now: Timestamp) -> World {
-        let config = Arc::new(Current { calendar: self.site.calendar.clone(), people: people.clone() });
+    pub fn world(&self, people: &Arc<People>, state: &Path, now: Timestamp) -> World {
+        let config = Current { calendar: self.site.calendar.clone(), people: people.clone(), state: state.to_owned() };
+        let config = Arc::new(config);
         World { config, ..self.ports.readers().world(now) }
     }
 }

@@ -23,6 +23,10 @@ pub const READ: Duration = Duration::from_secs(10);
 /// [`CONNECTIONS`]. A client on a bad line needs some seconds for what was lost on it.
 pub const WRITE: Duration = Duration::from_secs(30);
 
+/// For an answer as a whole: who takes a little of it now and then keeps a place too. The longest journals have some megabytes,
+/// which take a line of 64 kB/s a minute or two.
+pub const ANSWER: Duration = Duration::from_secs(5 * 60);
+
 /// Each connection holds one descriptor; daemons commonly may open 1024, and appliances, store and programs need theirs.
 pub const CONNECTIONS: usize = 256;
 

@@ -246,7 +246,7 @@ where
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(limits::READ);
     http.max_buf_size(limits::HEAD_BYTES).max_headers(limits::HEADERS);
-    let stream = TokioIo::new(Patient::new(stream, limits::WRITE));
+    let stream = TokioIo::new(Patient::new(stream, limits::WRITE, limits::ANSWER));
     let mut serving = std::pin::pin!(http.serve_connection(stream, TowerToHyperService::new(service)));
     // A connection's own errors (a client that went away) concern nobody.
     let _ = tokio::select! {
@@ -285,5 +285,30 @@ mod tests {
         drop(tokio::time::timeout(4 * limits::WRITE, places).await.expect("all places are free again").unwrap());
         assert!(since.elapsed() >= limits::WRITE, "{:?}", since.elapsed());
         drop(mute);
+    }
+
+    /// A little of the answer now and then, each time before the wait for one write is over: the place is free again all the same.
+    /// One that reads its answers is served for as long as it asks.
+    #[tokio::test(start_paused = true)]
+    async fn who_reads_a_little_now_and_then_loses_the_place() {
+        let long = || async { "x".repeat(1_000_000) };
+        let router = Router::new().route("/long", get(long)).route("/", get(|| async { "x".repeat(10_000) + "END" }));
+        let (hall, since) = (Hall::new(), Instant::now());
+        // What is on its way when the connection ends is read all the same; here that is little.
+        let (server, mut slow) = tokio::io::duplex(1000);
+        hall.seat(server, router.clone(), None, hall.place().await);
+        let (server, mut other) = tokio::io::duplex(4096);
+        hall.seat(server, router, None, hall.place().await);
+        slow.write_all(b"GET /long HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+        while since.elapsed() < 2 * limits::ANSWER && slow.read(&mut [0; 1000]).await.is_ok_and(|read| read > 0) {
+            other.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+            let mut answer = Vec::new();
+            while !answer.ends_with(b"END") {
+                assert!(other.read_buf(&mut answer).await.unwrap() > 0, "after {:?}", since.elapsed());
+            }
+            tokio::time::advance(limits::READ - Duration::from_secs(1)).await;
+        }
+        let lasted = since.elapsed();
+        assert!(lasted >= limits::ANSWER && lasted < limits::ANSWER + 2 * limits::WRITE, "{lasted:?}");
     }
 }

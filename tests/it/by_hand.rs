@@ -31,6 +31,10 @@ fn hands(kind: &str, node: NodeId) -> Hands {
     }
 }
 
+fn state() -> &'static Path {
+    Path::new("/var/lib/changeover")
+}
+
 /// A run of the role swap at this step, with hands of this kind at both nodes.
 fn at(step: &str, kind: &str) -> Run {
     let fake = Fake::default();
@@ -105,7 +109,7 @@ fn every_act_names_its_box_what_to_do_and_what_to_check() {
                 let of: Kind = act.id.split('.').nth(1).unwrap().parse().unwrap();
                 is_complete(kind, &run, act, of, None);
             }
-            let text = sheet::text(&run, None);
+            let text = sheet::of_journal(&run, state());
             for course in &courses {
                 assert!(text.contains(&course.title), "{text}");
                 assert!(course.acts.iter().all(|act| text.contains(&act.text.seen)), "{text}");
@@ -122,8 +126,11 @@ fn one_text_for_the_sheet_and_for_the_command() {
     let snapshot = fake.run(&id).unwrap();
     let believed = by_hand::believed(&snapshot.run);
     let read = |line: &&str| !line.starts_with("  read at ");
-    let command = sheet::text(&snapshot.run, Some(&believed));
-    assert_eq!(command.lines().filter(read).collect::<Vec<_>>(), sheet::text(&snapshot.run, None).lines().collect::<Vec<_>>());
+    let command = sheet::text(&snapshot.run, &believed.with_state(state()));
+    assert_eq!(
+        command.lines().filter(read).collect::<Vec<_>>(),
+        sheet::of_journal(&snapshot.run, state()).lines().collect::<Vec<_>>()
+    );
     for part in [
         "  - stop the daemon, or hold the run (`changeover hold support-1`): two pairs of hands are one too many\n",
         "To rest at harbour (node `b` serves alone, the other is left alone), 0s expected:\n  against home now: R10 confirmed",
@@ -140,7 +147,7 @@ fn a_finished_run_has_no_course() {
     let id = led_to(&fake, "finished");
     let run = fake.run(&id).unwrap().run;
     assert_eq!(by_hand::courses(&run, &by_hand::believed(&run)), []);
-    assert!(!sheet::text(&run, None).contains("Before anything is done by hand"));
+    assert!(!sheet::of_journal(&run, state()).contains("Before anything is done by hand"));
 }
 
 #[test]
@@ -148,12 +155,12 @@ fn the_text_of_an_update_at_the_console_and_with_a_program() {
     let act = |kind: &str| {
         let mut run = at("window-1.update.b", kind);
         Arc::make_mut(&mut run.plan).to.build = Some("58437".to_owned());
-        let courses = by_hand::courses(&run, &by_hand::believed(&run));
+        let courses = by_hand::courses(&run, &by_hand::believed(&run).with_state(state()));
         courses.last().unwrap().acts[0].text.steps.clone()
     };
-    let copy = format!("STATE/packages/{}/24.2.1.bin", "ab".repeat(32));
+    let copy = format!("/var/lib/changeover/packages/{}/24.2.1.bin", "ab".repeat(32));
     let original = format!(
-        "`STATE` is the daemon's state folder (`state` in its file). The file that was named at the start, /packages/24.2.1.bin, does as well if its SHA-256 is {}.",
+        "The package is named by the run's own copy on the daemon's machine. The file that was named at the start, /packages/24.2.1.bin, does as well if its SHA-256 is {}.",
         "ab".repeat(32)
     );
     assert_eq!(
@@ -186,10 +193,9 @@ fn the_text_of_an_update_at_the_console_and_with_a_program() {
 #[test]
 fn r5_the_package_by_hand_is_the_copy_of_the_run() {
     let run = at("window-1.update.b", "console");
-    let named = by_hand::copy_of(&run.plan.package);
-    let state = Path::new("/var/lib/changeover");
-    assert_eq!(state.join(named.strip_prefix("STATE").unwrap()), changeover::engine::package::place(state, &run.plan.package));
-    let text = sheet::text(&run, None);
+    let named = by_hand::copy_of(&run.plan.package, &by_hand::believed(&run).with_state(state()));
+    assert_eq!(named, changeover::engine::package::place(state(), &run.plan.package));
+    let text = sheet::of_journal(&run, state());
     assert!(text.contains(&format!("Package: {} (SHA-256 ", named.display())), "{text}");
 }
 

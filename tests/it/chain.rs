@@ -370,10 +370,18 @@ async fn r5_a_changed_copy_of_the_second_package_is_found_before_its_hop() {
 /// The sheet that leaves this host names each package with its hop.
 #[tokio::test(start_paused = true)]
 async fn bg_10_the_sheet_by_hand_goes_hop_by_hop() {
-    let (_, _, run) = held_between("role-swap", "window-1.verify.b").await;
-    let text = sheet::text(&run, None);
+    let (stage, id, run) = held_between("role-swap", "window-1.verify.b").await;
+    let text = sheet::of_journal(&run, stage.folder.path());
     for line in ["Package to 24.1.5: ", "Package to 24.2.1: ", "Update node `b` to 24.2.1, hop 2 of 2", "node `b` runs 24.1.5"] {
         assert!(text.contains(line), "{line}\n{text}");
+    }
+    // What is printed here names the same files, and they are there.
+    let snapshot = stage.fleet.run(&id).unwrap();
+    let read = sheet::text(&snapshot.run, &snapshot.world);
+    for package in run.plan.packages() {
+        let copy = changeover::engine::package::place(stage.folder.path(), package);
+        let told = format!("{} (SHA-256 ", copy.display());
+        assert!(copy.is_file() && text.contains(&told) && read.contains(&told), "{told}\n{text}\n{read}");
     }
 }
 

@@ -9,7 +9,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use changeover::config::{
-    ConfigErrors, Hands, HookTarget, Leads, LogFormat, NodeDriver, Settings, TlsTrust, TrafficDriver, TsigAlgorithm, load,
+    ConfigErrors, Hands, HookTarget, Leads, LogFormat, NodeDriver, Problem, Settings, TlsTrust, TrafficDriver, TsigAlgorithm,
+    load,
 };
 use changeover::domain::ids::PerNode;
 use changeover::domain::site::Policy;
@@ -218,6 +219,47 @@ fn files_and_programs_are_looked_at_only_when_asked() {
     assert_eq!(changeover::config::warnings(&settings).len(), 1);
     set_mode(&secret, 0o640);
     assert!(changeover::config::warnings(&settings).is_empty());
+}
+
+#[test]
+fn the_folder_of_the_socket_is_looked_at_only_when_asked() {
+    let folder = tempfile::tempdir().unwrap();
+    let (here, shut) = (folder.path().display(), folder.path().join("shut"));
+    fs::write(folder.path().join("file"), "").unwrap();
+    fs::create_dir(&shut).unwrap();
+    set_mode(&shut, 0o555);
+    let shut_to_all_but_root = format!("this user may not make a socket in the folder {here}/shut");
+    let shut_to_us = Some(shut_to_all_but_root).filter(|_| !rustix::process::geteuid().is_root());
+    let hint = "; see that it is made at the daemon's start, as by `RuntimeDirectory=` of systemd";
+    let (absent, later) = ("there is no folder /nowhere/sockets", format!("there is no folder /run/nowhere/here{hint}"));
+    let cases = [
+        (format!("{here}"), None, None),
+        // The daemon makes its state folder, and what that lies in.
+        ("/nowhere/else/state".to_owned(), None, None),
+        ("/nowhere/else".to_owned(), None, None),
+        ("/nowhere/sockets".to_owned(), Some(absent.to_owned()), None),
+        (format!("{here}/file"), Some(format!("{here}/file is not a folder")), None),
+        (format!("{here}/shut"), shut_to_us, None),
+        ("/run/nowhere/here".to_owned(), None, Some(later)),
+    ];
+    for (place, error, warning) in cases {
+        let text = format!("state = \"/nowhere/else/state\"\n[api]\nsocket = \"{place}/c.sock\"\n");
+        let settings = load_files(&[("changeover.toml", &text)]).unwrap();
+        let told = |problems: Vec<Problem>| -> Vec<_> { problems.into_iter().map(|found| (found.line, found.message)).collect() };
+        let expected = |what: Option<String>| Vec::from_iter(what.map(|what| (Some(3), format!("`socket` in `[api]`: {what}"))));
+        assert_eq!(told(changeover::config::check_files(&settings)), expected(error), "{place}");
+        assert_eq!(told(changeover::config::warnings(&settings)), expected(warning), "{place}");
+    }
+}
+
+/// Only `state` was set elsewhere.
+#[test]
+fn a_socket_that_nobody_named_needs_its_folder_too() {
+    let settings = load_files(&[("changeover.toml", "state = \"/nowhere\"\n")]).unwrap();
+    let usual = settings.api.socket.parent().unwrap().to_owned();
+    let found: Vec<String> = changeover::config::check_files(&settings).iter().map(|problem| problem.message.clone()).collect();
+    let expected = format!("`socket` in `[api]`: there is no folder {}", usual.display());
+    assert_eq!(found, Vec::from_iter((!usual.exists()).then_some(expected)));
 }
 
 fn set_mode(path: &Path, mode: u32) {

@@ -93,6 +93,7 @@ fn config_check_finds_what_would_keep_the_daemon_from_starting() {
         ("config/sites.d/support.toml", site.replace("0b1d6f2e8d434c57", "0b1d6f2e-8d43-4c57-"), "expected the box's GUID"),
         ("secrets/tsig.b64", "no base64!\n".to_owned(), "traffic entry 1"),
         ("config/changeover.toml", signed.to_owned(), "the secret is not `whsec_`"),
+        ("config/changeover.toml", "[api]\nsocket = \"../sockets/changeover.sock\"\n".to_owned(), "/sockets"),
     ];
     for (name, text, told) in cases {
         let folder = example();

@@ -1,7 +1,9 @@
 //! Nodes that come back wrong, or late, or not at all; users who stay; and sessions where none should be.
 
-use changeover::domain::event::Verdict;
-use changeover::domain::ids::NodeId;
+use changeover::domain::event::{Verdict, WaitingOn};
+use changeover::domain::gate::Gate;
+use changeover::domain::ids::{NodeId, RunId};
+use changeover::domain::run::Phase;
 use changeover::domain::site::Policy;
 use changeover::engine::api::{Kind, Word};
 use changeover::simulator::faults::{Fault, Planned};
@@ -125,9 +127,8 @@ async fn bg_02_users_who_stay_hold_the_drain() {
     }
 }
 
-/// R16: a user who still works on the node that the name has left keeps the new version from being accepted.
-#[tokio::test(start_paused = true)]
-async fn r16_stray_sessions_block_the_acceptance() {
+/// The version is about to be asked about, and a user still works on the node that the name has left.
+async fn strayed() -> (Stage, RunId) {
     let stage = Stage::new();
     let id = stage.start("role-swap").await;
     stage.until_step(&id, "soak.confirm").await;
@@ -141,19 +142,44 @@ async fn r16_stray_sessions_block_the_acceptance() {
     back_and_forth(NodeId::B)(&mut stage.site.current());
     stage.pass(SignedDuration::from_mins(1)).await;
     stage.resume(&id).await.unwrap();
-    let accept = || Word::Confirm { gate: Some("production".to_owned()), verdict: Verdict::Accept, note: None, evidence: None };
-    let mut refused = 0;
     for _ in 0..400 {
         if stage.truth().nodes.a.open_sessions > 0 && end(&stage.run(&id)).is_none() {
-            let problem = stage.word(&id, accept()).await.unwrap_err();
-            assert!(matches!(problem.code.as_str(), "one_serves" | "gate_not_open"), "{problem:?}\n{}", stage.story(&id));
-            assert_eq!(problem.kind == Kind::Refused, problem.code == "one_serves");
-            refused += 1;
-            break;
+            return (stage, id);
         }
         stage.pass(SignedDuration::from_secs(30)).await;
     }
-    assert!(refused > 0, "no stray session ever began\n{}", stage.story(&id));
+    panic!("no stray session ever began\n{}", stage.story(&id));
+}
+
+fn on_the_version(verdict: Verdict) -> Word {
+    Word::Confirm { gate: Some("production".to_owned()), verdict, note: None, evidence: None }
+}
+
+/// R10: the gate is not asked while such sessions are there, and the box falls silent. Who finds the version bad waits for neither.
+#[tokio::test(start_paused = true)]
+async fn r10_a_version_is_rejected_while_its_gate_awaits_a_reading() {
+    let (stage, id) = strayed().await;
+    stage.until(&id, |run| matches!(run.phase, Phase::Waiting { on: WaitingOn::Appliance, .. })).await;
+    stage.fault(Planned::for_ever(Fault::NodeSilent).on(NodeId::A));
+    let problem = stage.word(&id, on_the_version(Verdict::Accept)).await.unwrap_err();
+    assert_eq!(problem.code, "gate_not_open", "{problem:?}");
+    assert!(problem.hint.is_some_and(|hint| hint.contains(" production --reject`")), "{}", stage.story(&id));
+    stage.word(&id, on_the_version(Verdict::Reject)).await.unwrap();
+    assert_eq!(end(&stage.run(&id)).as_deref(), Some("rejected"));
+    // Resumed, it is asked about again.
+    stage.mend();
+    stage.site.current().close(NodeId::A).unwrap();
+    stage.resume(&id).await.unwrap();
+    stage.until(&id, |run| run.open_gate() == Some(Gate::Production)).await;
+}
+
+/// R16: a user who still works on the node that the name has left keeps the new version from being accepted.
+#[tokio::test(start_paused = true)]
+async fn r16_stray_sessions_block_the_acceptance() {
+    let (stage, id) = strayed().await;
+    let problem = stage.word(&id, on_the_version(Verdict::Accept)).await.unwrap_err();
+    assert!(matches!(problem.code.as_str(), "one_serves" | "gate_not_open"), "{problem:?}\n{}", stage.story(&id));
+    assert_eq!(problem.kind == Kind::Refused, problem.code == "one_serves");
     stage.pass(SignedDuration::from_mins(5)).await;
     assert!(stage.alerts().contains(&"stray_session".to_owned()), "{}", stage.story(&id));
     stage.mend();

@@ -16,7 +16,7 @@ fn confirm(gate: Option<&str>, verdict: Verdict) -> Word {
 fn assert_still(stage: &Stage, run: &Run, case: &str) {
     let records = stage.records(&run.id);
     let held = records.iter().rposition(|record| record.event == "held").unwrap();
-    let quiet = records[held + 1..].iter().all(|record| record.event == "noticed");
+    let quiet = records[held + 1..].iter().all(|record| matches!(record.event.as_str(), "noticed" | "checked"));
     assert!(quiet, "{case}\n{}", stage.story(&run.id));
 }
 
@@ -117,7 +117,7 @@ async fn a_rejected_version_goes_no_further() {
 fn assert_still_but_rejected(stage: &Stage, id: &changeover::domain::ids::RunId) {
     let records = stage.records(id);
     let rejected = records.iter().rposition(|record| record.event == "confirmed").unwrap();
-    let quiet = records[rejected + 1..].iter().all(|record| record.event == "noticed");
+    let quiet = records[rejected + 1..].iter().all(|record| matches!(record.event.as_str(), "noticed" | "checked"));
     assert!(quiet, "{}", stage.story(id));
 }
 

@@ -241,7 +241,7 @@ async fn the_way_home_restores_the_ttl_and_a_closed_run_tells_it() {
         let stage = Stage::set(setting(of_ttl(TTL)));
         let id = stage.start("role-swap").await;
         stage.until_step(&id, step).await;
-        assert!(sheet::text(&stage.run(&id), None).contains("`support.example.com` had 14400 s"), "{step}");
+        assert!(sheet::of_journal(&stage.run(&id), stage.folder.path()).contains("`support.example.com` had 14400 s"), "{step}");
         let way = abort::order(&stage, &id).await.unwrap_or_else(|problem| panic!("{step}: {problem:?}"));
         let rest = stage.to_rest(&id).await;
         let home = rest.end == "aborted";

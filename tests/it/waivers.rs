@@ -55,7 +55,7 @@ async fn r3_is_waived_for_one_step_with_a_reason_by_a_role() {
     }
     stage.says("owner1", &id, waive("in_window", "the night is ours")).await.unwrap();
     assert!(stage.last_alert("waived").contains("R3 in_window") && stage.last_alert("waived").contains("the night is ours"));
-    let text = sheet::text(&stage.run(&id), None);
+    let text = sheet::of_journal(&stage.run(&id), stage.folder.path());
     assert!(text.contains(&format!("Waived: R3 in_window for {stopped}")), "{text}");
     let rest = stage.to_rest(&id).await;
     let next = rest.run.step().unwrap().id.clone();

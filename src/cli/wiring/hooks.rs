@@ -31,7 +31,8 @@ pub fn hooks(settings: &Settings, journal: &Arc<dyn Journal>) -> Result<WiredHoo
     }
     for hook in &settings.exports {
         wired.routes.exports.push(hook.name.clone());
-        wired.all.push((hook.name.clone(), Arc::new(Exporter { journal: journal.clone(), hook: notifier(hook)? })));
+        let exporter = Exporter { journal: journal.clone(), state: settings.state.clone(), hook: notifier(hook)? };
+        wired.all.push((hook.name.clone(), Arc::new(exporter)));
     }
     Ok(wired)
 }

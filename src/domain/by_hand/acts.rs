@@ -23,7 +23,7 @@ pub fn text(run: &Run, world: &World, step: &Step) -> Text {
     let node = step.node.unwrap_or(run.plan.primary);
     let text = of_pair(run, world, step).or_else(|| match &run.plan.hands[node] {
         Hands::Console { .. } => at_console(run, world, step, node),
-        Hands::Program { program } if step.kind != Kind::Confirm => Some(with_program(run, step, node, program)),
+        Hands::Program { program } if step.kind != Kind::Confirm => Some(with_program(run, world, step, node, program)),
         Hands::Program { .. } | Hands::Unknown => None,
     });
     with_word(run, step, text.unwrap_or_else(|| plainly(run, step, node)))
@@ -192,7 +192,7 @@ fn at_console(run: &Run, world: &World, step: &Step, node: NodeId) -> Option<Tex
         (Kind::ForceSync, _) => boxes.force_sync(node.other(), node),
         (Kind::BreakFailover, _) => boxes.break_failover(node),
         (Kind::Update, _) => {
-            let mut text = boxes.update(node, &copy_of(package), &package.sha256, run.plan.target_of(step.hop));
+            let mut text = boxes.update(node, &copy_of(package, world), &package.sha256, run.plan.target_of(step.hop));
             text.steps.insert(1, original(package));
             text
         }
@@ -221,7 +221,7 @@ fn boxes(run: &Run) -> Boxes {
 }
 
 /// With the program behind the node.
-fn with_program(run: &Run, step: &Step, node: NodeId, program: &[String]) -> Text {
+fn with_program(run: &Run, world: &World, step: &Step, node: NodeId, program: &[String]) -> Text {
     let look = format!("`{} observe`", program.join(" "));
     let asked = base(run, step, node);
     if !step.kind.acts() {
@@ -235,7 +235,7 @@ fn with_program(run: &Run, step: &Step, node: NodeId, program: &[String]) -> Tex
     let mut text = lines(
         &[
             &format!("This is {}: run {look} first; its `identity` must say so.", named(run, node)),
-            &format!("Run `{} {verb}` with this on standard input: {}", program.join(" "), input(run, step, node, asked)),
+            &format!("Run `{} {verb}` with this on standard input: {}", program.join(" "), input(run, world, step, node, asked)),
             &"Exit 0: the order was taken; 10: refused; 11: never reached; 64: there is no such verb, do it at the box; anything else: not known.",
         ],
         &[&"run it a second time before the check below has shown that the first had no effect"],
@@ -255,11 +255,11 @@ fn base(run: &Run, step: &Step, node: NodeId) -> Value {
 }
 
 /// What the verb is given beside what every verb gets.
-fn input(run: &Run, step: &Step, node: NodeId, base: Value) -> Value {
+fn input(run: &Run, world: &World, step: &Step, node: NodeId, base: Value) -> Value {
     let more = match step.kind {
         Kind::Backup => json!({ "directory": "A NEW FOLDER" }),
         Kind::ForceSync => json!({ "from": node.other(), "to": node }),
-        Kind::Update => json!({ "package": package_of(run, step) }),
+        Kind::Update => json!({ "package": package_of(run, world, step) }),
         Kind::EstablishFailover => json!({ "primary": node, "standby": node.other() }),
         Kind::Drain => json!({ "deadline": "THE TIME UNTIL WHICH USERS MAY LEAVE" }),
         Kind::ExtractData => json!({ "since": data_since(run), "until": "NOW", "directory": "A NEW FOLDER" }),
@@ -272,10 +272,10 @@ fn input(run: &Run, step: &Step, node: NodeId, base: Value) -> Value {
     whole
 }
 
-/// As the daemon gives it, but for the place of its state folder, which the run does not know.
-fn package_of(run: &Run, step: &Step) -> Value {
+/// As the daemon gives it.
+fn package_of(run: &Run, world: &World, step: &Step) -> Value {
     let (package, target) = (run.plan.package_of(step.hop), run.plan.target_of(step.hop));
-    let mut told = json!({ "path": copy_of(package), "sha256": package.sha256, "version": target.version });
+    let mut told = json!({ "path": copy_of(package, world), "sha256": package.sha256, "version": target.version });
     if let Some(build) = &target.build {
         told["build"] = json!(build);
     }

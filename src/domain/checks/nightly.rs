@@ -1,4 +1,4 @@
-//! The nightly check of a booked run: what was found is recorded, and what has changed since the last time is told.
+//! The nightly check of a booked or held run: what was found is recorded, and what has changed since the last time is told.
 
 use jiff::civil::Time;
 use jiff::tz::TimeZone;
@@ -6,7 +6,7 @@ use jiff::{Timestamp, ToSpan as _};
 use serde::{Deserialize, Serialize};
 
 use super::{Check, Outcome, table};
-use crate::domain::event::WaitingOn;
+use crate::domain::event::{Notice, WaitingOn};
 use crate::domain::ids::NodeId;
 use crate::domain::run::{Phase, Run};
 use crate::domain::world::World;
@@ -31,13 +31,21 @@ pub fn findings(checks: &[Check]) -> Vec<Finding> {
     checks.iter().map(Finding::from).collect()
 }
 
-/// True if a run that waits has not been checked since the last time of day at which it should have been. After a daemon was
-/// down over several of them it is true once.
+/// True if a run that waits or is held has not been checked since the last time of day at which it should have been. After a
+/// daemon was down over several of them it is true once.
 pub fn is_due(run: &Run, world: &World) -> bool {
     let Some(time) = run.plan.policy.nightly_check else { return false };
-    let waits = matches!(run.phase, Phase::Waiting { on: WaitingOn::Window | WaitingOn::Soak | WaitingOn::Gate, .. });
     let last = run.checked.as_ref().map_or(run.started_at, |checked| checked.at);
-    waits && latest(world.now, time, &world.config.calendar.zone).is_some_and(|due| due > last)
+    stands_still(run) && latest(world.now, time, &world.config.calendar.zone).is_some_and(|due| due > last)
+}
+
+/// For days, maybe. What is left on a disk that has only its reserve is not for what may be read again.
+fn stands_still(run: &Run) -> bool {
+    match run.phase {
+        Phase::Waiting { on, .. } => matches!(on, WaitingOn::Window | WaitingOn::Soak | WaitingOn::Gate),
+        Phase::Held(_) => !run.has_notice(Notice::StoreLow, None),
+        _ => false,
+    }
 }
 
 /// The last moment, up to now, at which clocks of this zone showed this time. A time that a day skips is taken as much later as

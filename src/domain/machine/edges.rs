@@ -126,7 +126,13 @@ pub const TABLE: &[Row] = &[
         To::Same,
         "something that people must know and that moves nothing",
     ),
-    row("checked", By::Decision, &[Waiting], To::Same, "a run that waits was checked, as every night; what has changed is told"),
+    row(
+        "checked",
+        By::Decision,
+        &[Waiting, Held],
+        To::Same,
+        "a run that waits or is held was checked, as every night; what has changed is told",
+    ),
     row("warning_accepted", By::Person, &[Waiting], To::Same, "a person accepted a warning of the preflight before it is asked"),
     row(
         "warning_accepted",

@@ -51,8 +51,8 @@ impl Fleet {
         let id = run.id.clone();
         let over = run.is_finished() && !run.is_watched();
         let world = entry.map_or_else(
-            || World::new(run.last_at, false, SignedDuration::ZERO),
-            |entry| entry.world(&self.people, self.around.clock.now()),
+            || World::new(run.last_at, false, SignedDuration::ZERO).with_state(&self.around.state),
+            |entry| entry.world(&self.people, &self.around.state, self.around.clock.now()),
         );
         let (publish, snapshot) = watch::channel(Snapshot { run: Arc::new(run), world: Arc::new(world), not_driven: None });
         let (inbox, messages) = mpsc::channel(16);

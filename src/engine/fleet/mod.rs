@@ -136,7 +136,7 @@ impl Fleet {
 
     /// Two looks at a site: some facts need two readings that agree. And the room there is for its files.
     async fn look(&self, entry: &SiteEntry) -> World {
-        let mut world = entry.world(&self.people, self.around.clock.now());
+        let mut world = entry.world(&self.people, &self.around.state, self.around.clock.now());
         self.look_twice(&entry.ports.readers(), &mut world).await;
         world.free = space::free_bytes(&self.around.state);
         world

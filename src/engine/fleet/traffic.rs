@@ -32,7 +32,7 @@ impl Fleet {
     }
 
     async fn look_once(&self, entry: &SiteEntry) -> World {
-        let mut world = entry.world(&self.people, self.around.clock.now());
+        let mut world = entry.world(&self.people, &self.around.state, self.around.clock.now());
         entry.ports.readers().look().await.into_world(&mut world, self.around.clock.now());
         world
     }

@@ -148,12 +148,16 @@ fn open_gate(run: &Run, name: Option<&str>, verdict: Verdict) -> Result<Gate, Pr
         None => None,
         Some(name) => Some(name.parse::<Gate>().map_err(|()| unknown_gate(name))?),
     };
-    // Accepted already, soaking still: the acceptance may be made an early one, or taken back.
-    let rethought = verdict == Verdict::AcceptEarly || verdict == Verdict::Reject && named == Some(Gate::Production);
-    let again = Some(Gate::Production).filter(|_| rethought && run.is_rethinkable());
-    let open = run.open_gate().or(again);
+    // Accepted already, soaking still: the acceptance may be made an early one, or taken back. Not asked yet: it may be refused.
+    let taken = match verdict {
+        Verdict::Accept => false,
+        Verdict::AcceptEarly => run.is_rethinkable(),
+        Verdict::Reject => named == Some(Gate::Production) && run.is_rejectable(),
+    };
+    let unasked = Some(Gate::Production).filter(|_| taken);
+    let open = run.open_gate().or(unasked);
     match (named, open) {
-        (Some(named), _) if again == Some(named) => Ok(named),
+        (Some(named), _) if unasked == Some(named) => Ok(named),
         (None, Some(open)) if open.is_asked() => Ok(open),
         (Some(named), Some(open)) if named == open => Ok(open),
         _ => Err(no_open_gate(run, named, open)),
@@ -172,7 +176,13 @@ fn no_open_gate(run: &Run, named: Option<Gate>, open: Option<Gate>) -> Problem {
         Some(gate) if gate.is_asked() => format!("`{gate}` is open"),
         Some(gate) => format!("`{gate}` is open, and is confirmed only by its name"),
     };
-    Problem::new(Kind::Conflict, "gate_not_open", format!("{wanted} in run `{}`", run.id)).because(found).state(sheet::state(run))
+    let problem = Problem::new(Kind::Conflict, "gate_not_open", format!("{wanted} in run `{}`", run.id))
+        .because(found)
+        .state(sheet::state(run));
+    if !run.is_rejectable() {
+        return problem;
+    }
+    problem.hint(format!("to refuse the new version all the same: `changeover confirm {} {} --reject`", run.id, Gate::Production))
 }
 
 fn stray_sessions(runner: &Runner) -> Result<(), Problem> {

@@ -52,7 +52,7 @@ impl From<&Snapshot> for ByHand {
             may: sheet::may(run),
             must_not: sheet::must_not(run),
             courses: by_hand::courses(run, world).into_iter().map(Course::from).collect(),
-            text: sheet::text(run, Some(world)),
+            text: sheet::text(run, world),
         }
     }
 }

@@ -98,6 +98,8 @@ type Explained = (String, &'static str, String);
 
 const BY_ITSELF: &str = "nothing is asked of you; the run goes on by itself";
 
+const LOOKS_AGAIN: &str = "the run looks again and goes on by itself";
+
 fn explain(run: &Run) -> Explained {
     let id = &run.id;
     let step = run.step().map_or_else(|| "the end".to_owned(), |step| format!("`{}`", step.id));
@@ -149,11 +151,9 @@ fn waiting(run: &Run, step: &str, on: WaitingOn, until: Option<Timestamp>) -> Ex
         WaitingOn::Operator => {
             ("there is no interface for this act, so a person does it".to_owned(), "person", by_hand(run, until))
         }
-        WaitingOn::Appliance => (
-            format!("{step} awaits what the appliances must show"),
-            "appliance",
-            "the run looks again and goes on by itself".to_owned(),
-        ),
+        WaitingOn::Appliance => {
+            (format!("{step} awaits what the appliances must show"), "appliance", format!("{LOOKS_AGAIN}{}", refusal(run)))
+        }
         WaitingOn::Traffic if run.act.is_none() && until.is_some() => (
             format!("{step} waits until caches have forgotten the TTL from before `lower_ttl`"),
             "time",
@@ -164,16 +164,20 @@ fn waiting(run: &Run, step: &str, on: WaitingOn, until: Option<Timestamp>) -> Ex
                 Some(Kind::SwitchTraffic) => "with the new node",
                 _ => "with the TTL that was asked for",
             };
-            (
-                format!("{step} awaits every server to answer {what}"),
-                "appliance",
-                "the run looks again and goes on by itself".to_owned(),
-            )
+            (format!("{step} awaits every server to answer {what}"), "appliance", LOOKS_AGAIN.to_owned())
         }
         WaitingOn::Retry => {
             (format!("the last attempt at {step} did not arrive"), "daemon", format!("the run tries again by itself{at}"))
         }
     }
+}
+
+/// Nobody who finds the new version bad has to wait for a box that is silent.
+fn refusal(run: &Run) -> String {
+    if !run.is_rejectable() {
+        return String::new();
+    }
+    format!("; to refuse the new version: `changeover confirm {} {} --reject`", run.id, Gate::Production)
 }
 
 fn by_hand(run: &Run, until: Option<Timestamp>) -> String {

@@ -16,6 +16,7 @@ use changeover::domain::people::{People, Who};
 use changeover::domain::plan::{Adoption, Order, Package, Plan, Refusal, Windows};
 use changeover::domain::procedure::Procedure;
 use changeover::domain::run::Run;
+use changeover::domain::sheet;
 use changeover::domain::site::{Site, SyncFact};
 use changeover::domain::version::Target;
 use changeover::domain::waiver;
@@ -128,7 +129,7 @@ impl Fake {
         let kept = runs.iter_mut().find(|kept| kept.run.id == *id).ok_or_else(|| no_run(id))?;
         let at = kept.run.last_at + SignedDuration::from_mins(1);
         let (run, _) = machine::next(&kept.run, &event, at)
-            .map_err(|illegal| Problem::new(Refuse::Conflict, "not_now", illegal.to_string()))?;
+            .map_err(|illegal| Problem::new(Refuse::Conflict, "not_now", illegal.to_string()).state(sheet::state(&kept.run)))?;
         let (name, data) = event.to_parts();
         let step = kept.run.step().map(|step| step.id.clone());
         let entry = Entry { at, actor: actor.to_owned(), event: name, step, reason: "because".to_owned(), data };
@@ -146,7 +147,8 @@ impl Fake {
         }
         let mut runs = self.lock();
         if let Some(busy) = runs.iter().find(|kept| kept.run.id.site == preview.site && !kept.run.is_finished()) {
-            return Err(Problem::new(Refuse::Conflict, "one_run", format!("run `{}` is not finished", busy.run.id)));
+            let problem = Problem::new(Refuse::Conflict, "one_run", format!("run `{}` is not finished", busy.run.id));
+            return Err(problem.state(sheet::state(&busy.run)));
         }
         let number = runs.iter().filter(|kept| kept.run.id.site == preview.site).count() as u32 + 1;
         let id = RunId { site: preview.site, number };

@@ -223,6 +223,20 @@ fn the_handover_note_is_told_in_all_zones() {
     assert!(!json.stdout.contains("New_York"), "{json:?}");
 }
 
+/// What a run refuses, and what is refused of a site. What programs read is in UTC.
+#[test]
+fn a_refusal_is_told_in_all_zones() {
+    let daemon = Daemon::start();
+    led_to(&daemon.fake, "gate");
+    for args in [with(&["start"], &ORDER), vec!["release", "support-1", "--note", "tried"]] {
+        let left = told_in(&daemon, "America/New_York", &args);
+        let broken = "failover is broken since 2026-11-22T01:08:00Z (2026-11-21 20:08 America/New_York)";
+        assert!(left.code == 1 && left.stderr.contains(broken), "{left:?}");
+        let json = told_in(&daemon, "America/New_York", &with(&args, &["--json"])).error();
+        assert!(json["state"].as_str().unwrap().contains("since 2026-11-22T01:08:00Z; "), "{json}");
+    }
+}
+
 /// In UTC, and in the reader's zone where that is another.
 #[test]
 fn windows_are_listed_in_all_zones() {

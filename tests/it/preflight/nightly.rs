@@ -1,15 +1,19 @@
-//! The nightly check of a run that waits: once a day, once after a daemon was down, and told only where something has changed.
+//! The nightly check of a run that waits or is held: once a day, once after a daemon was down, and told only where something has
+//! changed.
 
-use changeover::domain::checks::{Finding, Outcome, changes, latest};
+use changeover::domain::checks::{Finding, Outcome, changes, is_due, latest};
+use changeover::domain::event::Notice;
 use changeover::domain::ids::{NodeId, RunId};
+use changeover::domain::run::Run;
 use changeover::domain::site::Policy;
+use changeover::engine::api::{Fleet as _, Word};
 use changeover::simulator::faults::{Fault, Planned};
 use jiff::civil::time;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::memory::Death;
-use crate::stage::{Setting, Stage};
+use crate::stage::{Setting, Stage, end};
 
 fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
@@ -45,6 +49,27 @@ async fn a_run_that_waits_is_checked_every_night() {
     assert_eq!(rest.end, "succeeded", "{}", stage.story(&id));
     assert_eq!(told(&stage), 0, "nor in the soak, on two versions and unlinked: {:?}", stage.alerts());
     assert!(checked(&stage, &id).len() > nights.len(), "the soak has nights too\n{}", stage.story(&id));
+}
+
+/// Whoever holds a run for days learns what becomes of the pair meanwhile. What only the reserve is left for is not written.
+#[tokio::test(start_paused = true)]
+async fn a_held_run_is_checked_every_night() {
+    let stage = Stage::set(booked());
+    let id = stage.start("role-swap").await;
+    stage.clock_to(at("2026-11-22T02:00:00Z")).await;
+    stage.word(&id, Word::Hold).await.unwrap();
+    stage.clock_to(at("2026-11-22T12:00:00Z")).await;
+    stage.fault(Planned::for_ever(Fault::Unhealthy).on(NodeId::B));
+    stage.clock_to(at("2026-11-24T12:00:00Z")).await;
+    assert_eq!((end(&stage.run(&id)).as_deref(), checked(&stage, &id).len()), (Some("operator"), 3), "{}", stage.story(&id));
+    assert_eq!(told(&stage), 1, "{}", stage.story(&id));
+    let said = stage.last_alert("check_changed");
+    assert!(said.contains("`unhealthy` of node `b` went from pass to fail (not healthy)"), "{said}");
+
+    let snapshot = stage.fleet.run(&id).unwrap();
+    let unchecked = Run { checked: None, ..(*snapshot.run).clone() };
+    assert!(is_due(&unchecked, &snapshot.world));
+    assert!(!is_due(&Run { notices: vec![(Notice::StoreLow, None)], ..unchecked }, &snapshot.world));
 }
 
 #[tokio::test(start_paused = true)]

@@ -50,7 +50,7 @@ async fn a_half_done_switch_is_named_with_both_continuations() {
     let agreement = status.agreement.unwrap();
     assert_eq!((agreement.verdict.as_str(), agreement.node), ("partly_switched", None), "{agreement:?}");
     assert!(guide.differs.contains(&agreement.line), "{:?}", guide.differs);
-    let text = sheet::text(&snapshot.run, Some(&snapshot.world));
+    let text = sheet::text(&snapshot.run, &snapshot.world);
     for part in ["Traffic is partly switched:", "to finish it: lead everything", "node `b`, 127.0.1.2", "or to take it back"] {
         assert!(text.contains(part), "{part}\n{text}");
     }
@@ -135,7 +135,7 @@ async fn a_key_without_the_right_is_found_before_the_break() {
     let snapshot = stage.fleet.run(&id).unwrap();
     let back = reverse::of(&snapshot.run, &snapshot.world).expect("the reverse");
     assert_eq!((back.from, back.to, back.entries.len()), (NodeId::B, NodeId::A, 2), "{back:?}");
-    let text = sheet::text(&snapshot.run, Some(&snapshot.world));
+    let text = sheet::text(&snapshot.run, &snapshot.world);
     for part in [
         "What leads traffic back",
         "the view from outside: from node `b` (127.0.1.2) to node `a` (127.0.1.1)",
