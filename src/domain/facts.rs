@@ -3,16 +3,20 @@
 //! The same facts are made in two ways: at run time from fresh readings and evidence ([`super::world`]), and when a
 //! procedure is loaded from the ideal pair, step by step ([`Facts::after`]). The rules can't tell the difference.
 
+mod lack;
+mod ttl;
+
 use super::action::{Kind, When};
-use super::booking::Lack;
 use super::crossing;
 use super::gate::Gate;
 use super::ids::{NodeId, PerNode};
-use super::rules::Rule;
+use super::rule::Rule;
 use super::site::Role;
 use super::step::Step;
-use super::ttl::TtlFact;
 use super::version::Version;
+
+pub use lack::Lack;
+pub use ttl::TtlFact;
 
 /// How the two nodes stand to each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

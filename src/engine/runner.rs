@@ -8,11 +8,12 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::domain::access::{Tries, is_due as is_right_due};
+use crate::domain::access::Tries;
 use crate::domain::action::Kind;
 use crate::domain::checks;
 use crate::domain::decide::{Next, after_restart, decide, may_be_sent_again};
-use crate::domain::event::{Event, Notice, WaitingOn};
+use crate::domain::due::{jump_clients as jump_clients_due, right as is_right_due};
+use crate::domain::event::{Event, Notice, Shown, WaitingOn};
 use crate::domain::ids::NodeId;
 use crate::domain::journal::Record;
 use crate::domain::jump_clients::{self, JumpClients};
@@ -20,7 +21,6 @@ use crate::domain::machine::Command;
 use crate::domain::people::People;
 use crate::domain::run::{Phase, Run};
 use crate::domain::settings::{Want, due};
-use crate::domain::shown::Shown;
 use crate::domain::world::World;
 use crate::ports::{ReadError, Recall, StoreError};
 
@@ -159,7 +159,7 @@ impl Runner {
             if is_right_due(self.run(), &self.world) {
                 Box::pin(self.try_access()).await?;
             }
-            if let Some(node) = jump_clients::due(self.run(), &self.world) {
+            if let Some(node) = jump_clients_due(self.run(), &self.world) {
                 Box::pin(self.look_at_jump_clients(node)).await?;
             }
             match decide(self.run(), &self.world) {

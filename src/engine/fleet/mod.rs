@@ -15,7 +15,8 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
 use crate::domain::backups::known as known_sizes;
-use crate::domain::checks::{self, Check};
+use crate::domain::check::Check;
+use crate::domain::checks;
 use crate::domain::estimate::RUNS_LOOKED_AT;
 use crate::domain::event::Event;
 use crate::domain::ids::RunId;

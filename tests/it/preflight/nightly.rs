@@ -1,6 +1,7 @@
 //! The nightly check of a run that waits: once a day, once after a daemon was down, and told only where something has changed.
 
-use changeover::domain::checks::{Finding, Outcome, changes, latest};
+use changeover::domain::check::{Finding, Outcome};
+use changeover::domain::checks::{changes, latest};
 use changeover::domain::ids::{NodeId, RunId};
 use changeover::domain::site::Policy;
 use changeover::simulator::faults::{Fault, Planned};

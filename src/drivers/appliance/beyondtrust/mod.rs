@@ -74,7 +74,7 @@ use crate::domain::console::People;
 use crate::domain::ids::NodeId;
 use crate::domain::jump_clients::JumpClients;
 use crate::domain::limit;
-use crate::domain::settings::Told;
+use crate::domain::listing::Told;
 use crate::domain::site::{Hands, Observation};
 use crate::drivers::tls::{self, Names, TlsError, TlsTrust};
 use crate::ports::{ActAnswer, Appliance, Clock, Intent, NodeAct, ProducedFile, ReadError, Reader, Recall};
