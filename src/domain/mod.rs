@@ -3,6 +3,8 @@
 //! Nothing here does I/O, reads a clock, is async or draws random numbers; time comes in with its arguments.
 //! Imports: nothing of ours from outside this folder.
 //!
+//! Two storeys, without a circle: what a pair, a plan and a run are, and above it what judges them. A test knows which is which.
+//!
 //! Where to look first: [`action`] is the table of what can be done, [`rules`] what must stay true,
 //! [`decide`] what happens next and why, [`machine`] the only place where a run changes.
 
