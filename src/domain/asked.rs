@@ -1,4 +1,4 @@
-//! A gate while it is open: who has answered, who was reminded, and when it expires.
+//! What a gate asks, and who may answer it. What was answered is in [`super::run::Asked`].
 
 use super::gate::{Gate, GatePolicy};
 use super::people::{NotAllowed, People};

@@ -11,7 +11,7 @@ use super::run::{Phase, Run};
 use super::world::World;
 
 /// True if the entries are to be tried now: the preflight of a run that will move traffic begins, or waits for an answer.
-pub fn right(run: &Run, world: &World) -> bool {
+pub fn access(run: &Run, world: &World) -> bool {
     let at_preflight = run.step().is_some_and(|step| step.kind == Kind::Preflight);
     let older = |limit| world.access.as_ref().is_none_or(|tries| world.now.duration_since(tries.at) > limit);
     let due = match run.phase {

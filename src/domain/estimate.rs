@@ -6,8 +6,8 @@
 use jiff::SignedDuration;
 
 use super::action::Kind;
-use super::plan::{Estimate, Source, told};
-use super::run::{Progress, Run};
+use super::plan::{Estimate, Source};
+use super::run::Run;
 use super::site::Policy;
 use super::version::Version;
 
@@ -43,7 +43,7 @@ fn took(run: &Run, kind: Kind) -> Vec<SignedDuration> {
 }
 
 fn measured(policy: &Policy, kind: Kind, mut times: Vec<SignedDuration>, percent: i32) -> Estimate {
-    let told = told(policy, kind);
+    let told = Estimate::told(policy, kind);
     times.sort_unstable();
     let Some(longest) = times.last().copied() else { return told };
     // The upper one of the middle two where there are two.
@@ -57,17 +57,4 @@ fn measured(policy: &Policy, kind: Kind, mut times: Vec<SignedDuration>, percent
 /// Up to the next full minute: seconds measured are no promise of seconds.
 fn to_the_minute(time: SignedDuration) -> SignedDuration {
     SignedDuration::from_mins((time.as_secs() + 59).div_euclid(60).max(1))
-}
-
-impl Progress {
-    /// How long the step took if nothing but the act itself lay between its intent and its proof. A clock that was put back
-    /// meanwhile measures nothing.
-    pub fn measured(&self) -> Option<SignedDuration> {
-        self.took().filter(|took| !self.disturbed && took.is_positive())
-    }
-
-    /// From its first intent to its proof, whatever lay between.
-    pub fn took(&self) -> Option<SignedDuration> {
-        Some(self.done_at?.duration_since(self.begun_at?))
-    }
 }

@@ -143,7 +143,7 @@ pub enum Event {
         goal: Goal,
         note: Option<String>,
         steps: Vec<Step>,
-        /// What is not as the plan had it, in the words of [`super::watch::surprises`]: the person was shown it.
+        /// What is not as the plan had it, in the words of [`super::surprise::surprises`]: the person was shown it.
         seen: Vec<String>,
     },
     /// A box was replaced: what the journal knows of the node was true of the old one.

@@ -1,4 +1,4 @@
-//! Fit: what a step and the way back from it need, until when it may begin, and what happens when time runs out.
+//! Fit: what the way back from each step needs, found once for the whole plan.
 //!
 //! A plan is reckoned through once, when it is made; a run changes one figure of it, when its first update has been measured.
 
@@ -10,7 +10,7 @@ use jiff::SignedDuration;
 use super::action::{Kind, When};
 use super::estimate;
 use super::facts::Facts;
-use super::plan::{Estimate, Fit, Goal, Plan, Reserve, is_bound, sum};
+use super::plan::{Estimate, Fit, Goal, Plan, Reserve, is_bound};
 use super::prove::outcomes;
 use super::run::Run;
 use super::step::Step;
@@ -60,5 +60,5 @@ fn reserve(plan: &Plan, step: &Step, before: &Facts, after: &Facts) -> Reserve {
 
 /// How long a way is likely to take.
 pub fn time_of(plan: &Plan, way: &Way) -> SignedDuration {
-    sum(way.steps.iter().map(|step| plan.likely(step.kind)))
+    plan.likely_for(&way.steps)
 }

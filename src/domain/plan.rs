@@ -27,8 +27,7 @@ use super::window::calendar::Calendar;
 use super::window::{Window, civil, format_duration};
 
 pub use adoption::{Adoption, Goal};
-pub(in crate::domain) use estimate::sum;
-pub use estimate::{Estimate, Source, told};
+pub use estimate::{Estimate, Source};
 pub use fit::{Fit, OutOfTime, Reserve, is_bound};
 pub use package::{Hop, Package, PackageNote};
 pub use rehearsal::Rehearsal;
@@ -221,7 +220,7 @@ impl Plan {
 
     /// The operator's figure or the table's, whatever was measured.
     pub fn expected(&self, kind: Kind) -> SignedDuration {
-        told(&self.policy, kind).likely
+        Estimate::told(&self.policy, kind).likely
     }
 
     pub fn limit(&self, kind: Kind) -> SignedDuration {

@@ -1,7 +1,7 @@
 //! A procedure: the document that an operator reads, an ordered list of actions, each with its `when`.
 //!
-//! Loading a procedure proves it ([`super::prove`]): a document whose steps break a promise, or can lead where no safe end is
-//! within reach, is refused with the rule's id and the line in the file.
+//! Loading a procedure proves it ([`Procedure::load`] in [`super::prove`]): a document whose steps break a promise, or can lead where
+//! no safe end is within reach, is refused with the rule's id and the line in the file.
 
 use serde::Deserialize;
 

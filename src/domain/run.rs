@@ -5,6 +5,7 @@ mod frozen;
 mod left;
 mod lowered;
 mod node;
+mod phase;
 mod release;
 mod waiver;
 
@@ -15,7 +16,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::access::Recorded;
 use super::action::{Kind, When};
 use super::check::{AcceptedWarning, Finding};
-use super::event::{Baseline, Notice, Outcome, Verdict, WaitingOn};
+use super::event::{Notice, Outcome, Verdict, WaitingOn};
 use super::gate::{BACKUP_FAR_SMALLER, Gate};
 use super::ids::{NodeId, PerNode, RunId};
 use super::plan::{Goal, Plan, Windows};
@@ -29,72 +30,9 @@ pub use frozen::{Acknowledged, Frozen};
 pub use lowered::Lowered;
 pub(in crate::domain) use lowered::after;
 pub use node::NodeRecord;
+pub use phase::{Act, Hold, Instruction, Phase, Progress};
 pub use release::Release;
 pub use waiver::Waiver;
-
-/// Where a run stands within its step.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Phase {
-    /// Nothing is under way; the next step may be decided.
-    Ready,
-    /// An intent is recorded; its act may be under way right now.
-    Acting,
-    Waiting {
-        on: WaitingOn,
-        since: Timestamp,
-        until: Option<Timestamp>,
-    },
-    /// An act's outcome is unknown until a reading settles it.
-    InDoubt {
-        since: Timestamp,
-        message: String,
-    },
-    Held(Hold),
-    Finished(Outcome),
-}
-
-/// Why a run is held.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Hold {
-    pub code: String,
-    pub message: String,
-    pub found: String,
-    pub since: Timestamp,
-}
-
-/// The act of the current step, from its intent until its proof.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Act {
-    pub attempt: u32,
-    pub since: Timestamp,
-    pub baseline: Baseline,
-    pub accepted: bool,
-    pub instruction: Option<Instruction>,
-}
-
-/// What a person was told to do.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Instruction {
-    pub number: u32,
-    pub not_after: Option<Timestamp>,
-    pub lines: Vec<String>,
-}
-
-/// How far one step of the plan is.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Progress {
-    /// The first intent since the step was last undone.
-    pub begun_at: Option<Timestamp>,
-    pub done_at: Option<Timestamp>,
-    /// Something lay between intent and proof, or it was so already: how long it took says nothing of the act.
-    pub disturbed: bool,
-    /// The last attempt's number, from 1.
-    pub attempts: u32,
-    /// Attempts since a person last resumed the run.
-    pub tries: u32,
-    /// A drain whose limit has passed: sessions are being ended.
-    pub ending: bool,
-}
 
 /// R1's evidence.
 #[derive(Clone, Debug, PartialEq)]

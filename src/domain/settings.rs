@@ -1,4 +1,4 @@
-//! Settings, as far as an interface tells them: listings of items with digests, the freeze, and when a listing is wanted.
+//! Settings, as far as an interface tells them: the freeze, and when a listing is wanted.
 //!
 //! Between the break and the first good sync settings are to stay as they are. A snapshot of both nodes is taken at the break
 //! ([`Kind::RecordSettings`]), and compared with what is there now while the run goes on and directly before failover is

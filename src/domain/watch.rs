@@ -1,4 +1,4 @@
-//! What is watched at every look, whatever the step: changes that nobody planned, and things that people must know.
+//! What is watched at every look, whatever the step: things that people must know. What holds the run is a [`super::surprise`].
 
 mod access;
 mod exposure;

@@ -1,6 +1,7 @@
-//! What the engine has read so far, and the facts that it gives together with the journal's evidence.
+//! What the engine has read so far.
 //!
-//! Pure: the engine puts readings in, rules and decisions take facts out.
+//! Pure: the engine puts readings in, rules and decisions take facts out, which [`super::gathered`] puts together with the journal's
+//! evidence.
 
 mod reading;
 mod released;

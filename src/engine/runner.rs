@@ -12,7 +12,7 @@ use crate::domain::access::Tries;
 use crate::domain::action::Kind;
 use crate::domain::checks;
 use crate::domain::decide::{Next, after_restart, decide, may_be_sent_again};
-use crate::domain::due::{jump_clients as jump_clients_due, right as is_right_due};
+use crate::domain::due::{access as is_right_due, jump_clients as jump_clients_due};
 use crate::domain::event::{Event, Notice, Shown, WaitingOn};
 use crate::domain::ids::NodeId;
 use crate::domain::journal::Record;

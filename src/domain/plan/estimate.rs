@@ -18,6 +18,18 @@ pub struct Estimate {
     pub samples: u32,
 }
 
+impl Estimate {
+    /// What is told: the operator's figure or the table's, for both the likely and the worst case.
+    pub fn told(policy: &Policy, kind: Kind) -> Self {
+        let (expected, source) = match policy.expected.get(kind.name()) {
+            Some(expected) => (*expected, Source::Site),
+            None if kind == Kind::Soak => (policy.min_soak, Source::Site),
+            None => (kind.default_expected(), Source::Default),
+        };
+        Self { likely: expected, worst: expected, source, samples: 0 }
+    }
+}
+
 /// Where an estimate is from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -37,18 +49,4 @@ impl Source {
             Self::Learned => "learned",
         }
     }
-}
-
-/// What is told: the operator's figure or the table's, for both the likely and the worst case.
-pub fn told(policy: &Policy, kind: Kind) -> Estimate {
-    let (expected, source) = match policy.expected.get(kind.name()) {
-        Some(expected) => (*expected, Source::Site),
-        None if kind == Kind::Soak => (policy.min_soak, Source::Site),
-        None => (kind.default_expected(), Source::Default),
-    };
-    Estimate { likely: expected, worst: expected, source, samples: 0 }
-}
-
-pub(in crate::domain) fn sum(times: impl Iterator<Item = SignedDuration>) -> SignedDuration {
-    times.fold(SignedDuration::ZERO, |sum, time| sum + time)
 }

@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::estimate::{self, Estimate, sum};
+use super::estimate::Estimate;
 use super::fit::{OutOfTime, is_bound};
 use super::{Plan, Windows};
 use crate::domain::action::{Kind, When};
@@ -15,7 +15,7 @@ impl Plan {
     }
 
     fn planned(&self, kind: Kind) -> Estimate {
-        self.fit.estimates.get(&kind).copied().unwrap_or_else(|| estimate::told(&self.policy, kind))
+        self.fit.estimates.get(&kind).copied().unwrap_or_else(|| Estimate::told(&self.policy, kind))
     }
 
     /// What was estimated of a step before it began: the first update was not its own measure.
@@ -27,6 +27,11 @@ impl Plan {
     /// What plans reckon with.
     pub fn likely(&self, kind: Kind) -> SignedDuration {
         if kind == Kind::Soak && self.urgent.is_some() { SignedDuration::ZERO } else { self.estimate(kind).likely }
+    }
+
+    /// How long these steps are likely to take, one after the other.
+    pub fn likely_for<'s>(&self, steps: impl IntoIterator<Item = &'s Step>) -> SignedDuration {
+        steps.into_iter().fold(SignedDuration::ZERO, |sum, step| sum + self.likely(step.kind))
     }
 
     /// R10: the lower bound of the soak; an urgent plan has none.
@@ -61,7 +66,7 @@ impl Plan {
         let rest = self.steps.iter().skip_while(|known| known.id != step.id).skip(1);
         let part: Vec<&Step> = rest.take_while(|known| known.when == step.when).collect();
         let Some(next) = part.iter().position(|known| is_bound(known, false)) else { return SignedDuration::ZERO };
-        sum(part[..next].iter().map(|known| self.likely(known.kind))) + self.need(part[next])
+        self.likely_for(part[..next].iter().copied()) + self.need(part[next])
     }
 
     /// Until when a step that R3 binds may begin in these windows.
