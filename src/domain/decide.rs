@@ -11,9 +11,6 @@ mod preflight;
 mod refused;
 mod settle;
 
-use super::rule::Rule;
-use super::surprise;
-
 use super::action::Kind;
 use super::checks;
 use super::event::{Event, Evidence, Notice, Outcome, Verdict, WaitingOn};
@@ -21,9 +18,11 @@ use super::facts::Link;
 use super::late;
 use super::limit;
 use super::proof::{self, Failure, Proof};
+use super::rule::Rule;
 use super::rules::{self, Cure, Violation};
 use super::run::{Phase, Run};
 use super::step::Step;
+use super::surprise;
 use super::ttl;
 use super::watch;
 use super::world::World;

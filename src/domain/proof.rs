@@ -24,13 +24,13 @@ use link::{broken, established};
 use sync::{force_sync, in_sync};
 use traffic::switched;
 use update::updated;
+use verdict::not_yet;
 
 pub use clients::left_on;
 pub use link::{both_primary, linked_by_hand, reversed};
 pub use traffic::switched_but;
 pub use ttl::{is_lowered, is_restored};
 pub use update::came_back;
-use verdict::not_yet;
 pub use verdict::{Failure, Proof};
 
 /// Looks for the effect of the act that is under way.

@@ -65,7 +65,7 @@ fn compared<'w>(run: &Run, world: &'w World) -> Option<&'w Compared> {
 
 /// The last comparison, if it counts where the run stands: at the step that compares only one that was begun after what came before
 /// the step, and after the last word on it.
-pub fn counting<'w>(run: &Run, world: &'w World) -> Option<&'w Compared> {
+pub(super) fn counting<'w>(run: &Run, world: &'w World) -> Option<&'w Compared> {
     let compared = compared(run, world)?;
     let Some(index) = run.position().filter(|&index| run.plan.steps[index].kind == Kind::CompareSettings) else {
         return Some(compared);

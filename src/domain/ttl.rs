@@ -43,7 +43,7 @@ fn looks(traffic: &TrafficReading) -> impl Iterator<Item = (usize, &TrafficLook)
     traffic.looks.iter().enumerate().filter_map(|(entry, look)| Some((entry, look.as_ref().ok()?)))
 }
 
-pub fn answers(traffic: &TrafficReading) -> impl Iterator<Item = (usize, &TrafficAnswer)> {
+pub(super) fn answers(traffic: &TrafficReading) -> impl Iterator<Item = (usize, &TrafficAnswer)> {
     looks(traffic).flat_map(|(entry, look)| look.answers.iter().map(move |answer| (entry, answer)))
 }
 
@@ -62,7 +62,7 @@ pub fn untold(traffic: &TrafficReading) -> Option<String> {
 
 /// How long a resolver may remember that the name has no record of a type, where the change adds one: as the driver tells, or else
 /// where the nodes' addresses are of two kinds, so that the switch replaces an A record by an AAAA record or the other way round.
-pub fn negative(plan: &Plan, traffic: &TrafficReading) -> Option<u32> {
+pub(super) fn negative(plan: &Plan, traffic: &TrafficReading) -> Option<u32> {
     let two_kinds = plan.nodes.a.address.is_ipv4() != plan.nodes.b.address.is_ipv4();
     let adds = |look: &TrafficLook| look.adds_type.unwrap_or(two_kinds);
     looks(traffic).filter_map(|(_, look)| look.negative_ttl.filter(|_| adds(look))).max()
@@ -79,14 +79,14 @@ pub fn replaced(run: &Run, step: &Step, world: &World) -> Vec<NameTtl> {
 
 /// The names that this run lowered and that some server still gives out with a low TTL. What somebody has set to another one since
 /// is theirs.
-pub fn left_low(run: &Run, traffic: &TrafficReading) -> Vec<NameTtl> {
+pub(super) fn left_low(run: &Run, traffic: &TrafficReading) -> Vec<NameTtl> {
     let low = low(&run.plan);
     let before = run.ttl.as_ref().map(|lowered| lowered.before.clone()).unwrap_or_default();
     let is_low = |known: &NameTtl| of_name(traffic, known).any(|ttl| ttl <= low);
     before.into_iter().filter(|known| known.ttl > low && is_low(known)).collect()
 }
 
-pub fn of_name<'t>(traffic: &'t TrafficReading, known: &'t NameTtl) -> impl Iterator<Item = u32> + 't {
+pub(super) fn of_name<'t>(traffic: &'t TrafficReading, known: &'t NameTtl) -> impl Iterator<Item = u32> + 't {
     let of = answers(traffic).filter(|(entry, answer)| *entry == known.entry && answer.name == known.name);
     of.filter_map(|(_, answer)| answer.ttl)
 }

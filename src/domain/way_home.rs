@@ -6,13 +6,11 @@
 
 mod search;
 
-use super::facts::WindowFact;
+use super::action::{Kind, When};
+use super::facts::{Facts, Known, Link, WindowFact};
+use super::ids::NodeId;
 use super::plan::Goal;
 use super::rule::Rule;
-
-use super::action::{Kind, When};
-use super::facts::{Facts, Known, Link};
-use super::ids::NodeId;
 use super::rules::{self, Violation};
 use super::step::Step;
 pub use search::Cost;

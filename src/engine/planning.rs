@@ -8,8 +8,7 @@ use jiff::Timestamp;
 
 use crate::domain::action::When;
 use crate::domain::backups;
-use crate::domain::check;
-use crate::domain::check::Check;
+use crate::domain::check::{self, Check};
 use crate::domain::checks;
 use crate::domain::crossing;
 use crate::domain::facts::Link;

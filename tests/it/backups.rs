@@ -1,6 +1,5 @@
 //! Backups in depth, and updates that begin below 10.6: what is refused, kept, extracted and asked (BG-01, BG-42, BG-50, BG-51).
 
-use changeover::domain::gate;
 use std::sync::Arc;
 
 use changeover::domain::action::Kind;
@@ -8,7 +7,7 @@ use changeover::domain::alert;
 use changeover::domain::backups::{self, Retention};
 use changeover::domain::check::Outcome;
 use changeover::domain::event::{Event, Verdict};
-use changeover::domain::gate::Gate;
+use changeover::domain::gate::{self, Gate};
 use changeover::domain::ids::{NodeId, RunId};
 use changeover::domain::procedure::{BUILT_IN, Procedure};
 use changeover::domain::run::Run;

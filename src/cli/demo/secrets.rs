@@ -30,6 +30,7 @@ impl Secrets {
     }
 }
 
+/// From the system.
 pub fn random() -> Result<[u8; 32], Failure> {
     let mut bytes = [0; 32];
     let filled = aws_lc_rs::default_provider().secure_random.fill(&mut bytes);

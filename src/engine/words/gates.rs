@@ -7,7 +7,7 @@ use crate::domain::decide::{self, Next};
 use crate::domain::event::{Event, Verdict};
 use crate::domain::gate::Gate;
 use crate::domain::people::People;
-use crate::domain::rule;
+use crate::domain::rule::Rule;
 use crate::domain::rules;
 use crate::domain::run::{Answer, Run};
 use crate::domain::sheet;
@@ -180,7 +180,7 @@ fn stray_sessions(runner: &Runner) -> Result<(), Problem> {
     let run = runner.run();
     let Some(step) = run.step() else { return Ok(()) };
     let facts = runner.world.facts(run, step);
-    let violation = rules::violations(step, &facts).into_iter().find(|violation| violation.rule == rule::Rule::R16);
+    let violation = rules::violations(step, &facts).into_iter().find(|violation| violation.rule == Rule::R16);
     violation.map_or(Ok(()), |violation| {
         Err(Problem::new(Kind::Refused, violation.rule.name(), format!("{} stands against it", violation.rule))
             .because(format!("expected {}, found {}", violation.expected, violation.found))
