@@ -5,7 +5,7 @@ use std::fmt::{self, Display};
 
 use jiff::SignedDuration;
 
-use super::stage::Person;
+use super::person::Person;
 
 /// From the last page of the node left to the first of the next.
 pub type Gap = SignedDuration;

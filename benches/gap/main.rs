@@ -33,10 +33,12 @@ mod client;
 mod clock;
 mod daemon;
 mod figures;
+mod person;
 mod stage;
 
 use self::figures::{Gap, Swap};
-use self::stage::{Person, Stage};
+use self::person::Person;
+use self::stage::Stage;
 
 const SWAPS: usize = 30;
 /// The default of `calls_per_second` in `[accounts]`.

@@ -4,7 +4,6 @@ use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use changeover::domain::ids::NodeId;
 use changeover::simulator::zone::{Zone, ZoneHandle, ZoneKey, ZoneOptions};
@@ -17,6 +16,7 @@ use super::client::Client;
 use super::clock::{MeetingClock, SPEED};
 use super::daemon::{Daemon, until};
 use super::figures::{Gap, Parts, Swap};
+use super::person::Person;
 
 pub const SERVICE: &str = "support.example.com";
 pub const SECRET: &str = "Y2hhbmdlb3Zlci10ZXN0LXNlY3JldC0zMi1vY3RldHM=";
@@ -40,30 +40,6 @@ quiesce = "10d"
 extract_data = "1d"
 switch_traffic = "1d"
 "#;
-
-/// When the node is closed, after the daemon came up on the machine's clock.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Person {
-    /// Within seconds.
-    AtOnce,
-    /// When two readings have shown, a minute and more apart, how the node is.
-    Later,
-    /// As late, and says that it is closed.
-    Says,
-}
-
-impl Person {
-    pub const ALL: [Self; 3] = [Self::AtOnce, Self::Later, Self::Says];
-
-    fn hesitates(self, random: &mut fastrand::Rng) -> Duration {
-        // Fifteen seconds more or less: a wait between two looks is as long, and any moment in it is as likely as another.
-        let least = match self {
-            Self::AtOnce => Duration::from_secs(2),
-            Self::Later | Self::Says => Duration::from_secs(80),
-        };
-        least + Duration::from_secs_f64(15.0 * random.f64())
-    }
-}
 
 pub struct Stage {
     pub simulator: Simulator,

@@ -10,7 +10,8 @@ use crate::config::{self, ConfigErrors, Settings};
 use crate::domain::action;
 use crate::drivers::clock::SystemClock;
 
-use super::{Exit, Failure, Format, Run, output, procedures, wiring};
+use super::wiring::{self, ProcedureDocument};
+use super::{Exit, Failure, Format, Run, output};
 
 /// Where the config file stands by default.
 pub const DEFAULT: &str = "config/changeover.toml";
@@ -59,6 +60,11 @@ pub fn load(path: &Path) -> Result<Settings, Failure> {
     config::load(path, &action::names()).map_err(|ConfigErrors(problems)| bad(path, &problems))
 }
 
+/// All procedures there are with this folder of the operator's own.
+pub fn procedures(folder: Option<&Path>) -> Result<Vec<ProcedureDocument>, Failure> {
+    wiring::procedure_documents(folder).map_err(|error| Failure::of("bad_procedure", &error))
+}
+
 fn bad(path: &Path, problems: &[config::Problem]) -> Failure {
     problems.iter().fold(unusable_config(path), |failure, problem| failure.because(problem.to_string()))
 }
@@ -78,7 +84,7 @@ impl Run for Check {
         if !unfit.is_empty() {
             return Err(unfit.iter().fold(unusable_config(&self.config), |failure, error| failure.because(error.to_string())));
         }
-        let known = procedures::known(Some(&settings.procedures_dir))?;
+        let known = procedures(Some(&settings.procedures_dir))?;
         let names: Vec<&str> = known.iter().map(|known| known.procedure.name.as_str()).collect();
         let unknown = config::unknown_procedures(&settings, &names);
         if !unknown.is_empty() {

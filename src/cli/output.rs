@@ -5,7 +5,7 @@ use std::io::{self, Write as _};
 use jiff::SignedDuration;
 use serde::Serialize;
 
-use crate::domain::rehearsal::Rehearsal;
+use crate::domain::plan::Rehearsal;
 use crate::domain::window::{Window, format_duration};
 
 use super::Failure;

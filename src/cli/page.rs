@@ -2,10 +2,9 @@
 
 use std::fmt::Write as _;
 
-use crate::domain::event::{Outcome, WaitingOn};
+use crate::domain::event::{HASH_SHORT, Outcome, WaitingOn};
 use crate::domain::gate::Expiry;
 use crate::domain::ids::NodeId;
-use crate::domain::shown::HASH_SHORT;
 use crate::domain::site::AtWork;
 use crate::server::view::{
     Doubt, Draining, GateState, Guide, LeftUntouched, LeftView, Node, ReverseView, Soak, Status, StepTime, StopHere, Untouched,

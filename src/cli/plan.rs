@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use clap::Args;
 
 use crate::domain::action::Impact;
-use crate::domain::estimate::Source;
+use crate::domain::plan::Source;
 use crate::server::view::{self, Hop, StopHere};
 
 use super::client::Client;

@@ -9,7 +9,7 @@ use crate::domain::gate::Gate;
 use crate::domain::procedure::Template;
 
 use super::prove::Prove;
-use super::wiring::{self, ProcedureDocument as Known};
+use super::wiring::ProcedureDocument as Known;
 use super::{Exit, Failure, Format, Run, config, output};
 
 /// The procedures that runs follow
@@ -52,17 +52,12 @@ pub struct Show {
     format: Format,
 }
 
-/// All procedures there are with this folder of the operator's own.
-pub fn known(folder: Option<&Path>) -> Result<Vec<Known>, Failure> {
-    wiring::procedure_documents(folder).map_err(|error| Failure::of("bad_procedure", &error))
-}
-
 /// Without `--config` and without the usual file there are the built-in ones alone.
 fn configured(config: Option<&Path>) -> Result<Vec<Known>, Failure> {
     let usual = Path::new(config::DEFAULT);
     match config.or(usual.exists().then_some(usual)) {
-        Some(path) => known(Some(&config::load(path)?.procedures_dir)),
-        None => known(None),
+        Some(path) => config::procedures(Some(&config::load(path)?.procedures_dir)),
+        None => config::procedures(None),
     }
 }
 

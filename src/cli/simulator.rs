@@ -19,8 +19,9 @@ use crate::simulator::faults::{Fault, Planned, UnknownFault};
 use crate::simulator::server::{Language, describe};
 use crate::simulator::world::Offered;
 
-use super::demo::folder::{Folder, Secrets, Setting};
+use super::demo::folder::{Folder, Setting};
 use super::demo::pair::{CLIENT_ID, CONSOLE_USER, FROM, Pair, PairOptions, SITE, TO, ZONE, ZONE_ADDRESS};
+use super::demo::secrets::Secrets;
 use super::{Exit, Failure, Run, output};
 
 /// The simulated pair

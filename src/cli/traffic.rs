@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use crate::domain::checks::Outcome;
+use crate::domain::check::Outcome;
 use crate::domain::site::MovedRecord;
 use crate::domain::window::parse_duration;
 use crate::server::view::{EntryTest, EntryView, TrafficTest, TrafficView};

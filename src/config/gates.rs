@@ -9,7 +9,7 @@ use super::reader::{At, Reader, Section};
 use super::suggest;
 use super::values;
 use crate::domain::gate::{Expiry, Gate, GatePolicy};
-use crate::domain::rehearsal::RehearsalPolicy;
+use crate::domain::site::RehearsalPolicy;
 
 /// A gate's policy, and the line of its table.
 pub(super) struct GateInput {

@@ -10,8 +10,7 @@ use super::keys::{self, Kind};
 use super::reader::{At, Reader, Section, quoted};
 use super::suggest;
 use super::values;
-use crate::domain::rehearsal::RehearsalPolicy;
-use crate::domain::site::{AfterDrain, OnSoakFailure, Policy, WIDEST_SKEW, WhenWindowEnds};
+use crate::domain::site::{AfterDrain, OnSoakFailure, Policy, RehearsalPolicy, WIDEST_SKEW, WhenWindowEnds};
 
 type ByAction = BTreeMap<String, At<SignedDuration>>;
 

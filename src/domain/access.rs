@@ -1,14 +1,10 @@
 //! Whether the site's traffic entries would take our change, and what is known of that: tried before a run begins to act, so that a
 //! key without the right is found while failover is on.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::action::Kind;
-use super::checks::{Finding, Outcome};
-use super::event::WaitingOn;
-use super::run::{Phase, Run};
-use super::world::World;
+use super::check::{Finding, Outcome};
 
 /// The check's name.
 pub const CHECK: &str = "traffic_access";
@@ -88,26 +84,4 @@ pub fn outcome(entries: &[Tried]) -> Outcome {
 /// What the entries answered, in one line.
 pub fn describe(entries: &[Tried]) -> String {
     entries.iter().map(|tried| format!("{}: {}", tried.entry, tried.access.describe())).collect::<Vec<_>>().join("; ")
-}
-
-/// After this long an answer is asked for again while the preflight waits for it: no server is pestered with updates.
-const AGAIN: SignedDuration = SignedDuration::from_mins(1);
-/// A preflight that begins takes no older answer than the looks just before it.
-const FRESH: SignedDuration = SignedDuration::from_secs(10);
-
-/// True if the entries are to be tried now: the preflight of a run that will move traffic begins, or waits for an answer.
-pub fn is_due(run: &Run, world: &World) -> bool {
-    let at_preflight = run.step().is_some_and(|step| step.kind == Kind::Preflight);
-    let older = |limit| world.access.as_ref().is_none_or(|tries| world.now.duration_since(tries.at) > limit);
-    let due = match run.phase {
-        Phase::Ready => older(FRESH),
-        Phase::Waiting { on: WaitingOn::Appliance, .. } => older(AGAIN),
-        _ => false,
-    };
-    at_preflight && world.has_traffic && moves_traffic(run) && due
-}
-
-/// A step of the plan moves traffic; where none does, nobody is asked for the right to.
-pub fn moves_traffic(run: &Run) -> bool {
-    run.plan.steps.iter().any(|step| step.kind == Kind::SwitchTraffic)
 }

@@ -3,17 +3,15 @@
 use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
-use serde::{Deserialize, Serialize};
 
 use super::action::Kind;
 use super::event::Event;
+use super::gate::BACKUP_FAR_SMALLER;
 use super::ids::{NodeId, PerNode, RunId};
+use super::plan::Sizes;
 use super::run::Run;
 use super::site::Node;
 use super::step::Step;
-
-/// The hold's code of a backup that is far smaller than the last one of its node.
-pub const HOLD: &str = "backup_far_smaller";
 
 /// The hold's code of an extraction without all recordings.
 pub const MISSING: &str = "recordings_missing";
@@ -21,15 +19,6 @@ pub const MISSING: &str = "recordings_missing";
 /// What must stay free on the disk of the state folder beside the file to come: the journal's own reserve and a day of log lines
 /// lie there too.
 pub const RESERVE_BYTES: u64 = 256 << 20;
-
-/// How large a node's last files were, as far as they are known.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Sizes {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub backup: Option<u64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub extract: Option<u64>,
-}
 
 /// What is known of these boxes from the site's runs, newest first. A box is known by its identity: a replaced one has none yet.
 pub fn known(nodes: &PerNode<Node>, earlier: &[&Run]) -> PerNode<Sizes> {
@@ -62,7 +51,7 @@ pub fn far_smaller(run: &Run, step: &Step, bytes: u64) -> Option<Event> {
     let expected = format!("at least {least} bytes, {percent} % of the {last} bytes of the last backup of node `{node}`");
     let found = format!("{bytes} bytes");
     let message = format!("the backup of node `{node}` is far smaller than the last: expected {expected}, found {found}");
-    Some(Event::Held { code: HOLD.to_owned(), message, expected, found, node: Some(node), given_up: true })
+    Some(Event::Held { code: BACKUP_FAR_SMALLER.to_owned(), message, expected, found, node: Some(node), given_up: true })
 }
 
 /// A person takes a backup of the size that was refused for whole.

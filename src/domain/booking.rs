@@ -8,62 +8,22 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::action::{Kind, When};
 use super::event::Verdict;
-use super::fit;
-use super::plan::{Plan, Refusal};
-use super::rules::Rule;
+use super::facts::Lack;
+use super::plan::{self, Plan};
 use super::run::Run;
 use super::step::Step;
-use super::window::calendar::Calendar;
 use super::window::choose::{Need, fits};
-use super::window::format_duration;
-use super::window::freeze::Frozen;
 use super::world::World;
 
 /// The code of the hold in which a run waits for a better window two.
 pub const HOLD: &str = "no_second_window";
-
-/// What window two lacks.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Lack {
-    NotBooked,
-    Over {
-        to: Timestamp,
-    },
-    /// What is left of it from the earliest moment on.
-    TooShort {
-        need: Need,
-        to: Timestamp,
-    },
-    Frozen(Frozen),
-    Nobody {
-        user: Option<String>,
-    },
-}
-
-impl std::fmt::Display for Lack {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::NotBooked => f.write_str("window two is not booked"),
-            Self::Over { to } => write!(f, "window two is over, it ended at {to}"),
-            Self::TooShort { need: Need { earliest, length }, to } => {
-                let length = format_duration(*length);
-                write!(f, "window two is too short: its steps take {length} from {earliest} on, and it ends at {to}")
-            }
-            Self::Frozen(frozen) => write!(f, "window two lies in {frozen}"),
-            Self::Nobody { user: None } => f.write_str("nobody is responsible for window two"),
-            Self::Nobody { user: Some(user) } => {
-                write!(f, "nobody is responsible for window two: user `{user}` is not among the people of the config")
-            }
-        }
-    }
-}
 
 /// How long a part's steps take by the estimates, up to the end of the last one that keeps to the window, at its worst and with
 /// what must fit after it: what only looks may end after it.
 pub fn length<'s>(steps: impl IntoIterator<Item = &'s Step>, plan: &Plan) -> SignedDuration {
     let (mut sum, mut bound) = (SignedDuration::ZERO, SignedDuration::ZERO);
     for step in steps {
-        if fit::is_bound(step, false) {
+        if plan::is_bound(step, false) {
             bound = bound.max(sum.saturating_add(plan.need(step)));
         }
         sum = sum.saturating_add(plan.likely(step.kind));
@@ -102,13 +62,6 @@ fn soaked_from(run: &Run, now: Timestamp) -> Timestamp {
     let work = before.fold(SignedDuration::ZERO, |sum, step| sum.saturating_add(run.plan.likely(step.kind)));
     let from = run.soak_from.unwrap_or_else(|| now.saturating_add(work).unwrap_or(Timestamp::MAX));
     from.saturating_add(run.plan.shortest_soak()).unwrap_or(Timestamp::MAX).max(now)
-}
-
-/// R3: a window that overlaps a freeze is not planned with.
-pub fn freeze_refusals(plan: &Plan, calendar: &Calendar) -> Vec<Refusal> {
-    let windows = [("window-1", &plan.windows.first), ("window-2", &plan.windows.second)];
-    let frozen = windows.into_iter().filter_map(|(name, window)| Some((name, calendar.frozen(window.as_ref()?)?)));
-    frozen.map(|(name, frozen)| Refusal::new(Rule::R3, None, format!("{name} lies in {frozen}"))).collect()
 }
 
 /// What window two lacks where `step` breaks failover and steps of window two come after it.

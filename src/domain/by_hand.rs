@@ -4,25 +4,25 @@
 //! what to check after it and what not to do. Pure: `status --by-hand` and the sheet that leaves this host print the same.
 
 mod acts;
-
-use std::path::PathBuf;
+mod package;
 
 use jiff::SignedDuration;
 
 use super::action::Kind;
 use super::console::Text;
-use super::event::Goal;
 use super::facts::Link;
+use super::homeward;
 use super::ids::NodeId;
-use super::plan::Package;
+use super::plan::Goal;
 use super::rules::{self, Violation};
-use super::run::Run;
-use super::sheet;
+use super::run::{Hold, Run};
 use super::site::{Observation, Role, TrafficAnswer, TrafficLook};
 use super::step::Step;
 use super::stop_here;
-use super::way_home::{self, Way};
+use super::way_home::Way;
 use super::world::World;
+
+pub use package::{copy_of, original};
 
 /// One way on: its acts in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,7 +52,7 @@ pub fn courses(run: &Run, world: &World) -> Vec<Course> {
     if run.is_finished() && !run.is_watched() {
         return Vec::new();
     }
-    let found = way_home::of_run(run, world);
+    let found = homeward::of_run(run, world);
     let mut courses = vec![back(run, world, found.ways.first(), &found.not_home)];
     courses.extend(found.ways.get(1).map(|way| back(run, world, Some(way), &[])));
     let ordered = run.way.is_some() && run.way == found.ways.first().map(|way| way.goal);
@@ -115,20 +115,6 @@ fn against(violation: &Violation) -> String {
     format!("{}: expected {}, found {}", violation.rule, violation.expected, violation.found)
 }
 
-/// The run's own copy of a package, as it is checked before each use; the operator's file may be gone by now.
-pub fn copy_of(package: &Package, world: &World) -> PathBuf {
-    world.config.state.join(package.copy())
-}
-
-/// What that is, and the file that the operator named.
-pub fn original(package: &Package) -> String {
-    format!(
-        "The package is named by the run's own copy on the daemon's machine. The file that was named at the start, {}, does as well if its SHA-256 is {}.",
-        package.path.display(),
-        package.sha256
-    )
-}
-
 /// The pair as the journal alone has it, for the sheet that is read where no daemon is: everything went as recorded.
 pub fn believed(run: &Run) -> World {
     let moves = run.plan.steps.iter().any(|step| step.kind == Kind::SwitchTraffic);
@@ -177,7 +163,7 @@ fn observation(run: &Run, node: NodeId) -> Observation {
 
 /// Where the link is in trouble one node still reports it: then it is broken before all else.
 fn role(run: &Run, node: NodeId) -> Role {
-    let link = match (sheet::link_trouble(run), run.unprotected_since(), run.protected_at) {
+    let link = match (link_trouble(run), run.unprotected_since(), run.protected_at) {
         (Some(_), ..) => Link::Half,
         (None, Some(_), _) => Link::Broken,
         (None, None, Some(_)) => Link::Linked { primary: run.survivor },
@@ -189,4 +175,9 @@ fn role(run: &Run, node: NodeId) -> Role {
         Link::Half if node != run.survivor => Role::Standby,
         _ => Role::Standalone,
     }
+}
+
+/// The hold of a run whose link is half there, the wrong way round, or claimed by both nodes.
+pub fn link_trouble(run: &Run) -> Option<&Hold> {
+    run.hold().filter(|hold| matches!(hold.code.as_str(), "half_broken" | "half_established" | "role_conflict"))
 }

@@ -6,89 +6,30 @@
 mod accept;
 mod expiry;
 mod nightly;
+mod subject;
 mod table;
 mod traffic;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 
 use super::action::Kind;
-use super::backups::{self, Sizes};
+use super::backups;
+use super::check::{Check, Outcome};
 use super::crossing;
 use super::facts::Link;
 use super::gate::Gate;
 use super::ids::{NodeId, PerNode};
-use super::plan::Package;
+use super::plan::{Package, Sizes};
 use super::proof::Failure;
 use super::run::Run;
-use super::site::{Node, Observation, Policy, Role, Site, SyncFact};
+use super::site::{Observation, Policy, Role, Site, SyncFact};
 use super::step::Step;
 use super::version::Target;
 use super::world::World;
-pub use accept::{AcceptedWarning, NotAcceptable, describe, failure, find, unaccepted};
-pub use nightly::{Change, Finding, changes, findings, is_due, latest};
+pub use accept::{NotAcceptable, describe, failure, find, unaccepted};
+pub use nightly::{Change, changes, findings, is_due, latest};
+use subject::{Subject, based, check, pass_if};
 pub use table::{Lifetime, Row, TABLE, row};
-
-/// A check's result.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Outcome {
-    Pass,
-    Warn,
-    Fail,
-    /// It could not be told.
-    Unknown,
-    /// Only a person can tell.
-    Person,
-}
-
-impl Outcome {
-    /// For messages.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Pass => "pass",
-            Self::Warn => "warn",
-            Self::Fail => "fail",
-            Self::Unknown => "unknown",
-            Self::Person => "person",
-        }
-    }
-}
-
-/// One check.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Check {
-    pub name: &'static str,
-    pub node: Option<NodeId>,
-    pub result: Outcome,
-    pub expected: String,
-    pub found: String,
-    /// When what it rests on was read.
-    pub at: Timestamp,
-    /// Until when it may be used.
-    pub valid_until: Timestamp,
-    /// The part of what was found that stays the same while nothing has changed: no ages, no counters. An acceptance is bound to
-    /// it, and the nightly check compares it.
-    pub basis: String,
-    pub remedy: &'static str,
-}
-
-/// What is checked: a site, or a run's own copy of its facts.
-struct Subject<'a> {
-    service: &'a str,
-    nodes: &'a PerNode<Node>,
-    policy: &'a Policy,
-    /// How the nodes must stand to each other; linked either way where no run has begun.
-    link: Option<Link>,
-    /// The node that must serve; the primary where no run has begun.
-    serving: Option<NodeId>,
-    /// What each node must run, where that is not simply the same on both.
-    versions: Option<PerNode<Target>>,
-    /// A sync is forced and proven before anything is changed: the last one's age says nothing.
-    syncs_anew: bool,
-    /// The end of window two, where it is planned.
-    until: Option<Timestamp>,
-}
 
 /// The checks of a site, for `changeover check` and before a start. `sizes`: what the boxes' last files took.
 pub fn of_site(site: &Site, world: &World, sizes: &PerNode<Sizes>) -> Vec<Check> {
@@ -215,17 +156,6 @@ fn completed(check: Check, policy: &Policy) -> Check {
     Check { valid_until, remedy: row.map_or("", |row| row.remedy), ..check }
 }
 
-/// What is found stays the same while nothing has changed, unless a check says otherwise.
-fn check(world: &World, name: &'static str, result: Outcome, expected: &str, found: impl Into<String>) -> Check {
-    let (expected, found) = (expected.to_owned(), found.into());
-    let (at, basis) = (world.now, found.clone());
-    Check { name, node: None, result, expected, found, at, valid_until: at, basis, remedy: "" }
-}
-
-fn based(check: Check, basis: impl Into<String>) -> Check {
-    Check { basis: basis.into(), ..check }
-}
-
 fn of_node(subject: &Subject<'_>, node: NodeId, world: &World) -> Vec<Check> {
     let reading = &world.readings[node];
     let Some(current) = &reading.current else {
@@ -253,10 +183,6 @@ fn of_node(subject: &Subject<'_>, node: NodeId, world: &World) -> Vec<Check> {
         check.at = current.at;
     }
     checks
-}
-
-fn pass_if(good: bool) -> Outcome {
-    if good { Outcome::Pass } else { Outcome::Fail }
 }
 
 fn identity(subject: &Subject<'_>, node: NodeId, current: &Observation, world: &World) -> Check {

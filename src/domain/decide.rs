@@ -2,62 +2,38 @@
 //!
 //! It changes nothing. The engine records the event, [`super::machine::next`] applies it, and only then is anything sent.
 
+mod act;
 mod ask;
 mod closed;
+mod hindered;
+mod next;
 mod preflight;
 mod refused;
 mod settle;
 
-use jiff::{SignedDuration, Timestamp};
-
-use super::action::{Kind, When};
-use super::booking;
+use super::action::Kind;
 use super::checks;
-use super::event::{Baseline, Event, Evidence, Notice, Outcome, Verdict, WaitingOn};
+use super::event::{Event, Evidence, Notice, Outcome, Verdict, WaitingOn};
 use super::facts::Link;
-use super::gate::Gate;
-use super::ids::NodeId;
-use super::jump_clients;
 use super::late;
 use super::limit;
 use super::proof::{self, Failure, Proof};
-use super::rules::{self, Cure, Rule, Violation};
+use super::rule::Rule;
+use super::rules::{self, Cure, Violation};
 use super::run::{Phase, Run};
-use super::site::SharedOn;
 use super::step::Step;
+use super::surprise;
 use super::ttl;
-use super::waiver;
 use super::watch;
 use super::world::World;
+use act::act;
 pub use ask::lapsed;
 use closed::watch_closed;
-use refused::refused;
+use hindered::hindered;
+pub use next::{LONGEST_UNREAD, MAX_TRIES, Next, held};
+use next::{done, held_by_rule, record, rest, wait};
 pub use settle::{after_restart, may_be_sent_again, pause_until};
 use settle::{instructed, settle};
-
-/// The answer: an event to record, or a rest until something changes.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Next {
-    /// Record this, with this reason.
-    Record { event: Event, why: String },
-    /// Nothing to do now; look again as the waiting asks, at the latest at this time.
-    Rest { until: Option<Timestamp> },
-}
-
-/// An act that was tried this often without a person's word is held: with the waits between tries that is some ten
-/// minutes for an act that never arrives.
-pub const MAX_TRIES: u32 = 6;
-
-/// For so long a missing reading is awaited before a person is asked, however long the act itself may take: an update's three
-/// hours of patience are for a box that restarts, not for a server that does not answer.
-pub const LONGEST_UNREAD: SignedDuration = SignedDuration::from_mins(30);
-
-/// [`LONGEST_UNREAD`] and where it is from.
-const UNREAD_WORDS: &str = "30m, fixed for a reading that is missing before an act";
-
-fn record(event: Event, why: impl Into<String>) -> Next {
-    Next::Record { event, why: why.into() }
-}
 
 /// What happens next. Call it after every look; it is the only place that decides.
 pub fn decide(run: &Run, world: &World) -> Next {
@@ -81,11 +57,11 @@ pub fn decide(run: &Run, world: &World) -> Next {
         return rest(None);
     }
     // The middle of a change of roles: it is over in a moment, or a person's.
-    if let Some(until) = watch::role_change_until(run, world) {
+    if let Some(until) = surprise::role_change_until(run, world) {
         return rest(Some(until));
     }
-    if let Some(failure) = watch::surprise(run, world) {
-        return held(failure, watch::is_untouched(run, world));
+    if let Some(failure) = surprise::surprise(run, world) {
+        return held(failure, surprise::is_untouched(run, world));
     }
     if let Some(next) = lapsed(run, world) {
         return next;
@@ -93,7 +69,7 @@ pub fn decide(run: &Run, world: &World) -> Next {
     match &run.phase {
         Phase::Ready => hold_or(run, world, begin),
         // What a person has begun is not at a safe point: the hold waits until its end is seen.
-        Phase::Waiting { on: WaitingOn::Operator, .. } | Phase::InDoubt { .. } if watch::is_untouched(run, world) => {
+        Phase::Waiting { on: WaitingOn::Operator, .. } | Phase::InDoubt { .. } if surprise::is_untouched(run, world) => {
             hold_or(run, world, instructed)
         }
         Phase::Waiting { on: WaitingOn::Operator, .. } => settle(run, world),
@@ -108,23 +84,12 @@ pub fn decide(run: &Run, world: &World) -> Next {
     }
 }
 
-fn rest(until: Option<Timestamp>) -> Next {
-    Next::Rest { until }
-}
-
 /// At a safe point: the hold that a person asked for, else what the run would do.
 fn hold_or(run: &Run, world: &World, otherwise: impl FnOnce(&Run, &World) -> Next) -> Next {
     if run.hold_requested {
         return held(Failure::new("operator", "nothing more until it is resumed", "a person asked to hold the run"), true);
     }
     otherwise(run, world)
-}
-
-/// Holds the run with what was expected and found.
-pub fn held(failure: Failure, given_up: bool) -> Next {
-    let Failure { code, message, expected, found, node } = failure;
-    let event = Event::Held { code: code.to_owned(), message: message.clone(), expected, found, node, given_up };
-    record(event, message)
 }
 
 /// Begins the first step that is not done.
@@ -228,48 +193,9 @@ fn end(run: &Run) -> Next {
     }
 }
 
-/// A rule stands against the step: wait for what time or a reading cures, renew what lapsed, else hold.
-fn hindered(run: &Run, step: &Step, violation: Violation, world: &World) -> Next {
-    let void = waiver::void(run, violation.rule, step, world).map(|why| format!("; {why}")).unwrap_or_default();
-    let violation = Violation { found: format!("{}{void}", violation.found), ..violation };
-    match violation.cure {
-        Cure::Time if violation.rule == Rule::R7 => wait_for_caches(run, step, &violation),
-        Cure::Time => wait_for_time(run, step, &void),
-        Cure::Reading => wait_for_reading(run, step, &violation, world),
-        Cure::Renew(kind, node) => renew(run, &violation, kind, node),
-        Cure::Booking => held_by_rule(&violation),
-        Cure::Person => refused(run, step, &violation, world),
-    }
-}
-
-fn held_by_rule(violation: &Violation) -> Next {
-    let code = match (violation.rule, violation.cure) {
-        (_, Cure::Booking) => booking::HOLD,
-        (Rule::R3, _) => "window_missed",
-        (rule, _) => rule.name(),
-    };
-    let mut failure = Failure::new("", violation.expected.clone(), violation.found.clone());
-    failure.code = code;
-    failure.message = format!("{}: {}", violation.rule, failure.message);
-    held(failure, true)
-}
-
-fn wait_for_time(run: &Run, step: &Step, void: &str) -> Next {
-    let (on, until) = match run.windows.of(step.when) {
-        Some(window) if step.when != When::Window2 || run.soaked || run.is_ordered() => (WaitingOn::Window, Some(window.from)),
-        _ => (WaitingOn::Soak, run.soak_from.map(|from| from + run.plan.shortest_soak())),
-    };
-    wait(run, on, until, format!("`{}` waits for its time{void}", step.id))
-}
-
-/// R7: until caches have forgotten the old TTL.
-fn wait_for_caches(run: &Run, step: &Step, violation: &Violation) -> Next {
-    wait(run, WaitingOn::Traffic, ttl::free_from(run, step), format!("{}: {}", violation.rule, violation.found))
-}
-
 /// A TTL that is as it should be is left alone. It is set only once every server tells what it is: that is what is remembered.
 fn set_ttl(run: &Run, step: &Step, world: &World) -> Next {
-    let proof = if step.kind == Kind::LowerTtl { ttl::is_lowered(run, world) } else { ttl::is_restored(run, world) };
+    let proof = if step.kind == Kind::LowerTtl { proof::is_lowered(run, world) } else { proof::is_restored(run, world) };
     match proof {
         Proof::Done(evidence) => done(step, evidence, true),
         Proof::NotYet(what) if ttl::untold(&world.traffic).is_some() => match &run.phase {
@@ -281,52 +207,6 @@ fn set_ttl(run: &Run, step: &Step, world: &World) -> Next {
             _ => wait(run, WaitingOn::Traffic, None, format!("awaits {what}")),
         },
         _ => act(run, step, world),
-    }
-}
-
-/// Waits on something, recording it once.
-fn wait(run: &Run, on: WaitingOn, until: Option<Timestamp>, why: String) -> Next {
-    match &run.phase {
-        Phase::Waiting { on: now, until: already, .. } if *now == on && *already == until => rest(until),
-        _ => record(Event::Waited { on, until }, why),
-    }
-}
-
-/// What can't be told now is looked at again, for a while; then the run is held.
-fn wait_for_reading(run: &Run, step: &Step, violation: &Violation, world: &World) -> Next {
-    let awaited = run.plan.limit(step.kind).min(LONGEST_UNREAD);
-    if let Phase::Waiting { on: WaitingOn::Appliance, since, .. } = &run.phase
-        && world.now.duration_since(*since) > awaited
-    {
-        let whence = if awaited == LONGEST_UNREAD { UNREAD_WORDS.to_owned() } else { limit::told(&run.plan.policy, step.kind) };
-        let found = format!("{}; awaited for {whence}", violation.found);
-        return held_by_rule(&Violation { found, ..violation.clone() });
-    }
-    wait(
-        run,
-        WaitingOn::Appliance,
-        None,
-        format!("{}: expected {}, found {}", violation.rule, violation.expected, violation.found),
-    )
-}
-
-/// Goes back to the latest earlier step that can prove again what lapsed. What lapses again and again is a person's: nobody is
-/// there to carry an instruction out, or the policy's limit is shorter than the act takes.
-fn renew(run: &Run, violation: &Violation, kind: Kind, node: Option<NodeId>) -> Next {
-    let here = run.position().unwrap_or(0);
-    let gate = (kind == Kind::Confirm).then_some(Gate::AutomaticFailoverOff);
-    // R17: a word counts for its own part only. Asked again in an earlier one, it would lapse again at once, without end.
-    let part = run.step().map(|step| step.when);
-    let asks = |step: &Step| gate.is_none() || step.gate == gate && Some(step.when) == part;
-    let matches = |step: &&Step| step.kind == kind && (node.is_none() || step.node == node) && asks(step);
-    let linked = !run.has_broken() || kind != Kind::ForceSync;
-    let fresh = |step: &Step| run.progress_of(step).is_some_and(|progress| progress.tries < MAX_TRIES);
-    match run.plan.steps[..here].iter().rev().find(matches).filter(|step| linked && fresh(step)) {
-        Some(step) => {
-            let event = Event::EvidenceLapsed { step: step.id.clone(), rule: violation.rule.name().to_owned() };
-            record(event, format!("{}: {} is done once more", violation.rule, step.id))
-        }
-        None => held_by_rule(violation),
     }
 }
 
@@ -346,22 +226,8 @@ fn soak(run: &Run, step: &Step, world: &World) -> Next {
         (false, _) => "the shortest soak is over".to_owned(),
     };
     let but = watch::soak::reservation(run).map(|reservation| format!("; {reservation}")).unwrap_or_default();
-    let clients = jump_clients::reservation(world, run.serving());
+    let clients = world.jump_clients_left(run.serving());
     done(step, Evidence::seen(format!("{found}{but}{clients}")), false)
-}
-
-fn done(step: &Step, evidence: Evidence, already: bool) -> Next {
-    let found = match &evidence {
-        Evidence::Seen { found, .. } | Evidence::Settings { found, .. } | Evidence::Ttl { found, .. } => found.clone(),
-        Evidence::Sync { sync, .. } => format!("sync of {}, {}", sync.at, sync.status.as_deref().unwrap_or("good")),
-        Evidence::Version { version, build } => {
-            format!("version {version}{}", build.as_ref().map(|build| format!(", build {build}")).unwrap_or_default())
-        }
-        Evidence::Files { .. } => evidence.files_told().unwrap_or_default(),
-        Evidence::Checks { results } => format!("{} checks, none speaks against the start", results.len()),
-        Evidence::Drained { found, .. } => found.clone(),
-    };
-    record(Event::StepDone { evidence, already }, format!("`{}` is proven done: {found}", step.id))
 }
 
 /// A step that only looks: done, awaited up to its limit, or failed.
@@ -383,39 +249,6 @@ fn look(run: &Run, step: &Step, world: &World) -> Next {
         // Only a forced sync asks for a second one.
         Proof::SyncAgain(_) => rest(None),
     }
-}
-
-/// Begins an act.
-fn act(run: &Run, step: &Step, world: &World) -> Next {
-    let tries = run.at().map_or(0, |progress| progress.tries);
-    if tries >= MAX_TRIES {
-        let last = match &run.phase {
-            Phase::InDoubt { message, .. } => format!("; the last: {message}"),
-            _ => String::new(),
-        };
-        let found = format!("{tries} attempts without success{last}");
-        let code = if step.kind == Kind::ForceSync { "sync_failed" } else { "step_failed" };
-        return held(Failure::new(code, format!("`{}` done", step.kind), found), true);
-    }
-    record(begun(run, step, world, None), run.plan.sentence(step))
-}
-
-/// The intent, with what was true before.
-fn begun(run: &Run, step: &Step, world: &World, baseline: Option<Baseline>) -> Event {
-    let source = if step.kind == Kind::EstablishFailover { step.node.unwrap_or(run.survivor) } else { run.plan.primary };
-    let drains = step.kind == Kind::Drain;
-    let wants_sync = matches!(step.kind, Kind::ForceSync | Kind::EstablishFailover);
-    let before = || Baseline {
-        sync: world.readings[source].sync().filter(|_| wants_sync).cloned(),
-        first_sync: None,
-        traffic: world.traffic.target().filter(|_| step.kind == Kind::SwitchTraffic),
-        gone: step.kind == Kind::SwitchTraffic && world.traffic.shared() == Some(SharedOn::Neither),
-        denied: step.kind == Kind::Reopen && step.node.is_some_and(|node| world.denies(node)),
-        people: drains.then(|| world.people(step.node.unwrap_or(run.plan.primary))),
-        ending: drains && run.at().is_some_and(|progress| progress.ending),
-        ttl: ttl::replaced(run, step, world),
-    };
-    Event::StepBegun { attempt: run.at().map_or(0, |progress| progress.attempts) + 1, baseline: baseline.unwrap_or_else(before) }
 }
 
 fn notice_sentence(event: &Event) -> String {

@@ -4,45 +4,12 @@
 //! nor a doubt, nor a try that never arrived, nor an instruction that was withdrawn. What was done already measures nothing.
 
 use jiff::SignedDuration;
-use serde::{Deserialize, Serialize};
 
 use super::action::Kind;
-use super::run::{Progress, Run};
+use super::plan::{Estimate, Source};
+use super::run::Run;
 use super::site::Policy;
 use super::version::Version;
-
-/// How long an action takes, and where that is from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Estimate {
-    /// What plans reckon with: the site's figure, or the middle of what was measured.
-    pub likely: SignedDuration,
-    /// What must fit into a window (R3).
-    pub worst: SignedDuration,
-    pub source: Source,
-    /// How many measured times it is from.
-    pub samples: u32,
-}
-
-/// Where an estimate is from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Source {
-    /// The table of actions.
-    Default,
-    /// `policy.expected`.
-    Site,
-    Learned,
-}
-
-impl Source {
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Default => "default",
-            Self::Site => "site",
-            Self::Learned => "learned",
-        }
-    }
-}
 
 /// Half as much again as the longest time of this release on this site. BG-03: both appliances take equally long, so that what
 /// makes the difference, the data stored, is measured with it; the half is for a restart that checks its disks.
@@ -53,16 +20,6 @@ const OTHER_RELEASE_PERCENT: i32 = 200;
 
 /// Samples count from this many of a site's newest runs: data and boxes change over the years.
 pub const RUNS_LOOKED_AT: usize = 20;
-
-/// What is told: the operator's figure or the table's, for both the likely and the worst case.
-pub fn told(policy: &Policy, kind: Kind) -> Estimate {
-    let (expected, source) = match policy.expected.get(kind.name()) {
-        Some(expected) => (*expected, Source::Site),
-        None if kind == Kind::Soak => (policy.min_soak, Source::Site),
-        None => (kind.default_expected(), Source::Default),
-    };
-    Estimate { likely: expected, worst: expected, source, samples: 0 }
-}
 
 /// What the earlier runs of a site took for this action: those of the same release if there are any, else all.
 pub fn learned(policy: &Policy, kind: Kind, to: &Version, earlier: &[&Run]) -> Estimate {
@@ -86,7 +43,7 @@ fn took(run: &Run, kind: Kind) -> Vec<SignedDuration> {
 }
 
 fn measured(policy: &Policy, kind: Kind, mut times: Vec<SignedDuration>, percent: i32) -> Estimate {
-    let told = told(policy, kind);
+    let told = Estimate::told(policy, kind);
     times.sort_unstable();
     let Some(longest) = times.last().copied() else { return told };
     // The upper one of the middle two where there are two.
@@ -100,17 +57,4 @@ fn measured(policy: &Policy, kind: Kind, mut times: Vec<SignedDuration>, percent
 /// Up to the next full minute: seconds measured are no promise of seconds.
 fn to_the_minute(time: SignedDuration) -> SignedDuration {
     SignedDuration::from_mins((time.as_secs() + 59).div_euclid(60).max(1))
-}
-
-impl Progress {
-    /// How long the step took if nothing but the act itself lay between its intent and its proof. A clock that was put back
-    /// meanwhile measures nothing.
-    pub fn measured(&self) -> Option<SignedDuration> {
-        self.took().filter(|took| !self.disturbed && took.is_positive())
-    }
-
-    /// From its first intent to its proof, whatever lay between.
-    pub fn took(&self) -> Option<SignedDuration> {
-        Some(self.done_at?.duration_since(self.begun_at?))
-    }
 }

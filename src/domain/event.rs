@@ -2,23 +2,25 @@
 
 mod evidence;
 mod notice;
+mod shown;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::checks::Finding;
+use super::check::Finding;
 use super::gate::Gate;
 use super::ids::NodeId;
 use super::ledger::Line;
 use super::people::Who;
-use super::plan::Plan;
-use super::rules::Rule;
-use super::shown::Shown;
+use super::plan::{Goal, Plan};
+use super::rule::Rule;
 use super::step::Step;
 use super::window::Window;
 
-pub use evidence::{Baseline, Counts, Evidence, FileEvidence, total};
+pub use evidence::{Baseline, Counts, Evidence, NameTtl};
 pub use notice::Notice;
+pub(in crate::domain) use shown::PASS;
+pub use shown::{HASH_SHORT, Shown};
 
 /// An event, past tense; its fields are the record's `data`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -141,7 +143,7 @@ pub enum Event {
         goal: Goal,
         note: Option<String>,
         steps: Vec<Step>,
-        /// What is not as the plan had it, in the words of [`super::watch::surprises`]: the person was shown it.
+        /// What is not as the plan had it, in the words of [`super::surprise::surprises`]: the person was shown it.
         seen: Vec<String>,
     },
     /// A box was replaced: what the journal knows of the node was true of the old one.
@@ -230,16 +232,6 @@ pub enum Cause {
     WindowEnds,
     /// Nobody answered a gate in time, and its policy leads home then.
     GateExpired,
-}
-
-/// Where a way home ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-pub enum Goal {
-    /// Equal versions, linked, the first sync good, serving.
-    Home,
-    /// This one node serves on a version known to work, without failover; the rest is a person's decision.
-    Harbour { node: NodeId },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

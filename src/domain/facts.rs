@@ -1,105 +1,26 @@
 //! What rules judge: the pair as far as it is known, from readings and from the journal's evidence.
 //!
-//! The same facts are made in two ways: at run time from fresh readings and evidence ([`super::world`]), and when a
+//! The same facts are made in two ways: at run time from fresh readings and evidence ([`super::gathered`]), and when a
 //! procedure is loaded from the ideal pair, step by step ([`Facts::after`]). The rules can't tell the difference.
 
+mod lack;
+mod link;
+mod node;
+mod ttl;
+
 use super::action::{Kind, When};
-use super::booking::Lack;
 use super::crossing;
 use super::gate::Gate;
 use super::ids::{NodeId, PerNode};
-use super::rules::Rule;
+use super::rule::Rule;
 use super::site::Role;
 use super::step::Step;
-use super::ttl::TtlFact;
 use super::version::Version;
 
-/// How the two nodes stand to each other.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Link {
-    /// One primary, one standby.
-    Linked {
-        primary: NodeId,
-    },
-    /// Both report no relationship.
-    Broken,
-    /// One reports a relationship, the other none.
-    Half,
-    BothPrimary,
-    BothStandby,
-    /// A reading is missing.
-    Unknown,
-}
-
-impl Link {
-    pub fn of(roles: PerNode<Option<Role>>) -> Self {
-        match (roles.a, roles.b) {
-            (Some(Role::Primary), Some(Role::Standby)) => Self::Linked { primary: NodeId::A },
-            (Some(Role::Standby), Some(Role::Primary)) => Self::Linked { primary: NodeId::B },
-            (Some(Role::Standalone), Some(Role::Standalone)) => Self::Broken,
-            (Some(Role::Primary), Some(Role::Primary)) => Self::BothPrimary,
-            (Some(Role::Standby), Some(Role::Standby)) => Self::BothStandby,
-            (Some(_), Some(_)) => Self::Half,
-            _ => Self::Unknown,
-        }
-    }
-
-    /// For messages.
-    pub fn describe(self) -> String {
-        match self {
-            Self::Linked { primary } => format!("linked, node `{primary}` primary"),
-            Self::Broken => "no relationship on either node".to_owned(),
-            Self::Half => "a relationship on one node only".to_owned(),
-            Self::BothPrimary => "both nodes primary".to_owned(),
-            Self::BothStandby => "both nodes standby".to_owned(),
-            Self::Unknown => "roles not readable on both nodes".to_owned(),
-        }
-    }
-}
-
-/// What is known of one node.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NodeFacts {
-    /// A fresh reading is there and is from the right box (R13).
-    pub known: Known,
-    pub role: Option<Role>,
-    pub version: Option<Version>,
-    pub build: Option<String>,
-    /// Healthy in its two last readings, not updating.
-    pub healthy: bool,
-    /// This run proved that it takes a client, since it was last touched; and no later reading denies it.
-    pub proven: bool,
-    /// Verified on its present version by this run.
-    pub verified: bool,
-    /// Closed to clients by this run.
-    pub closed: bool,
-    /// Its last reading says that it takes no client.
-    pub denied: bool,
-    /// This run's verified backup, still good for R4.
-    pub backed_up: bool,
-    /// It was updated since its backup was taken, which does for no other update (BG-01).
-    pub outdated: bool,
-    /// Its data were extracted after it was closed and last touched (R9).
-    pub extracted: bool,
-    /// Its session data were extracted since it was last touched, closed or not, and not long ago (BG-50).
-    pub copied: bool,
-    /// It has sessions or users although it does not serve (R16).
-    pub stray: bool,
-    /// It took clients since the last good sync: what they wrote is nowhere else.
-    pub written: bool,
-    /// Its update may be under way: the answer was lost, and nothing has shown an effect.
-    pub unsettled: bool,
-}
-
-/// Whether a reading ties the node to its box.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Known {
-    Yes,
-    /// No reading: can't tell.
-    Unread(String),
-    /// Another box answers.
-    WrongBox(String),
-}
+pub use lack::Lack;
+pub use link::Link;
+pub use node::{Known, NodeFacts};
+pub use ttl::TtlFact;
 
 /// The open window of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use super::action::Kind;
 
+/// The hold's code of a backup that is far smaller than the last one of its node; [`Gate::SmallerBackup`] opens in it.
+pub const BACKUP_FAR_SMALLER: &str = "backup_far_smaller";
+
 /// What a person is asked. Names are stable: scripts confirm by them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

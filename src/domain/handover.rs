@@ -17,8 +17,10 @@ use super::journal::{Record, hex};
 use super::machine;
 use super::run::Run;
 use super::sheet;
+use super::surprise;
 use super::watch;
 use super::world::World;
+use tale::Told;
 
 /// As many hex digits as a person can compare and no accident repeats.
 const HASH_DIGITS: usize = 12;
@@ -44,9 +46,6 @@ pub struct Section {
     pub title: String,
     pub lines: Vec<String>,
 }
-
-/// An event with its record.
-type Told<'a> = (&'a Record, Event);
 
 /// The note of a run; `None` while window one is not done.
 pub fn note(run: &Run, records: &[Record], world: &World) -> Option<Note> {
@@ -161,7 +160,7 @@ fn now(run: &Run, world: &World) -> Vec<String> {
         let target = world.traffic.target().map_or_else(|| "no node for certain".to_owned(), |node| format!("node `{node}`"));
         lines.push(format!("`{}` leads to {target}; it should lead to node `{}`", run.plan.service, run.serving()));
     }
-    lines.extend(watch::differences(run, world).into_iter().map(|difference| format!("changed: {difference}")));
+    lines.extend(surprise::differences(run, world).into_iter().map(|difference| format!("changed: {difference}")));
     lines.extend(watch::soak::unmet(run, world).iter().map(|unmet| format!("failing: {}", unmet.sentence())));
     lines
 }

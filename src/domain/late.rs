@@ -7,14 +7,16 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::action::Kind;
-use super::event::{Cause, Event, Goal, WaitingOn};
-use super::fit::{self, OutOfTime};
+use super::event::{Cause, Event, WaitingOn};
+use super::homeward;
 use super::ids::NodeId;
-use super::rules::{self, Cure, Rule, Violation};
+use super::plan::{self, Goal, OutOfTime};
+use super::rule::Rule;
+use super::rules::{self, Cure, Violation};
 use super::run::{Phase, Run};
 use super::site::WhenWindowEnds;
 use super::step::Step;
-use super::way_home::{self, Way};
+use super::way_home::Way;
 use super::world::World;
 
 /// What follows for this run.
@@ -51,10 +53,10 @@ pub fn kept_until(run: &Run, now: Timestamp) -> Option<Timestamp> {
 pub fn of(run: &Run, world: &World) -> Late {
     let policy = run.plan.policy.when_window_ends;
     let unprotected = run.unprotected_since().is_some();
-    if policy != WhenWindowEnds::Home || !unprotected || run.is_ordered() || !way_home::may_be_ordered(run, world) {
+    if policy != WhenWindowEnds::Home || !unprotected || run.is_ordered() || !homeward::may_be_ordered(run, world) {
         return Late::Hold;
     }
-    match way_home::of_run(run, world).ways.into_iter().next() {
+    match homeward::of_run(run, world).ways.into_iter().next() {
         Some(way) if leads_home(&way) && order(run, world, &way).is_some() => Late::Home(Box::new(way)),
         _ if is_unclear(world) => Late::Look,
         _ => Late::Hold,
@@ -74,7 +76,7 @@ pub(super) fn is_unclear(world: &World) -> bool {
 /// The event with which the run goes home by itself; `None` where a person must see first what was changed.
 pub fn order(run: &Run, world: &World, way: &Way) -> Option<Event> {
     let note = "what was left of the window was too short for the next step (`policy.when_window_ends`)".to_owned();
-    way_home::order_by_itself(run, world, way, Cause::WindowEnds, Some(note))
+    homeward::order_by_itself(run, world, way, Cause::WindowEnds, Some(note))
 }
 
 /// Until when a reading that decides it is awaited.
@@ -89,7 +91,7 @@ pub fn look_until(run: &Run, world: &World) -> Timestamp {
 /// What happens at a step of this run if it does not begin in time, by what is observed.
 pub fn out_of_time(run: &Run, step: &Step, world: &World) -> OutOfTime {
     match of(run, world) {
-        _ if !fit::is_bound(step, run.is_ordered()) => OutOfTime::Finish,
+        _ if !plan::is_bound(step, run.is_ordered()) => OutOfTime::Finish,
         Late::Home(_) => OutOfTime::Home,
         Late::Hold | Late::Look => OutOfTime::Hold,
     }

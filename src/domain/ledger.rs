@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 use super::ids::NodeId;
 use super::journal::hex;
-use super::settings::{Item, Listing};
+use super::listing::{Item, Listing};
 
 /// More lines of one fate than this are told kind by kind: nobody reads two hundred lines one by one, and a record stays small.
 pub const MOST_LINES: usize = 200;

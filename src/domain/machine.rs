@@ -3,6 +3,8 @@
 //! Live running and replay after a crash are the same function. Which event comes next is [`super::decide`]'s business.
 
 mod apply;
+mod command;
+mod done;
 pub mod drawing;
 pub mod edges;
 mod gates;
@@ -18,20 +20,11 @@ use super::ids::{PerNode, RunId};
 use super::journal::{self, ChainError, Record};
 use super::late;
 use super::plan::{Adoption, Plan};
-use super::run::{Phase, Progress, Run};
-use super::settings::Frozen;
+use super::run::{Frozen, Phase, Progress, Run};
 use super::waiver::WAIVABLE;
 use apply::apply;
+pub use command::Command;
 use edges::PhaseKind;
-
-/// What the engine does after the record is durable.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Command {
-    /// Send the act of the current step.
-    Act,
-    /// Send the journal and the by-hand sheet to the places off this host.
-    Export,
-}
 
 /// An event that is not expected where the run stands.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

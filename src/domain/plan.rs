@@ -1,62 +1,37 @@
 //! A plan: a procedure for one site with every parameter filled in. Made once, immutable, nothing left to decide later.
 
-use std::path::{Path, PathBuf};
+mod adoption;
+mod chain;
+mod estimate;
+mod fit;
+mod package;
+mod rehearsal;
+mod sizes;
+mod times;
+
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::action::{Kind, When};
-use super::backups::Sizes;
-use super::booking;
-use super::chain::Hop;
-use super::checks::AcceptedWarning;
+use super::check::AcceptedWarning;
 use super::crossing;
-use super::estimate;
-use super::event::{FileEvidence, Goal};
-use super::fit::{self, Fit};
 use super::ids::{NodeId, PerNode};
 use super::procedure::Procedure;
-use super::rehearsal::Rehearsal;
-use super::rules::Rule;
+use super::rule::Rule;
 use super::site::{Hands, Node, Policy, Site};
 use super::step::Step;
-use super::version::{Target, Version};
+use super::version::Target;
+use super::window::calendar::Calendar;
 use super::window::{Window, civil, format_duration};
 
-/// The package that updates both nodes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Package {
-    /// The file as the operator named it; the run uses its own copy.
-    pub path: PathBuf,
-    /// Lower-case hex.
-    pub sha256: String,
-    pub bytes: u64,
-}
-
-impl Package {
-    /// The run's own copy, below the state folder: by content, so that runs of one package share it.
-    pub fn copy(&self) -> PathBuf {
-        Path::new("packages").join(&self.sha256).join(self.path.file_name().unwrap_or_default())
-    }
-}
-
-/// What a file `<package>.toml` says of its package; enforced where it is there (R5).
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PackageNote {
-    pub version: Option<Version>,
-    pub build: Option<String>,
-    pub sha256: Option<String>,
-    /// `base` or `site`; shown, not judged.
-    pub kind: Option<String>,
-    /// The versions it may be installed on, by their leading parts.
-    pub from: Option<Vec<Version>>,
-    /// The oldest version it may be installed on.
-    pub minimum: Option<Version>,
-    /// It is there only after this one: a version, by its leading parts, or another package's file name.
-    pub after: Option<String>,
-}
+pub use adoption::{Adoption, Goal};
+pub use estimate::{Estimate, Source};
+pub use fit::{Fit, OutOfTime, Reserve, is_bound};
+pub use package::{Hop, Package, PackageNote};
+pub use rehearsal::Rehearsal;
+pub use sizes::Sizes;
 
 /// The windows of a plan.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -168,30 +143,6 @@ fn share<T: PartialEq>(known: &mut Vec<Arc<T>>, own: &mut Arc<T>) {
     }
 }
 
-/// What a person vouches for when a pair is taken over as it is found; no journal tells it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Adoption {
-    /// The node whose data are kept, chosen after seeing both listings.
-    pub survivor: NodeId,
-    /// Failover was broken when the pair was found.
-    pub broken: bool,
-    /// Since when either node may have data that the other lacks, as far as it is known: the last sync, or the break.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub since: Option<Timestamp>,
-    /// BG-50: what ran when failover was broken, by a person's word; else the older version that was read.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub broken_on: Option<Version>,
-    /// Nodes that ran the target already.
-    pub updated: PerNode<bool>,
-    /// Backups of before, checked when the run began.
-    pub backups: PerNode<Option<FileEvidence>>,
-    /// The person has accepted the target in production.
-    pub accepted: bool,
-    /// Where the steps lead.
-    pub goal: Goal,
-    pub note: String,
-}
-
 /// Why a plan can't be started.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Refusal {
@@ -269,7 +220,7 @@ impl Plan {
 
     /// The operator's figure or the table's, whatever was measured.
     pub fn expected(&self, kind: Kind) -> SignedDuration {
-        estimate::told(&self.policy, kind).likely
+        Estimate::told(&self.policy, kind).likely
     }
 
     pub fn limit(&self, kind: Kind) -> SignedDuration {
@@ -305,7 +256,7 @@ impl Plan {
     pub fn refusals(&self, site: &Site, notes: &[Option<PackageNote>], now: Timestamp, has_traffic: bool) -> Vec<Refusal> {
         let mut refusals = self.path_refusals(notes);
         refusals.extend(self.window_refusals(now));
-        refusals.extend(booking::freeze_refusals(self, &site.calendar));
+        refusals.extend(freeze_refusals(self, &site.calendar));
         let switch = self.steps.iter().find(|step| step.kind == Kind::SwitchTraffic);
         if let (Some(switch), false) = (switch, has_traffic) {
             let message = format!("site `{}` has no `[[traffic]]` entry, so nothing can move `{}`", site.name, site.service);
@@ -323,7 +274,7 @@ impl Plan {
         let times = self.times(now);
         let late = self.steps.iter().zip(times).filter_map(|(step, at)| {
             let window = self.windows.of(step.when)?;
-            if !fit::is_bound(step, false) || window.fits(at, self.need(step)) {
+            if !is_bound(step, false) || window.fits(at, self.need(step)) {
                 return None;
             }
             let (worst, after) = (self.estimate(step.kind).worst, self.need(step) - self.estimate(step.kind).worst);
@@ -338,4 +289,11 @@ impl Plan {
         });
         late.collect()
     }
+}
+
+/// R3: a window that overlaps a freeze is not planned with.
+fn freeze_refusals(plan: &Plan, calendar: &Calendar) -> Vec<Refusal> {
+    let windows = [("window-1", &plan.windows.first), ("window-2", &plan.windows.second)];
+    let frozen = windows.into_iter().filter_map(|(name, window)| Some((name, calendar.frozen(window.as_ref()?)?)));
+    frozen.map(|(name, frozen)| Refusal::new(Rule::R3, None, format!("{name} lies in {frozen}"))).collect()
 }

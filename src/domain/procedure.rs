@@ -1,17 +1,15 @@
 //! A procedure: the document that an operator reads, an ordered list of actions, each with its `when`.
 //!
-//! Loading a procedure proves it ([`super::prove`]): a document whose steps break a promise, or can lead where no safe end is
-//! within reach, is refused with the rule's id and the line in the file.
+//! Loading a procedure proves it ([`Procedure::load`] in [`super::prove`]): a document whose steps break a promise, or can lead where
+//! no safe end is within reach, is refused with the rule's id and the line in the file.
 
 use serde::Deserialize;
 
 use super::action::{self, Kind, Parameter, When, Who};
-use super::chain;
 use super::crossing::Only;
 use super::gate::Gate;
 use super::ids::NodeId;
-use super::prove;
-use super::rules::Rule;
+use super::rule::Rule;
 use super::step::Step;
 use super::version::Version;
 
@@ -74,21 +72,6 @@ struct StepDocument {
 }
 
 impl Procedure {
-    /// Reads and proves a document. `origin` names it in errors.
-    ///
-    /// # Errors
-    /// As [`Procedure::read`], or whatever [`prove`] has against it: the first of the refusals, with its line.
-    pub fn load(origin: &str, text: &str) -> Result<Self, ProcedureError> {
-        let procedure = Self::read(origin, text)?;
-        match prove::prove(&procedure).refusals.into_iter().next() {
-            None => Ok(procedure),
-            Some(refusal) => {
-                let (line, rule) = (refusal.line, refusal.rule);
-                Err(ProcedureError { origin: origin.to_owned(), line, message: refusal.to_string(), rule })
-            }
-        }
-    }
-
     /// Reads a document without proving it.
     ///
     /// # Errors
@@ -107,13 +90,6 @@ impl Procedure {
         let procedure = Self { name: document.name, title: document.title, steps };
         procedure.in_order().map_err(|(line, message)| fail(line, message))?;
         Ok(procedure)
-    }
-
-    /// A built-in procedure.
-    pub fn built_in(name: &str) -> Option<Self> {
-        let (name, text) = BUILT_IN.iter().find(|(known, _)| *known == name)?;
-        // The tests below load every built-in document.
-        Self::load(&format!("built-in {name}"), text).ok()
     }
 
     /// The procedure as it is for an update between these versions: without the steps that only another one asks for.
@@ -135,7 +111,7 @@ impl Procedure {
     pub fn resolve_chain(&self, primary: NodeId, hops: u32) -> Vec<Step> {
         let mut steps: Vec<Step> = Vec::with_capacity(self.steps.len());
         let actions = self.steps.iter().enumerate().flat_map(|(index, step)| {
-            let laid_out = chain::laid_out(step.kind, hops, drains(&self.steps[..index], step));
+            let laid_out = laid_out(step.kind, hops, drains(&self.steps[..index], step));
             laid_out.into_iter().map(move |(kind, hop)| (step, kind, hop))
         });
         for (template, kind, hop) in actions {
@@ -220,6 +196,24 @@ fn step_id(when: When, kind: Kind, node: Option<NodeId>) -> String {
 
 fn line_of(text: &str, offset: usize) -> usize {
     text.bytes().take(offset).filter(|&byte| byte == b'\n').count() + 1
+}
+
+/// The actions that a procedure's action becomes in a chain of so many hops, each with its hop.
+///
+/// Between two hops the node must be proven well on the version in between, and each hop is an update that asks for a backup of its
+/// own (BG-01): one of an older version can't be put back on a newer one. Where the procedure drains the node before, it is drained
+/// before each hop (BG-02): users come back in between.
+fn laid_out(kind: Kind, hops: u32, drained: bool) -> Vec<(Kind, u32)> {
+    if kind != Kind::Update {
+        return vec![(kind, 0)];
+    }
+    let mut steps = vec![(kind, 0)];
+    for hop in 1..hops {
+        steps.extend([(Kind::Verify, 0), (Kind::Backup, 0)]);
+        steps.extend(drained.then_some((Kind::Drain, 0)));
+        steps.push((kind, hop));
+    }
+    steps
 }
 
 #[cfg(test)]

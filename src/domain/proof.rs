@@ -2,70 +2,36 @@
 
 mod clients;
 mod link;
+mod settings;
 mod sync;
 mod traffic;
+mod ttl;
 mod update;
+mod verdict;
 
 use jiff::Timestamp;
 
 use super::action::Kind;
-use super::event::{Baseline, Evidence};
+use super::event::Evidence;
 use super::facts::Link;
 use super::ids::NodeId;
-use super::jump_clients;
 use super::run::{Act, Phase, Run};
-use super::settings;
 use super::site::{Observation, Role};
 use super::step::Step;
-use super::ttl;
 use super::world::World;
 use clients::{closed, emptied, opened};
 use link::{broken, established};
 use sync::{force_sync, in_sync};
 use traffic::switched;
 use update::updated;
+use verdict::not_yet;
 
 pub use clients::left_on;
 pub use link::{both_primary, linked_by_hand, reversed};
 pub use traffic::switched_but;
+pub use ttl::{is_lowered, is_restored};
 pub use update::came_back;
-
-/// What the readings say about a step.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Proof {
-    Done(Evidence),
-    /// Not seen yet; the sentence says what is awaited.
-    NotYet(String),
-    /// R1: the first of two syncs is seen; a second one must be asked for.
-    SyncAgain(Box<Baseline>),
-    Failed(Failure),
-}
-
-/// A step that did not do what it should, or a world that is not as it should be: the run is held with it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Failure {
-    /// A stable word (`sync_failed`); `docs/reference/alerts.md` lists them.
-    pub code: &'static str,
-    pub message: String,
-    pub expected: String,
-    pub found: String,
-    pub node: Option<NodeId>,
-}
-
-impl Failure {
-    pub fn new(code: &'static str, expected: impl Into<String>, found: impl Into<String>) -> Self {
-        let (expected, found) = (expected.into(), found.into());
-        Self { code, message: format!("expected {expected}, found {found}"), expected, found, node: None }
-    }
-
-    pub fn at(self, node: NodeId) -> Self {
-        Self { node: Some(node), ..self }
-    }
-}
-
-fn not_yet(what: impl Into<String>) -> Proof {
-    Proof::NotYet(what.into())
-}
+pub use verdict::{Failure, Proof};
 
 /// Looks for the effect of the act that is under way.
 pub fn of_act(run: &Run, step: &Step, act: &Act, world: &World) -> Proof {
@@ -133,7 +99,7 @@ fn verified(run: &Run, node: NodeId, world: &World) -> Proof {
         (None, Some(_)) => "takes a client for the service's name",
         (None, None) => "whether it takes clients is the program's word",
     };
-    let but = jump_clients::reservation(world, node);
+    let but = world.jump_clients_left(node);
     Proof::Done(Evidence::seen(format!("version {}, healthy twice, {client}{but}", current.version)))
 }
 
@@ -162,7 +128,7 @@ fn final_check(run: &Run, world: &World) -> Proof {
     if world.readings[primary].current.as_ref().is_some_and(|observation| observation.takes_clients == Some(false)) {
         return not_yet(format!("node `{primary}` to take a client for `{}`", run.plan.service));
     }
-    let but = jump_clients::reservation(world, primary);
+    let but = world.jump_clients_left(primary);
     Proof::Done(Evidence::seen(format!("linked, both healthy on {}, node `{primary}` serves{but}", run.plan.to.version)))
 }
 
@@ -216,7 +182,7 @@ pub fn had_no_effect(run: &Run, step: &Step, act: &Act, world: &World) -> bool {
             let left = step.node.map(NodeId::other);
             waited >= world.settling && left.is_some() && world.traffic.target() == left && world.traffic.steady_count >= 2
         }
-        Kind::LowerTtl | Kind::RestoreTtl => waited >= world.settling && ttl::is_untouched(run, step, world),
+        Kind::LowerTtl | Kind::RestoreTtl => waited >= world.settling && super::ttl::is_untouched(run, step, world),
         Kind::ForceSync | Kind::BreakFailover | Kind::EstablishFailover => {
             let before =
                 if step.kind == Kind::EstablishFailover { Link::Broken } else { Link::Linked { primary: run.plan.primary } };

@@ -22,8 +22,9 @@ use super::action::{Kind, When};
 use super::facts::{Facts, Link};
 use super::gate::Gate;
 use super::ids::NodeId;
-use super::procedure::Procedure;
-use super::rules::{self, Cure, Rule};
+use super::procedure::{BUILT_IN, Procedure, ProcedureError};
+use super::rule::Rule;
+use super::rules::{self, Cure};
 use super::step::Step;
 use super::version::Version;
 use super::way_home;
@@ -77,6 +78,30 @@ pub struct Passed {
 /// Above 10.6, across it and below it (BG-50, BG-51): but for what depends on that, the rules compare versions only with each other,
 /// and this shows it.
 const VERSIONS: [(&str, &str); 3] = [("24.1.1", "24.2.1"), ("10.5.2", "10.6.1"), ("10.4.1", "10.5.2")];
+
+impl Procedure {
+    /// Reads and proves a document. `origin` names it in errors.
+    ///
+    /// # Errors
+    /// As [`Procedure::read`], or whatever [`prove`] has against it: the first of the refusals, with its line.
+    pub fn load(origin: &str, text: &str) -> Result<Self, ProcedureError> {
+        let procedure = Self::read(origin, text)?;
+        match prove(&procedure).refusals.into_iter().next() {
+            None => Ok(procedure),
+            Some(refusal) => {
+                let (line, rule) = (refusal.line, refusal.rule);
+                Err(ProcedureError { origin: origin.to_owned(), line, message: refusal.to_string(), rule })
+            }
+        }
+    }
+
+    /// A built-in procedure.
+    pub fn built_in(name: &str) -> Option<Self> {
+        let (name, text) = BUILT_IN.iter().find(|(known, _)| *known == name)?;
+        // The tests of `procedure` load every built-in document.
+        Self::load(&format!("built-in {name}"), text).ok()
+    }
+}
 
 /// Runs a procedure over the abstract pair. Every problem is told, not only the first: what follows from an earlier one too, where
 /// it breaks another promise or the same one for another reason.

@@ -6,61 +6,19 @@
 
 use std::collections::BTreeMap;
 
-use jiff::{SignedDuration, Timestamp};
-use serde::{Deserialize, Serialize};
+use jiff::Timestamp;
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::ids::{NodeId, RunId};
 use super::journal::hex;
-use super::people::Who;
-use super::plan::Plan;
-use super::run::Run;
-use super::site::{Hands, Policy};
+use super::plan::{Plan, Rehearsal};
+use super::run::{Release, Run};
+use super::site::{Hands, Policy, RehearsalPolicy};
 use super::step::Step;
 use super::version::Target;
 use super::window::format_duration;
-
-/// `[policy.rehearsal]` of a site that goes nowhere its rehearsal site has not been.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RehearsalPolicy {
-    /// The site on which a run must have succeeded.
-    pub site: String,
-    /// How long a release counts.
-    pub valid_for: SignedDuration,
-    /// One of these roles may release; empty: everybody who may speak at all.
-    #[serde(default)]
-    pub roles: Vec<String>,
-}
-
-/// A person's word on a run that has succeeded: others may go the same path.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Release {
-    pub by: Who,
-    pub at: Timestamp,
-    pub note: String,
-}
-
-/// The release that a plan counts on, as it was when the plan was made.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Rehearsal {
-    pub run: RunId,
-    pub by: Who,
-    pub at: Timestamp,
-    pub until: Timestamp,
-    /// Of the path, [`Path::digest`]: the same in both runs.
-    pub digest: String,
-}
-
-/// What is known now of the release that a run counts on.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Released {
-    /// Nobody looked: what the plan holds counts.
-    #[default]
-    Unread,
-    Given(Release),
-    /// Withdrawn, or not to be found; why.
-    Void(String),
-}
+use super::world::Released;
 
 /// What shapes the path of a run. A rehearsal says something only about a run that is alike in all of it.
 #[derive(Clone, Debug, PartialEq, Serialize)]

@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 
 use super::access::Recorded;
-use super::checks::Outcome;
+use super::check::Outcome;
 use super::ids::{NodeId, PerNode};
 use super::run::Run;
 use super::site;

@@ -1,140 +1,44 @@
 //! A run: one execution of a plan, as the fold over its journal gives it.
 
+mod asked;
+mod frozen;
+mod left;
+mod lowered;
+mod node;
+mod phase;
+mod release;
+mod waiver;
+
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::access::Recorded;
 use super::action::{Kind, When};
-use super::asked::{Asked, Bound};
-use super::backups;
-use super::checks::{AcceptedWarning, Finding};
-use super::event::{Baseline, Evidence, FileEvidence, Goal, Notice, Outcome, Verdict, WaitingOn};
-use super::gate::Gate;
+use super::check::{AcceptedWarning, Finding};
+use super::event::{Notice, Outcome, Verdict, WaitingOn};
+use super::gate::{BACKUP_FAR_SMALLER, Gate};
 use super::ids::{NodeId, PerNode, RunId};
-use super::plan::{Plan, Windows};
-use super::rehearsal::Release;
-use super::settings::Frozen;
+use super::plan::{Goal, Plan, Windows};
+use super::rule::Rule;
 use super::site::{OnSoakFailure, SyncFact};
 use super::step::Step;
-use super::ttl::Lowered;
 use super::version::{Target, Version};
-use super::waiver::Waiver;
 
-/// Where a run stands within its step.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Phase {
-    /// Nothing is under way; the next step may be decided.
-    Ready,
-    /// An intent is recorded; its act may be under way right now.
-    Acting,
-    Waiting {
-        on: WaitingOn,
-        since: Timestamp,
-        until: Option<Timestamp>,
-    },
-    /// An act's outcome is unknown until a reading settles it.
-    InDoubt {
-        since: Timestamp,
-        message: String,
-    },
-    Held(Hold),
-    Finished(Outcome),
-}
-
-/// Why a run is held.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Hold {
-    pub code: String,
-    pub message: String,
-    pub found: String,
-    pub since: Timestamp,
-}
-
-/// The act of the current step, from its intent until its proof.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Act {
-    pub attempt: u32,
-    pub since: Timestamp,
-    pub baseline: Baseline,
-    pub accepted: bool,
-    pub instruction: Option<Instruction>,
-}
-
-/// What a person was told to do.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Instruction {
-    pub number: u32,
-    pub not_after: Option<Timestamp>,
-    pub lines: Vec<String>,
-}
-
-/// How far one step of the plan is.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Progress {
-    /// The first intent since the step was last undone.
-    pub begun_at: Option<Timestamp>,
-    pub done_at: Option<Timestamp>,
-    /// Something lay between intent and proof, or it was so already: how long it took says nothing of the act.
-    pub disturbed: bool,
-    /// The last attempt's number, from 1.
-    pub attempts: u32,
-    /// Attempts since a person last resumed the run.
-    pub tries: u32,
-    /// A drain whose limit has passed: sessions are being ended.
-    pub ending: bool,
-}
+pub use asked::{Answer, Asked, Bound, Due};
+pub use frozen::{Acknowledged, Frozen};
+pub use lowered::Lowered;
+pub(in crate::domain) use lowered::after;
+pub use node::NodeRecord;
+pub use phase::{Act, Hold, Instruction, Phase, Progress};
+pub use release::Release;
+pub use waiver::Waiver;
 
 /// R1's evidence.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SyncEvidence {
     pub sync: SyncFact,
     pub proven_at: Timestamp,
-}
-
-/// What the journal says of one node.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct NodeRecord {
-    /// This run's last verified backup.
-    pub backup: Option<(Timestamp, FileEvidence)>,
-    /// The size of a backup that a named person took for whole, though it was far smaller than the last.
-    pub accepted_bytes: Option<u64>,
-    /// So many recordings of it a person has taken as lost: the run was held for them, and was resumed.
-    pub accepted_missing: u64,
-    /// When traffic left it, if it did.
-    pub served_until: Option<Timestamp>,
-    pub closed_at: Option<Timestamp>,
-    pub extracted_at: Option<Timestamp>,
-    /// How many records the last extraction held, where the driver tells.
-    pub extracted_records: Option<u64>,
-    /// How much room its files took.
-    pub extracted_bytes: Option<u64>,
-    /// When it was last changed (linked, unlinked, updated).
-    pub touched_at: Option<Timestamp>,
-    pub verified_at: Option<Timestamp>,
-    /// True once this run has brought it to the target.
-    pub updated: bool,
-    /// How many packages of the chain it has got.
-    pub hops: u32,
-    pub updated_at: Option<Timestamp>,
-    /// When the answer to its update was lost, or the update was given up on the way: it may run yet. No reading shows that it
-    /// does not; a person's word ends it, or the update's proof.
-    pub update_in_doubt: Option<Timestamp>,
-    /// The build it showed after its last update.
-    pub build: Option<String>,
-}
-
-impl NodeRecord {
-    /// There is a backup of this run, taken after the node last served, however old.
-    pub fn was_backed_up(&self) -> bool {
-        self.backup.as_ref().is_some_and(|(at, _)| self.served_until.is_none_or(|until| *at >= until))
-    }
-
-    /// Its backup is from before this run last updated it.
-    pub fn is_backup_outdated(&self) -> bool {
-        let backup = self.backup.as_ref().map(|(at, _)| *at);
-        self.updated_at.is_some_and(|updated| backup.is_none_or(|backup| backup < updated))
-    }
 }
 
 /// One execution of a plan.
@@ -260,7 +164,7 @@ impl Run {
                 Gate::of_act(step.kind)
             }
             (Phase::Held(hold), _) if hold.code == "sync_status_unknown" => Some(Gate::SyncStatus),
-            (Phase::Held(hold), _) if hold.code == backups::HOLD => Some(Gate::SmallerBackup),
+            (Phase::Held(hold), _) if hold.code == BACKUP_FAR_SMALLER => Some(Gate::SmallerBackup),
             // At harbour the way on may be a person's word on the version that one node runs.
             (Phase::Held(hold), _) if hold.code == "harbour" && self.lacks_acceptance() => Some(Gate::Production),
             _ => None,
@@ -395,14 +299,30 @@ impl Run {
         self.notices.contains(&(notice, node))
     }
 
+    /// The node from which the next sync will run: where the steps establish failover from, else the one whose data are kept.
+    pub fn keeper(&self) -> NodeId {
+        let rest = self.position().map(|index| &self.plan.steps[index..]).unwrap_or_default();
+        let establishes = rest.iter().find(|step| step.kind == Kind::EstablishFailover);
+        establishes.and_then(|step| step.node).unwrap_or(self.survivor)
+    }
+
+    /// A comparison is asked for: there is a snapshot of the node that the next sync overwrites.
+    pub fn compares_settings(&self) -> bool {
+        self.settings.snapshot[self.keeper().other()].is_some()
+    }
+
+    /// Whether a person has set this rule aside for this step, as the journal has it.
+    pub fn is_waived(&self, rule: Rule, step: &Step) -> bool {
+        self.waivers.iter().any(|waiver| !waiver.over && waiver.rule == rule && waiver.step == step.id)
+    }
+
+    /// A step of the plan moves traffic; where none does, nobody is asked for the right to.
+    pub fn moves_traffic(&self) -> bool {
+        self.plan.steps.iter().any(|step| step.kind == Kind::SwitchTraffic)
+    }
+
     /// The intent's key: the same when the same intent is repeated after a crash.
     pub fn key(&self, step: &Step, attempt: u32) -> String {
         format!("{}/{}/{attempt}", self.id, step.id)
-    }
-}
-
-impl Evidence {
-    pub fn seen(found: impl Into<String>) -> Self {
-        Self::Seen { found: found.into(), since: None }
     }
 }

@@ -6,11 +6,11 @@ use std::path::Path;
 
 use super::action::Kind;
 use super::agreement;
-use super::by_hand::{self, Course};
+use super::by_hand::{self, Course, link_trouble};
 use super::event::Verdict;
 use super::ids::NodeId;
 use super::reverse;
-use super::run::{Hold, Phase, Run};
+use super::run::{Phase, Run};
 use super::site::Hands;
 use super::unsynced;
 use super::window::format_duration;
@@ -33,11 +33,6 @@ pub fn state(run: &Run) -> String {
     };
     let stray = stray(run).map(|stray| format!("; {stray}")).unwrap_or_default();
     format!("{link}; {serves}; {}; {}{stray}", versions[0], versions[1])
-}
-
-/// The hold of a run whose link is half there, the wrong way round, or claimed by both nodes.
-pub fn link_trouble(run: &Run) -> Option<&Hold> {
-    run.hold().filter(|hold| matches!(hold.code.as_str(), "half_broken" | "half_established" | "role_conflict"))
 }
 
 /// What may be done by hand now.

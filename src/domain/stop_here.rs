@@ -6,10 +6,10 @@
 use jiff::SignedDuration;
 
 use super::action::{Impact, When};
-use super::event::Goal;
 use super::facts::Facts;
 use super::fit;
-use super::plan::Plan;
+use super::homeward;
+use super::plan::{Goal, Plan};
 use super::run::Run;
 use super::step::Step;
 use super::way_home::{self, Found, Way};
@@ -76,7 +76,7 @@ pub fn of_run(run: &Run, world: &World) -> Option<StopHere> {
     }
     let step = run.step();
     let when = step.map_or(When::Finish, |step| step.when);
-    let facts = way_home::facts(run, world, when);
+    let facts = homeward::facts(run, world, when);
     let found = way_home::find(&facts, when);
     let after = || step.map_or_else(Found::default, |step| way_home::find(&facts.clone().after(step), when));
     Some(StopHere::new(&run.plan, step, found, after))

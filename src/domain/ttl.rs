@@ -5,68 +5,17 @@
 //! no cache holds the old answer for longer than the lowered one, and the switch may come (R7).
 
 use jiff::{SignedDuration, Timestamp};
-use serde::{Deserialize, Serialize};
 
 use super::action::Kind;
-use super::event::Evidence;
+use super::event::NameTtl;
+use super::facts::TtlFact;
 use super::plan::{Plan, Refusal};
-use super::proof::Proof;
-use super::rules::Rule;
-use super::run::Run;
+use super::rule::Rule;
+use super::run::{Lowered, Run, after};
 use super::site::{TrafficAnswer, TrafficLook};
 use super::step::Step;
 use super::window::format_duration;
 use super::world::{TrafficReading, World};
-
-/// How long one name of one traffic entry may be remembered.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct NameTtl {
-    /// The entry's place in the site's `[[traffic]]` list, from 0.
-    pub entry: usize,
-    pub name: String,
-    /// Seconds; the longest of all its servers.
-    pub ttl: u32,
-}
-
-/// What the journal says of a TTL that this run set out to lower.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Lowered {
-    /// What `restore_ttl` brings back: the TTLs from before this run changed them. A name that was low already is not among them.
-    pub before: Vec<NameTtl>,
-    /// The longest TTL that was replaced and whose replacement is not proven yet.
-    pub unproven: u32,
-    /// When the low TTL was last proven at every authoritative server; `None` while that has lapsed.
-    pub proven_at: Option<Timestamp>,
-    /// From then on no cache holds an answer with an old TTL.
-    pub clear_from: Option<Timestamp>,
-    /// `restore_ttl` is done.
-    pub restored: bool,
-}
-
-/// What rules judge of the TTL before a step.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum TtlFact {
-    /// No step of this run has lowered it: it is as it is, and nothing is waited for.
-    AsItIs,
-    /// Lowered, and no cache holds the old one any more, as far as the step is concerned.
-    Low,
-    /// Lowered, but until then caches may hold the old one.
-    Remembered { until: Timestamp },
-    /// It was lowered, and a server gives out a longer one.
-    Raised,
-    /// It was lowered, and is restored.
-    Restored,
-}
-
-impl TtlFact {
-    /// What was proven of it counts no more.
-    pub fn lapsed(self) -> Self {
-        match self {
-            Self::Low | Self::Remembered { .. } => Self::Raised,
-            other => other,
-        }
-    }
-}
 
 /// Seconds to which the site's policy has TTLs lowered. A longer time than DNS knows is the longest that it knows.
 pub fn low(plan: &Plan) -> u32 {
@@ -75,10 +24,6 @@ pub fn low(plan: &Plan) -> u32 {
 
 fn time(seconds: u32) -> SignedDuration {
     SignedDuration::from_secs(i64::from(seconds))
-}
-
-fn after(at: Timestamp, seconds: u32) -> Timestamp {
-    at.checked_add(time(seconds)).unwrap_or(Timestamp::MAX)
 }
 
 /// The TTL of each name that has one, as it was last read.
@@ -98,7 +43,7 @@ fn looks(traffic: &TrafficReading) -> impl Iterator<Item = (usize, &TrafficLook)
     traffic.looks.iter().enumerate().filter_map(|(entry, look)| Some((entry, look.as_ref().ok()?)))
 }
 
-fn answers(traffic: &TrafficReading) -> impl Iterator<Item = (usize, &TrafficAnswer)> {
+pub(super) fn answers(traffic: &TrafficReading) -> impl Iterator<Item = (usize, &TrafficAnswer)> {
     looks(traffic).flat_map(|(entry, look)| look.answers.iter().map(move |answer| (entry, answer)))
 }
 
@@ -117,7 +62,7 @@ pub fn untold(traffic: &TrafficReading) -> Option<String> {
 
 /// How long a resolver may remember that the name has no record of a type, where the change adds one: as the driver tells, or else
 /// where the nodes' addresses are of two kinds, so that the switch replaces an A record by an AAAA record or the other way round.
-fn negative(plan: &Plan, traffic: &TrafficReading) -> Option<u32> {
+pub(super) fn negative(plan: &Plan, traffic: &TrafficReading) -> Option<u32> {
     let two_kinds = plan.nodes.a.address.is_ipv4() != plan.nodes.b.address.is_ipv4();
     let adds = |look: &TrafficLook| look.adds_type.unwrap_or(two_kinds);
     looks(traffic).filter_map(|(_, look)| look.negative_ttl.filter(|_| adds(look))).max()
@@ -134,70 +79,16 @@ pub fn replaced(run: &Run, step: &Step, world: &World) -> Vec<NameTtl> {
 
 /// The names that this run lowered and that some server still gives out with a low TTL. What somebody has set to another one since
 /// is theirs.
-fn left_low(run: &Run, traffic: &TrafficReading) -> Vec<NameTtl> {
+pub(super) fn left_low(run: &Run, traffic: &TrafficReading) -> Vec<NameTtl> {
     let low = low(&run.plan);
     let before = run.ttl.as_ref().map(|lowered| lowered.before.clone()).unwrap_or_default();
     let is_low = |known: &NameTtl| of_name(traffic, known).any(|ttl| ttl <= low);
     before.into_iter().filter(|known| known.ttl > low && is_low(known)).collect()
 }
 
-fn of_name<'t>(traffic: &'t TrafficReading, known: &'t NameTtl) -> impl Iterator<Item = u32> + 't {
+pub(super) fn of_name<'t>(traffic: &'t TrafficReading, known: &'t NameTtl) -> impl Iterator<Item = u32> + 't {
     let of = answers(traffic).filter(|(entry, answer)| *entry == known.entry && answer.name == known.name);
     of.filter_map(|(_, answer)| answer.ttl)
-}
-
-/// Every server's answer has a TTL of at most `policy.switch_ttl`, or none at all.
-pub fn is_lowered(run: &Run, world: &World) -> Proof {
-    let low = low(&run.plan);
-    if let Some(gap) = untold(&world.traffic) {
-        return Proof::NotYet(format!("every server to tell the TTL of `{}`; {gap}", run.plan.service));
-    }
-    let Some((_, high)) = answers(&world.traffic).find(|(_, answer)| answer.ttl.is_some_and(|ttl| ttl > low)) else {
-        return Proof::Done(evidence(run, world));
-    };
-    let found = format!("{} says {} s for `{}`", high.server, high.ttl.unwrap_or_default(), high.name);
-    Proof::NotYet(format!("a TTL of at most {low} s on every server; {found}"))
-}
-
-fn evidence(run: &Run, world: &World) -> Evidence {
-    let (names, negative) = (seen(&world.traffic), negative(&run.plan, &world.traffic));
-    let found = match names.iter().map(|name| name.ttl).max() {
-        Some(longest) => format!("every server gives out a TTL of {longest} s or less{}", from(run)),
-        None => "nothing here has a TTL".to_owned(),
-    };
-    Evidence::Ttl { names, negative, found }
-}
-
-/// What it was, for the sentence.
-fn from(run: &Run) -> String {
-    let before = run.ttl.as_ref().and_then(|lowered| lowered.before.iter().map(|name| name.ttl).max());
-    before.map(|before| format!("; it was {before} s")).unwrap_or_default()
-}
-
-/// Every name that this run lowered has its old TTL again on every server, or one that somebody else has set.
-pub fn is_restored(run: &Run, world: &World) -> Proof {
-    let lowered = run.ttl.as_ref().filter(|lowered| !lowered.before.is_empty());
-    let Some(lowered) = lowered else {
-        return Proof::Done(Evidence::seen("this run has lowered no TTL: nothing is to be restored"));
-    };
-    if let Some(gap) = untold(&world.traffic) {
-        return Proof::NotYet(format!("every server to tell the TTL of `{}`; {gap}", run.plan.service));
-    }
-    match left_low(run, &world.traffic).first() {
-        Some(name) => Proof::NotYet(format!("a TTL of {} s for `{}` on every server", name.ttl, name.name)),
-        None => {
-            Proof::Done(Evidence::Ttl { names: seen(&world.traffic), negative: None, found: restored(lowered, &world.traffic) })
-        }
-    }
-}
-
-fn restored(lowered: &Lowered, traffic: &TrafficReading) -> String {
-    let each = lowered.before.iter().map(|name| match of_name(traffic, name).max() {
-        Some(now) if now == name.ttl => format!("`{}` has its TTL of {now} s again", name.name),
-        Some(now) => format!("`{}` has a TTL of {now} s, which somebody set meanwhile; it was {} s", name.name, name.ttl),
-        None => format!("`{}` is in no entry any more; its TTL was {} s", name.name, name.ttl),
-    });
-    each.collect::<Vec<_>>().join("; ")
 }
 
 /// True if, the settling time after the intent, some name is on all its servers as it was before: sending it again does no harm.
@@ -214,39 +105,6 @@ pub fn had_no_effect(step: &Step, before: &[NameTtl], world: &World, low: u32) -
 pub fn is_untouched(run: &Run, step: &Step, world: &World) -> bool {
     let before = run.act.as_ref().map(|act| act.baseline.ttl.as_slice()).unwrap_or_default();
     had_no_effect(step, before, world, low(&run.plan))
-}
-
-impl Lowered {
-    /// The intent to replace these TTLs is recorded: what they were is never forgotten from here on.
-    pub fn begun(&mut self, replaced: &[NameTtl]) {
-        for name in replaced {
-            self.unproven = self.unproven.max(name.ttl);
-            match self.before.iter_mut().find(|known| known.entry == name.entry && known.name == name.name) {
-                Some(known) => known.ttl = name.ttl,
-                None => self.before.push(name.clone()),
-            }
-        }
-        (self.proven_at, self.restored) = (None, false);
-    }
-
-    /// Low on every server, proven at this moment. Of what was low already nobody knows what it was before: its present TTL counts.
-    pub fn proven(&mut self, names: &[NameTtl], negative: Option<u32>, at: Timestamp) {
-        let present = names.iter().map(|name| name.ttl).max().unwrap_or_default();
-        let longest = present.max(self.unproven).max(negative.unwrap_or_default());
-        self.clear_from = self.clear_from.max(Some(after(at, longest)));
-        (self.proven_at, self.unproven, self.restored) = (Some(at), 0, false);
-    }
-
-    /// Something of this run's is left to be restored.
-    pub fn is_left(&self) -> bool {
-        !self.restored && !self.before.is_empty()
-    }
-
-    /// What it was, and that it is lowered, for people; `None` if this run has changed nothing, or has restored it.
-    pub fn describe(&self, plan: &Plan) -> Option<String> {
-        let each: Vec<String> = self.before.iter().map(|name| format!("`{}` had {} s", name.name, name.ttl)).collect();
-        self.is_left().then(|| format!("lowered to {} s by this run; {}", low(plan), each.join(", ")))
-    }
 }
 
 /// What rules judge of the TTL before this step.
@@ -355,4 +213,12 @@ fn clear_of(plan: &Plan, traffic: &TrafficReading, now: Timestamp) -> Option<(Ti
     let proven = lowered.checked_add(plan.likely(Kind::LowerTtl)).unwrap_or(Timestamp::MAX);
     let latest = plan.latest_starts(&plan.windows, false).get(switch).copied().flatten();
     Some((after(proven, longest), latest))
+}
+
+impl Lowered {
+    /// What it was, and that it is lowered, for people; `None` if this run has changed nothing, or has restored it.
+    pub fn describe(&self, plan: &Plan) -> Option<String> {
+        let each: Vec<String> = self.before.iter().map(|name| format!("`{}` had {} s", name.name, name.ttl)).collect();
+        self.is_left().then(|| format!("lowered to {} s by this run; {}", low(plan), each.join(", ")))
+    }
 }

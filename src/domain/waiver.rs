@@ -1,11 +1,9 @@
 //! Waivers: the promises that a person with the right role may set aside, for one step, with a reason, and which no others.
 
-use jiff::Timestamp;
-
-use super::people::{People, Who};
-use super::rules::Rule;
-use super::run::Run;
-use super::shown::Shown;
+use super::people::People;
+use super::rule::Rule;
+use super::run::{Run, Waiver};
+use super::shown;
 use super::site::Policy;
 use super::step::Step;
 use super::world::World;
@@ -16,23 +14,6 @@ pub const WAIVABLE: &[Rule] = &[Rule::R3, Rule::R11];
 
 /// The key of `[policy.waivers]` for the shortest soak.
 pub const MIN_SOAK: &str = "min_soak";
-
-/// A rule set aside for one step.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Waiver {
-    pub rule: Rule,
-    /// The step's id.
-    pub step: String,
-    pub by: Who,
-    pub reason: String,
-    pub at: Timestamp,
-    /// What the person was shown.
-    pub shown: Option<Shown>,
-    /// The step has begun since: what our own act changes does not speak against it.
-    pub used: bool,
-    /// The step is done, or the run was held or waits again: it holds no more.
-    pub over: bool,
-}
 
 /// The rule that a person names.
 pub fn named(name: &str) -> Option<Rule> {
@@ -67,7 +48,7 @@ pub fn in_force(run: &Run, step: &Step, world: &World) -> Vec<Rule> {
 /// What is otherwise than it was shown.
 fn changed(run: &Run, waiver: &Waiver, world: &World) -> Vec<String> {
     let Some(shown) = &waiver.shown else { return Vec::new() };
-    shown.changed(&Shown::of(run, world)).into_iter().filter(|line| !line.starts_with("waivers:")).collect()
+    shown.changed(&shown::of(run, world)).into_iter().filter(|line| !line.starts_with("waivers:")).collect()
 }
 
 /// Why the waiver of this rule for this step stands no more, though nothing was done with it: what it was given on has changed.
@@ -76,11 +57,4 @@ pub fn void(run: &Run, rule: Rule, step: &Step, world: &World) -> Option<String>
     let waiver = run.waivers.iter().rfind(here)?;
     let changed = changed(run, waiver, world);
     (!changed.is_empty()).then(|| format!("the waiver of {} holds no more: {}", waiver.by, changed.join("; ")))
-}
-
-impl Run {
-    /// Whether a person has set this rule aside for this step, as the journal has it.
-    pub fn is_waived(&self, rule: Rule, step: &Step) -> bool {
-        self.waivers.iter().any(|waiver| !waiver.over && waiver.rule == rule && waiver.step == step.id)
-    }
 }

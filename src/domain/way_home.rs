@@ -6,34 +6,15 @@
 
 mod search;
 
-use jiff::Timestamp;
-
 use super::action::{Kind, When};
-use super::event::{Cause, Event, Goal};
-use super::facts::{Facts, Known, Link};
-use super::fit;
-use super::gate::Gate;
+use super::facts::{Facts, Known, Link, WindowFact};
 use super::ids::NodeId;
-use super::proof;
-use super::rules::{self, Rule, Violation};
-use super::run::{Phase, Run};
+use super::plan::Goal;
+use super::rule::Rule;
+use super::rules::{self, Violation};
 use super::step::Step;
-use super::watch;
-use super::world::World;
-use search::{MOVES, Search, TO_HARBOUR};
-
-/// What a way costs, the weightiest first; the order of the fields is the order of the comparison.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Cost {
-    /// Nodes whose data since the break are left behind: moved away from, or not extracted.
-    pub data: u32,
-    /// What the service suffers: 1 for a move of the name, 2 for closing the serving node, 4 for updating it.
-    pub service: u32,
-    /// Expected minutes without failover on the way.
-    pub unprotected_minutes: i64,
-    pub irreversible: u32,
-    pub steps: u32,
-}
+pub use search::Cost;
+use search::{MOVES, Search, TO_HARBOUR, step};
 
 /// A way, from here to where the pair may be left.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,7 +43,7 @@ pub fn find(facts: &Facts, when: When) -> Found {
 
 /// The best way that needs no time in any window, so that nothing is updated on it.
 pub fn without_window(facts: &Facts, when: When) -> Option<Way> {
-    search(fit::too_short(facts), when).ways.into_iter().next()
+    search(too_short(facts), when).ways.into_iter().next()
 }
 
 fn search(start: Facts, when: When) -> Found {
@@ -90,7 +71,7 @@ fn search(start: Facts, when: When) -> Found {
 /// where [`find`] looks for up to three, and tries first without what only home needs: proving a procedure then takes 5 to 9 ms
 /// on an unoptimized build, instead of 20.
 pub fn nearest(facts: &Facts) -> Option<Goal> {
-    let start = fit::too_short(facts);
+    let start = too_short(facts);
     let first =
         |moves: &'static [Kind]| Search::new(start.clone(), When::Window2).only(moves).find_map(|(_, facts, _)| goal(&facts));
     goal(&start).or_else(|| first(&TO_HARBOUR)).or_else(|| first(&MOVES))
@@ -158,12 +139,6 @@ fn against_home(facts: &Facts, when: When) -> Vec<Violation> {
     found
 }
 
-fn step(kind: Kind, node: Option<NodeId>, when: When) -> Step {
-    let gate = (kind == Kind::Confirm).then_some(Gate::AutomaticFailoverOff);
-    let node = node.filter(|_| gate.is_none() && kind != Kind::CompareSettings);
-    Step { id: String::new(), when, kind, node, gate, hop: 0 }
-}
-
 /// At home the standby must be able to take over: what was closed on the way is opened once the link is proven.
 fn opened_at(goal: Goal, facts: &Facts, when: When) -> Vec<Step> {
     let closed = NodeId::BOTH.into_iter().filter(|&node| goal == Goal::Home && facts.nodes[node].closed);
@@ -192,60 +167,9 @@ fn named(goal: Goal, mut steps: Vec<Step>, facts: &Facts, when: When) -> Vec<Ste
     named
 }
 
-/// The ways from where a run stands.
-pub fn of_run(run: &Run, world: &World) -> Found {
-    let when = run.step().map_or(When::Finish, |step| step.when);
-    find(&facts(run, world, when), when)
-}
-
-/// The facts at a run's place, whatever its next step is.
-pub fn facts(run: &Run, world: &World, when: When) -> Facts {
-    world.facts(run, &step(Kind::FinalCheck, None, when))
-}
-
-/// True if another way may be ordered: no act is on its way, or nobody has begun to carry out what was instructed, or the run
-/// rests with its act in doubt or half done, and what is read is from after its last possible effect.
-pub fn may_be_ordered(run: &Run, world: &World) -> bool {
-    match run.phase {
-        Phase::Held(_) | Phase::InDoubt { .. } => wait_until(run, world).is_none(),
-        Phase::Ready | Phase::Waiting { .. } => run.act.is_none() || watch::is_untouched(run, world),
-        Phase::Acting | Phase::Finished(_) => false,
-    }
-}
-
-/// While an act of this run may have its effect yet, and readings be older than that, no way is found: from when on one may be. An
-/// update is not waited for: until it is settled the rules keep every way from what it would harm.
-pub fn wait_until(run: &Run, world: &World) -> Option<Timestamp> {
-    let effect = proof::latest_effect(run, run.step()?, run.act.as_ref()?, world)?;
-    let cached = |node: NodeId| world.readings[node].current.as_ref().map(|current| current.may_be_old).unwrap_or_default();
-    let from = effect + cached(NodeId::A).max(cached(NodeId::B));
-    (world.now <= from).then_some(from)
-}
-
-/// The way's steps with the ids that they get in this run.
-pub fn steps(run: &Run, way: &Way) -> Vec<Step> {
-    // A later revision's steps are told apart from those of an earlier one; the plan of an adopted run is a way itself.
-    let number = run.revision + 1 + u32::from(run.plan.adopted.is_some() && !run.plan.steps.is_empty());
-    let prefixed = |id: &str| match id.split_once('.') {
-        Some((prefix, rest)) if number > 1 => format!("{prefix}-{number}.{rest}"),
-        _ => id.to_owned(),
-    };
-    way.steps.iter().map(|step| Step { id: prefixed(&step.id), ..step.clone() }).collect()
-}
-
-/// The event with which a run takes this way.
-pub fn order(run: &Run, world: &World, way: &Way, cause: Cause, note: Option<String>) -> Event {
-    let steps = steps(run, way);
-    // Without the act under way, which the revision gives up: what it explained is a surprise from then on.
-    let bare = Run { act: None, ..run.clone() };
-    let seen = watch::surprises(&bare, world).into_iter().map(|failure| failure.message).collect();
-    Event::Revised { cause, goal: way.goal, note, steps, seen }
-}
-
-/// As [`order`], where nobody gives it; `None` where that would take note of a change that nobody planned: then a person must
-/// see it first.
-pub fn order_by_itself(run: &Run, world: &World, way: &Way, cause: Cause, note: Option<String>) -> Option<Event> {
-    Some(order(run, world, way, cause, note)).filter(|order| matches!(order, Event::Revised { seen, .. } if seen.is_empty()))
+/// The facts of a search in which no window has time left.
+fn too_short(facts: &Facts) -> Facts {
+    Facts { ordered: true, window: WindowFact::TooShort, waived: Vec::new(), ..facts.clone() }
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The preflight's warnings, and people's words on them: at the start, and while a run goes on.
 
-use crate::domain::checks::{self, AcceptedWarning, Check, NotAcceptable};
+use crate::domain::check::{AcceptedWarning, Check};
+use crate::domain::checks::{self, NotAcceptable};
 use crate::domain::event::Event;
 use crate::domain::ids::NodeId;
 use crate::domain::plan::Refusal;

@@ -10,16 +10,17 @@ use jiff::Timestamp;
 
 use crate::domain::action::Kind::Update;
 use crate::domain::action::When;
-use crate::domain::event::{FileEvidence, Goal};
 use crate::domain::facts::Link;
+use crate::domain::file::FileEvidence;
+use crate::domain::homeward;
 use crate::domain::ids::{NodeId, PerNode, RunId};
 use crate::domain::machine;
 use crate::domain::people::Who;
-use crate::domain::plan::{Adoption, Package, PackageNote, Plan, Windows};
+use crate::domain::plan::{Adoption, Goal, Package, PackageNote, Plan, Windows};
 use crate::domain::run::Run;
 use crate::domain::site::{Observation, Site};
 use crate::domain::version::{NotAVersion, Target, Version};
-use crate::domain::way_home::{self, Found};
+use crate::domain::way_home::Found;
 use crate::domain::window::choose::Wanted;
 use crate::domain::window::{Window, civil};
 use crate::domain::world::World;
@@ -150,7 +151,7 @@ pub fn draft(entry: &SiteEntry, id: RunId, parsed: &Parsed, world: &World, actor
         accepted: Vec::new(),
     };
     let run = machine::begin(id, Box::new(plan), actor, world.now);
-    let found = way_home::of_run(&run, world);
+    let found = homeward::of_run(&run, world);
     let Some(way) = found.ways.first() else { return Err(no_way(site, &found)) };
     let mut plan = (*run.plan).clone();
     plan.steps = Arc::new(way.steps.clone());

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::domain::checks::Check;
+use crate::domain::check::Check;
 use crate::domain::event::Verdict;
 use crate::domain::ids::{NodeId, RunId};
 use crate::domain::journal::Record;

@@ -2,8 +2,9 @@
 
 use std::collections::VecDeque;
 
+use crate::domain::event::Shown;
 use crate::domain::run::Run;
-use crate::domain::shown::Shown;
+use crate::domain::shown;
 use crate::domain::world::World;
 
 /// So many states of the evidence are kept: they change with the pair, not with the time. A restart forgets them; then a person is
@@ -22,7 +23,7 @@ impl Memory {
             self.0.clear();
             return;
         }
-        let text = Shown::of(run, world).text().into_boxed_str();
+        let text = shown::of(run, world).text().into_boxed_str();
         if self.0.back() != Some(&text) {
             self.0.push_back(text);
         }

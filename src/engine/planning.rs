@@ -8,13 +8,12 @@ use jiff::Timestamp;
 
 use crate::domain::action::When;
 use crate::domain::backups;
-use crate::domain::chain::Hop;
-use crate::domain::checks::{self, Check};
+use crate::domain::check::{self, Check};
+use crate::domain::checks;
 use crate::domain::crossing;
 use crate::domain::facts::Link;
-use crate::domain::fit::Fit;
 use crate::domain::ids::{NodeId, PerNode};
-use crate::domain::plan::{Order, Package, PackageNote, Plan, Refusal, Windows};
+use crate::domain::plan::{Fit, Hop, Order, Package, PackageNote, Plan, Refusal, Windows};
 use crate::domain::procedure::Procedure;
 use crate::domain::prove;
 use crate::domain::run::Run;
@@ -202,12 +201,12 @@ fn unfit_below_10_6(procedure: &Procedure, plan: &Plan) -> Vec<Refusal> {
 
 /// A check that fails or can't be told stands against a start.
 pub fn must_pass(site: &Site, checks: &[Check]) -> Result<(), Problem> {
-    if checks::verdict(checks) == checks::Outcome::Pass {
+    if checks::verdict(checks) == check::Outcome::Pass {
         return Ok(());
     }
     let first = checks::first_failure(checks);
     let mut problem = Problem::new(Kind::Refused, first.code, format!("preflight refused for site `{}`", site.name));
-    let against = |check: &&Check| matches!(check.result, checks::Outcome::Fail | checks::Outcome::Unknown);
+    let against = |check: &&Check| matches!(check.result, check::Outcome::Fail | check::Outcome::Unknown);
     for check in checks.iter().filter(against) {
         let node = check.node.map(|node| format!("node `{node}`: ")).unwrap_or_default();
         problem = problem.because(format!("{node}{}: expected {}, found {}", check.name, check.expected, check.found));

@@ -6,8 +6,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use crate::domain::ids::RunId;
 use crate::domain::people::People;
 use crate::domain::plan::Plan;
-use crate::domain::rehearsal::{Release, Released};
-use crate::domain::run::Run;
+use crate::domain::run::{Release, Run};
+use crate::domain::world::Released;
 
 /// What was released and not withdrawn, among all runs that the fleet keeps.
 #[derive(Default)]

@@ -11,13 +11,15 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::domain::event::FileEvidence;
+use crate::domain::file::FileEvidence;
 use crate::domain::ids::{NodeId, PerNode};
 use crate::domain::journal::hex;
 use crate::domain::ledger::{self, Side};
+use crate::domain::listing::{Listing, Told};
 use crate::domain::run::Run;
-use crate::domain::settings::{Compared, Listing, Recorded, Told, Untold, Want};
+use crate::domain::settings::Want;
 use crate::domain::world::World;
+use crate::domain::world::settings::{Compared, Recorded, Untold};
 use crate::ports::ReadError;
 
 use super::Around;

@@ -4,7 +4,7 @@ use crate::domain::access::{self, Tried};
 use crate::domain::action::Kind as Act;
 use crate::domain::agreement::{self, Agreement, Partly};
 use crate::domain::caches::{self, Caches};
-use crate::domain::checks::Outcome;
+use crate::domain::check::Outcome;
 use crate::domain::ids::NodeId;
 use crate::domain::run::Run;
 use crate::domain::sheet;

@@ -1,15 +1,17 @@
 //! The way home by order, from every moment of both procedures and from trouble: it ends home or at harbour, breaks no promise,
 //! and leaves no session behind that was not shown.
 
+use changeover::domain::homeward;
 use std::sync::Arc;
 
 use changeover::domain::action::Kind::BreakFailover;
-use changeover::domain::event::{Goal, Verdict};
+use changeover::domain::event::Verdict;
 use changeover::domain::ids::{NodeId, RunId};
-use changeover::domain::rules::Rule;
+use changeover::domain::plan::Goal;
+use changeover::domain::rule::Rule;
 use changeover::domain::run::{Phase, Run};
 use changeover::domain::site::Role;
-use changeover::domain::way_home::{self, Way};
+use changeover::domain::way_home::Way;
 use changeover::engine::api::{Fleet as _, Kind, Problem, WaysFound, Word};
 use changeover::simulator::faults::{Fault, Planned};
 use jiff::SignedDuration;
@@ -26,7 +28,7 @@ pub async fn ways(stage: &Stage, id: &RunId) -> WaysFound {
 }
 
 fn ids(found: &WaysFound, way: &Way) -> Vec<String> {
-    way_home::steps(&found.snapshot.run, way).into_iter().map(|step| step.id).collect()
+    homeward::steps(&found.snapshot.run, way).into_iter().map(|step| step.id).collect()
 }
 
 /// Looks, and orders what was shown; the way that was taken, or why none was.
@@ -427,7 +429,7 @@ async fn no_way_is_ordered_while_an_act_may_have_its_effect_yet() {
     stage.fault(Planned::once(Fault::AnswerLost).on(NodeId::A).act("break_failover"));
     let id = stage.start("role-swap").await;
     let run = in_doubt_at(&stage, &id, "window-1.break_failover.a").await;
-    let until = way_home::wait_until(&run, &ways(&stage, &id).await.snapshot.world).expect("it waits");
+    let until = homeward::wait_until(&run, &ways(&stage, &id).await.snapshot.world).expect("it waits");
     let problem = stage.word(&id, abort(None)).await.unwrap_err();
     assert_eq!((problem.kind, problem.code.as_str()), (Kind::Conflict, "act_under_way"), "{problem:?}");
     assert!(problem.hint.as_ref().is_some_and(|hint| hint.contains(&until.to_string())), "{problem:?}");

@@ -6,7 +6,8 @@ use changeover::domain::event::{Baseline, Event, Notice};
 use changeover::domain::ids::NodeId;
 use changeover::domain::run::Run;
 use changeover::domain::site::Policy;
-use changeover::domain::watch::{is_untouched, silence};
+use changeover::domain::surprise::is_untouched;
+use changeover::domain::watch::silence;
 use changeover::domain::world::World;
 use changeover::domain::{alert, machine};
 use changeover::drivers::appliance::beyondtrust::{

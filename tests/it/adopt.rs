@@ -1,8 +1,9 @@
 //! A pair that somebody else left half-way: taken over at every step of a foreign run, with what a person vouches for.
 
+use changeover::domain::plan::Goal;
 use std::collections::BTreeMap;
 
-use changeover::domain::event::{Goal, Verdict};
+use changeover::domain::event::Verdict;
 use changeover::domain::gate::{Gate, GatePolicy};
 use changeover::domain::ids::{NodeId, RunId};
 use changeover::domain::site::Policy;

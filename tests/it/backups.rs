@@ -5,9 +5,9 @@ use std::sync::Arc;
 use changeover::domain::action::Kind;
 use changeover::domain::alert;
 use changeover::domain::backups::{self, Retention};
-use changeover::domain::checks::Outcome;
+use changeover::domain::check::Outcome;
 use changeover::domain::event::{Event, Verdict};
-use changeover::domain::gate::Gate;
+use changeover::domain::gate::{self, Gate};
 use changeover::domain::ids::{NodeId, RunId};
 use changeover::domain::procedure::{BUILT_IN, Procedure};
 use changeover::domain::run::Run;
@@ -120,7 +120,7 @@ async fn bg_01_a_backup_far_smaller_than_the_last_waits_for_a_person() {
             world.plan_fault(Planned { times, ..Planned::once(Fault::BackupSmall).on(NodeId::B) });
         });
         let rest = stage.to_rest(&id).await;
-        assert_eq!(rest.end, backups::HOLD, "{}", stage.story(&id));
+        assert_eq!(rest.end, gate::BACKUP_FAR_SMALLER, "{}", stage.story(&id));
         let hold = rest.run.hold().unwrap().clone();
         assert!(hold.message.contains("50 % of the ") && hold.found.ends_with(" bytes"), "{hold:?}");
         assert_eq!(rest.run.open_gate(), Some(Gate::SmallerBackup));
@@ -204,7 +204,7 @@ async fn bg_01_the_next_run_compares_with_the_last_one() {
     let last = known.a.backup.unwrap();
     assert_eq!(backups::far_smaller(&next, &step, last / 2), None);
     let held = backups::far_smaller(&next, &step, last / 2 - 1).unwrap();
-    assert!(matches!(&held, Event::Held { code, given_up: true, .. } if code == backups::HOLD), "{held:?}");
+    assert!(matches!(&held, Event::Held { code, given_up: true, .. } if code == gate::BACKUP_FAR_SMALLER), "{held:?}");
     // Another box: nothing is known of it.
     let mut replaced = (*first.run).clone();
     Arc::make_mut(&mut replaced.plan).nodes.a.identity = "another".to_owned();
@@ -260,7 +260,7 @@ async fn bg_01_only_old_backups_that_nobody_needs_may_go() {
     open[1].phase = changeover::domain::run::Phase::Ready;
     assert_eq!(gone(&open, 5, 90), [3, 1]);
     // An open run took over a backup of run 1.
-    let file = changeover::domain::event::FileEvidence {
+    let file = changeover::domain::file::FileEvidence {
         path: "/state/backups/support-1/prepare.backup.a.1/x.nsb".into(),
         sha256: String::new(),
         bytes: 1,
@@ -273,7 +273,7 @@ async fn bg_01_only_old_backups_that_nobody_needs_may_go() {
         updated: changeover::domain::ids::PerNode::default(),
         backups: changeover::domain::ids::PerNode { a: Some(file), b: None },
         accepted: false,
-        goal: changeover::domain::event::Goal::Home,
+        goal: changeover::domain::plan::Goal::Home,
         note: String::new(),
     });
     assert_eq!(gone(&open, 5, 90), [3]);

@@ -1,13 +1,13 @@
 //! Package chains (BG-10, R5): laid out before the start, one hop after the other, resumable between them.
 
 use changeover::domain::action::Kind as Action;
-use changeover::domain::event::Goal;
+use changeover::domain::homeward;
 use changeover::domain::ids::{NodeId, RunId};
 use changeover::domain::machine;
-use changeover::domain::rehearsal::RehearsalPolicy;
+use changeover::domain::plan::Goal;
 use changeover::domain::run::Run;
-use changeover::domain::site::Policy;
-use changeover::domain::{sheet, way_home};
+use changeover::domain::sheet;
+use changeover::domain::site::{Policy, RehearsalPolicy};
 use changeover::engine::api::{Fleet as _, Kind, PlanRequest, Word};
 use changeover::simulator::faults::{Fault, Planned};
 use jiff::SignedDuration;
@@ -236,7 +236,7 @@ async fn r10_once_accepted_the_way_home_finishes_the_chain() {
         let way = &found.found.ways[0];
         let updates: Vec<u32> = way.steps.iter().filter(|step| step.kind == Action::Update).map(|step| step.hop).collect();
         assert_eq!((way.goal, updates), (Goal::Home, hops), "{step}: {way:?}");
-        assert_eq!(way_home::steps(&found.snapshot.run, way).len(), way.steps.len());
+        assert_eq!(homeward::steps(&found.snapshot.run, way).len(), way.steps.len());
         stage.word(&id, Word::Abort { way: None, note: None }).await.unwrap();
         let rest = stage.to_rest(&id).await;
         assert_eq!(rest.end, "aborted", "{step}\n{}", stage.story(&id));

@@ -11,8 +11,8 @@ use changeover::domain::machine;
 use changeover::domain::procedure::Procedure;
 use changeover::domain::run::{Phase, Run};
 use changeover::domain::site::{Observation, Role};
+use changeover::domain::surprise;
 use changeover::domain::version::Target;
-use changeover::domain::watch;
 use changeover::domain::world::World as Readings;
 use changeover::engine::api::{Fleet as _, Snapshot};
 use changeover::simulator::faults::{Fault, Planned};
@@ -160,7 +160,7 @@ async fn stage_at(procedure: &str, place: &str) -> (Stage, RunId) {
 fn is_told(stage: &Stage, id: &RunId, says: &str) -> bool {
     let alert = stage.journal.outbox.lock().unwrap().iter().any(|item| item.document.contains(says));
     let Snapshot { run, world, .. } = stage.fleet.run(id).unwrap();
-    alert || watch::differences(&run, &world).iter().any(|line| line.contains(says))
+    alert || surprise::differences(&run, &world).iter().any(|line| line.contains(says))
 }
 
 async fn is_noticed(procedure: &str, place: &str, change: &Change) -> bool {
@@ -250,7 +250,7 @@ fn both_standby_is_awaited_for_a_moment_and_then_held() {
         let run = fake.run(&id).unwrap().run;
         let (since, standby) = (run.last_at + SignedDuration::from_mins(10), [Role::Standby; 2]);
         let later = |secs: i64| since + SignedDuration::from_secs(secs);
-        let rest = Next::Rest { until: Some(since + watch::BOTH_STANDBY_LIMIT) };
+        let rest = Next::Rest { until: Some(since + surprise::BOTH_STANDBY_LIMIT) };
         assert_eq!(decide(&run, &read_as(&run, standby, since, later(90))), rest, "{step}");
         let next = decide(&run, &read_as(&run, standby, since, later(120)));
         let Next::Record { event: event @ Event::Held { .. }, why } = &next else { panic!("{step}: {next:?}") };

@@ -2,11 +2,12 @@
 //! answers are old: it is told, closed before anything else is done with it, its data are taken, and it never serves again because
 //! an old plan said so.
 
-use changeover::domain::event::{Cause, Goal};
+use changeover::domain::event::Cause;
+use changeover::domain::homeward;
 use changeover::domain::ids::{NodeId, RunId};
 use changeover::domain::journal::{Entry, Record};
+use changeover::domain::plan::Goal;
 use changeover::domain::sheet;
-use changeover::domain::way_home;
 use changeover::engine::api::{Fleet as _, Snapshot};
 use changeover::ports::{Clock as _, Journal as _};
 use changeover::simulator::faults::{Fault, Planned};
@@ -45,9 +46,9 @@ fn comes_back(stage: &Stage) {
 /// The best way from here is recorded as a plan revision, and a daemon takes it up.
 async fn take_the_way(stage: &mut Stage, id: &RunId) -> Goal {
     let Snapshot { run, world, .. } = stage.fleet.run(id).unwrap();
-    let found = way_home::of_run(&run, &world);
+    let found = homeward::of_run(&run, &world);
     let way = found.ways.first().unwrap_or_else(|| panic!("no way: {found:#?}\n{}", stage.story(id)));
-    let event = way_home::order(&run, &world, way, Cause::Abort, None);
+    let event = homeward::order(&run, &world, way, Cause::Abort, None);
     let (name, data) = event.to_parts();
     let step = run.step().map(|step| step.id.clone());
     let entry =

@@ -1,9 +1,10 @@
 //! BG-03: how long an action takes, told by the table, set by the site, learned from what was measured.
 
+use changeover::domain::plan::{Estimate, Source};
 use std::sync::Arc;
 
 use changeover::domain::action::Kind;
-use changeover::domain::estimate::{self, Estimate, Source};
+use changeover::domain::estimate;
 use changeover::domain::ids::NodeId;
 use changeover::domain::run::Run;
 use changeover::domain::site::Policy;

@@ -1,9 +1,10 @@
 //! The handover note: what whoever opens window two reads, and that it is this note that is acknowledged.
 
-use changeover::domain::event::{Goal, Verdict};
+use changeover::domain::event::Verdict;
 use changeover::domain::gate::{Gate, GatePolicy};
 use changeover::domain::handover::{self, Note};
 use changeover::domain::ids::{NodeId, RunId};
+use changeover::domain::plan::Goal;
 use changeover::domain::site::Policy;
 use changeover::engine::api::{Fleet as _, Word};
 use changeover::simulator::faults::{Fault, Planned};

@@ -2,6 +2,8 @@
 //!
 //! Unit tests may use what they like: they stand in a module `tests` of a file or in a file `tests.rs`, and are left out.
 
+mod domain;
+
 use std::path::Path;
 
 use super::tokens::{self, Token};

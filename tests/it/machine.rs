@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use changeover::domain::event::{Cause, Event, Goal, Notice, Verdict, WaitingOn};
+use changeover::domain::event::{Cause, Event, Notice, Verdict, WaitingOn};
 use changeover::domain::gate::Gate;
 use changeover::domain::ids::NodeId;
 use changeover::domain::journal::Record;
@@ -15,7 +15,8 @@ use changeover::domain::machine::{
 };
 use changeover::domain::people::Who;
 
-use changeover::domain::rules::Rule;
+use changeover::domain::plan::Goal;
+use changeover::domain::rule::Rule;
 use changeover::domain::run::{Phase, Run};
 
 use changeover::domain::ids::RunId;

@@ -6,7 +6,8 @@ mod nightly;
 mod reads_only;
 pub mod warnings;
 
-use changeover::domain::checks::{self, Check, Outcome};
+use changeover::domain::check::{Check, Outcome};
+use changeover::domain::checks;
 use changeover::domain::ids::{NodeId, PerNode};
 use changeover::domain::site::{Node, Observation, Policy, Role, Site, SyncFact, TrafficAnswer, TrafficLook};
 use changeover::domain::window::calendar::Calendar;

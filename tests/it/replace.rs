@@ -1,7 +1,7 @@
 //! A box is replaced under a run: the site's file, a restart, `node replace`, then resume or the way home.
 
-use changeover::domain::event::Goal;
 use changeover::domain::ids::{NodeId, RunId};
+use changeover::domain::plan::Goal;
 use changeover::engine::api::{Fleet as _, Kind, Problem, Replaced, Snapshot};
 use changeover::simulator::world;
 use jiff::SignedDuration;

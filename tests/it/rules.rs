@@ -1,13 +1,13 @@
 //! Each rule over facts: what it refuses, and what it lets pass.
 
 use changeover::domain::action::{Kind, When};
-use changeover::domain::facts::{Facts, Known, Link, SettingsFact, WindowFact};
+use changeover::domain::facts::{Facts, Known, Link, SettingsFact, TtlFact, WindowFact};
 use changeover::domain::gate::Gate;
 use changeover::domain::ids::NodeId;
-use changeover::domain::rules::{self, Rule};
+use changeover::domain::rule::Rule;
+use changeover::domain::rules;
 use changeover::domain::site::Role;
 use changeover::domain::step::Step;
-use changeover::domain::ttl::TtlFact;
 
 const A: NodeId = NodeId::A;
 const B: NodeId = NodeId::B;

@@ -1,9 +1,8 @@
 //! "If you stop here": what each step of both procedures leaves to be done, and which of them is the point of no return.
 
 use changeover::domain::action::Kind;
-use changeover::domain::event::Goal;
 use changeover::domain::ids::{NodeId, PerNode};
-use changeover::domain::plan::{Order, Package, Plan, Windows};
+use changeover::domain::plan::{Goal, Order, Package, Plan, Windows};
 use changeover::domain::procedure::Procedure;
 use changeover::domain::site::{Node, Policy, Site};
 use changeover::domain::stop_here::{self, StopHere};

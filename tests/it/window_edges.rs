@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use changeover::domain::action::When;
 use changeover::domain::event::{Event, WaitingOn};
-use changeover::domain::fit::is_bound;
 use changeover::domain::ids::RunId;
 use changeover::domain::journal::Record;
 use changeover::domain::machine;
 use changeover::domain::people::{People, Person};
+use changeover::domain::plan::is_bound;
 use changeover::domain::run::{Phase, Run};
 use changeover::domain::site::Policy;
 use changeover::domain::window::calendar::Calendar;

@@ -7,7 +7,8 @@ use jiff::SignedDuration;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
-use crate::domain::event::{Event, Evidence, FileEvidence};
+use crate::domain::event::{Event, Evidence};
+use crate::domain::file::FileEvidence;
 use crate::domain::ids::{NodeId, PerNode};
 use crate::domain::journal::{Record, hex};
 use crate::domain::site::Role;

@@ -6,10 +6,7 @@ use std::net::SocketAddr;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use rustls::crypto::aws_lc_rs;
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::ExposeSecret as _;
 
 use crate::cli::Failure;
 use crate::domain::ids::NodeId;
@@ -18,40 +15,12 @@ use crate::simulator::Simulator;
 use crate::simulator::server::generation::{Generation, Login};
 
 use super::pair::{CLIENT_ID, CONSOLE_USER, KEY_ALGORITHM, KEY_NAME, SERVICE, SITE, ZONE};
+use super::secrets::{Secrets, random};
 
 /// The folder; removed when it is dropped, unless it is to be kept.
 pub struct Folder {
     path: PathBuf,
     remove: bool,
-}
-
-/// What daemon and simulator both must know, made anew for each folder.
-pub struct Secrets {
-    pub client: SecretString,
-    /// Of the user at the pages.
-    pub console: SecretString,
-    /// Base64, as in a key file of a name server.
-    pub tsig: SecretString,
-    /// `whsec_<base64>`.
-    pub hook: SecretString,
-}
-
-impl Secrets {
-    pub fn generate() -> Result<Self, Failure> {
-        Ok(Self {
-            client: hex(&random()?).into(),
-            console: hex(&random()?).into(),
-            tsig: STANDARD.encode(random()?).into(),
-            hook: format!("whsec_{}", STANDARD.encode(random()?)).into(),
-        })
-    }
-}
-
-fn random() -> Result<[u8; 32], Failure> {
-    let mut bytes = [0; 32];
-    let filled = aws_lc_rs::default_provider().secure_random.fill(&mut bytes);
-    filled.map_err(|_| Failure::new("system", "the machine gives no random bytes"))?;
-    Ok(bytes)
 }
 
 /// What the daemon's configuration is written for.

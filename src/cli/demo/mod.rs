@@ -18,6 +18,7 @@ mod person;
 mod play;
 mod process;
 mod scene;
+pub mod secrets;
 mod story;
 mod tales;
 

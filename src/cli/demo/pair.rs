@@ -14,7 +14,7 @@ use crate::simulator::world::Offered;
 use crate::simulator::zone::{Zone, ZoneError, ZoneHandle, ZoneKey, ZoneOptions};
 use crate::simulator::{Simulator, SimulatorOptions};
 
-use super::folder::Secrets;
+use super::secrets::Secrets;
 
 pub const SITE: &str = "support";
 pub const SERVICE: &str = "support.example.com";

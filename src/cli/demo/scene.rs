@@ -14,9 +14,10 @@ use crate::drivers::clock::ScaledClock;
 use crate::ports::Clock;
 
 use super::alerts::Hook;
-use super::folder::{Folder, Secrets, Setting};
+use super::folder::{Folder, Setting};
 use super::pair::{FROM, Pair, PairOptions, SERVICE, SITE, TO};
 use super::process::{Daemon, Pace};
+use super::secrets::Secrets;
 use super::story::Story;
 use super::tales::Tale;
 

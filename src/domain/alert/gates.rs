@@ -1,14 +1,13 @@
 //! What people are told of gates and waivers.
 
-use super::{Saying, Severity, say};
+use super::saying::{Saying, Severity, say};
 use crate::domain::asked;
-use crate::domain::event::Goal;
 use crate::domain::gate::Gate;
 use crate::domain::journal::Record;
 use crate::domain::people::Who;
-use crate::domain::rules::Rule;
+use crate::domain::plan::Goal;
+use crate::domain::rule::Rule;
 use crate::domain::run::Run;
-use crate::domain::settings;
 use crate::domain::step::Step;
 
 /// A gate opens.
@@ -43,7 +42,7 @@ fn answer(run: &Run, gate: Gate) -> String {
 fn ledger(run: &Run) -> Saying {
     let (open, question) = (run.settings.open().count(), Gate::SettingsLedger.question());
     let hint = format!("changeover ledger {}", run.id);
-    let lacking = settings::lacking(run).map(|why| format!("; not compared: {why}")).unwrap_or_default();
+    let lacking = run.settings.lacking().map(|why| format!("; not compared: {why}")).unwrap_or_default();
     say("gate_waiting", Severity::Info, format!("a person is asked: {question} Open lines: {open}{lacking}"), hint)
 }
 

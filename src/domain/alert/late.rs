@@ -1,6 +1,6 @@
 //! What is told when time runs out.
 
-use super::{Saying, Severity, instruction, say};
+use super::saying::{Saying, Severity, instruction, say};
 use crate::domain::journal::Record;
 use crate::domain::late;
 use crate::domain::run::Run;

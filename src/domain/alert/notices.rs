@@ -1,6 +1,7 @@
 //! What is told of notices, and of the end of the time without failover.
 
-use super::{Saying, Severity, hint_of, say};
+use super::hints::hint_of;
+use super::saying::{Saying, Severity, say};
 use crate::domain::event::Notice;
 use crate::domain::run::Run;
 use crate::domain::window::format_duration;

@@ -1,7 +1,8 @@
 //! What is told of the nightly check, and of a drain that has reached its limit.
 
-use super::{Saying, Severity, instruction, say};
-use crate::domain::checks::{self, Change, Finding};
+use super::saying::{Saying, Severity, instruction, say};
+use crate::domain::check::Finding;
+use crate::domain::checks::{self, Change};
 use crate::domain::event::Counts;
 use crate::domain::run::Run;
 

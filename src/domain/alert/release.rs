@@ -1,6 +1,6 @@
 //! What is said of releases (R11).
 
-use super::{Saying, Severity, say};
+use super::saying::{Saying, Severity, say};
 use crate::domain::people::Who;
 use crate::domain::run::Run;
 

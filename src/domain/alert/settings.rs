@@ -1,6 +1,6 @@
 //! What people are told of settings.
 
-use super::{Saying, Severity, say};
+use super::saying::{Saying, Severity, say};
 use crate::domain::ledger::Line;
 use crate::domain::run::Run;
 

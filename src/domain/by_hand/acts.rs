@@ -4,7 +4,7 @@ use std::fmt::Display;
 
 use serde_json::{Value, json};
 
-use super::{copy_of, original};
+use super::package::{copy_of, original};
 use crate::domain::action::Kind;
 use crate::domain::asked;
 use crate::domain::console::{BoxAt, Boxes, People, Text};

@@ -1,32 +1,8 @@
 //! Warnings that a person accepts: one by one, by name, with a reason, and only as long as what was found stays the same.
 
-use serde::{Deserialize, Serialize};
-
-use super::{Check, Outcome};
+use crate::domain::check::{AcceptedWarning, Check, Outcome};
 use crate::domain::ids::NodeId;
 use crate::domain::proof::Failure;
-
-/// A warning that a named person has accepted.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AcceptedWarning {
-    pub check: String,
-    pub node: Option<NodeId>,
-    /// What was found then; found otherwise, the acceptance has lapsed.
-    pub basis: String,
-    pub reason: String,
-    pub by: String,
-}
-
-impl AcceptedWarning {
-    /// What a person accepts of a warning that is there.
-    pub fn new(check: &Check, reason: String, by: &str) -> Self {
-        Self { check: check.name.to_owned(), node: check.node, basis: check.basis.clone(), reason, by: by.to_owned() }
-    }
-
-    fn names(&self, check: &Check) -> bool {
-        self.check == check.name && self.node == check.node
-    }
-}
 
 /// The warnings that nobody has accepted as they are now.
 pub fn unaccepted<'a>(checks: &'a [Check], accepted: &[AcceptedWarning]) -> Vec<&'a Check> {

@@ -2,7 +2,8 @@
 
 use jiff::Timestamp;
 
-use super::{Check, Outcome, Subject, check};
+use super::subject::{Subject, check};
+use crate::domain::check::{Check, Outcome};
 use crate::domain::site::Observation;
 use crate::domain::world::World;
 

@@ -3,29 +3,13 @@
 use jiff::civil::Time;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan as _};
-use serde::{Deserialize, Serialize};
 
-use super::{Check, Outcome, table};
+use super::table;
+use crate::domain::check::{Check, Finding, Outcome};
 use crate::domain::event::{Notice, WaitingOn};
 use crate::domain::ids::NodeId;
 use crate::domain::run::{Phase, Run};
 use crate::domain::world::World;
-
-/// One check's result as the journal keeps it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Finding {
-    pub name: String,
-    pub node: Option<NodeId>,
-    pub result: Outcome,
-    /// The stable part of what was found.
-    pub basis: String,
-}
-
-impl From<&Check> for Finding {
-    fn from(check: &Check) -> Self {
-        Self { name: check.name.to_owned(), node: check.node, result: check.result, basis: check.basis.clone() }
-    }
-}
 
 pub fn findings(checks: &[Check]) -> Vec<Finding> {
     checks.iter().map(Finding::from).collect()

@@ -1,8 +1,9 @@
 //! The checks of traffic: where the name leads, whether everybody agrees on who serves, and whether the entries would take our change.
 
-use super::{Check, Outcome, Subject, based, check, pass_if};
+use super::subject::{Subject, based, check, pass_if};
 use crate::domain::access::{self, CHECK, Recorded};
 use crate::domain::agreement::{self, Verdict};
+use crate::domain::check::{Check, Outcome};
 use crate::domain::facts::Link;
 use crate::domain::run::Run;
 use crate::domain::world::World;
@@ -51,7 +52,7 @@ pub fn access(run: &Run, world: &World) -> Option<Check> {
         result: access::outcome(&tries.entries),
         found: access::describe(&tries.entries),
     });
-    let newer = tried.into_iter().chain(recorded).max_by_key(|known| known.at).filter(|_| access::moves_traffic(run))?;
+    let newer = tried.into_iter().chain(recorded).max_by_key(|known| known.at).filter(|_| run.moves_traffic())?;
     let expected = "every traffic entry takes our change, tried by one that alters nothing";
     Some(Check { at: newer.at, ..check(world, CHECK, newer.result, expected, newer.found) })
 }

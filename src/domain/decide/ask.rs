@@ -2,17 +2,16 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{MAX_TRIES, Next, held, record, rest, wait};
-use crate::domain::asked::{Asked, Due};
-use crate::domain::event::{Cause, Event, WaitingOn};
+use super::next::{MAX_TRIES, Next, held, record, rest, wait};
+use crate::domain::event::{Cause, Event, Shown, WaitingOn};
 use crate::domain::gate::{Expiry, Gate, GatePolicy};
+use crate::domain::homeward;
 use crate::domain::late;
 use crate::domain::proof::Failure;
-use crate::domain::rules::Rule;
-use crate::domain::run::{Phase, Run};
-use crate::domain::shown::Shown;
+use crate::domain::rule::Rule;
+use crate::domain::run::{Asked, Due, Phase, Run};
+use crate::domain::shown;
 use crate::domain::step::Step;
-use crate::domain::way_home;
 use crate::domain::window::format_duration;
 use crate::domain::world::World;
 
@@ -65,10 +64,10 @@ fn open_for(lasted: SignedDuration) -> String {
 /// Nobody's answer leads on any more: a hold, or the way home if there is one by what is observed.
 fn expired(run: &Run, asked: &Asked, policy: &GatePolicy, world: &World) -> Next {
     let gate = asked.gate;
-    let way = || way_home::of_run(run, world).ways.into_iter().next();
+    let way = || homeward::of_run(run, world).ways.into_iter().next();
     if policy.on_expiry == Expiry::Home
-        && way_home::may_be_ordered(run, world)
-        && let Some(event) = way().and_then(|way| way_home::order_by_itself(run, world, &way, Cause::GateExpired, None))
+        && homeward::may_be_ordered(run, world)
+        && let Some(event) = way().and_then(|way| homeward::order_by_itself(run, world, &way, Cause::GateExpired, None))
     {
         return record(event, format!("the gate `{gate}` expired, and its policy leads home then"));
     }
@@ -97,7 +96,7 @@ pub fn lapsed(run: &Run, world: &World) -> Option<Next> {
     if !between_acts || run.bound.is_empty() && run.asked.as_ref().is_none_or(|asked| asked.answers.is_empty()) {
         return None;
     }
-    let now = Shown::of(run, world);
+    let now = shown::of(run, world);
     let (gate, step, changed) = accepted(run, &now).or_else(|| half_accepted(run, &now))?;
     let what = format!("what the gate `{gate}` showed has changed: {}", changed.join("; "));
     let tries = run.plan.steps.iter().position(|known| known.id == step).map_or(0, |index| run.progress[index].tries);

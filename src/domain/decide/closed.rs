@@ -1,6 +1,6 @@
 //! A run that a person closed while the pair was unlinked: it only looks on, until the link is seen.
 
-use super::{Next, record, rest};
+use super::next::{Next, record, rest};
 use crate::domain::action::Kind;
 use crate::domain::event::{Event, Notice};
 use crate::domain::facts::Link;

@@ -2,15 +2,16 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Next, done, held, wait};
+use super::next::{Next, done, held, wait};
 use crate::domain::action::{Kind, When};
-use crate::domain::checks::{self, Outcome};
+use crate::domain::check::Outcome;
+use crate::domain::checks;
 use crate::domain::event::{Evidence, WaitingOn};
 use crate::domain::ids::NodeId;
-use crate::domain::rules::Rule;
+use crate::domain::rule::Rule;
 use crate::domain::run::{Phase, Run};
 use crate::domain::step::Step;
-use crate::domain::watch;
+use crate::domain::surprise;
 use crate::domain::world::World;
 
 /// Results younger than this are never renewed, whatever the policy says: a look at slow nodes takes a minute, and results that
@@ -62,7 +63,7 @@ pub fn lapsed<'a>(run: &'a Run, step: &Step, world: &World) -> Option<&'a Step> 
 fn is_put_right(run: &Run, world: &World) -> bool {
     let told = NodeId::BOTH.into_iter().all(|node| world.readings[node].is_steady());
     let named = !world.has_traffic || world.traffic.target().is_some();
-    run.acknowledged.is_empty() || told && named && watch::surprises(run, world).is_empty()
+    run.acknowledged.is_empty() || told && named && surprise::surprises(run, world).is_empty()
 }
 
 /// The window is still to come, and awaited: what is renewed now would be too old again by then.

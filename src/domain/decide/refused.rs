@@ -1,9 +1,10 @@
 //! A promise that only a person can lift stands against the step; but what is late may be the site's to decide.
 
-use super::{Next, held_by_rule, record, wait};
+use super::next::{Next, held_by_rule, record, wait};
 use crate::domain::event::WaitingOn;
 use crate::domain::late::{self, Late};
-use crate::domain::rules::{Rule, Violation};
+use crate::domain::rule::Rule;
+use crate::domain::rules::Violation;
 use crate::domain::run::Run;
 use crate::domain::step::Step;
 use crate::domain::world::World;

@@ -2,16 +2,21 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{LONGEST_UNREAD, MAX_TRIES, Next, act, begun, done, held, held_by_rule, hindered, record, refused, renew, rest};
+use super::act::{act, begun};
+use super::hindered::{hindered, renew};
+use super::next::{LONGEST_UNREAD, MAX_TRIES, Next, done, held, held_by_rule, record, rest};
+use super::refused::refused;
 use crate::domain::action::{Impact, Kind, Repeat};
 use crate::domain::event::{Baseline, Event, Evidence, WaitingOn};
 use crate::domain::facts::Link;
 use crate::domain::limit;
 use crate::domain::proof::{self, Failure, Proof};
-use crate::domain::rules::{self, Cure, Rule, Violation};
+use crate::domain::rule::Rule;
+use crate::domain::rules::{self, Cure, Violation};
 use crate::domain::run::{Act, Phase, Run};
 use crate::domain::site::{AfterDrain, SharedOn};
 use crate::domain::step::Step;
+use crate::domain::surprise;
 use crate::domain::watch;
 use crate::domain::world::World;
 
@@ -49,7 +54,9 @@ pub fn settle(run: &Run, world: &World) -> Next {
 pub fn instructed(run: &Run, world: &World) -> Next {
     let settled = match settle(run, world) {
         // Nobody has begun: there is nothing to be in doubt of, however long it takes.
-        Next::Record { event: Event::Doubted { .. }, .. } if run.step().is_some_and(|step| watch::shows_its_begin(step.kind)) => {
+        Next::Record { event: Event::Doubted { .. }, .. }
+            if run.step().is_some_and(|step| surprise::shows_its_begin(step.kind)) =>
+        {
             rest(None)
         }
         settled => settled,

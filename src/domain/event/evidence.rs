@@ -1,14 +1,12 @@
 //! What was true before an act, and what a finished step leaves.
 
-use std::path::PathBuf;
-
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::domain::checks::Finding;
+use crate::domain::check::Finding;
+use crate::domain::file::{FileEvidence, total};
 use crate::domain::ids::{NodeId, PerNode};
 use crate::domain::site::SyncFact;
-use crate::domain::ttl::NameTtl;
 
 /// What was true before an act, for its proof.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -115,25 +113,16 @@ pub enum Evidence {
     },
 }
 
-/// The room that these files take.
-pub fn total(files: &[FileEvidence]) -> u64 {
-    files.iter().fold(0, |sum, file| sum.saturating_add(file.bytes))
-}
-
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
 fn is_zero(number: &u64) -> bool {
     *number == 0
 }
 
-/// A file that a step produced.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FileEvidence {
-    pub path: PathBuf,
-    pub sha256: String,
-    pub bytes: u64,
-}
-
 impl Evidence {
+    pub fn seen(found: impl Into<String>) -> Self {
+        Self::Seen { found: found.into(), since: None }
+    }
+
     /// Files that are all that was made.
     pub fn files(files: Vec<FileEvidence>, records: Option<u64>) -> Self {
         Self::Files { files, records, bytes: None, missing: 0 }
@@ -149,4 +138,14 @@ impl Evidence {
         };
         Some(format!("{} files, {room}{missing}", files.len()))
     }
+}
+
+/// How long one name of one traffic entry may be remembered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NameTtl {
+    /// The entry's place in the site's `[[traffic]]` list, from 0.
+    pub entry: usize,
+    pub name: String,
+    /// Seconds; the longest of all its servers.
+    pub ttl: u32,
 }

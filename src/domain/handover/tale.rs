@@ -2,13 +2,17 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::Told;
 use crate::domain::action::{Kind, When};
-use crate::domain::event::{Cause, Event, Goal, Verdict};
+use crate::domain::event::{Cause, Event, Verdict};
 use crate::domain::gate::Gate;
+use crate::domain::journal::Record;
+use crate::domain::plan::Goal;
 use crate::domain::run::Run;
 use crate::domain::step::Step;
 use crate::domain::window::format_duration;
+
+/// An event with its record.
+pub type Told<'a> = (&'a Record, Event);
 
 /// A moment to the second: what is finer says nothing to people.
 pub fn second(at: Timestamp) -> Timestamp {

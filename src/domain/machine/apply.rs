@@ -1,27 +1,19 @@
 //! The fold itself: what each event makes of a run.
 
-use std::sync::Arc;
-
 use jiff::Timestamp;
 
-use super::Command;
+use super::command::Command;
+use super::done::step_done;
 use super::gates;
-use super::orders::{book, closed, replaced, resumed, revised, switch_back, warning_accepted};
-use crate::domain::access::Recorded;
-use crate::domain::action::{Kind, When};
-use crate::domain::asked::Answer;
-use crate::domain::checks::AcceptedWarning;
-use crate::domain::estimate;
-use crate::domain::event::{Cause, Event, Evidence, FileEvidence, Notice, Verdict, WaitingOn, total};
+use super::orders::{
+    awaited_of, book, closed, doubt_update, replaced, restart_soak, resumed, revised, switch_back, warning_accepted,
+};
+use crate::domain::action::Kind;
+use crate::domain::check::AcceptedWarning;
+use crate::domain::event::{Cause, Event, Notice, WaitingOn};
 use crate::domain::ids::NodeId;
 use crate::domain::ledger::Line;
-use crate::domain::plan::Plan;
-use crate::domain::rehearsal::Release;
-use crate::domain::run::{Act, Checked, Hold, Instruction, Phase, Run, SyncEvidence};
-use crate::domain::settings::{Acknowledged, Frozen};
-use crate::domain::step::Step;
-use crate::domain::version::Version;
-use crate::domain::waiver::Waiver;
+use crate::domain::run::{Acknowledged, Act, Answer, Checked, Hold, Instruction, Phase, Release, Run, Waiver};
 
 pub fn apply(run: &mut Run, event: &Event, at: Timestamp) -> Vec<Command> {
     match event {
@@ -175,21 +167,6 @@ fn accept(run: &mut Run) {
     }
 }
 
-/// The update under way, if one is, may have its effect whatever becomes of the run's steps.
-pub fn doubt_update(run: &mut Run, at: Timestamp) {
-    if let Some(node) = run.step().and_then(|step| step.node).filter(|_| run.is_at(Kind::Update)) {
-        run.nodes[node].update_in_doubt = Some(at);
-    }
-}
-
-pub fn awaited_of(run: &Run) -> WaitingOn {
-    match run.step().map(|step| step.kind) {
-        _ if run.act.as_ref().is_some_and(|act| act.instruction.is_some()) => WaitingOn::Operator,
-        Some(Kind::SwitchTraffic | Kind::LowerTtl | Kind::RestoreTtl) => WaitingOn::Traffic,
-        _ => WaitingOn::Appliance,
-    }
-}
-
 fn noticed(run: &mut Run, key: (Notice, Option<NodeId>), raised: bool, at: Timestamp) {
     if key.0 == Notice::SoakInUse {
         run.used_at = Some(at);
@@ -212,189 +189,10 @@ fn noticed(run: &mut Run, key: (Notice, Option<NodeId>), raised: bool, at: Times
     }
 }
 
-/// The soak's clock begins anew: at the failure's end, and at its begin too, so that what was over is not over meanwhile. A word
-/// that the rest of it need not be awaited was given before the failure.
-pub fn restart_soak(run: &mut Run, at: Timestamp) {
-    (run.soak_from, run.soaked, run.used_at) = (Some(at), false, None);
-    run.notices.retain(|(notice, _)| *notice != Notice::SoakInconclusive);
-    run.verdict = run.verdict.map(|verdict| if verdict == Verdict::AcceptEarly { Verdict::Accept } else { verdict });
-    for (step, progress) in run.plan.steps.iter().zip(&mut run.progress) {
-        if step.kind == Kind::Soak {
-            progress.done_at = None;
-        }
-    }
-}
-
-/// Marks the current step done and keeps what it leaves.
-pub fn step_done(run: &mut Run, evidence: &Evidence, at: Timestamp) -> Vec<Command> {
-    let Some(index) = run.position() else { return Vec::new() };
-    let step = run.plan.steps[index].clone();
-    let commands = effect(run, &step, evidence, at);
-    run.progress[index].done_at = Some(at);
-    let first = step.kind == Kind::Update && step.node.is_some_and(|node| run.nodes[node.other()].hops == 0);
-    if let Some(took) = run.progress[index].measured().filter(|_| first) {
-        let predicted = estimate::of_this_run(&run.plan.policy, Kind::Update, took);
-        Arc::make_mut(&mut Arc::make_mut(&mut run.plan).fit).learn_update(predicted);
-    }
-    run.act = None;
-    run.asked = None;
-    gates::end_waivers(run, &step.id);
-    run.phase = Phase::Ready;
-    if run.step().is_none_or(|next| next.when != step.when) {
-        run.acknowledged.clear();
-        run.notices.retain(|(notice, _)| *notice != Notice::WindowClosing);
-    }
-    if step.when >= When::Window2 {
-        run.notices.retain(|(notice, _)| !notice.is_of_the_soak());
-    }
-    if step.when == When::Window1 && run.step().is_some_and(|next| next.when > When::Window1) && run.soak_from.is_none() {
-        run.soak_from = Some(at);
-        return vec![Command::Export];
-    }
-    commands
-}
-
-/// What a finished step means for the run: the counterpart of [`super::facts::Facts::after`], with real evidence.
-fn effect(run: &mut Run, step: &Step, evidence: &Evidence, at: Timestamp) -> Vec<Command> {
-    let node = step.node.unwrap_or(run.plan.primary);
-    let record = &mut run.nodes[node];
-    match step.kind {
-        Kind::Backup => {
-            record.backup = first_file(evidence).map(|file| (at, file));
-            record.accepted_bytes = None;
-        }
-        Kind::ForceSync => {
-            run.sync = sync_of(evidence, at);
-            run.accepted_status = None;
-        }
-        Kind::BreakFailover => {
-            // A link that came back unplanned and was broken again: the pair was without failover since the first break.
-            run.broken_at = run.broken_at.or(since_of(evidence)).or(Some(at));
-            run.protected_at = None;
-            touch_both(run, at);
-            return vec![Command::Export];
-        }
-        Kind::RecordSettings => {
-            run.settings = recorded(evidence);
-        }
-        Kind::CompareSettings => run.settings.settled_at = Some(at),
-        Kind::Update => {
-            record.hops = hops_after(&run.plan, step, evidence);
-            record.updated = record.hops >= run.plan.hop_count();
-            record.updated_at = Some(at);
-            record.update_in_doubt = None;
-            record.touched_at = Some(at);
-            if let Evidence::Version { build, .. } = evidence {
-                record.build.clone_from(build);
-            }
-        }
-        Kind::Verify => record.verified_at = Some(at),
-        Kind::Quiesce => record.closed_at = Some(at),
-        Kind::Reopen => record.closed_at = None,
-        Kind::ExtractData => {
-            record.extracted_at = Some(at);
-            record.extracted_records = records_of(evidence);
-            record.extracted_bytes = bytes_of(evidence);
-        }
-        Kind::SwitchTraffic => {
-            record.served_until = None;
-            run.nodes[node.other()].served_until = Some(at);
-            run.survivor = node;
-            run.settings.settled_at = None;
-            return vec![Command::Export];
-        }
-        Kind::Soak => run.soaked = true,
-        Kind::LowerTtl => {
-            if let Evidence::Ttl { names, negative, .. } = evidence {
-                run.ttl.get_or_insert_default().proven(names, *negative, at);
-            }
-        }
-        Kind::RestoreTtl => {
-            if let Some(lowered) = &mut run.ttl {
-                lowered.restored = true;
-            }
-        }
-        Kind::EstablishFailover => {
-            run.protected_at = Some(at);
-            run.notices.retain(|(notice, _)| !notice.is_of_the_exposure());
-            run.accepted_status = None;
-            touch_both(run, at);
-        }
-        Kind::Preflight => {
-            if let Evidence::Checks { results } = evidence {
-                run.checked = Some(Checked { at, results: results.clone() });
-                run.access = Recorded::among(results, at);
-            }
-        }
-        Kind::CheckSync | Kind::Drain | Kind::Confirm | Kind::FinalCheck => {}
-    }
-    Vec::new()
-}
-
-/// The hops that a node has behind it: by what it shows, since a person may have installed more than was asked for.
-fn hops_after(plan: &Plan, step: &Step, evidence: &Evidence) -> u32 {
-    let shown: Option<Version> = match evidence {
-        Evidence::Version { version, .. } => version.parse().ok(),
-        _ => None,
-    };
-    shown.and_then(|version| plan.hops_done(&version)).unwrap_or_default().max(step.hop + 1)
-}
-
-fn since_of(evidence: &Evidence) -> Option<Timestamp> {
-    match evidence {
-        Evidence::Seen { since, .. } => *since,
-        _ => None,
-    }
-}
-
-fn touch_both(run: &mut Run, at: Timestamp) {
-    for node in NodeId::BOTH {
-        run.nodes[node].touched_at = Some(at);
-    }
-}
-
-fn first_file(evidence: &Evidence) -> Option<FileEvidence> {
-    match evidence {
-        Evidence::Files { files, .. } => files.first().cloned(),
-        _ => None,
-    }
-}
-
-/// What was listed at the break, and what could not be.
-fn recorded(evidence: &Evidence) -> Frozen {
-    match evidence {
-        Evidence::Settings { snapshot, unread, .. } => {
-            Frozen { snapshot: snapshot.clone(), unread: unread.clone(), ..Frozen::default() }
-        }
-        _ => Frozen::default(),
-    }
-}
-
 /// What was acknowledged as it was counts no more once it is something else, and so does the comparison before.
 fn compared(run: &mut Run, lines: &[Line]) {
     run.settings.lines = lines.to_vec();
     if run.settings.open().next().is_some() {
         run.settings.settled_at = None;
-    }
-}
-
-fn records_of(evidence: &Evidence) -> Option<u64> {
-    match evidence {
-        Evidence::Files { records, .. } => *records,
-        _ => None,
-    }
-}
-
-fn bytes_of(evidence: &Evidence) -> Option<u64> {
-    match evidence {
-        Evidence::Files { files, bytes, .. } => Some(bytes.unwrap_or_else(|| total(files))),
-        _ => None,
-    }
-}
-
-fn sync_of(evidence: &Evidence, at: Timestamp) -> Option<SyncEvidence> {
-    match evidence {
-        Evidence::Sync { sync, .. } => Some(SyncEvidence { sync: sync.clone(), proven_at: at }),
-        _ => None,
     }
 }

@@ -2,18 +2,17 @@
 
 use jiff::Timestamp;
 
-use super::Command;
-use super::apply::step_done;
+use super::command::Command;
+use super::done::{end_waivers, step_done};
 use super::orders::go_on;
 use crate::domain::action::{Kind, When};
-use crate::domain::asked::{Answer, Asked, Bound};
 use crate::domain::backups;
 use crate::domain::event::{Evidence, Verdict, WaitingOn};
 use crate::domain::gate::Gate;
 use crate::domain::late;
-use crate::domain::rules::Rule;
-use crate::domain::run::{Hold, Phase, Run};
-use crate::domain::waiver::{Waiver, hold_code};
+use crate::domain::rule::Rule;
+use crate::domain::run::{Answer, Asked, Bound, Hold, Phase, Run, Waiver};
+use crate::domain::waiver::hold_code;
 
 /// A person's word at a gate. A rejection by one holds the run at once: silence and refusal never lead on (R10). An acceptance
 /// counts when there are as many persons as the policy asks for.
@@ -184,12 +183,5 @@ pub fn held(run: &mut Run) {
     let stopped: Vec<String> = run.step().into_iter().chain(late::kept_waiting(run)).map(|step| step.id.clone()).collect();
     for id in stopped {
         end_waivers(run, &id);
-    }
-}
-
-/// The step is done, or stopped.
-pub fn end_waivers(run: &mut Run, step: &str) {
-    for waiver in run.waivers.iter_mut().filter(|waiver| waiver.step == step) {
-        waiver.over = true;
     }
 }

@@ -4,15 +4,14 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::Command;
-use super::apply::{awaited_of, doubt_update, restart_soak};
+use super::command::Command;
 use crate::domain::action::{Kind, When};
 use crate::domain::backups;
-use crate::domain::checks::AcceptedWarning;
-use crate::domain::event::{Goal, Notice, Outcome};
+use crate::domain::check::AcceptedWarning;
+use crate::domain::event::{Notice, Outcome, Verdict, WaitingOn};
 use crate::domain::ids::NodeId;
-use crate::domain::run::{Hold, NodeRecord, Phase, Progress, Run};
-use crate::domain::settings::Frozen;
+use crate::domain::plan::Goal;
+use crate::domain::run::{Frozen, Hold, NodeRecord, Phase, Progress, Run};
 use crate::domain::step::Step;
 use crate::domain::window::Window;
 
@@ -156,6 +155,34 @@ pub fn closed(run: &mut Run, at: Timestamp) -> Vec<Command> {
     run.finished_at = Some(at);
     run.phase = Phase::Finished(Outcome::Closed);
     vec![Command::Export]
+}
+
+/// The update under way, if one is, may have its effect whatever becomes of the run's steps.
+pub fn doubt_update(run: &mut Run, at: Timestamp) {
+    if let Some(node) = run.step().and_then(|step| step.node).filter(|_| run.is_at(Kind::Update)) {
+        run.nodes[node].update_in_doubt = Some(at);
+    }
+}
+
+pub fn awaited_of(run: &Run) -> WaitingOn {
+    match run.step().map(|step| step.kind) {
+        _ if run.act.as_ref().is_some_and(|act| act.instruction.is_some()) => WaitingOn::Operator,
+        Some(Kind::SwitchTraffic | Kind::LowerTtl | Kind::RestoreTtl) => WaitingOn::Traffic,
+        _ => WaitingOn::Appliance,
+    }
+}
+
+/// The soak's clock begins anew: at the failure's end, and at its begin too, so that what was over is not over meanwhile. A word
+/// that the rest of it need not be awaited was given before the failure.
+pub fn restart_soak(run: &mut Run, at: Timestamp) {
+    (run.soak_from, run.soaked, run.used_at) = (Some(at), false, None);
+    run.notices.retain(|(notice, _)| *notice != Notice::SoakInconclusive);
+    run.verdict = run.verdict.map(|verdict| if verdict == Verdict::AcceptEarly { Verdict::Accept } else { verdict });
+    for (step, progress) in run.plan.steps.iter().zip(&mut run.progress) {
+        if step.kind == Kind::Soak {
+            progress.done_at = None;
+        }
+    }
 }
 
 impl Run {

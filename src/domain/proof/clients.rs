@@ -1,6 +1,6 @@
 //! Clients of a node: gone, refused, let in again.
 
-use super::{Proof, not_yet};
+use super::verdict::{Proof, not_yet};
 use crate::domain::event::{Counts, Evidence};
 use crate::domain::ids::NodeId;
 use crate::domain::run::{Act, Run};

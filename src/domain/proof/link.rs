@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::sync::{is_good, is_later, skew};
-use super::{Failure, Proof, not_yet};
+use super::verdict::{Failure, Proof, not_yet};
 use crate::domain::action::Kind;
 use crate::domain::event::Evidence;
 use crate::domain::facts::Link;

@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Failure, Proof, not_yet};
+use super::verdict::{Failure, Proof, not_yet};
 use crate::domain::event::{Baseline, Evidence};
 use crate::domain::facts::Link;
 use crate::domain::ids::NodeId;

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{Failure, Proof, not_yet};
+use super::verdict::{Failure, Proof, not_yet};
 use crate::domain::action::Kind;
 use crate::domain::event::Evidence;
 use crate::domain::ids::NodeId;

@@ -2,14 +2,13 @@
 //! run time the order of the steps is given.
 
 use crate::domain::action::{Kind, When};
-use crate::domain::event::Goal;
-use crate::domain::facts::{Facts, Link, SettingsFact};
+use crate::domain::facts::{Facts, Link, SettingsFact, TtlFact};
 use crate::domain::gate::Gate;
 use crate::domain::ids::NodeId;
-use crate::domain::rules::Rule;
+use crate::domain::plan::Goal;
+use crate::domain::rule::Rule;
 use crate::domain::site::Role;
 use crate::domain::step::Step;
-use crate::domain::ttl::TtlFact;
 use crate::domain::way_home;
 
 /// Something that a step needs and does not have.

@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use super::Rule;
+use crate::domain::rule::Rule;
 
 thread_local! {
     static OFF: Cell<Option<Rule>> = const { Cell::new(None) };

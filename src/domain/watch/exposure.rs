@@ -1,5 +1,6 @@
 //! The budget of time without failover: what is told at which share of it.
 
+use super::raise::raise;
 use crate::domain::event::{Event, Notice};
 use crate::domain::run::Run;
 use crate::domain::window::format_duration;
@@ -15,5 +16,5 @@ pub fn share_passed(run: &Run, world: &World) -> Option<Event> {
     let (percent, notice) = SHARES.into_iter().find(|(percent, _)| share >= *percent)?;
     let budget = format_duration(run.plan.policy.max_unprotected);
     let message = format!("the pair has been without failover for {percent} % of the budget of {budget} or more");
-    super::raise(run, notice, None, true, message)
+    raise(run, notice, None, true, message)
 }

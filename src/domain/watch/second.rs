@@ -2,9 +2,11 @@
 
 use jiff::Timestamp;
 
+use super::raise::raise;
 use crate::domain::action::When;
-use crate::domain::booking::{self, Lack};
+use crate::domain::booking;
 use crate::domain::event::{Event, Notice};
+use crate::domain::facts::Lack;
 use crate::domain::run::Run;
 use crate::domain::world::World;
 
@@ -15,7 +17,7 @@ pub fn lost(run: &Run, world: &World) -> Option<Event> {
     }
     let lack = booking::of_window(run, world);
     let message = lack.as_ref().map_or_else(|| "window two can be kept again as it is booked".to_owned(), told);
-    super::raise(run, Notice::SecondWindowLost, None, lack.is_some(), message)
+    raise(run, Notice::SecondWindowLost, None, lack.is_some(), message)
 }
 
 fn told(lack: &Lack) -> String {

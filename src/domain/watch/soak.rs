@@ -6,11 +6,13 @@
 
 use jiff::Timestamp;
 
+use super::raise::raise;
 use crate::domain::action::When;
 use crate::domain::event::{Event, Notice};
 use crate::domain::ids::NodeId;
 use crate::domain::run::Run;
 use crate::domain::site::Observation;
+use crate::domain::surprise;
 use crate::domain::window::format_duration;
 use crate::domain::world::{Reading, World};
 
@@ -119,7 +121,7 @@ fn of_traffic(run: &Run, world: &World) -> Option<Unmet> {
         return None;
     }
     // Where it leads to the other node that holds the run, or a person has seen it.
-    if super::wrong_traffic(run, world).is_some() {
+    if surprise::wrong_traffic(run, world).is_some() {
         return None;
     }
     let unread = traffic.looks.is_empty() || traffic.looks.iter().any(Result::is_err) && !traffic.names(run.serving().other());
@@ -156,7 +158,7 @@ fn over(run: &Run, unmet: &[Unmet]) -> Option<Event> {
     };
     let &(notice, node) = told.into_iter().find(|key| !stands(key))?;
     let place = node.map(|node| format!(" of node `{node}`")).unwrap_or_default();
-    super::raise(run, notice, node, false, format!("`{}`{place} is over{}", notice.name(), anew(run)))
+    raise(run, notice, node, false, format!("`{}`{place} is over{}", notice.name(), anew(run)))
 }
 
 fn anew(run: &Run) -> &'static str {
@@ -165,7 +167,7 @@ fn anew(run: &Run) -> &'static str {
 
 fn failed(run: &Run, unmet: &[Unmet]) -> Option<Event> {
     let mut lasting = unmet.iter().filter(|unmet| unmet.certainty == Certainty::Lasting);
-    lasting.find_map(|unmet| super::raise(run, unmet.notice, unmet.node, true, format!("in the soak, {}", unmet.sentence())))
+    lasting.find_map(|unmet| raise(run, unmet.notice, unmet.node, true, format!("in the soak, {}", unmet.sentence())))
 }
 
 /// The first session on the node that serves: somebody works with the new version.
@@ -184,14 +186,14 @@ fn too_long(run: &Run, now: Timestamp) -> Option<Event> {
     let limit = policy.max_soak.max(policy.min_soak);
     let since = run.window_one_ended()?;
     let message = format!("the time between the windows has lasted for {} or more", format_duration(limit));
-    (now.duration_since(since) >= limit).then(|| super::raise(run, Notice::SoakTooLong, None, true, message)).flatten()
+    (now.duration_since(since) >= limit).then(|| raise(run, Notice::SoakTooLong, None, true, message)).flatten()
 }
 
 /// The shortest soak is over, and nobody was seen to work on the node that is to be proven.
 fn inconclusive(run: &Run, now: Timestamp) -> Option<Event> {
     let since = run.soak_from.filter(|since| now.duration_since(*since) >= run.plan.shortest_soak())?;
     let message = format!("no session was seen on node `{}` since {since}: the soak proves little", run.serving());
-    run.used_at.is_none().then(|| super::raise(run, Notice::SoakInconclusive, None, true, message)).flatten()
+    run.used_at.is_none().then(|| raise(run, Notice::SoakInconclusive, None, true, message)).flatten()
 }
 
 /// What the soak has not shown, for whoever accepts it.

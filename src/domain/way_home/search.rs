@@ -3,14 +3,27 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashSet};
 
-use super::{Cost, step};
 use crate::domain::action::{Impact, Kind, When};
 use crate::domain::facts::{Facts, Known, Link, SettingsFact};
+use crate::domain::gate::Gate;
 use crate::domain::ids::NodeId;
 use crate::domain::rules::{self, Cure};
 use crate::domain::site::Role;
 use crate::domain::step::Step;
 use crate::domain::version::Version;
+
+/// What a way costs, the weightiest first; the order of the fields is the order of the comparison.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Cost {
+    /// Nodes whose data since the break are left behind: moved away from, or not extracted.
+    pub data: u32,
+    /// What the service suffers: 1 for a move of the name, 2 for closing the serving node, 4 for updating it.
+    pub service: u32,
+    /// Expected minutes without failover on the way.
+    pub unprotected_minutes: i64,
+    pub irreversible: u32,
+    pub steps: u32,
+}
 
 /// Actions that a way may consist of beside the breaking of a crooked link, and in which order equals are tried.
 pub const MOVES: [Kind; 10] = [
@@ -231,4 +244,10 @@ fn cost_of(before: Cost, step: &Step, facts: &Facts, after: &Facts) -> Cost {
         irreversible: before.irreversible + u32::from(step.impact() == Impact::Irreversible),
         steps: before.steps + 1,
     }
+}
+
+pub fn step(kind: Kind, node: Option<NodeId>, when: When) -> Step {
+    let gate = (kind == Kind::Confirm).then_some(Gate::AutomaticFailoverOff);
+    let node = node.filter(|_| gate.is_none() && kind != Kind::CompareSettings);
+    Step { id: String::new(), when, kind, node, gate, hop: 0 }
 }

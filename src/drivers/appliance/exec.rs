@@ -17,7 +17,7 @@ use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use crate::domain::ids::NodeId;
-use crate::domain::settings::Told;
+use crate::domain::listing::Told;
 use crate::domain::site::{Hands, Observation};
 use crate::drivers::program::answer::{Nothing, Reply};
 use crate::drivers::program::{Call, Programs};

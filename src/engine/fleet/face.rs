@@ -3,7 +3,7 @@
 use futures_util::future::BoxFuture;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::domain::checks::Check;
+use crate::domain::check::Check;
 use crate::domain::ids::RunId;
 use crate::domain::journal::Record;
 use crate::domain::metrics::Family;

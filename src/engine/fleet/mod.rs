@@ -18,7 +18,8 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use crate::domain::backups::known as known_sizes;
-use crate::domain::checks::{self, Check};
+use crate::domain::check::Check;
+use crate::domain::checks;
 use crate::domain::estimate::RUNS_LOOKED_AT;
 use crate::domain::ids::RunId;
 use crate::domain::people::People;

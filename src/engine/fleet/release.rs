@@ -2,10 +2,11 @@
 
 use crate::domain::action::Kind::BreakFailover;
 use crate::domain::ids::RunId;
-use crate::domain::plan::{Plan, Refusal};
-use crate::domain::rehearsal::{self, Rehearsal, RehearsalPolicy};
-use crate::domain::rules::Rule;
+use crate::domain::plan::{Plan, Refusal, Rehearsal};
+use crate::domain::rehearsal;
+use crate::domain::rule::Rule;
 use crate::domain::run::Run;
+use crate::domain::site::RehearsalPolicy;
 use crate::engine::api::{Kind, Problem, Snapshot};
 use crate::engine::planning::Draft;
 use crate::engine::recorder::{RecordError, Recorder};

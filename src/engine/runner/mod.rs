@@ -10,16 +10,14 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::domain::access::is_due as is_right_due;
 use crate::domain::decide::{Next, after_restart, decide, may_be_sent_again};
-use crate::domain::event::{Event, Notice};
+use crate::domain::due::{access as is_right_due, jump_clients as jump_clients_due};
+use crate::domain::event::{Event, Notice, Shown};
 use crate::domain::journal::Record;
-use crate::domain::jump_clients;
 use crate::domain::machine::Command;
 use crate::domain::people::People;
 use crate::domain::run::{Phase, Run};
 use crate::domain::settings::due;
-use crate::domain::shown::Shown;
 use crate::domain::world::World;
 use crate::ports::{Recall, StoreError};
 
@@ -155,7 +153,7 @@ impl Runner {
             if is_right_due(self.run(), &self.world) {
                 Box::pin(self.try_access()).await?;
             }
-            if let Some(node) = jump_clients::due(self.run(), &self.world) {
+            if let Some(node) = jump_clients_due(self.run(), &self.world) {
                 Box::pin(self.look_at_jump_clients(node)).await?;
             }
             match decide(self.run(), &self.world) {

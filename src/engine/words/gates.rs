@@ -2,15 +2,16 @@
 
 use jiff::Timestamp;
 
-use crate::domain::asked::{self, Answer};
+use crate::domain::asked;
 use crate::domain::decide::{self, Next};
 use crate::domain::event::{Event, Verdict};
 use crate::domain::gate::Gate;
 use crate::domain::people::People;
+use crate::domain::rule::Rule;
 use crate::domain::rules;
-use crate::domain::run::Run;
+use crate::domain::run::{Answer, Run};
 use crate::domain::sheet;
-use crate::domain::shown::Shown;
+use crate::domain::shown;
 use crate::domain::waiver::{self, MIN_SOAK};
 use crate::domain::watch::{self, soak::Certainty};
 use crate::engine::api::{Kind, Problem, Word};
@@ -57,7 +58,7 @@ pub async fn confirm(runner: &mut Runner, word: Word, actor: &str) -> Result<(Ev
     let why = on.map(|note| format!("{why} on the handover note {}", note.hash)).unwrap_or(why);
     let but = watch::soak::reservation(&run).filter(|_| gate == Gate::Production && verdict != Verdict::Reject);
     let why = but.map(|but| format!("{why}; {but}")).unwrap_or(why);
-    let shown = Some(Shown::of(&run, &runner.world));
+    let shown = Some(shown::of(&run, &runner.world));
     Ok((Event::Confirmed { gate, verdict, note: note.clone(), by: Some(by), shown }, why))
 }
 
@@ -189,7 +190,7 @@ fn stray_sessions(runner: &Runner) -> Result<(), Problem> {
     let run = runner.run();
     let Some(step) = run.step() else { return Ok(()) };
     let facts = runner.world.facts(run, step);
-    let violation = rules::violations(step, &facts).into_iter().find(|violation| violation.rule == rules::Rule::R16);
+    let violation = rules::violations(step, &facts).into_iter().find(|violation| violation.rule == Rule::R16);
     violation.map_or(Ok(()), |violation| {
         Err(Problem::new(Kind::Refused, violation.rule.name(), format!("{} stands against it", violation.rule))
             .because(format!("expected {}, found {}", violation.expected, violation.found))
@@ -213,7 +214,7 @@ async fn still_bound(runner: &mut Runner) -> Result<(), Problem> {
 /// The evidence that the person saw is what there is now; else they are told what has changed.
 fn as_shown(runner: &Runner, hash: Option<&str>, again: &str) -> Result<(), Problem> {
     let run = runner.run();
-    let now = Shown::of(run, &runner.world);
+    let now = shown::of(run, &runner.world);
     let Some(hash) = hash.filter(|hash| !now.is_meant_by(hash)) else { return Ok(()) };
     let (known, lines) = match runner.shown(hash) {
         Some(before) => (true, before.changed(&now)),

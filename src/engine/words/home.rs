@@ -1,10 +1,12 @@
 //! The words with which a run leaves its plan: `abort` (the way home) and `close` (the end without an act).
 
-use crate::domain::event::{Cause, Event, Goal};
+use crate::domain::event::{Cause, Event};
+use crate::domain::homeward;
+use crate::domain::plan::Goal;
 use crate::domain::rules::Violation;
 use crate::domain::run::{Phase, Run};
 use crate::domain::sheet;
-use crate::domain::way_home::{self, Found, Way};
+use crate::domain::way_home::{Found, Way};
 use crate::domain::world::World;
 use crate::engine::api::{Kind, Problem, Snapshot, WaysFound};
 use crate::engine::runner::Runner;
@@ -14,7 +16,7 @@ pub const STATE_CHARS: usize = 100;
 
 /// The ways from where a run stands, by these readings.
 pub fn ways(snapshot: Snapshot) -> WaysFound {
-    let found = way_home::of_run(&snapshot.run, &snapshot.world);
+    let found = homeward::of_run(&snapshot.run, &snapshot.world);
     let not_now = not_now(&snapshot.run, &snapshot.world).map(|(why, _)| why);
     WaysFound { snapshot, found, not_now }
 }
@@ -28,7 +30,7 @@ pub async fn abort(runner: &mut Runner, shown: Option<Vec<String>>, note: Option
     runner.look_now().await;
     let (run, world) = (runner.run(), &runner.world);
     may_begin(run, world)?;
-    let found = way_home::of_run(run, world);
+    let found = homeward::of_run(run, world);
     let Some(way) = found.ways.first() else { return Err(no_way(run, &found)) };
     if shown.is_some_and(|shown| shown != ids(run, way)) {
         return Err(another_way(run, way));
@@ -36,11 +38,11 @@ pub async fn abort(runner: &mut Runner, shown: Option<Vec<String>>, note: Option
     if at_harbour(run, way) {
         return Err(no_way(run, &found));
     }
-    Ok((way_home::order(run, world, way, Cause::Abort, note), sentence(way)))
+    Ok((homeward::order(run, world, way, Cause::Abort, note), sentence(way)))
 }
 
 fn ids(run: &Run, way: &Way) -> Vec<String> {
-    way_home::steps(run, way).into_iter().map(|step| step.id).collect()
+    homeward::steps(run, way).into_iter().map(|step| step.id).collect()
 }
 
 /// The run rests at harbour already, and nothing better is to be had.
@@ -68,7 +70,7 @@ fn may_begin(run: &Run, world: &World) -> Result<(), Problem> {
 
 /// Why no way may be ordered now, and what to do.
 fn not_now(run: &Run, world: &World) -> Option<(String, String)> {
-    if way_home::may_be_ordered(run, world) {
+    if homeward::may_be_ordered(run, world) {
         return None;
     }
     if let Phase::Finished(outcome) = run.phase {
@@ -77,7 +79,7 @@ fn not_now(run: &Run, world: &World) -> Option<(String, String)> {
     }
     let step = run.step().map(|step| step.id.as_str()).unwrap_or("the step");
     let at_rest = matches!(run.phase, Phase::Held(_) | Phase::InDoubt { .. });
-    if let Some(until) = way_home::wait_until(run, world).filter(|_| at_rest) {
+    if let Some(until) = homeward::wait_until(run, world).filter(|_| at_rest) {
         let why = format!("what became of `{step}` is not known, and it may have its effect yet");
         return Some((why, format!("repeat it after {until}: what is read then shows the effect, or that there was none")));
     }

@@ -9,7 +9,7 @@ use crate::domain::machine;
 use crate::domain::run::{Phase, Run};
 use crate::domain::sheet;
 use crate::domain::step::Step;
-use crate::domain::watch;
+use crate::domain::surprise;
 use crate::domain::window::choose::Wanted;
 use crate::domain::window::{Window, format_duration};
 use crate::domain::world::World;
@@ -82,7 +82,7 @@ fn may_resume(run: &Run, rebooking: &Rebooking) -> Result<(), Problem> {
 
 /// The reason of a resumption, with what is not as the plan has it.
 fn differing(why: String, runner: &Runner) -> String {
-    let differences = watch::differences(runner.run(), &runner.world);
+    let differences = surprise::differences(runner.run(), &runner.world);
     if differences.is_empty() { why } else { format!("{why}; not as the plan has it: {}", differences.join("; ")) }
 }
 

@@ -2,10 +2,11 @@
 
 use crate::domain::event::{Event, WaitingOn};
 use crate::domain::late;
-use crate::domain::rules::{self, Rule};
+use crate::domain::rule::Rule;
+use crate::domain::rules;
 use crate::domain::run::{Phase, Run};
 use crate::domain::sheet;
-use crate::domain::shown::Shown;
+use crate::domain::shown;
 use crate::domain::step::Step;
 use crate::domain::waiver::{self, WAIVABLE};
 use crate::engine::api::{Kind, Problem, Word};
@@ -30,7 +31,7 @@ pub async fn waive(runner: &mut Runner, word: Word, actor: &str) -> Result<(Even
     let step = stopped_by(runner, rule)?;
     let by = runner.people().who(actor);
     let why = format!("{rule} is set aside for `{}` by {by}: {reason}", step.id);
-    let shown = Some(Shown::of(&run, &runner.world));
+    let shown = Some(shown::of(&run, &runner.world));
     Ok((Event::Waived { rule, step: step.id, reason: reason.clone(), by, shown }, why))
 }
 

@@ -5,14 +5,13 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::domain::asked::{Answer, Asked, asked_of, question};
+use crate::domain::asked::{asked_of, question};
 use crate::domain::event::Verdict;
 use crate::domain::gate::{Expiry, Gate};
 use crate::domain::people::{Person, Who};
-use crate::domain::rules::Rule;
-use crate::domain::run::Run;
-use crate::domain::shown::Shown;
-use crate::domain::waiver::Waiver;
+use crate::domain::rule::Rule;
+use crate::domain::run::{Answer, Asked, Run, Waiver};
+use crate::domain::shown;
 use crate::domain::world::World;
 
 /// An open gate.
@@ -73,7 +72,7 @@ impl GateState {
         let gate = run.open_gate()?;
         let policy = run.plan.policy.gate(gate);
         let asked = run.asked.as_ref().filter(|asked| asked.gate == gate);
-        let shown = Shown::of(run, world);
+        let shown = shown::of(run, world);
         Some(Self {
             gate,
             question: question(run, gate),

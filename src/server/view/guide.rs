@@ -9,8 +9,9 @@ use crate::domain::event::WaitingOn;
 use crate::domain::gate::Gate;
 use crate::domain::run::{Phase, Run};
 use crate::domain::site::SharedOn;
+use crate::domain::surprise;
 use crate::domain::world::World;
-use crate::domain::{agreement, alert, doubt, sheet, watch};
+use crate::domain::{agreement, alert, doubt, sheet};
 
 use super::AgreementView;
 
@@ -83,7 +84,7 @@ fn differs(run: &Run, world: &World) -> Vec<String> {
     };
     let disputed = !is_between(run, world) && agreement::is_disputed_but_for(closed, world, &identities);
     let disagreed = AgreementView::of_run(run, world).filter(|_| disputed);
-    watch::differences(run, world).into_iter().chain(disagreed.map(|view| view.line)).collect()
+    surprise::differences(run, world).into_iter().chain(disagreed.map(|view| view.line)).collect()
 }
 
 /// A shared address is on neither node while the switch takes it from the one and has not given it to the other. One that is held or

@@ -5,8 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::ids::{NodeId, PerNode, RunId};
 use crate::domain::ledger;
-use crate::domain::run::Run;
-use crate::domain::settings::Acknowledged;
+use crate::domain::run::{Acknowledged, Run};
 use crate::engine::api::Snapshot;
 
 /// All lines of a run.

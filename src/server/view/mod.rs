@@ -22,6 +22,7 @@ mod windows;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::domain::check;
 use crate::domain::checks;
 use crate::domain::ids::{NodeId, PerNode, RunId};
 use crate::domain::journal::Record;
@@ -93,15 +94,15 @@ pub struct CheckView {
 }
 
 impl Checks {
-    pub fn new(site: &str, found: Vec<checks::Check>, now: Timestamp) -> Self {
-        let ok = checks::verdict(&found) == checks::Outcome::Pass;
+    pub fn new(site: &str, found: Vec<check::Check>, now: Timestamp) -> Self {
+        let ok = checks::verdict(&found) == check::Outcome::Pass;
         Self { site: site.to_owned(), ok, checks: found.into_iter().map(|check| CheckView::new(check, now)).collect() }
     }
 }
 
 impl CheckView {
-    fn new(check: checks::Check, now: Timestamp) -> Self {
-        let checks::Check { name, node, result, expected, found, at, valid_until, basis, remedy } = check;
+    fn new(check: check::Check, now: Timestamp) -> Self {
+        let check::Check { name, node, result, expected, found, at, valid_until, basis, remedy } = check;
         let (name, result, remedy) = (name.to_owned(), word(result), remedy.to_owned());
         let age_seconds = now.duration_since(at).as_secs().max(0);
         Self { name, node, result, expected, found, at, age_seconds, valid_until, basis, remedy }

@@ -4,12 +4,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::action::{Impact, Kind, When};
-use crate::domain::estimate::Source;
-use crate::domain::fit::OutOfTime;
 use crate::domain::gate::Gate;
 use crate::domain::ids::NodeId;
-use crate::domain::plan::{self, Package, Windows};
-use crate::domain::rehearsal::Rehearsal;
+use crate::domain::plan::{self, OutOfTime, Package, Rehearsal, Source, Windows};
 use crate::domain::step::Step;
 use crate::domain::stop_here;
 use crate::engine::api::PlanPreview;

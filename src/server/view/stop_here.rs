@@ -3,9 +3,8 @@
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
-use crate::domain::event::Goal;
 use crate::domain::ids::NodeId;
-use crate::domain::plan::Plan;
+use crate::domain::plan::{Goal, Plan};
 use crate::domain::stop_here;
 use crate::engine::api::Snapshot;
 

@@ -4,8 +4,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::action::Kind;
-use crate::domain::estimate::{Estimate, Source};
 use crate::domain::ids::NodeId;
+use crate::domain::plan::{Estimate, Source};
 use crate::domain::run::{Progress, Run};
 use crate::domain::step::Step;
 

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::access::Tried;
 use crate::domain::agreement::{self, Agreement, Behind, Partly, Verdict};
-use crate::domain::checks::Outcome;
+use crate::domain::check::Outcome;
 use crate::domain::ids::{NodeId, PerNode};
 use crate::domain::reverse::{self, Reverse};
 use crate::domain::run::Run;

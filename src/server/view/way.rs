@@ -4,10 +4,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::action::{Impact, Kind};
-use crate::domain::event::Goal;
 use crate::domain::gate::Gate;
+use crate::domain::homeward;
 use crate::domain::ids::{NodeId, RunId};
-use crate::domain::plan;
+use crate::domain::plan::{self, Goal};
 use crate::domain::rules::Violation;
 use crate::domain::run::Run;
 use crate::domain::step::Step;
@@ -110,7 +110,7 @@ pub fn first_two(run: &Run, world: &World, found: &Found) -> [Option<Way>; 2] {
 
 impl Way {
     pub fn of(way: &way_home::Way, run: &Run, world: &World) -> Self {
-        let steps: Vec<WayStep> = way_home::steps(run, way).iter().map(|step| WayStep::of(step, &run.plan)).collect();
+        let steps: Vec<WayStep> = homeward::steps(run, way).iter().map(|step| WayStep::of(step, &run.plan)).collect();
         let (goal, node) = match way.goal {
             Goal::Home => ("home", None),
             Goal::Harbour { node } => ("harbour", Some(node)),

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 use crate::domain::ids::NodeId;
 use crate::domain::journal::hex;
-use crate::domain::settings::{Listing, Told};
+use crate::domain::listing::{Listing, Told};
 use crate::domain::site::{Observation, SyncFact};
 use crate::ports::{ActAnswer, Appliance, Intent, NodeAct, ProducedFile, ReadError, Reader, Recall};
 

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use crate::domain::ids::NodeId;
 use crate::domain::journal::hex;
-use crate::domain::settings::Item;
+use crate::domain::listing::Item;
 
 use super::World;
 use super::acts::Refusal;

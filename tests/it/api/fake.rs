@@ -6,21 +6,22 @@ mod pair;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use changeover::domain::action::Kind;
-use changeover::domain::event::{Baseline, Cause, Event, Evidence, FileEvidence, Goal, Outcome, Verdict, WaitingOn};
-use changeover::domain::fit::Fit;
+use changeover::domain::event::{Baseline, Cause, Event, Evidence, Outcome, Verdict, WaitingOn};
+use changeover::domain::file::FileEvidence;
 use changeover::domain::gate::Gate;
+use changeover::domain::homeward;
 use changeover::domain::ids::{NodeId, PerNode, RunId};
 use changeover::domain::journal::{Entry, Record};
 use changeover::domain::machine;
 use changeover::domain::people::{People, Who};
-use changeover::domain::plan::{Adoption, Order, Package, Plan, Refusal, Windows};
+use changeover::domain::plan::{Adoption, Fit, Goal, Order, Package, Plan, Refusal, Windows};
 use changeover::domain::procedure::Procedure;
 use changeover::domain::run::Run;
 use changeover::domain::sheet;
 use changeover::domain::site::{Site, SyncFact};
 use changeover::domain::version::Target;
 use changeover::domain::waiver;
-use changeover::domain::way_home::{self, Found};
+use changeover::domain::way_home::Found;
 use changeover::domain::window::Window;
 use changeover::domain::world::World;
 use changeover::engine::api::{Fleet, Kind as Refuse, PlanPreview, PlanRequest, Problem, Rebooking, Snapshot, Word};
@@ -215,7 +216,7 @@ impl Fake {
             note: String::new(),
         });
         let run = machine::begin(RunId { site: site.to_owned(), number: 1 }, Box::new(plan), "alice", START);
-        let found = way_home::of_run(&run, world);
+        let found = homeward::of_run(&run, world);
         Ok((run, found))
     }
 
@@ -226,14 +227,14 @@ impl Fake {
 
     fn abort(&self, id: &RunId, shown: Option<Vec<String>>, note: Option<String>) -> Result<Event, Problem> {
         let Snapshot { run, world, .. } = self.run(id)?;
-        let found = way_home::of_run(&run, &world);
+        let found = homeward::of_run(&run, &world);
         let none = || Problem::new(Refuse::Refused, "no_way_home", "no way leads home");
         let way = found.ways.first().ok_or_else(none)?;
-        let ids: Vec<String> = way_home::steps(&run, way).into_iter().map(|step| step.id).collect();
+        let ids: Vec<String> = homeward::steps(&run, way).into_iter().map(|step| step.id).collect();
         if shown.is_some_and(|shown| shown != ids) {
             return Err(Problem::new(Refuse::Conflict, "way_changed", "the way home has changed"));
         }
-        Ok(way_home::order(&run, &world, way, Cause::Abort, note))
+        Ok(homeward::order(&run, &world, way, Cause::Abort, note))
     }
 
     fn event(&self, id: &RunId, word: Word) -> Result<Event, Problem> {

@@ -1,7 +1,7 @@
 //! Listing settings: pages, limits, and everything that can be odd about the configuration API.
 
 use changeover::domain::jump_clients::JumpClients;
-use changeover::domain::settings::{Listing, Told};
+use changeover::domain::listing::{Listing, Told};
 use changeover::ports::{ReadError, Reader as _};
 use serde_json::{Value, json};
 

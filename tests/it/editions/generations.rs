@@ -1,7 +1,7 @@
 //! Every call of the driver at a box of every generation.
 
 use changeover::domain::ids::NodeId;
-use changeover::domain::settings::Told;
+use changeover::domain::listing::Told;
 use changeover::domain::site::Role;
 use changeover::drivers::appliance::beyondtrust::{Credentials, Editions, Settings};
 use changeover::ports::{ActAnswer, Appliance as _, NodeAct, ReadError, Reader as _};

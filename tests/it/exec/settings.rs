@@ -1,6 +1,6 @@
 //! The verb `settings`: what a program may tell, and that none must know it.
 
-use changeover::domain::settings::Told;
+use changeover::domain::listing::Told;
 use changeover::ports::{ReadError, Reader as _};
 
 use super::Bench;

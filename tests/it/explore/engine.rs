@@ -3,7 +3,8 @@
 
 use changeover::domain::action::Kind;
 use changeover::domain::decide::{Next, after_restart, decide, may_be_sent_again};
-use changeover::domain::event::{Event, Evidence, FileEvidence, Verdict};
+use changeover::domain::event::{Event, Evidence, Verdict};
+use changeover::domain::file::FileEvidence;
 use changeover::domain::gate::Gate;
 use changeover::domain::ids::NodeId;
 use changeover::domain::machine::{self, Command};

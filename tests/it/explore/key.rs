@@ -4,8 +4,8 @@
 //! influence (records, resumptions, instruction numbers) are left out, tries are counted up to two.
 
 use changeover::domain::action::{Kind, When};
-use changeover::domain::event::Goal;
 use changeover::domain::ids::NodeId;
+use changeover::domain::plan::Goal;
 use changeover::domain::run::{Phase, Run};
 use changeover::domain::world::World;
 use jiff::{SignedDuration, Timestamp};
@@ -235,7 +235,7 @@ fn evidence(bytes: &mut Bytes, run: &Run, world: &World) {
             let node = &facts.nodes[node];
             bytes.bits([node.proven, node.verified, node.closed, node.backed_up, node.extracted]);
         }
-        let waits = changeover::domain::way_home::wait_until(run, world).is_some();
+        let waits = changeover::domain::homeward::wait_until(run, world).is_some();
         bytes.bits([facts.fresh_sync, waits]);
     }
     for node in NodeId::BOTH {

@@ -8,8 +8,8 @@ use changeover::domain::action::Kind;
 use changeover::domain::event::{Event, Verdict};
 use changeover::domain::facts::Link;
 use changeover::domain::gate::Gate;
+use changeover::domain::homeward;
 use changeover::domain::ids::NodeId;
-use changeover::domain::way_home;
 
 use super::engine::{Answer, Place, Recall, State, TICK, by_hand, gives_files};
 use super::scenario::{self, Hands};
@@ -304,7 +304,7 @@ pub fn is_at_rest_for_good(state: &State) -> bool {
 pub fn only_abort_leads_on(state: &State) -> bool {
     let spent = state.left.words == 0 && !state.run.is_ordered();
     let stuck = state.run.hold().is_some_and(|hold| hold.code == "wrong_version");
-    spent && stuck && !way_home::of_run(&state.run, &state.world).ways.is_empty()
+    spent && stuck && !homeward::of_run(&state.run, &state.world).ways.is_empty()
 }
 
 /// For the stories: how the pair stands.

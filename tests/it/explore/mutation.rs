@@ -6,7 +6,8 @@
 use changeover::domain::action::{Kind, When};
 use changeover::domain::gate::Gate;
 use changeover::domain::ids::NodeId;
-use changeover::domain::rules::{Rule, mutation};
+use changeover::domain::rule::Rule;
+use changeover::domain::rules::mutation;
 use changeover::domain::step::Step;
 
 use super::scenario::{self, Budget, Hands, Scenario};

@@ -1,9 +1,8 @@
 //! What is explored: a plan, the hands that carry it out, the budgets of a path.
 
 use changeover::domain::action::Kind;
-use changeover::domain::fit::Fit;
 use changeover::domain::ids::{NodeId, PerNode, RunId};
-use changeover::domain::plan::{Package, Plan, Windows};
+use changeover::domain::plan::{Fit, Package, Plan, Windows};
 use changeover::domain::procedure::Procedure;
 use changeover::domain::site::{Node, Policy};
 use changeover::domain::step::Step;

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use changeover::domain::event::Verdict;
+use changeover::domain::event::{Shown, Verdict};
 use changeover::domain::gate::{Gate, GatePolicy};
 use changeover::domain::ids::{NodeId, RunId};
-use changeover::domain::shown::Shown;
+use changeover::domain::shown;
 use changeover::engine::api::{Fleet as _, Kind, Word};
 use changeover::simulator::faults::{Fault, Planned};
 
@@ -15,7 +15,7 @@ use crate::stage::{Setting, Stage, end};
 
 fn evidence(stage: &Stage, id: &RunId) -> Shown {
     let snapshot = stage.fleet.run(id).unwrap();
-    Shown::of(&snapshot.run, &snapshot.world)
+    shown::of(&snapshot.run, &snapshot.world)
 }
 
 /// Shown one thing, confirmed on another: refused with what has changed. At every gate of a run before which no other word waits

@@ -4,11 +4,11 @@
 use std::fmt::Write as _;
 
 use changeover::domain::action::Kind;
-use changeover::domain::event::Goal;
 use changeover::domain::facts::{Facts, Link};
 use changeover::domain::ids::NodeId;
+use changeover::domain::plan::Goal;
 use changeover::domain::procedure::Procedure;
-use changeover::domain::rules::Rule;
+use changeover::domain::rule::Rule;
 use changeover::domain::step::Step;
 use changeover::domain::version::Version;
 use changeover::domain::way_home::{self, Found, Way};

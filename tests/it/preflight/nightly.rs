@@ -1,7 +1,8 @@
 //! The nightly check of a run that waits or is held: once a day, once after a daemon was down, and told only where something has
 //! changed.
 
-use changeover::domain::checks::{Finding, Outcome, changes, is_due, latest};
+use changeover::domain::check::{Finding, Outcome};
+use changeover::domain::checks::{changes, is_due, latest};
 use changeover::domain::event::Notice;
 use changeover::domain::ids::{NodeId, RunId};
 use changeover::domain::run::Run;

@@ -1,6 +1,7 @@
 //! Warnings: not accepted they stand in the way, accepted they don't, and an acceptance lapses with what it was bound to.
 
-use changeover::domain::checks::{self, AcceptedWarning};
+use changeover::domain::check::AcceptedWarning;
+use changeover::domain::checks;
 use changeover::domain::ids::{NodeId, RunId};
 use changeover::engine::api::{Acceptance, Fleet as _, Kind, PlanRequest, Problem, Word};
 use changeover::simulator::faults::{Fault, Planned};

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use changeover::domain::action::Kind;
-use changeover::domain::checks::Outcome;
+use changeover::domain::check::Outcome;
 use changeover::domain::ids::NodeId;
 use changeover::domain::run::Phase;
 use changeover::domain::{agreement, reverse, sheet};

@@ -19,7 +19,7 @@ use super::health::shown;
 use super::token::Token;
 use crate::domain::journal::hex;
 use crate::domain::jump_clients::JumpClients;
-use crate::domain::settings::{Item, Listing};
+use crate::domain::listing::{Item, Listing};
 
 /// What is listed: our kind, and the path below `/api/config/v1`. A product that lacks one answers 404.
 const PATHS: [(&str, &str); 11] = [

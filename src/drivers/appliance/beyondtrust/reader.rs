@@ -13,7 +13,7 @@ use super::health::{self, Health, People, shown};
 use super::probe::Probe;
 use super::settings::Settings;
 use super::v2::{self, Page, Told};
-use crate::domain::settings::Listing;
+use crate::domain::listing::Listing;
 use crate::domain::site::Observation;
 use crate::ports::Clock;
 

@@ -11,7 +11,7 @@ use super::health::Health;
 use super::reader::CACHE_TIME;
 use super::{BeyondTrust, configuration, credentials};
 use crate::domain::jump_clients::JumpClients;
-use crate::domain::settings::Told;
+use crate::domain::listing::Told;
 use crate::domain::site::{Hands, Observation};
 use crate::ports::{ReadError, Reader};
 

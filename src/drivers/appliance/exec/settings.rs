@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use crate::domain::settings::{Item, Listing, Told};
+use crate::domain::listing::{Item, Listing, Told};
 
 #[derive(Debug, Deserialize)]
 pub(super) struct Listed {

@@ -13,9 +13,8 @@ use crate::domain::gate::Gate;
 use crate::domain::ids::{NodeId, PerNode, RunId};
 use crate::domain::machine;
 use crate::domain::people as domain;
-use crate::domain::plan::Windows;
-use crate::domain::rehearsal::{Rehearsal, Release};
-use crate::domain::run::{Phase, Run};
+use crate::domain::plan::{Rehearsal, Windows};
+use crate::domain::run::{Phase, Release, Run};
 use crate::domain::world::World;
 use crate::engine::api::Snapshot;
 

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use changeover::domain::access::{Access, Tried};
-use changeover::domain::checks::{self, Check};
+use changeover::domain::check::Check;
+use changeover::domain::checks;
+use changeover::domain::homeward;
 use changeover::domain::ids::{PerNode, RunId};
 use changeover::domain::journal::Record;
 use changeover::domain::metrics::{Family, Sample};
 use changeover::domain::people::People;
 use changeover::domain::site::Site;
-use changeover::domain::way_home;
 use changeover::domain::window::Window;
 use changeover::domain::window::calendar::Usual;
 use changeover::engine::api::{
@@ -154,8 +155,8 @@ impl Fleet for Fake {
     fn ways<'a>(&'a self, id: &'a RunId) -> BoxFuture<'a, Result<WaysFound, Problem>> {
         async move {
             let snapshot = self.run(id)?;
-            let found = way_home::of_run(&snapshot.run, &snapshot.world);
-            let may = way_home::may_be_ordered(&snapshot.run, &snapshot.world);
+            let found = homeward::of_run(&snapshot.run, &snapshot.world);
+            let may = homeward::may_be_ordered(&snapshot.run, &snapshot.world);
             Ok(WaysFound { snapshot, found, not_now: (!may).then(|| "an act is under way".to_owned()) })
         }
         .boxed()

@@ -4,9 +4,10 @@ use changeover::domain::action::{Kind, When};
 use changeover::domain::booking;
 use changeover::domain::event::{Cause, Event, Verdict, WaitingOn};
 use changeover::domain::gate::Gate;
-use changeover::domain::rules::{self, Rule};
+use changeover::domain::homeward;
+use changeover::domain::rule::Rule;
+use changeover::domain::rules;
 use changeover::domain::run::Phase;
-use changeover::domain::way_home;
 
 use super::super::engine::{State, TICK};
 use super::super::scenario;
@@ -50,11 +51,11 @@ impl Moves<'_> {
 
     fn abort(&mut self) {
         let (run, world) = (&self.state.run, &self.state.world);
-        if !way_home::may_be_ordered(run, world) {
+        if !homeward::may_be_ordered(run, world) {
             return;
         }
-        for (number, way) in way_home::of_run(run, world).ways.into_iter().enumerate() {
-            let event = way_home::order(run, world, &way, Cause::Abort, None);
+        for (number, way) in homeward::of_run(run, world).ways.into_iter().enumerate() {
+            let event = homeward::order(run, world, &way, Cause::Abort, None);
             self.push(Move::Word(Word::Abort(number)), |state, hands| {
                 state.left.words -= 1;
                 state.truth.people.ordered = true;

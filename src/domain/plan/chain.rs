@@ -1,19 +1,11 @@
 //! Package chains (BG-10, R5): several packages in order, laid out before the start. Each is a *hop*; between two hops a node is on a
 //! version that is neither the start nor the target.
 
-use serde::{Deserialize, Serialize};
-
-use super::action::Kind;
-use super::plan::{Package, PackageNote, Plan};
-use super::step::Step;
-use super::version::{Target, Version};
-
-/// One package of a chain, and the version that it leads to.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Hop {
-    pub to: Target,
-    pub package: Package,
-}
+use super::Plan;
+use super::package::{Hop, Package, PackageNote};
+use crate::domain::action::Kind;
+use crate::domain::step::Step;
+use crate::domain::version::{Target, Version};
 
 impl Plan {
     /// How many packages each node gets, one after the other.
@@ -142,22 +134,4 @@ impl Plan {
         };
         version.is_some_and(|version| had(&version)) || (0..hop).any(|earlier| is_it(self.package_of(earlier)))
     }
-}
-
-/// The actions that a procedure's action becomes in a chain of so many hops, each with its hop.
-///
-/// Between two hops the node must be proven well on the version in between, and each hop is an update that asks for a backup of its
-/// own (BG-01): one of an older version can't be put back on a newer one. Where the procedure drains the node before, it is drained
-/// before each hop (BG-02): users come back in between.
-pub fn laid_out(kind: Kind, hops: u32, drained: bool) -> Vec<(Kind, u32)> {
-    if kind != Kind::Update {
-        return vec![(kind, 0)];
-    }
-    let mut steps = vec![(kind, 0)];
-    for hop in 1..hops {
-        steps.extend([(Kind::Verify, 0), (Kind::Backup, 0)]);
-        steps.extend(drained.then_some((Kind::Drain, 0)));
-        steps.push((kind, hop));
-    }
-    steps
 }
