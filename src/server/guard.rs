@@ -12,7 +12,15 @@ use tracing::{info, warn};
 
 use super::answer::Refused;
 use super::limits;
-use super::routes::Door;
+
+/// Where a request came in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Door {
+    /// The Unix socket: commands too.
+    Socket,
+    /// A TCP address: GET only, since nobody can tell who asks.
+    Reading,
+}
 
 /// Runs a request as a task of its own.
 ///

@@ -24,10 +24,11 @@ use tracing::warn;
 
 use crate::engine::api::Fleet;
 
+use super::guard::Door;
 use super::input::Peer;
 use super::limits;
 use super::patient::Patient;
-use super::routes::{Door, router};
+use super::routes::router;
 
 /// Where the API is served.
 #[derive(Clone, Debug)]

@@ -17,5 +17,6 @@ mod patient;
 mod routes;
 pub mod view;
 
+pub use guard::Door;
 pub use listen::{BindError, Server, Settings};
-pub use routes::{Door, router};
+pub use routes::router;

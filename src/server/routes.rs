@@ -18,7 +18,7 @@ use crate::domain::metrics;
 use crate::engine::api::{AdoptRequest, Fleet, Kind, PlanRequest, Problem, Replaced, Snapshot, Word};
 
 use super::answer::{Answer, Refused, json as answer, lines, ok};
-use super::guard::guard;
+use super::guard::{Door, guard};
 use super::input::{
     AbortBody, AcceptBody, AcknowledgeBody, Actor, After, CloseBody, ConfirmBody, For, HoldBody, Id, Input, Name, OfSite,
     ReleaseBody, ReplaceBody, ResumeBody, SiteNode, SwitchBackBody, TestTrafficBody, WaiveBody, order, required, short,
@@ -27,15 +27,6 @@ use super::view::{
     Adoption, AlertTests, ByHand, Checks, Ledger, LeftUntouched, NoRun, People, Plan, Runs, SiteView, Sites, Started, Status,
     TrafficTest, TrafficView, Ways, WindowsView,
 };
-
-/// Where a request came in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Door {
-    /// The Unix socket: commands too.
-    Socket,
-    /// A TCP address: GET only, since nobody can tell who asks.
-    Reading,
-}
 
 type Shared = State<Arc<dyn Fleet>>;
 

@@ -12,8 +12,9 @@ use crate::domain::ids::NodeId;
 use crate::domain::site::{MovedRecord, TrafficLook};
 use crate::ports::{Access, ActAnswer, Clock, Intent, ReadError, Recall, Traffic, TrafficReader, TtlChange};
 
-use super::rfc2136::ask::{Reading, Server};
-use super::rfc2136::judge::{Entry, text};
+use super::rfc2136::ask::Server;
+use super::rfc2136::judge::Entry;
+use super::rfc2136::record::{Reading, text};
 use super::rfc2136::{Leads, SettingsError, entry, read_resolvers, resolvers, servers};
 
 /// One `[[traffic]]` entry with `driver = "manual"`.

@@ -12,7 +12,8 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
 
 use super::answer::{CallError, check_streamed, refuse_denial, within};
-use super::client::{Api, Call};
+use super::call::Call;
+use super::client::Api;
 use super::download::{Downloaded, local};
 use super::health::shown;
 use super::token::Token;

@@ -20,6 +20,7 @@ use super::access::set::{MOST_LIMITED, limited};
 use super::access::{Access, Fetch};
 use super::answer::{CallError, MAX_SMALL, check_status, lost, read_all, refuse_client, within};
 use super::budget::Need;
+use super::call::Call;
 use super::credentials::{Account, Credentials, Login};
 use super::old_login;
 use super::token::Token;
@@ -73,15 +74,6 @@ pub struct Api {
     base: Url,
     pub access: Arc<Access>,
     pub limits: Limits,
-}
-
-/// What is called: a path of the box and its parameters, which a POST brings as a form (the vendor takes no other) and everything
-/// else in the URL. All of them may be called twice without harm; none holds a secret.
-#[derive(Clone, Debug)]
-pub struct Call<'a> {
-    pub method: Method,
-    pub path: &'a str,
-    pub query: Vec<(&'a str, String)>,
 }
 
 impl Api {

@@ -14,7 +14,8 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use super::answer::{CallError, check_status, read_all, within};
-use super::client::{Api, Call};
+use super::call::Call;
+use super::client::Api;
 use super::health::shown;
 use super::token::Token;
 use crate::domain::journal::hex;

@@ -18,6 +18,7 @@ mod acts;
 mod answer;
 mod backup;
 mod budget;
+mod call;
 mod changes;
 mod client;
 mod configuration;

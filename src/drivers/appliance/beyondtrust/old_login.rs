@@ -12,7 +12,7 @@ use reqwest::{Client, RequestBuilder, Url};
 use secrecy::ExposeSecret as _;
 
 use super::answer::CallError;
-use super::client::Call;
+use super::call::Call;
 use super::credentials::Account;
 
 /// The paths that took this login.

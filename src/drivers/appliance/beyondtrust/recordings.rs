@@ -8,7 +8,8 @@ use std::path::Path;
 use reqwest::Method;
 
 use super::answer::{CallError, check_streamed, refuse_denial, says_denied, within};
-use super::client::{Api, Call};
+use super::call::Call;
+use super::client::Api;
 use super::download::Downloaded;
 use super::health::shown;
 use super::product::Product;

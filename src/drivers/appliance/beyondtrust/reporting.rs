@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use reqwest::Method;
 
 use super::answer::{CallError, check_streamed, within};
-use super::client::{Api, Call};
+use super::call::Call;
+use super::client::Api;
 use super::download::{Downloaded, local};
 use super::lsids::Lsids;
 use super::sessions::each_session;

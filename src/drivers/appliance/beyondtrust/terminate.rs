@@ -5,7 +5,8 @@ use jiff::{SignedDuration, Timestamp};
 use reqwest::Method;
 
 use super::answer::{CallError, check_status, read_all, says_denied, within};
-use super::client::{Api, Call};
+use super::call::Call;
+use super::client::Api;
 use super::health::{AnswerError, shown};
 use super::product::Product;
 use super::sessions::open_sessions;

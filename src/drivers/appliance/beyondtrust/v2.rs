@@ -15,7 +15,8 @@ use reqwest::{Method, StatusCode};
 use serde_json::Value;
 
 use super::answer::{CallError, check_status, read_all, within};
-use super::client::{Api, Call};
+use super::call::Call;
+use super::client::Api;
 use super::health::{AnswerError, Health, MAX_SHARED, People, guid, moment, role_of, shown, version_of};
 use super::token::Token;
 use crate::domain::site::{AtWork, MOST_AT_WORK, SyncFact};

@@ -4,8 +4,8 @@ use crate::domain::ids::NodeId;
 use crate::ports::Access;
 
 use super::Rfc2136;
-use super::ask::RrSet;
 use super::judge::Standing;
+use super::record::RrSet;
 use super::switch::{ADVICE, Sent};
 use super::update::{Change, Piece, Verdict};
 

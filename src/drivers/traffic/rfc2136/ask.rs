@@ -16,30 +16,13 @@ use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolveHosts,
 use tokio::time::timeout;
 
 use super::SettingsError;
-use super::judge::{Moved, shown, text};
+use super::judge::Moved;
+use super::record::{Reading, RrSet, shown, text};
 
 /// One server.
 pub(in crate::drivers::traffic) struct Server {
     pub address: SocketAddr,
     resolver: TokioResolver,
-}
-
-/// What stands at a name, by one server's word.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::drivers::traffic) struct RrSet {
-    /// Sorted by their texts, each once.
-    pub values: Vec<RData>,
-    pub ttl: u32,
-    pub authoritative: bool,
-}
-
-/// One reading of a server; the errors are words for `found`.
-#[derive(Clone, Debug)]
-pub(in crate::drivers::traffic) struct Reading {
-    /// The serial of an authoritative SOA; `None` where none was asked for. Read before the values, which are therefore at least as new.
-    pub serial: Option<u32>,
-    /// One for each set that was asked for, in that order.
-    pub values: Vec<Result<RrSet, String>>,
 }
 
 /// What the start of a zone says.

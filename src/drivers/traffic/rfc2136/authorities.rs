@@ -8,7 +8,7 @@ use hickory_resolver::TokioResolver;
 use tokio::time::timeout;
 
 use super::ask::{READ_LIMIT, Server};
-use super::judge::shown;
+use super::record::shown;
 
 /// Where the servers of a zone are found.
 pub(in crate::drivers::traffic) enum Authorities {

@@ -6,8 +6,9 @@ use hickory_proto::op::Message;
 use hickory_proto::rr::rdata::A;
 use hickory_proto::rr::{Name, RData, RecordType};
 
-use super::ask::{Reading, rr_set};
+use super::ask::rr_set;
 use super::judge::{Entry, Moved};
+use super::record::Reading;
 use crate::domain::ids::{NodeId, PerNode};
 
 /// The node that a message names for the A record of `record`, if it is told with authority and the set is that node's address

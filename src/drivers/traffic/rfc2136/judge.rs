@@ -7,7 +7,7 @@ use hickory_proto::rr::{Name, RData, RecordType};
 use crate::domain::ids::{NodeId, PerNode};
 use crate::domain::site::{MovedRecord, ResolverAnswer, TrafficAnswer};
 
-use super::ask::{Reading, RrSet};
+use super::record::{Reading, RrSet, shown, text};
 
 /// One RRset that is moved, and the only value that it has while a node serves.
 pub(in crate::drivers::traffic) struct Moved {
@@ -155,19 +155,6 @@ fn verdict(moved: &Moved, set: &RrSet, serial: Option<u32>, floor: Option<u32>) 
         (Some(_), None) => Err(", but the primary's serial is not known".to_owned()),
         (Some(serial), Some(floor)) if is_behind(serial, floor) => Err(format!(", serial {serial} behind {floor}")),
         _ => Ok(moved.node_of(set)),
-    }
-}
-
-/// A name as people write it, without the last dot.
-pub(super) fn shown(name: &Name) -> String {
-    name.to_ascii().trim_end_matches('.').to_owned()
-}
-
-/// A value as people write it.
-pub(in crate::drivers::traffic) fn text(value: &RData) -> String {
-    match value {
-        RData::CNAME(target) => shown(&target.0),
-        other => other.ip_addr().as_ref().map(IpAddr::to_string).unwrap_or_else(|| other.to_string()),
     }
 }
 

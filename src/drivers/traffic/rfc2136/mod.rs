@@ -2,8 +2,9 @@
 //!
 //! The one thing to know: the update carries the values it expects to replace, so the server itself does the
 //! compare-and-swap, of all records or none, and sending the same update twice does no harm. `ask` reads, `authorities` finds
-//! whom to ask, `judge` says what a reading means, `update` makes and checks the messages of a change, `exchange` carries them,
-//! `switch` puts them together, `access` tries the permission; the driver `manual` shares the reading.
+//! whom to ask, `record` is what an answer holds, `judge` says what it means, `update` makes and checks the messages of a
+//! change, `exchange` carries them, `switch` puts them together, `access` tries the permission; the driver `manual` shares the
+//! reading.
 //! Imports: ports and domain only.
 
 mod access;
@@ -14,6 +15,7 @@ mod families;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
 pub(super) mod judge;
+pub(super) mod record;
 mod settings;
 mod switch;
 mod update;
@@ -31,9 +33,10 @@ use crate::domain::ids::NodeId;
 use crate::domain::site::{MovedRecord, ResolverAnswer, TrafficAnswer, TrafficLook};
 use crate::ports::{Access, ActAnswer, Clock, Intent, ReadError, Recall, Traffic, TrafficReader, TtlChange};
 
-use ask::{Reading, Server};
+use ask::Server;
 use authorities::{Authorities, Found};
 use judge::{Entry, is_behind};
+use record::Reading;
 pub use settings::{Leads, Settings, SettingsError};
 pub(super) use settings::{entry, resolvers, servers};
 use switch::Goal;

@@ -17,7 +17,8 @@ use crate::ports::Clock;
 
 use super::ask::Server;
 use super::authorities::Authorities;
-use super::judge::{Entry, Moved, shown, text};
+use super::judge::{Entry, Moved};
+use super::record::{shown, text};
 use super::{Key, Rfc2136};
 
 /// One `[[traffic]]` entry with `driver = "rfc2136"`.

@@ -8,9 +8,9 @@ use crate::domain::ids::NodeId;
 use crate::ports::{ActAnswer, Intent, TtlChange};
 
 use super::Rfc2136;
-use super::ask::RrSet;
 use super::exchange::{Exchange, exchange};
 use super::judge::Standing;
+use super::record::RrSet;
 use super::update::{Change, Piece, Signed, Verdict};
 
 /// What a change is to bring about.
