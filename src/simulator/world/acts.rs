@@ -8,6 +8,7 @@ use crate::domain::site::Role;
 use crate::domain::version::{Target, Version};
 
 use super::node::{Installation, SimNode, build_of, merges_sessions, version_text};
+use super::refusal::Refusal;
 use super::{Effect, UpdateDone, World};
 use crate::simulator::faults::Fault;
 
@@ -17,27 +18,6 @@ const FIRST_SYNC: RangeInclusive<i64> = 60..=60;
 const FETCH: RangeInclusive<i64> = 300..=1200;
 /// Both boxes are standby for this many seconds while roles are swapped by API.
 const SWAP: RangeInclusive<i64> = 3..=3;
-
-/// Why an order was not taken. Nothing changed.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
-    #[error("node `{0}` does not answer")]
-    Silent(NodeId),
-    #[error("node `{0}` cannot reach its peer")]
-    PeerSilent(NodeId),
-    #[error("the nodes are in no failover relationship")]
-    NotLinked,
-    #[error("a failover relationship exists already")]
-    Linked,
-    #[error("node `{0}` has that role already")]
-    SameRole(NodeId),
-    #[error("the package to {to} is installed on {needs} only; node `{node}` runs {found}")]
-    NotOn { node: NodeId, to: Version, needs: Version, found: Version },
-    #[error("node `{0}` fetches an update already")]
-    Fetching(NodeId),
-    #[error("`{0}` is not an act of the console")]
-    UnknownAct(String),
-}
 
 /// The role that `set_failover_role` asks of the node that is called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,6 +6,7 @@
 
 mod acts;
 mod node;
+mod refusal;
 mod settings;
 mod sync;
 #[cfg(test)]
@@ -24,8 +25,9 @@ use crate::domain::site::Role;
 use crate::domain::version::{Target, Version};
 
 use super::faults::{Fault, Faults, Planned};
-pub use acts::{Refusal, SwapRole};
+pub use acts::SwapRole;
 pub use node::{Facts, LastSync, Record, SimNode, UpdateDone, build_of, identity_of, major_minor, merges_sessions, version_text};
+pub use refusal::Refusal;
 pub use settings::{SettingChanged, Settings, Stored};
 use sync::SyncJob;
 use truth::Diary;

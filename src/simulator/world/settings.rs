@@ -11,7 +11,7 @@ use crate::domain::journal::hex;
 use crate::domain::listing::Item;
 
 use super::World;
-use super::acts::Refusal;
+use super::refusal::Refusal;
 
 /// All settings of one node.
 #[derive(Clone, Debug, PartialEq, Eq)]

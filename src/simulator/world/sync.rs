@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::ids::NodeId;
 
-use super::acts::Refusal;
+use super::refusal::Refusal;
 use super::{Effect, LastSync, Record, Settings, World, merges_sessions};
 use crate::simulator::faults::Fault;
 
