@@ -132,6 +132,7 @@ impl Fleet {
                 words::STORE_FAILED
             }
             StoreError::OnlyReserve { .. } => "store_low",
+            StoreError::Unfit(_) => "record_unfit",
         };
         Problem::new(Kind::Store, code, "nothing was started")
             .because(error.to_string())
