@@ -333,6 +333,9 @@ pub enum StoreError {
     /// Only the reserve is left: holds, the way home, a switch back and a close are still taken.
     #[error("only the reserved space is left on the store's disk: {free} bytes free, {needed} needed")]
     OnlyReserve { free: u64, needed: u64 },
+    /// What was to be kept is too long, or would not be read back as it is. Nothing was written, and the store takes others.
+    #[error("the journal can't keep it: {0}")]
+    Unfit(String),
 }
 
 /// An alert or export on its way to one hook; kept until delivered.

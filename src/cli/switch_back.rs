@@ -30,9 +30,15 @@ impl Run for SwitchBack {
     fn run(&self) -> Result<Exit, Failure> {
         let client = Client::new(&self.daemon)?;
         let status = client.status(&self.run)?;
-        output::tell(&shown(&status));
+        // Where nothing leads back nothing is shown or asked: the daemon says why not.
+        if let Some(back) = status.leads_back_to {
+            output::tell(&shown(&status, back));
+            if !self.yes {
+                asked(&status, back)?;
+            }
+        }
         // What was shown is what is agreed to: if the run has moved on since, the daemon refuses.
-        let seq = if self.yes { None } else { Some(asked(&status)?) };
+        let seq = (!self.yes).then_some(status.seq);
         let fields = [("note", Some(json!(self.note))), ("seq", seq.map(|seq| json!(seq)))];
         let reply = client.tell(&self.run, "switch-back", &body(&fields))?;
         hold::taken(&reply, &self.format)
@@ -43,14 +49,8 @@ impl Run for SwitchBack {
     }
 }
 
-/// Where it leads; where it may not be ordered the daemon says so.
-fn back(status: &Status) -> NodeId {
-    status.leads_back_to.unwrap_or(status.survivor.other())
-}
-
 /// What was written on the node being left, as far as it is known.
-fn shown(status: &Status) -> String {
-    let back = back(status);
+fn shown(status: &Status, back: NodeId) -> String {
     let left = back.other();
     let node = &status.nodes[left];
     let count = |count: Option<u32>| count.map_or_else(|| "not told".to_owned(), |count| count.to_string());
@@ -69,9 +69,7 @@ fn shown(status: &Status) -> String {
 }
 
 /// Asks on the terminal; the answer counts for the record that was shown.
-fn asked(status: &Status) -> Result<u64, Failure> {
-    let node = back(status);
-    let what = format!("this moves the service of site `{}` to node {node}", status.site);
-    ask::sure(&what, &format!("move the service to node {node}?"))?;
-    Ok(status.seq)
+fn asked(status: &Status, back: NodeId) -> Result<(), Failure> {
+    let what = format!("this moves the service of site `{}` to node {back}", status.site);
+    ask::sure(&what, &format!("move the service to node {back}?"))
 }

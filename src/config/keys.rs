@@ -209,7 +209,7 @@ use Need::{Default, Optional, Required};
 pub const KEYS: &[Key] = &[
     key("main", "state", Kind::Path, Default("../state"), "Where the daemon keeps its store, packages, backups and reports."),
     key("main", "sites", Kind::Folder, Default("sites.d"), "Folder with one `.toml` file a site; other names and hidden files are not read."),
-    key("main", "procedures", Kind::Folder, Default("procedures"), "Folder with your own procedures, beside the built-in ones."),
+    key("main", "procedures", Kind::Folder, Default("procedures"), "Folder with your own procedures, beside the built-in ones: `.toml` files, hidden ones are not read. Each has a name of its own; one with a built-in's takes its place."),
 
     key("api", "socket", Kind::Path, Default("../state/changeover.sock"), "Unix socket for the commands, mode 0660; a path of at most 107 bytes."),
     key("api", "listen", Kind::Listen, Optional, "Address for HTTP over TCP, loopback only; off unless set."),

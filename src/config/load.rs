@@ -114,10 +114,20 @@ fn read_sites(main_path: &Path, main: &MainInput, actions: &[&str], gathered: &m
     };
     let read = |file: PathBuf| {
         let path = shown_path(main_path, &folder.value, &file);
+        must_be_plain(&path).map_err(|problem| gathered.problems.push(problem)).ok()?;
         let input = read_file(&path, "site", gathered, |reader, root| site_file::read(reader, root, actions, &main.freezes))?;
         Some((path, input))
     };
     files.into_iter().filter_map(read).collect()
+}
+
+/// Before it is opened: opening a named pipe would wait for ever. The main file may be one, as in `--config <(…)`.
+fn must_be_plain(path: &Path) -> Result<(), Problem> {
+    match std::fs::metadata(path) {
+        Ok(found) if !found.is_file() => Err(Problem::new(path, None, "is not a plain file")),
+        // What can't be looked at can't be opened either, which says why.
+        _ => Ok(()),
+    }
 }
 
 /// The `.toml` files of the folder by name. Hidden ones are editors' leftovers, others (`.toml.example`) not meant.

@@ -107,11 +107,11 @@ fn problem(entry: &Effective, message: &str) -> Problem {
 }
 
 fn unreadable(path: &Path) -> Option<String> {
-    match File::open(path).and_then(|file| file.metadata()) {
-        Ok(metadata) if metadata.is_file() => None,
-        Ok(_) => Some(format!("{} is not a file", path.display())),
-        Err(error) => Some(format!("{} cannot be read: {error}", path.display())),
+    // Before it is opened: opening a named pipe would wait for ever.
+    if fs::metadata(path).is_ok_and(|found| !found.is_file()) {
+        return Some(format!("{} is not a file", path.display()));
     }
+    File::open(path).err().map(|error| format!("{} cannot be read: {error}", path.display()))
 }
 
 fn not_runnable(path: &Path) -> Option<String> {

@@ -150,6 +150,7 @@ pub fn not_driven(place: Place<'_>, code: &str, summary: String, stands: (String
 fn node_of(before: &Run, event: &Event) -> Option<NodeId> {
     match event {
         Event::Noticed { node, .. } => *node,
+        Event::NodeReplaced { node, .. } => Some(*node),
         Event::Held { node: Some(node), code, .. } if code != "sync_failed" && code != "sync_status_unknown" => Some(*node),
         _ => before.step().and_then(|step| step.node),
     }
@@ -176,11 +177,11 @@ fn sayings(before: &Run, run: &Run, record: &Record, event: &Event) -> Vec<Sayin
         | Event::Resumed { .. }
         | Event::SwitchBackOrdered { .. }
         | Event::Revised { .. }
-        | Event::NodeReplaced { .. }
             if instruction(before).is_some() && run.act.is_none() =>
         {
             withdrawn(before, run, record)
         }
+        Event::NodeReplaced { node, identity, .. } => replaced(before, run, record, *node, identity),
         Event::SettingsCompared { lines, .. } => settings::changed(before, run, lines),
         Event::Waited { on: WaitingOn::Gate, .. } => vec![gates::waiting(run)],
         Event::Doubted { message } => {
@@ -224,6 +225,14 @@ fn withdrawn(before: &Run, run: &Run, record: &Record) -> Vec<Saying> {
     vec![say("by_operator", Severity::Warning, summary, hint)]
 }
 
+/// Another box: the run is held with it, and an instruction that was out for the old one is no more.
+fn replaced(before: &Run, run: &Run, record: &Record, node: NodeId, identity: &str) -> Vec<Saying> {
+    let withdrawn = instruction(before).map(|_| withdrawn(before, run, record)).unwrap_or_default();
+    let message = run.hold().map(|hold| hold.message.as_str()).unwrap_or_default();
+    let (expected, found) = (format!("box {}", before.plan.nodes[node].identity), format!("box {identity}"));
+    withdrawn.into_iter().chain(held(before, run, "node_replaced", message, &expected, &found)).collect()
+}
+
 /// A run that was ended without an act: in which state, what was not done, and an instruction that is out no more.
 fn closed(before: &Run, run: &Run, state: &str, undone: &[String]) -> Vec<Saying> {
     let mut summary = format!("run `{}` was closed by a person as `{state}`", run.id);
@@ -251,7 +260,7 @@ fn held(before: &Run, run: &Run, code: &str, message: &str, expected: &str, foun
         found: Some(found.to_owned()),
         ..say(kind, severity, summary.clone(), hint_of(code, run))
     };
-    let by_person = matches!(code, "operator" | "switched_back" | "harbour");
+    let by_person = matches!(code, "operator" | "switched_back" | "node_replaced") || code == "harbour" && !run.way_by_itself;
     let held = filled("held", if by_person { Severity::Info } else { Severity::Critical });
     cause(code).map(|kind| filled(kind, Severity::Critical)).into_iter().chain([held]).collect()
 }

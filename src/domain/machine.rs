@@ -115,6 +115,7 @@ pub fn begin(id: RunId, plan: Box<Plan>, actor: &str, at: Timestamp) -> Run {
         acknowledged: Vec::new(),
         switched_back: false,
         way: None,
+        way_by_itself: false,
         revision: 0,
         resumed: 0,
         instructions: 0,

@@ -89,6 +89,8 @@ pub struct Run {
     pub switched_back: bool,
     /// Where the present plan revision leads, if it is a way home.
     pub way: Option<Goal>,
+    /// Nobody ordered that way: a gate expired, or a window had no time left, and the site's policy leads home then.
+    pub way_by_itself: bool,
     /// Plan revisions so far; 0: the plan as it was started.
     pub revision: u32,
     pub resumed: u32,

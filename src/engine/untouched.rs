@@ -25,7 +25,7 @@ use super::api::{Kind, Problem, Snapshot};
 /// Why a run that can be folded goes no further in this process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NotDriven {
-    /// `illegal_event`, `bug` or `site_gone`.
+    /// `illegal_event`, `record_unfit`, `bug` or `site_gone`.
     pub code: &'static str,
     pub message: String,
     pub since: Timestamp,

@@ -146,6 +146,7 @@ async fn r10_from_harbour_an_acceptance_leads_home() {
         let rest = stage.to_rest(&id).await;
         assert_ended(&stage, &id, &way, &rest, procedure);
         assert!(stage.alert_says("held", "`changeover confirm support-1 production`"), "{procedure}");
+        assert!(stage.alert_says("held", "\"severity\":\"info\",\"code\":\"harbour\""), "{procedure}: a person ordered it");
         let (_, again) = order(&stage, &id).await.unwrap_err();
         assert_eq!((again.kind, again.code.as_str()), (Kind::Refused, "no_way_home"), "{again:?}");
         assert!(again.causes.iter().any(|cause| cause.starts_with("R10 confirmed: ")), "{again:?}");

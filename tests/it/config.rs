@@ -1,6 +1,7 @@
 //! Configuration: what loads; in the parts what is refused and with which words, and that the shipped files and the reference
 //! don't drift.
 
+mod pipes;
 mod refused;
 mod shipped;
 mod slips;

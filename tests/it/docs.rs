@@ -61,6 +61,20 @@ fn every_verb_of_programs_has_a_heading() {
     assert_complete("docs/reference/exec.md", verbs.into_iter().map(|verb| (verb, "ports::NodeAct::verb".to_owned())));
 }
 
+#[test]
+fn every_event_of_a_record_is_listed() {
+    let page = read("docs/reference/files.md");
+    let row = page.lines().find(|line| line.starts_with("| `event` | ")).expect("the row of the events");
+    let listed: BTreeSet<&str> = row.split('`').skip(3).step_by(2).collect();
+    let source = tokens::of(&read("src/domain/event.rs"));
+    let of_event = source.windows(2).position(|pair| pair[0].is_word("impl") && pair[1].is_word("Event")).expect("impl Event");
+    let names = texts_of_block(&source[of_event..]);
+    assert_eq!(
+        listed,
+        names.iter().map(String::as_str).filter(|name| is_word(name) && !["event", "data"].contains(name)).collect()
+    );
+}
+
 /// The string literals of the first block in braces.
 fn texts_of_block(tokens: &[Token]) -> Vec<String> {
     let mut depth = 0;

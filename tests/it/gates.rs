@@ -221,6 +221,9 @@ async fn r10_an_expired_gate_holds_or_goes_home() {
                 assert_eq!((revised.actor.as_str(), &revised.data["cause"]), ("daemon", &"gate_expired".into()), "{case}");
                 assert!(stage.alert_says("gate_escalated", "gate_expired"), "{case}");
                 assert!(["aborted", "harbour"].contains(&rest.end.as_str()), "{case}: {}\n{}", rest.end, stage.story(&id));
+                // Nobody asked for it.
+                let told = stage.alert_says("held", "\"severity\":\"critical\",\"code\":\"harbour\"");
+                assert_eq!(told, rest.end == "harbour", "{case}");
             }
         }
     }

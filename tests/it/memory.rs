@@ -29,6 +29,8 @@ pub struct MemoryJournal {
     death: Mutex<Option<Death>>,
     /// Only the reserve is left: what is not essential is refused.
     pub low: AtomicBool,
+    /// The event whose record it can't keep, as one that is too long.
+    pub unfit: Mutex<Option<&'static str>>,
     died: Notify,
     recorded: Notify,
     witnesses: Mutex<Vec<Witness>>,
@@ -85,6 +87,10 @@ impl Journal for MemoryJournal {
             let last = records.last().map_or(0, |record| record.seq);
             if !essential && self.low.load(Ordering::SeqCst) {
                 return Err(StoreError::OnlyReserve { free: 1, needed: 2 });
+            }
+            let unfit = *self.unfit.lock().unwrap();
+            if let Some(record) = records.iter().find(|record| Some(record.event.as_str()) == unfit) {
+                return Err(StoreError::Unfit(format!("record {} has 1155426 bytes", record.seq)));
             }
             if self.dies(true, last) {
                 self.died.notify_one();

@@ -33,6 +33,7 @@ async fn told(stage: &mut Stage, id: &RunId, node: NodeId) {
     assert!(stage.run(id).hold().is_some(), "{}", stage.story(id));
     let run = replace(stage, node, NEW).await.unwrap_or_else(|problem| panic!("{problem:?}\n{}", stage.story(id))).run;
     assert_eq!(run.hold().unwrap().code, "node_replaced");
+    assert!(stage.alert_says("held", "\"severity\":\"info\",\"code\":\"node_replaced\""), "{:?}", stage.alerts());
     assert_eq!(replace(stage, node, NEW).await.unwrap_err().code, "same_box");
 }
 

@@ -9,6 +9,18 @@ use jiff::SignedDuration;
 
 use crate::stage::{PROCEDURES, Stage};
 
+/// A journal that was thrown away without the files of its runs: none of theirs is taken for a new run's own.
+#[tokio::test(start_paused = true)]
+async fn numbers_go_on_behind_the_files_of_runs_that_no_journal_knows() {
+    let stage = Stage::new();
+    for folder in
+        ["backups/support-3", "console/support-5", "extracts/support-4", "extracts/other-9", "backups/.deleted-support-8"]
+    {
+        std::fs::create_dir_all(stage.folder.path().join(folder)).unwrap();
+    }
+    assert_eq!(stage.start("role-swap").await.to_string(), "support-6");
+}
+
 /// R12: one site, one run; and it is free again once that run is finished.
 #[tokio::test(start_paused = true)]
 async fn a_site_has_one_run_at_most() {

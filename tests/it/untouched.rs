@@ -275,6 +275,35 @@ async fn a_loop_that_breaks_off_is_shown() {
     assert_eq!(stage.alerts(), ["not_driven"]);
 }
 
+/// A record that the journal can't keep stops its own run, which is shown and told, and goes on where it stood after a restart.
+#[tokio::test(start_paused = true)]
+async fn a_run_whose_record_cannot_be_kept_stops_alone() {
+    let mut stage = Stage::new();
+    let id = stage.start("role-swap").await;
+    *stage.journal.unfit.lock().unwrap() = Some("step_done");
+    let mut watch = stage.fleet.watch(&id).unwrap();
+    let seen = watch.wait_for(|snapshot| snapshot.not_driven.is_some()).await.unwrap().clone();
+    let why = seen.not_driven.clone().unwrap();
+    assert!(why.code == "record_unfit" && why.message.contains("has 1155426 bytes"), "{why:?}");
+    assert!(why.hint.contains("if it stops again, go on by hand"), "{why:?}");
+    assert_eq!(stage.alerts(), ["not_driven"]);
+    *stage.journal.unfit.lock().unwrap() = None;
+    stage.restart();
+    assert_eq!(stage.to_rest(&id).await.end, "succeeded", "{}", stage.story(&id));
+}
+
+/// What a person says, and the journal can't keep, is refused; the run goes on.
+#[tokio::test(start_paused = true)]
+async fn a_word_whose_record_cannot_be_kept_is_refused() {
+    let stage = Stage::new();
+    let id = stage.start("role-swap").await;
+    *stage.journal.unfit.lock().unwrap() = Some("hold_requested");
+    let refused = stage.word(&id, Word::Hold).await.unwrap_err();
+    assert_eq!(refused.code, "record_unfit", "{refused:?}");
+    *stage.journal.unfit.lock().unwrap() = None;
+    assert_eq!(stage.to_rest(&id).await.end, "succeeded", "{}", stage.story(&id));
+}
+
 /// A run that was closed unprotected goes on being watched by a daemon that comes up later.
 #[tokio::test(start_paused = true)]
 async fn a_closed_run_is_watched_after_a_restart() {

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::error::{WiringError, fail};
+use super::files;
 use crate::domain::procedure::{BUILT_IN, Procedure};
 
 /// The built-in procedures and the operator's own; a file that bears a built-in's name takes its place.
@@ -25,11 +26,25 @@ pub struct ProcedureDocument {
 pub fn procedure_documents(folder: Option<&Path>) -> Result<Vec<ProcedureDocument>, WiringError> {
     let built_in = |(name, text): &(&str, &str)| document(format!("built-in {name}"), (*text).to_owned());
     let mut documents = BUILT_IN.iter().map(built_in).collect::<Result<Vec<_>, _>>()?;
-    for path in folder.map_or_else(|| Ok(Vec::new()), document_files)? {
+    let own = folder.map_or_else(|| Ok(Vec::new()), own_documents)?;
+    documents.retain(|built_in| own.iter().all(|own| own.procedure.name != built_in.procedure.name));
+    documents.extend(own);
+    Ok(documents)
+}
+
+/// Two of one name: nobody could tell which one a run follows.
+fn own_documents(folder: &Path) -> Result<Vec<ProcedureDocument>, WiringError> {
+    let mut documents: Vec<ProcedureDocument> = Vec::new();
+    for path in document_files(folder)? {
         let origin = path.display().to_string();
-        let text = std::fs::read_to_string(&path).map_err(|error| fail(&origin, error))?;
+        let text = files::plain(&path).and_then(std::fs::read_to_string).map_err(|error| fail(&origin, error))?;
         let own = document(origin, text)?;
-        documents.retain(|known: &ProcedureDocument| known.procedure.name != own.procedure.name);
+        let name = &own.procedure.name;
+        if let Some(other) = documents.iter().find(|known| known.procedure.name == *name) {
+            let what =
+                format!("its name `{name}` is the name of {} too; give one of them another, or take it away", other.origin);
+            return Err(fail(own.origin, what));
+        }
         documents.push(own);
     }
     Ok(documents)
@@ -40,6 +55,7 @@ fn document(origin: String, text: String) -> Result<ProcedureDocument, WiringErr
     Ok(ProcedureDocument { procedure, origin, text })
 }
 
+/// The `.toml` files of the folder by name. Hidden ones are editors' leftovers.
 fn document_files(folder: &Path) -> Result<Vec<PathBuf>, WiringError> {
     let entries = match std::fs::read_dir(folder) {
         Ok(entries) => entries,
@@ -49,7 +65,8 @@ fn document_files(folder: &Path) -> Result<Vec<PathBuf>, WiringError> {
     };
     let paths = entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<Vec<_>, _>>();
     let mut paths = paths.map_err(|error| fail(folder.display().to_string(), error))?;
-    paths.retain(|path| path.extension().is_some_and(|extension| extension == "toml"));
+    let hidden = |path: &Path| path.file_name().is_none_or(|name| name.to_string_lossy().starts_with('.'));
+    paths.retain(|path| !hidden(path) && path.extension().is_some_and(|extension| extension == "toml"));
     paths.sort();
     Ok(paths)
 }

@@ -122,6 +122,7 @@ pub fn apply(run: &mut Run, event: &Event, at: Timestamp) -> Vec<Command> {
         Event::SwitchBackOrdered { .. } => switch_back(run, at),
         Event::Revised { cause, goal, steps, seen, .. } => {
             revised(run, *goal, steps, seen, at);
+            run.way_by_itself = matches!(cause, Cause::WindowEnds | Cause::GateExpired);
             return if *cause == Cause::WindowEnds { vec![Command::Export] } else { Vec::new() };
         }
         Event::NodeReplaced { node, identity, .. } => replaced(run, *node, identity, at),

@@ -83,6 +83,10 @@ impl Secret {
     pub fn from_file(path: &Path) -> Result<Self, SetupError> {
         let unreadable =
             |error: std::io::Error| SetupError::Unreadable { path: path.display().to_string(), why: error.to_string() };
+        // Opening a named pipe would wait for ever.
+        if std::fs::metadata(path).is_ok_and(|found| !found.is_file()) {
+            return Err(unreadable(std::io::Error::other("is not a plain file")));
+        }
         let mut text = String::new();
         std::fs::File::open(path).map_err(unreadable)?.take(MOST_SECRET).read_to_string(&mut text).map_err(unreadable)?;
         let text = secrecy::SecretString::from(text);

@@ -124,12 +124,18 @@ impl Exec {
     }
 
     async fn extract(&self, intent: &Intent, act: &NodeAct, directory: &Path) -> ActAnswer {
-        match self.ask::<acts::ExtractReply>(intent, act).await {
-            Reply::Accepted(reply) => match verify_all(directory, &reply).await {
-                Ok(files) => ActAnswer::with_files(files, Some(reply.records)),
-                Err(why) => ActAnswer::Ambiguous { message: format!("{}: {why}", self.who(act.verb())) },
-            },
-            other => other.into_answer(|_| ActAnswer::accepted(), || self.instructions(intent, act)),
+        let reply = match self.ask::<acts::ExtractReply>(intent, act).await {
+            Reply::Accepted(reply) => reply,
+            other => return other.into_answer(|_| ActAnswer::accepted(), || self.instructions(intent, act)),
+        };
+        let says = |why: String| format!("{}: {why}", self.who(act.verb()));
+        // No doubt: asked again, it would tell of as many.
+        if let Err(why) = reply.fits(directory) {
+            return ActAnswer::Refused { message: says(why) };
+        }
+        match verify_all(directory, &reply).await {
+            Ok(files) => ActAnswer::with_files(files, Some(reply.records)),
+            Err(why) => ActAnswer::Ambiguous { message: says(why) },
         }
     }
 
@@ -185,9 +191,6 @@ async fn verify_all(directory: &Path, reply: &acts::ExtractReply) -> Result<Vec<
     let paths = &reply.files;
     if paths.is_empty() && reply.records > 0 {
         return Err(format!("it told of {} records and named no file; nothing of them was found here", reply.records));
-    }
-    if paths.len() > acts::MOST_FILES {
-        return Err(format!("{} files, expected at most {}", paths.len(), acts::MOST_FILES));
     }
     let mut files = Vec::with_capacity(paths.len());
     for path in paths {

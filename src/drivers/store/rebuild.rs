@@ -53,6 +53,11 @@ pub fn rebuild(state: &Path) -> Result<Rebuilt, OpenError> {
     if !state.is_dir() {
         return Err(OpenError::io(state, state, io::ErrorKind::NotADirectory.into()));
     }
+    // Before anything is made: a mistyped path is no state folder to be.
+    if !["journal.log", "db"].iter().any(|part| state.join(part).exists()) {
+        let nothing = io::Error::new(io::ErrorKind::NotFound, "neither `journal.log` nor `db` is there");
+        return Err(OpenError::io(state, state, nothing));
+    }
     let folder = Folder::take(state)?;
     for leftover in ["db.new", "db.copy", "journal.log.new"] {
         remove(&state.join(leftover)).map_err(|error| folder.io(state, error))?;

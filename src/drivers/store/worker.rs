@@ -59,7 +59,7 @@ impl Prepared {
     /// digit on the way through JSON would make the store look damaged at the next opening).
     pub(super) fn new(record: &Record) -> Result<Self, StoreError> {
         let refused = |why: String| {
-            StoreError::Failed(format!("record {} of run `{}` was refused, nothing was written: {why}", record.seq, record.run))
+            StoreError::Unfit(format!("record {} of run `{}` was refused, nothing was written: {why}", record.seq, record.run))
         };
         let json = serde_json::to_vec(record).map_err(|error| refused(error.to_string()))?;
         if json.len() > MAX_RECORD_BYTES {
@@ -76,10 +76,10 @@ impl Prepared {
 
 /// An outbox item as key and value.
 pub(super) fn outbox_pair(item: &OutboxItem) -> Result<keys::Pair, StoreError> {
-    let value = serde_json::to_vec(item).map_err(|error| StoreError::Failed(error.to_string()))?;
+    let value = serde_json::to_vec(item).map_err(|error| StoreError::Unfit(error.to_string()))?;
     if value.len() > MAX_RECORD_BYTES {
         let (id, bytes) = (&item.id, value.len());
-        return Err(StoreError::Failed(format!("outbox item `{id}` has {bytes} bytes, the limit is {MAX_RECORD_BYTES}")));
+        return Err(StoreError::Unfit(format!("outbox item `{id}` has {bytes} bytes, the limit is {MAX_RECORD_BYTES}")));
     }
     Ok((keys::outbox(&item.id, &item.hook), value))
 }

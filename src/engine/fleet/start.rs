@@ -1,5 +1,8 @@
 //! The fleet's part in starting a run: the plan and what stands against it, then the packages' copies and the first record.
 
+use std::fs;
+use std::path::Path;
+
 use crate::domain::event::Event;
 use crate::domain::ids::RunId;
 use crate::domain::journal::{Entry, Record};
@@ -16,6 +19,16 @@ use crate::engine::{accepting, adopting, booking, words};
 use crate::ports::StoreError;
 
 use super::{Fleet, unknown};
+
+/// Where each run has a folder of its own name.
+const FOLDERS: [&str; 4] = ["backups", "console", "extracts", "settings"];
+
+/// The runs whose files are there, also where the journal was thrown away and knows them no more: a new run of the same name would
+/// take their files for its own, and receivers its alerts for theirs.
+fn left_behind(state: &Path) -> Vec<RunId> {
+    let entries = FOLDERS.iter().filter_map(|folder| fs::read_dir(state.join(folder)).ok()).flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
+}
 
 impl Fleet {
     /// The plan that a start would make now, and what stands against it.
@@ -94,7 +107,9 @@ impl Fleet {
 
     pub(super) fn next_id(&self, site: &str) -> RunId {
         let newest = |numbers: &mut dyn Iterator<Item = &RunId>| numbers.filter(|id| id.site == site).map(|id| id.number).max();
-        let last = newest(&mut self.lock().keys()).max(newest(&mut self.lock_untouched().keys())).unwrap_or(0);
+        let known = newest(&mut self.lock().keys()).max(newest(&mut self.lock_untouched().keys()));
+        let left = left_behind(&self.around.state);
+        let last = known.max(newest(&mut left.iter())).unwrap_or(0);
         RunId { site: site.to_owned(), number: last + 1 }
     }
 
@@ -132,6 +147,7 @@ impl Fleet {
                 words::STORE_FAILED
             }
             StoreError::OnlyReserve { .. } => "store_low",
+            StoreError::Unfit(_) => "record_unfit",
         };
         Problem::new(Kind::Store, code, "nothing was started")
             .because(error.to_string())

@@ -55,7 +55,7 @@ pub enum Message {
 pub enum Stopped {
     /// Nor does anything else: the process ends, or the journal can't be written.
     WithAll,
-    /// A bug of ours; the other runs go on.
+    /// A bug of ours, or a record that the journal can't keep; the other runs go on.
     Alone { code: &'static str, message: String },
 }
 
@@ -241,6 +241,9 @@ impl Runner {
         match self.recorder.record(event, why, actor).await {
             Ok(commands) => Ok(commands),
             Err(RecordError::Store(StoreError::OnlyReserve { free, needed })) => self.hold_for_space(free, needed).await,
+            Err(RecordError::Store(error @ StoreError::Unfit(_))) => {
+                Err(Stopped::Alone { code: "record_unfit", message: error.to_string() })
+            }
             Err(RecordError::Store(error)) => {
                 tracing::error!(run = %self.run().id, "{error}; nothing further is sent");
                 self.around.fatal.notify_one();
@@ -268,7 +271,7 @@ impl Runner {
     }
 }
 
-/// What helps a run that a bug stopped.
+/// What helps a run that stopped alone.
 fn hint(run: &Run) -> String {
     format!(
         "restart the daemon: the run goes on from record {}; if it stops again, go on by hand (`changeover status {}`) and report it with `changeover journal export`",

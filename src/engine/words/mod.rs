@@ -77,6 +77,11 @@ pub fn not_recorded(run: &Run, error: RecordError) -> Problem {
                 .state(sheet::state(run))
                 .hint("free space on the disk of the state folder")
         }
+        RecordError::Store(error @ StoreError::Unfit(_)) => {
+            Problem::new(Kind::Store, "record_unfit", format!("the word to run `{id}` was not recorded"))
+                .because(error.to_string())
+                .state(sheet::state(run))
+        }
         RecordError::Store(error) => {
             Problem::new(Kind::Store, STORE_FAILED, format!("the word to run `{id}` was not recorded")).because(error.to_string())
         }

@@ -270,6 +270,9 @@ impl Fake {
                 let window = |text: Option<String>| text.map(|text| Window::parse(&text, START).unwrap());
                 Event::Resumed { first: window(first), second: window(second), responsible }
             }
+            Word::SwitchBack { .. } if !self.run(id)?.run.may_switch_back() => {
+                return Err(Problem::new(Refuse::Conflict, "no_switch_back", format!("run `{id}` can't switch back now")));
+            }
             Word::SwitchBack { note } => Event::SwitchBackOrdered { note },
             Word::Abort { way, note } => self.abort(id, way, note)?,
             Word::Close { state, note } => Event::Closed { state, note, undone: vec!["soak.confirm".to_owned()] },

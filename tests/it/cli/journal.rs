@@ -137,6 +137,16 @@ fn what_belongs_to_another_user_is_not_rebuilt() {
 }
 
 #[test]
+fn a_folder_without_a_store_is_not_rebuilt() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("letters.txt"), "x").unwrap();
+    let left = run(&["journal", "rebuild", "--state", folder.path().to_str().unwrap(), "--json"]);
+    assert_eq!((left.code, &left.error()["code"]), (1, &json!("store_unusable")), "{left:?}");
+    assert!(left.stderr.contains("neither `journal.log` nor `db` is there"), "{left:?}");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "something was made");
+}
+
+#[test]
 fn watch_sees_records_that_come_later() {
     let daemon = Daemon::start();
     let id = daemon.fake.run_at("end");

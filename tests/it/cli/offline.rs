@@ -100,6 +100,38 @@ fn own_procedures_stand_beside_the_built_in_ones() {
 }
 
 #[test]
+fn two_own_procedures_of_one_name_are_refused() {
+    let own = ROLE_SWAP.replacen("\"role-swap\"", "\"our-swap\"", 1);
+    let files = [
+        ("config/changeover.toml", ""),
+        ("config/procedures/mine.toml", own.as_str()),
+        ("config/procedures/role-swap.toml", ROLE_SWAP),
+        ("config/procedures/your.toml", &own),
+    ];
+    let folder = folder(&files);
+    for args in [&["procedures", "list", "--json"][..], &["config", "check", "--json"]] {
+        let error = run_in(folder.path(), args).error();
+        assert_eq!(error["code"], "bad_procedure", "{args:?}: {error}");
+        let message = error["message"].as_str().unwrap();
+        for part in ["`our-swap`", "procedures/mine.toml", "procedures/your.toml"] {
+            assert!(message.contains(part), "{part}: {message}");
+        }
+    }
+    // One of a built-in's name takes its place.
+    std::fs::remove_file(folder.path().join("config/procedures/your.toml")).unwrap();
+    assert_eq!(run_in(folder.path(), &["procedures", "list"]).code, 0);
+}
+
+/// An editor's lock is a link to nowhere.
+#[test]
+fn hidden_files_are_no_procedures() {
+    let folder = folder(&[("config/changeover.toml", ""), ("config/procedures/.own.toml", "no procedure")]);
+    std::os::unix::fs::symlink("anna@host.4711", folder.path().join("config/procedures/.#mine.toml")).unwrap();
+    let left = run_in(folder.path(), &["config", "check", "--json"]);
+    assert_eq!((left.code, &left.json()["procedures"]), (0, &json!(2)), "{left:?}");
+}
+
+#[test]
 fn the_machine_is_listed_and_drawn() {
     let left = run(&["machine", "list"]);
     assert_eq!(

@@ -142,6 +142,21 @@ fn switch_back_shows_what_was_written_and_asks() {
     assert_eq!(last(&daemon), ("switch_back_ordered".to_owned(), user(), json!({ "note": "bad colours" })));
 }
 
+/// What can't be ordered is not asked for: the daemon says why not.
+#[test]
+fn where_nothing_leads_back_nobody_is_asked() {
+    let daemon = Daemon::start();
+    let id = daemon.fake.run_at("window-1.force_sync.b");
+    let seq = daemon.fake.run(&id).unwrap().run.seq;
+    let order = ["switch-back", "support-1", "--note", "bad colours", "--json"];
+    for args in [order.to_vec(), with(&order, &["--yes"])] {
+        let left = ask(&daemon, &args);
+        assert_eq!((left.code, left.error()["code"].clone()), (1, json!("no_switch_back")), "{args:?}: {left:?}");
+        assert!(!left.stderr.contains("goes from node"), "{args:?}: {left:?}");
+    }
+    assert_eq!(daemon.fake.run(&id).unwrap().run.seq, seq);
+}
+
 /// R7: of a switch that may be half done, what is shown and asked is where it really leads.
 #[test]
 fn a_half_done_switch_is_shown_the_way_it_is_taken_back() {

@@ -1,6 +1,6 @@
 //! What a program is told of an act, what it answers, and what a person is told where it knows no such verb.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -10,8 +10,11 @@ use crate::ports::{Intent, NodeAct, ProducedFile};
 
 use super::Settings;
 
-/// More files than any extraction makes; each one is recorded.
-pub(super) const MOST_FILES: usize = 10_000;
+/// What is recorded of an extraction's files has at most so many bytes: half of what the journal takes as one record.
+const MOST_RECORDED: usize = 512 * 1024;
+
+/// What is recorded of a file beside its path, at most: SHA-256, size, and the names of the three.
+const BESIDE_PATH: usize = 120;
 
 #[derive(Debug, Deserialize)]
 pub(super) struct BackupReply {
@@ -38,6 +41,21 @@ impl BackupReply {
 pub(super) struct ExtractReply {
     pub files: Vec<PathBuf>,
     pub records: u64,
+}
+
+impl ExtractReply {
+    /// Whether one record can hold all its files.
+    pub fn fits(&self, directory: &Path) -> Result<(), String> {
+        let recorded = |path: &PathBuf| json!(directory.join(path).to_string_lossy()).to_string().len() + BESIDE_PATH;
+        let bytes: usize = self.files.iter().map(recorded).sum();
+        if bytes <= MOST_RECORDED {
+            return Ok(());
+        }
+        let files = self.files.len();
+        Err(format!(
+            "it told of {files} files, of which {bytes} bytes would be recorded, expected at most {MOST_RECORDED}; pack them into fewer files"
+        ))
+    }
 }
 
 /// The JSON object on the program's standard input.
