@@ -32,7 +32,7 @@ use closed::watch_closed;
 use hindered::hindered;
 pub use next::{LONGEST_UNREAD, MAX_TRIES, Next, held};
 use next::{done, held_by_rule, record, rest, wait};
-pub use settle::{after_restart, may_be_sent_again, pause_until};
+pub use settle::{after_restart, may_be_sent_again, never_sent, pause_until};
 use settle::{instructed, settle};
 
 /// What happens next. Call it after every look; it is the only place that decides.

@@ -9,8 +9,6 @@ use super::site::{Observation, Role};
 use super::version::Version;
 use super::world::Reading;
 
-/// A restart is longer than this; a shorter silence is the network's.
-const RESTART: SignedDuration = SignedDuration::from_mins(5);
 /// An installation that began is seen after this, as silence or on the page.
 pub const UNSEEN: SignedDuration = SignedDuration::from_mins(10);
 
@@ -126,7 +124,7 @@ pub fn progress(ordered: &Ordered<'_>, reading: &Reading, now: Timestamp) -> Pro
     let before = ordered.before;
     let as_before = current.version == before.version && (current.build == before.build || current.build.is_none());
     let (young, well) = (reading.proven_after(ordered.at), reading.healthy_twice());
-    let back = restarted(reading, ordered.at);
+    let back = reading.was_away_since(ordered.at).map(|(_, until)| until);
     // Services may take a while to start; what reports a problem for longer ended so.
     let ended = |back: Timestamp| reading.proven_after(back) && (well || !current.healthy && now.duration_since(back) > STARTING);
     let problem = if current.healthy { "" } else { ", and reports a problem" };
@@ -146,12 +144,6 @@ pub fn progress(ordered: &Ordered<'_>, reading: &Reading, now: Timestamp) -> Pro
         }
         _ => going(problem),
     }
-}
-
-/// When it answered again, if it was silent since then for as long as a restart takes.
-fn restarted(reading: &Reading, since: Timestamp) -> Option<Timestamp> {
-    let silence = reading.last_silence.filter(|(from, until)| *from >= since && until.duration_since(*from) > RESTART);
-    silence.map(|(_, until)| until)
 }
 
 #[cfg(test)]

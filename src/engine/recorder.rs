@@ -131,6 +131,10 @@ fn is_essential(run: &Run, event: &Event) -> bool {
             | Event::Waived { .. }
             | Event::Waited { .. }
             | Event::EvidenceLapsed { .. }
+            | Event::WarningAccepted { .. }
+            | Event::LineAcknowledged { .. }
+            | Event::NodeReplaced { .. }
+            | Event::Released { .. }
     );
     !begins || run.is_ordered()
 }

@@ -83,6 +83,37 @@ fn a_killed_daemon_is_followed_by_one_that_resumes() {
     assert_eq!((&report["resumed"], &report["serving"]), (&json!(1), &json!("b")));
 }
 
+/// The box comes back on its old version: held, and a person's word lets the same update go out once more.
+#[test]
+fn a_failed_update_is_a_persons_to_repeat() {
+    let report = succeeded(&["--fault", "update-fails"]);
+    assert_eq!((&report["fault"], &report["code"], &report["failover"]), (&json!("update-fails"), &json!(null), &json!("on")));
+}
+
+#[test]
+fn a_slow_update_is_waited_for() {
+    assert_eq!(succeeded(&["--fault", "update-slow"])["failover"], "on");
+}
+
+#[test]
+fn an_odd_sync_status_is_accepted_by_a_person() {
+    assert_eq!(succeeded(&["--fault", "sync-odd-status"])["failover"], "on");
+}
+
+#[test]
+fn a_silent_node_in_the_soak_is_told_and_waited_for() {
+    assert_eq!(succeeded(&["--fault", "node-silent"])["failover"], "on");
+}
+
+/// The last act of a run, two days after the first: it rests with the pair linked the wrong way round.
+#[test]
+fn a_reversed_link_is_left_for_a_person() {
+    let (output, report) = demo(&["--fault", "establish-reversed", "--speed", FAST]);
+    assert_eq!(output.status.code(), Some(0), "{report}\n{}", told(&output));
+    assert_eq!((&report["outcome"], &report["code"]), (&json!("held"), &json!("role_conflict")));
+    assert_eq!((&report["failover"], &report["sessions"]["lost"]), (&json!("the wrong way round"), &json!(0)));
+}
+
 /// BG-22: a sync that fails stops the run before harm, and the alert is out.
 #[test]
 fn bg_22_a_failed_sync_leaves_failover_on() {

@@ -1,6 +1,7 @@
 //! R11, BG-04: production goes only where the rehearsal site has gone, by a named person's word that still stands.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use changeover::domain::action::Kind as Action;
 use changeover::domain::event::{Event, Outcome};
@@ -85,6 +86,19 @@ async fn r11_a_released_rehearsal_opens_the_way_and_nothing_else_does() {
     assert_eq!(stage.to_rest(&id).await.end, "succeeded", "{}", stage.story(&id));
     journal::verify(&stage.records(&lab)).unwrap();
     assert_eq!(machine::replay(&stage.records(&lab)).unwrap(), *stage.run(&lab));
+}
+
+/// Others would begin on the strength of it.
+#[tokio::test(start_paused = true)]
+async fn r11_a_release_is_not_taken_from_the_reserve() {
+    let stage = Stage::set(month());
+    let lab = rehearse(&stage).await;
+    stage.journal.low.store(true, Ordering::SeqCst);
+    let problem = say(&stage, &lab, "owner1", false).await.unwrap_err();
+    assert_eq!((problem.kind, problem.code.as_str()), (Kind::Store, "store_low"), "{problem:?}");
+    assert!(stage.run(&lab).released.is_none() && refused(&stage).await.contains("no run of site `lab` is released"));
+    stage.journal.low.store(false, Ordering::SeqCst);
+    release(&stage, &lab).await;
 }
 
 type Unlike = (fn(&mut Plan), &'static str);

@@ -3,11 +3,15 @@
 
 use std::sync::atomic::Ordering;
 
-use changeover::domain::event::Event;
+use changeover::domain::event::{Event, Verdict};
+use changeover::domain::gate::Gate;
+use changeover::domain::ids::{NodeId, RunId};
 use changeover::engine::api::{Fleet as _, Kind, Word};
 use jiff::SignedDuration;
 
 use crate::audit::assert_sound;
+use crate::close::close;
+use crate::preflight::warnings::warned;
 use crate::stage::{PROCEDURES, Stage};
 
 #[tokio::test(start_paused = true)]
@@ -72,4 +76,64 @@ async fn nothing_is_started_on_the_reserve() {
     let problem = stage.fleet.start(stage.request("in-place"), "olga").await.unwrap_err();
     assert_eq!((problem.kind, problem.code.as_str()), (Kind::Store, "store_low"));
     assert!(stage.fleet.runs().is_empty());
+}
+
+/// A run that soaks, with its gate open.
+async fn soaking() -> (Stage, RunId) {
+    let stage = Stage::new();
+    let id = stage.start("role-swap").await;
+    stage.until_step(&id, "soak.confirm").await;
+    stage.until(&id, |run| run.open_gate() == Some(Gate::Production)).await;
+    (stage, id)
+}
+
+async fn held() -> (Stage, RunId) {
+    let (stage, id) = soaking().await;
+    stage.word(&id, Word::Hold).await.unwrap();
+    (stage, id)
+}
+
+/// With a setting on the node that is overwritten, which somebody entered after the break.
+async fn at_the_ledger() -> (Stage, RunId) {
+    let (stage, id) = soaking().await;
+    stage.set_item(NodeId::A, "user", "7", Some("1"));
+    stage.answered(&id, |run| run.open_gate() == Some(Gate::SettingsLedger)).await;
+    (stage, id)
+}
+
+/// Hold, way home, switch back and close.
+#[tokio::test(start_paused = true)]
+async fn what_leads_back_is_taken_from_the_reserve() {
+    let leave =
+        [Word::Hold, Word::Abort { way: None, note: None }, Word::SwitchBack { note: "it prints nothing".to_owned() }, close()];
+    for word in leave {
+        let (stage, id) = soaking().await;
+        stage.journal.low.store(true, Ordering::SeqCst);
+        let (name, seq) = (word.name(), stage.run(&id).seq);
+        stage.word(&id, word).await.unwrap_or_else(|problem| panic!("{name}: {problem:?}"));
+        assert!(stage.run(&id).seq > seq, "{name}");
+    }
+}
+
+async fn refused((stage, id): (Stage, RunId), word: Word) {
+    let (name, run) = (word.name(), stage.run(&id));
+    stage.journal.low.store(true, Ordering::SeqCst);
+    let problem = stage.word(&id, word.clone()).await.unwrap_err();
+    assert_eq!((problem.kind, problem.code.as_str()), (Kind::Store, "store_low"), "{name}: {problem:?}");
+    assert_eq!(stage.run(&id), run, "{name}: nothing is half done");
+    stage.journal.low.store(false, Ordering::SeqCst);
+    stage.word(&id, word).await.unwrap_or_else(|problem| panic!("{name}, with space again: {problem:?}"));
+}
+
+/// What else a person may say of a run that goes on; a release is tried with the rehearsals.
+#[tokio::test(start_paused = true)]
+async fn no_other_word_is_taken_from_the_reserve() {
+    refused(soaking().await, Word::Confirm { gate: None, verdict: Verdict::Accept, note: None, evidence: None }).await;
+    refused(held().await, Word::Resume { window: None }).await;
+    let line = Word::Acknowledge { line: "a.user.7".to_owned(), digest: None, note: None };
+    refused(at_the_ledger().await, line).await;
+    let warning = Word::AcceptWarning { check: "sync_status_unknown".to_owned(), node: None, reason: "why".to_owned() };
+    refused(warned().await, warning).await;
+    let identity = "00000000000000000000000000000042".to_owned();
+    refused(held().await, Word::ReplaceNode { node: NodeId::A, identity, note: None }).await;
 }

@@ -50,6 +50,12 @@ fn is_odd_status(status: &Status) -> bool {
     status.held.as_ref().is_some_and(|held| held.code == "sync_status_unknown")
 }
 
+/// Held because a box came back from its update as it was before.
+fn is_failed_update(status: &Status) -> bool {
+    let failed = status.held.as_ref().is_some_and(|held| held.code == "step_failed");
+    failed && status.step.as_ref().is_some_and(|step| step.action == Kind::Update)
+}
+
 pub struct Person {
     manner: Manner,
     /// The attempts whose instruction was carried out.
@@ -71,7 +77,9 @@ impl Person {
             ("held", _) if self.manner == Manner::AcceptsStatus && is_odd_status(status) => {
                 Some(Deed::Confirm { gate: Gate::SyncStatus, verdict: Verdict::Accept, note: "the vendor says so" })
             }
-            ("in_doubt", _) if self.manner == Manner::ResumesDoubt && !sight.a_box_is_away => Some(Deed::Resume),
+            ("held", _) if self.manner == Manner::ResumesUpdate && !sight.a_box_is_away && is_failed_update(status) => {
+                Some(Deed::Resume)
+            }
             _ => None,
         }
     }

@@ -53,8 +53,8 @@ pub enum Manner {
     SwitchesBack,
     /// Orders the way home when the run has come to this step.
     AbortsAt(&'static str),
-    /// Looks at a box whose update is in doubt, and lets the run try again once the box answers.
-    ResumesDoubt,
+    /// Looks at a box whose update has failed, and lets the run try again.
+    ResumesUpdate,
     /// Accepts the sync status text that the run does not know.
     AcceptsStatus,
 }
@@ -157,13 +157,13 @@ pub static TALES: &[Tale] = &[
         succeeds(&["in_doubt", "finished"]),
     ),
     Tale {
-        manner: Manner::ResumesDoubt,
+        manner: Manner::ResumesUpdate,
         ..tale(
             "update-fails",
-            "the box comes back on its old version; an update is never repeated without a person, who lets the run go on",
+            "the box comes back on its old version, which holds the run; an update is never repeated without a person, who lets it go on",
             Moment::Start,
             Twist::Fault(Fault::UpdateFails, Some(1)),
-            succeeds(&["in_doubt", "finished"]),
+            succeeds(&["step_failed", "held", "finished"]),
         )
     },
     tale(

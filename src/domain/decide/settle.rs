@@ -14,7 +14,7 @@ use crate::domain::proof::{self, Failure, Proof};
 use crate::domain::rule::Rule;
 use crate::domain::rules::{self, Cure, Violation};
 use crate::domain::run::{Act, Phase, Run};
-use crate::domain::site::{AfterDrain, SharedOn};
+use crate::domain::site::{AfterDrain, Observation, SharedOn};
 use crate::domain::step::Step;
 use crate::domain::surprise;
 use crate::domain::watch;
@@ -33,6 +33,19 @@ pub fn after_restart(run: &Run, world: &World) -> Next {
     }
     let message = "the daemon was restarted while the act was under way; it may have been sent".to_owned();
     record(Event::Doubted { message: message.clone() }, message)
+}
+
+/// After a restart, where the driver says that the act never left; `None`: it is sent now.
+///
+/// The driver's memory may be another than the journal's (its traces deleted, or put back from an older copy), so what is never sent
+/// twice without a person goes out only to a node that shows no sign of it.
+pub fn never_sent(run: &Run, world: &World) -> Option<Next> {
+    let step = run.step().filter(|step| step.kind.row().repeat == Repeat::Person)?;
+    let node = step.node.unwrap_or(run.plan.primary);
+    let as_before =
+        |current: &Observation| !current.updating && current.version == run.expected_version(node).version && current.healthy;
+    let untouched = world.readings[node].current.as_ref().is_some_and(as_before);
+    (!untouched).then(|| after_restart(run, world))
 }
 
 /// Looks for the effect of the act under way.

@@ -1,6 +1,6 @@
 //! Versions and builds after an update.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::verdict::{Failure, Proof, not_yet};
 use crate::domain::action::Kind;
@@ -39,18 +39,28 @@ pub(super) fn updated(run: &Run, node: NodeId, hop: u32, since: Timestamp, world
     }
 }
 
-/// A person began the update they were told of, and it failed: the node was silent for longer than any restart takes, and is back
-/// on its old version. The instruction must not stand as if nobody had begun.
+/// Both nodes are looked at together; the answers of one look are not further apart.
+const ONE_LOOK: SignedDuration = SignedDuration::from_mins(1);
+
+/// A person began the update they were told of, and it failed: the node was away for long enough to have restarted, alone, and is
+/// back, healthy, on its old version. The instruction must not stand as if nobody had begun. How long a silence a site puts up with
+/// elsewhere (`policy.max_silence`) does not matter here.
 pub fn came_back(run: &Run, step: &Step, world: &World) -> Option<Failure> {
     let (Kind::Update, Some(node), Some(act)) = (step.kind, step.node, run.act.as_ref()) else { return None };
     let reading = &world.readings[node];
-    let (from, until) = reading.last_silence.filter(|(from, _)| *from >= act.since)?;
-    let silent = until.duration_since(from);
+    let (from, until) = reading.was_away_since(act.since).filter(|away| !were_both_away(node, *away, world))?;
     let current = reading.current.as_ref().filter(|current| current.version == run.expected_version(node).version)?;
-    let failed = silent > run.plan.policy.max_silence && reading.healthy_twice() && reading.proven_after(until);
-    let found = || format!("it was silent for {} min and runs {} still", silent.as_mins(), current.version);
+    let failed = reading.healthy_twice() && reading.proven_after(until);
+    let silent = until.duration_since(from).as_mins();
+    let found = || format!("it was silent for {silent} min and runs {} still", current.version);
     let target = &run.plan.target_of(step.hop).version;
     failed.then(|| Failure::new("step_failed", format!("version {target} on node `{node}`"), found()).at(node))
+}
+
+/// The other node was silent for all of that time and came back, too: it was our way to them, and tells nothing of an update.
+fn were_both_away(node: NodeId, (from, until): (Timestamp, Timestamp), world: &World) -> bool {
+    let other = world.readings[node.other()].last_silence;
+    other.is_some_and(|(since, back)| since <= from + ONE_LOOK && back + ONE_LOOK >= until)
 }
 
 /// On the version that it had before, but a build that it did not have: something else was installed.

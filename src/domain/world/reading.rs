@@ -39,6 +39,9 @@ pub struct Reading {
     started: VecDeque<(Timestamp, u32)>,
 }
 
+/// A restart takes longer than this; a shorter silence is the network's.
+const RESTART: SignedDuration = SignedDuration::from_mins(5);
+
 /// Readings are at least a quarter of the cache time apart, so that this many reach back beyond it.
 const SYNCS_KEPT: usize = 8;
 
@@ -171,6 +174,11 @@ impl Reading {
 
     pub fn sync(&self) -> Option<&SyncFact> {
         self.current.as_ref()?.last_sync.as_ref()
+    }
+
+    /// The last silence, from its first failed look to the answer after it, if it began after `moment` and a restart fits into it.
+    pub fn was_away_since(&self, moment: Timestamp) -> Option<(Timestamp, Timestamp)> {
+        self.last_silence.filter(|(from, until)| *from >= moment && until.duration_since(*from) > RESTART)
     }
 
     /// How long access has been refused.

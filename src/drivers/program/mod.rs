@@ -155,7 +155,9 @@ impl Programs {
         let _guard = self.slot(slot).await;
         let trace = match Trace::read(&self.folder, slot) {
             Ok(Some(trace)) if trace.intent == intent.key => trace,
-            Ok(_) => return Recall::NeverSent,
+            Ok(Some(_)) => return Recall::NeverSent,
+            // The slot's first act, or `exec/` was deleted: nobody here can tell.
+            Ok(None) => return Recall::MayBeSent,
             Err(why) => {
                 tracing::warn!(
                     slot,

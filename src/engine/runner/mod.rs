@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::domain::decide::{Next, after_restart, decide, may_be_sent_again};
+use crate::domain::decide::{Next, after_restart, decide, may_be_sent_again, never_sent};
 use crate::domain::due::{access as is_right_due, jump_clients as jump_clients_due};
 use crate::domain::event::{Event, Notice, Shown};
 use crate::domain::journal::Record;
@@ -193,11 +193,16 @@ impl Runner {
         let performer = self.performer.clone();
         let run = self.run().clone();
         let recall = self.attend(async move { performer.recall(run).await }).await?;
-        if recall == Recall::NeverSent || may_be_sent_again(self.run()) {
+        if may_be_sent_again(self.run()) {
             return self.carry_out(&[Command::Act]).await;
         }
         self.look().await?;
-        if let Next::Record { event, why } = after_restart(self.run(), &self.world) {
+        let next = match recall {
+            Recall::NeverSent => never_sent(self.run(), &self.world),
+            Recall::MayBeSent => Some(after_restart(self.run(), &self.world)),
+        };
+        let Some(next) = next else { return self.carry_out(&[Command::Act]).await };
+        if let Next::Record { event, why } = next {
             self.record(&event, &why, "daemon").await?;
         }
         self.look().await

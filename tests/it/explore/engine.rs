@@ -2,7 +2,7 @@
 //! real ones; what is played here is `src/engine/runner/`, `perform.rs` and `words/`.
 
 use changeover::domain::action::Kind;
-use changeover::domain::decide::{Next, after_restart, decide, may_be_sent_again};
+use changeover::domain::decide::{Next, after_restart, decide, may_be_sent_again, never_sent};
 use changeover::domain::event::{Event, Evidence, Verdict};
 use changeover::domain::file::FileEvidence;
 use changeover::domain::gate::Gate;
@@ -315,12 +315,20 @@ impl State {
     /// After a restart in the middle of an act.
     pub fn recalled(&mut self, recall: Recall, hands: Hands) {
         self.restart(hands);
-        if recall == Recall::NeverSent || may_be_sent_again(&self.run) {
+        if may_be_sent_again(&self.run) {
             self.place = Place::Sending;
             return;
         }
         self.look(TICK, hands);
-        if let Next::Record { event, .. } = after_restart(&self.run, &self.world) {
+        let next = match recall {
+            Recall::NeverSent => never_sent(&self.run, &self.world),
+            Recall::MayBeSent => Some(after_restart(&self.run, &self.world)),
+        };
+        let Some(next) = next else {
+            self.place = Place::Sending;
+            return;
+        };
+        if let Next::Record { event, .. } = next {
             self.record(&event);
         }
         self.look(TICK, hands);

@@ -3,6 +3,7 @@
 use changeover::domain::event::Notice;
 use changeover::domain::gate::Gate;
 use changeover::domain::ids::NodeId;
+use changeover::domain::site::Policy;
 use changeover::domain::version::Target;
 use changeover::engine::api::Word;
 use changeover::simulator::faults::{Fault, Planned};
@@ -29,7 +30,15 @@ fn places(stage: &Stage, run: &changeover::domain::run::Run, event: &str, step: 
 /// for the same update again.
 #[tokio::test(start_paused = true)]
 async fn a_failed_update_by_hand_is_told() {
-    let stage = Stage::set(Setting::by_operator());
+    // How long a silence a site puts up with elsewhere says nothing of an update.
+    for max_silence in [SignedDuration::from_mins(5), SignedDuration::from_hours(2)] {
+        failed_by_hand(max_silence).await;
+    }
+}
+
+async fn failed_by_hand(max_silence: SignedDuration) {
+    let policy = Policy { max_silence, ..Policy::default() };
+    let stage = Stage::set(Setting { policy, ..Setting::by_operator() });
     stage.fault(Planned::once(Fault::UpdateFails));
     let id = stage.start("role-swap").await;
     let rest = stage.to_rest(&id).await;
@@ -39,6 +48,23 @@ async fn a_failed_update_by_hand_is_told() {
     assert_eq!(stage.truth().nodes.b.updates.len(), 1, "{seen}");
     let (_, times) = stage.resume_to_end(&id).await;
     assert_eq!((times, stage.truth().nodes.b.updates.len()), (1, 2), "a person's word, then once more");
+}
+
+/// An instruction is out and nobody has begun. A node that is gone for a moment, or together with the other one, was not updated.
+#[tokio::test(start_paused = true)]
+async fn a_silence_of_the_network_is_no_failed_update() {
+    for (node, silent, failed) in [(Some(B), 4, false), (None, 12, false), (Some(B), 12, true)] {
+        let stage = Stage::set(Setting::by_operator());
+        let id = stage.start("role-swap").await;
+        stage.until_step(&id, "window-1.update.b").await;
+        stage.until(&id, |run| run.act.as_ref().is_some_and(|act| act.instruction.is_some())).await;
+        stage.fault(Planned { node, ..Planned::for_ever(Fault::NodeSilent) });
+        stage.pass(SignedDuration::from_mins(silent)).await;
+        stage.mend();
+        let held = stage.within(&id, SignedDuration::from_mins(20), |run| run.hold().is_some()).await;
+        assert_eq!(held.is_ok(), failed, "{node:?}, {silent} min\n{}", stage.story(&id));
+        assert!(!failed || stage.alert_says("step_failed", "runs 24.1.1 still"), "{}", stage.story(&id));
+    }
 }
 
 /// R1 may ask for a second sync. Between the two somebody booked another window: the second was asked for without the word that
