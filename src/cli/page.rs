@@ -27,10 +27,14 @@ pub fn of(status: &Status) -> String {
     // While something is under way nothing is to be done by hand.
     let at_rest = !matches!(status.phase.as_str(), "ready" | "acting");
     if let Some(guide) = status.guide.as_ref().filter(|_| at_rest) {
-        page.push_str(&section("by hand you may", &guide.may));
-        page.push_str(&section("by hand you must not", &guide.must_not));
+        page.push_str(&by_hand(guide));
     }
     page
+}
+
+/// What may and must not be done by hand.
+pub fn by_hand(guide: &Guide) -> String {
+    format!("{}{}", section("by hand you may", &guide.may), section("by hand you must not", &guide.must_not))
 }
 
 /// The page of a run that the daemon's build can't fold.

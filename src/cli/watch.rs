@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 use clap::Args;
 
 use crate::domain::journal::Record;
+use crate::server::view::Status;
 
 use super::client::Client;
 use super::zones::Zones;
-use super::{Daemon, Exit, Failure, Run, output};
+use super::{Daemon, Exit, Failure, Run, output, page};
 
 /// Records come seconds to days apart; a second is as live as a person needs.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -40,8 +41,12 @@ impl Run for Watch {
                 self.print(record, &zones)?;
                 after = record.seq;
             }
-            if records.iter().any(|record| matches!(record.event.as_str(), "finished" | "closed")) {
+            let is_any = |events: &[&str]| records.iter().any(|record| events.contains(&record.event.as_str()));
+            if is_any(&["finished", "closed"]) {
                 return self.end(&client);
+            }
+            if is_any(&["held"]) {
+                self.tell_hold(&client)?;
             }
             sleep(INTERVAL);
             records = patiently(|| self::records(&client, &self.run, after))?;
@@ -61,12 +66,30 @@ impl Watch {
         output::say(&zones.text(&line(record)))
     }
 
+    /// A person is at it now, unless they were faster.
+    fn tell_hold(&self, client: &Client) -> Result<(), Failure> {
+        if self.json {
+            return Ok(());
+        }
+        let status = client.status(&self.run)?;
+        if status.held.is_some() { output::say(&at_rest(&status)) } else { Ok(()) }
+    }
+
     fn end(&self, client: &Client) -> Result<Exit, Failure> {
         if self.json {
             output::raw(client.get(&["runs", &self.run])?.text()?)?;
+        } else {
+            output::say(&at_rest(&client.status(&self.run)?))?;
         }
         Ok(Exit::Done)
     }
+}
+
+/// How things stand at an end: who serves, and what may and must not be done by hand.
+fn at_rest(status: &Status) -> String {
+    let serving = status.serving.map_or_else(|| "no node".to_owned(), |node| format!("node {node}"));
+    let guide = status.guide.iter().map(|guide| format!("state: {}\n{}", guide.state, page::by_hand(guide)));
+    Zones::of(&status.zone).text(&format!("\nserving: {serving}\n{}", guide.collect::<String>()))
 }
 
 /// Time, step, sentence.

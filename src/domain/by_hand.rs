@@ -163,7 +163,7 @@ fn observation(run: &Run, node: NodeId) -> Observation {
 
 /// Where the link is in trouble one node still reports it: then it is broken before all else.
 fn role(run: &Run, node: NodeId) -> Role {
-    let link = match (link_trouble(run), run.unprotected_since(), run.protected_at) {
+    let link = match (link_trouble(run), run.unprotected_since().or(run.unlinked_at), run.protected_at) {
         (Some(_), ..) => Link::Half,
         (None, Some(_), _) => Link::Broken,
         (None, None, Some(_)) => Link::Linked { primary: run.survivor },
@@ -179,5 +179,9 @@ fn role(run: &Run, node: NodeId) -> Role {
 
 /// The hold of a run whose link is half there, the wrong way round, or claimed by both nodes.
 pub fn link_trouble(run: &Run) -> Option<&Hold> {
-    run.hold().filter(|hold| matches!(hold.code.as_str(), "half_broken" | "half_established" | "role_conflict"))
+    run.hold().filter(|hold| match hold.code.as_str() {
+        "half_broken" | "half_established" | "role_conflict" => true,
+        "out_of_band" => hold.found == Link::Half.describe(),
+        _ => false,
+    })
 }

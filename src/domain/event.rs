@@ -159,6 +159,9 @@ pub enum Event {
         note: String,
         /// The steps that were not done.
         undone: Vec<String>,
+        /// Since when the pair was known to be without failover by no act of the run.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        off_since: Option<Timestamp>,
     },
     /// Something that a person must know and that moves nothing; `raised` false when it is over.
     Noticed {

@@ -101,6 +101,7 @@ pub fn begin(id: RunId, plan: Box<Plan>, actor: &str, at: Timestamp) -> Run {
         survivor: plan.primary,
         sync: None,
         broken_at: None,
+        unlinked_at: None,
         protected_at: None,
         autopilot_off: None,
         verdict: None,

@@ -68,6 +68,8 @@ pub struct Run {
     pub broken_at: Option<Timestamp>,
     /// When failover was proven again: linked and its first sync good.
     pub protected_at: Option<Timestamp>,
+    /// When the link was found gone by no act of this run, and no step has proven anything of it since.
+    pub unlinked_at: Option<Timestamp>,
     /// When automatic failover was confirmed off, and for which part.
     pub autopilot_off: Option<When>,
     pub verdict: Option<Verdict>,
@@ -223,9 +225,16 @@ impl Run {
         self.broken_at.filter(|_| self.protected_at.is_none())
     }
 
+    /// As [`Run::unprotected_since`], and where other hands have broken the link, from when that was found. A run that is over no
+    /// longer sees whether it is so still.
+    pub fn off_since(&self) -> Option<Timestamp> {
+        self.unprotected_since().or(self.unlinked_at.filter(|_| !self.is_finished()))
+    }
+
     /// How long the pair was or is without failover.
     pub fn unprotected_for(&self, now: Timestamp) -> SignedDuration {
-        self.broken_at.map_or(SignedDuration::ZERO, |from| self.protected_at.unwrap_or(now).duration_since(from))
+        let until = if self.off_since().is_some() { now } else { self.protected_at.unwrap_or(now) };
+        self.broken_at.or(self.off_since()).map_or(SignedDuration::ZERO, |from| until.duration_since(from))
     }
 
     /// The part of the budget of time without failover that is used up, in percent.

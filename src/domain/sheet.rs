@@ -1,6 +1,8 @@
 //! How things stand, and what may and must not be done by hand: for every end at rest, for alerts, and for the sheet that
 //! leaves this host with the journal's export.
 
+mod unsure;
+
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -19,13 +21,16 @@ use super::world::World;
 /// One sentence on the pair, from the journal alone.
 pub fn state(run: &Run) -> String {
     let serving = run.serving();
-    let link = match (link_trouble(run), run.unprotected_since(), run.protected_at) {
-        (Some(hold), _, _) => format!("failover can't be relied on: {}", hold.found),
-        (None, Some(since), _) => format!("failover is broken since {since}"),
-        (None, None, Some(_)) => "failover is on again".to_owned(),
-        (None, None, None) => "failover is still on".to_owned(),
+    let link = match (link_trouble(run), run.unprotected_since(), run.unlinked_at, run.protected_at) {
+        (Some(hold), ..) => format!("failover can't be relied on: {}", hold.found),
+        (None, Some(since), ..) => format!("failover is broken since {since}"),
+        (None, None, Some(at), _) => {
+            format!("failover is off, by no act of this run: found so at {at}, and no step has proven it on since")
+        }
+        (None, None, None, Some(_)) => "failover is on again".to_owned(),
+        (None, None, None, None) => "failover is still on".to_owned(),
     };
-    let versions = NodeId::BOTH.map(|node| format!("node `{node}` runs {}", run.expected_version(node).version));
+    let versions = NodeId::BOTH.map(|node| unsure::describe(run, node));
     // Between the closing of one node and the moving of the name nobody serves, and a run that is held there must say so.
     let serves = match run.nodes[serving].closed_at {
         Some(_) => format!("the name leads to node `{serving}`, which is closed to clients"),
@@ -37,35 +42,52 @@ pub fn state(run: &Run) -> String {
 
 /// What may be done by hand now.
 pub fn may(run: &Run) -> Vec<String> {
-    let (kept, left) = (run.survivor, run.survivor.other());
+    let kept = run.survivor;
     if link_trouble(run).is_some() {
         return vec![
             format!("break the link on each node that still reports one{}", at_page(run, kept, "/login > Management > Failover")),
             format!("then let the run look again: `changeover resume {}`", run.id),
         ];
     }
-    if run.unprotected_since().is_none() {
+    if !is_off(run) {
         let mut lines = vec![format!("use the pair as usual: node `{kept}` is primary")];
         lines.extend(left_to_do(run));
         return lines;
     }
-    let mut lines: Vec<String> = unclosed(run).into_iter().chain(restore(run)).collect();
-    lines.extend(match run.nodes[kept].closed_at {
+    let look = unsure::look(run);
+    let is_certain = look.is_empty();
+    let mut lines: Vec<String> = unclosed(run).into_iter().chain(restore(run)).chain(look).collect();
+    lines.push(match run.nodes[kept].closed_at {
         Some(_) => {
-            vec![format!("open node `{kept}` to clients again: nobody serves while it is closed and the name leads to it")]
+            let once = if is_certain { "" } else { "once that is seen, " };
+            format!("{once}open node `{kept}` to clients again: nobody serves while it is closed and the name leads to it")
         }
-        None => vec![format!("leave it as it is: node `{kept}` serves, without failover")],
+        None => format!("leave it as it is: node `{kept}` serves, without failover"),
     });
-    let (kept_version, left_version) = (run.expected_version(kept).version, run.expected_version(left).version);
-    if kept_version == left_version {
-        let page = at_page(run, kept, "/login > Management > Failover > Establish");
-        lines.push(format!(
-            "go back to a pair: close node `{left}` to clients, extract its session data, then establish failover from node `{kept}`{page}, with node `{left}` as backup"
-        ));
-    } else {
-        lines.extend(finish(run, left_version < kept_version));
+    if is_certain {
+        lines.extend(onward(run));
     }
     lines
+}
+
+/// Failover is off, whoever broke it.
+fn is_off(run: &Run) -> bool {
+    run.unprotected_since().or(run.unlinked_at).is_some()
+}
+
+/// From versions that are known to a pair.
+fn onward(run: &Run) -> Option<String> {
+    let (kept, left) = (run.survivor, run.survivor.other());
+    let (kept_version, left_version) = (run.expected_version(kept).version, run.expected_version(left).version);
+    if kept_version != left_version {
+        return finish(run, left_version < kept_version);
+    }
+    let page = at_page(run, kept, "/login > Management > Failover > Establish");
+    // Whoever broke the link may have linked the pair again.
+    let once = if run.unprotected_since().is_none() { "if still no node reports a link, " } else { "" };
+    Some(format!(
+        "{once}go back to a pair: close node `{left}` to clients, extract its session data, then establish failover from node `{kept}`{page}, with node `{left}` as backup"
+    ))
 }
 
 /// The rest of the update, where the version may stay: a person has accepted it in production (R10), or nobody has spoken yet.
@@ -136,18 +158,17 @@ pub fn must_not(run: &Run) -> Vec<String> {
             "do not update or restart a node".to_owned(),
         ];
     }
-    if run.unprotected_since().is_none() {
+    if !is_off(run) {
         return vec!["do not update a node while the pair is linked".to_owned()];
     }
     let mut lines = vec![
         format!(
             "do not establish failover from node `{left}`: its first sync would overwrite node `{kept}`, whose data are to be kept"
         ),
+        "do not establish failover while the versions differ".to_owned(),
         "do not restart a box on trouble during an update; call the vendor".to_owned(),
     ];
-    if run.expected_version(kept).version != run.expected_version(left).version {
-        lines.push("do not establish failover while the versions differ".to_owned());
-    }
+    lines.extend(unsure::never(run));
     // A way back may ask for just that.
     let opens = run.step().is_some_and(|step| step.kind == Kind::Reopen && step.node == Some(left));
     if run.nodes[left].closed_at.is_some() && !opens {
@@ -191,8 +212,8 @@ fn head(sheet: &mut String, run: &Run, world: &World, is_read: bool) {
     for node in NodeId::BOTH {
         let facts = &run.plan.nodes[node];
         let keep = if node == run.survivor { "its data are kept (survivor)" } else { "its data are not kept" };
-        let version = run.expected_version(node);
-        let _ = writeln!(sheet, "Node {node}: {} at {}, version {version}, {keep}", facts.identity, facts.address);
+        let (version, but) = (run.expected_version(node), unsure::but(run, node));
+        let _ = writeln!(sheet, "Node {node}: {} at {}, version {version}{but}, {keep}", facts.identity, facts.address);
         if is_read {
             let _ = writeln!(sheet, "  {}", read(world, node));
         }
@@ -267,6 +288,8 @@ fn before(run: &Run) -> Vec<String> {
     ];
     if let (Some(step), Some(act)) = (run.step(), &run.act) {
         lines.insert(1, format!("`{}` was ordered at {} and may be under way: see what became of it first", step.id, act.since));
+    } else {
+        lines.splice(1..1, unsure::look(run));
     }
     lines
 }

@@ -186,7 +186,7 @@ pub fn shows_its_begin(kind: Kind) -> bool {
 }
 
 /// A sign that a person has begun what was asked: the box is silent, updating or updated, or the link is on its way.
-fn has_begun(run: &Run, world: &World) -> bool {
+pub fn has_begun(run: &Run, world: &World) -> bool {
     let Some(step) = run.step() else { return false };
     let primary = run.plan.primary;
     // One node that tells is enough: the other may be silent.

@@ -15,7 +15,7 @@ pub fn families<'a>(sites: impl Iterator<Item = &'a str>, runs: &[Snapshot], rea
     let mut unprotected: BTreeMap<String, f64> = sites.map(|site| (site.to_owned(), 0.0)).collect();
     for run in runs.iter().map(|snapshot| &snapshot.run) {
         *phases.entry((run.id.site.clone(), phase_name(&run.phase))).or_default() += 1;
-        if run.unprotected_since().is_some() {
+        if run.off_since().is_some() {
             unprotected.insert(run.id.site.clone(), run.unprotected_for(now).as_secs_f64());
         }
     }

@@ -284,7 +284,7 @@ fn r10_finishing_by_hand_waits_for_the_word_on_the_version() {
 #[test]
 fn the_hint_at_harbour_begins_where_it_begins() {
     let mut run = at("soak.confirm", "console");
-    let hold = Hold { code: "harbour".to_owned(), message: String::new(), found: String::new(), since: run.last_at };
+    let hold = Hold { code: "harbour".to_owned(), message: String::new(), found: String::new(), node: None, since: run.last_at };
     run.phase = Phase::Held(hold);
     let hint = alert::hint_of("harbour", &run);
     let asks = "if the new version is good in production: `changeover confirm support-1 production`, then, or once node `a` is put right";

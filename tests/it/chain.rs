@@ -192,7 +192,7 @@ async fn bg_10_a_hop_that_fails_holds_the_run_there() {
         let expected = if fault == Fault::Refused { "step_failed" } else { "wrong_version" };
         assert_eq!((rest.end.as_str(), rest.run.step().unwrap().id.as_str()), (expected, "window-1.update.b.2"));
         assert_eq!(rest.run.expected_version(NodeId::B).version.as_str(), "24.1.5");
-        assert!(sheet::state(&rest.run).contains("node `b` runs 24.1.5"), "{}", sheet::state(&rest.run));
+        assert!(sheet::state(&rest.run).contains("node `b` ran 24.1.5"), "{}", sheet::state(&rest.run));
         if fault == Fault::Refused {
             stage.resume_to_end(&id).await;
             assert_walked(&stage, &id, CHAINS[0], "refused once");

@@ -2,6 +2,7 @@
 //! until it is linked.
 
 use changeover::domain::event::Outcome;
+use changeover::domain::exposure;
 use changeover::domain::ids::{NodeId, RunId};
 use changeover::domain::run::{Phase, Run};
 use changeover::engine::api::{Kind, Word};
@@ -162,4 +163,31 @@ async fn closing_withdraws_an_instruction() {
     stage.until(&id, |run| run.act.as_ref().is_some_and(|act| act.instruction.is_some())).await;
     stage.word(&id, close()).await.unwrap();
     assert!(stage.alert_says("finished", "is withdrawn, do not carry it out"), "{:?}", stage.alerts());
+}
+
+/// R10: the link was broken by other hands before the run broke it: the run's end does not end the watch over the pair.
+#[tokio::test(start_paused = true)]
+async fn r10_a_run_closed_with_the_link_gone_watches_too() {
+    let stage = Stage::set(Setting::by_operator());
+    let id = stage.start("role-swap").await;
+    stage.until_step(&id, "window-1.force_sync.b").await;
+    stage.hand("break", NodeId::A);
+    let rest = stage.idle_to_rest(&id).await;
+    assert_eq!(rest.end, "out_of_band", "{}", stage.story(&id));
+    let found = rest.run.off_since().unwrap();
+    assert!(!stage.last_alert("held").contains("failover is still on"), "{}", stage.last_alert("held"));
+    // The budget is used up while the run is held, too.
+    stage.pass(rest.run.plan.policy.max_unprotected + SignedDuration::from_mins(10)).await;
+    assert_eq!(count(&stage, "unprotected_too_long"), 1, "{}", stage.story(&id));
+    stage.word(&id, close()).await.unwrap();
+    stage.pass(SignedDuration::from_mins(1)).await;
+    let run = stage.run(&id);
+    assert!(run.is_watched() && run.unprotected_since() == Some(found), "{:?}", run.unprotected_since());
+    stage.hand("establish", NodeId::A);
+    stage.pass(SignedDuration::from_hours(1)).await;
+    assert!(!stage.run(&id).is_watched(), "{}", stage.story(&id));
+    assert!(stage.last_alert("unprotected_too_long").contains("the pair is linked"));
+    let run = stage.run(&id);
+    let exposure = exposure::of([&*run], None, run.last_at);
+    assert!(exposure.seconds >= run.plan.policy.max_unprotected.as_secs(), "{exposure:?}");
 }

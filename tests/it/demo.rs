@@ -144,6 +144,9 @@ fn an_early_abort_leads_home() {
     let (output, report) = demo(&["--fault", "abort-early"]);
     assert_eq!(output.status.code(), Some(0), "{report}\n{}", told(&output));
     assert_eq!((&report["outcome"], &report["serving"], &report["failover"]), (&json!("aborted"), &json!("a"), &json!("on")));
+    let summary = told(&output);
+    assert!(summary.contains("  by hand      use the pair as usual: node `a` is primary"), "{summary}");
+    assert!(summary.contains("  but          do not update a node while the pair is linked"), "{summary}");
     assert_eq!((&report["sessions"]["lost"], &report["service_gap_ms"]), (&json!(0), &json!(0)));
 }
 

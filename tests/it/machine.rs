@@ -86,7 +86,7 @@ fn more_events() -> Vec<Event> {
         Event::SwitchBackOrdered { note: text() },
         Event::Revised { cause: Cause::Abort, goal: Goal::Home, note: none(), steps: Vec::new(), seen: Vec::new() },
         Event::NodeReplaced { node: NodeId::A, identity: text(), note: none() },
-        Event::Closed { state: text(), note: text(), undone: Vec::new() },
+        Event::Closed { state: text(), note: text(), undone: Vec::new(), off_since: None },
         Event::Released { by: Who::default(), note: text(), withdrawn: false },
         Event::Released { by: Who::default(), note: text(), withdrawn: true },
         Event::Doubted { message: text() },

@@ -64,6 +64,7 @@ mod replace;
 mod rules;
 mod runs;
 mod settings;
+mod sheet;
 mod simulator;
 mod single;
 mod soak;

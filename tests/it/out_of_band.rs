@@ -1,7 +1,10 @@
 //! Hands that do what nobody asked for: too early, half, on the wrong box, after the instruction was withdrawn. The run names
 //! it, holds, tells, and does nothing disruptive; a person's word leads on, once the pair is fit for it.
 
+use changeover::domain::by_hand;
 use changeover::domain::ids::{NodeId, RunId};
+use changeover::domain::run::Run;
+use changeover::domain::sheet;
 use changeover::domain::version::Target;
 use changeover::engine::api::Word;
 use changeover::simulator::faults::{Fault, Planned};
@@ -224,6 +227,26 @@ async fn held(stage: &Stage, id: &RunId, case: &str, codes: &[&str]) -> Rest {
     rest
 }
 
+/// What is said of the pair where other hands have changed it: neither on when it is off, nor a version that nobody has seen.
+fn assert_sheet(run: &Run, says: &str, case: &str) {
+    let (state, may, must_not) = (sheet::state(run), sheet::may(run).join("; "), sheet::must_not(run).join("; "));
+    let off = says == "no relationship on either node";
+    if off {
+        assert!(state.starts_with("failover is off, by no act of this run"), "{case}: {state}");
+        assert!(may.contains("establish failover from node `a`") && !may.contains("use the pair as usual"), "{case}: {may}");
+        assert!(must_not.contains("do not establish failover from node `b`"), "{case}: {must_not}");
+        assert!(run.off_since().is_some(), "{case}");
+    }
+    if off || run.unprotected_since().is_some() && by_hand::link_trouble(run).is_none() {
+        assert!(must_not.contains("do not establish failover while the versions differ"), "{case}: {must_not}");
+    }
+    let foreign = run.hold().and_then(|hold| hold.node).filter(|_| run.unprotected_since().is_some());
+    if let Some(node) = foreign {
+        assert!(may.contains(&format!("see first which version node `{node}` shows")), "{case}: {may}");
+        assert!(!may.contains("update node") && !may.contains("go back to a pair"), "{case}: {may}");
+    }
+}
+
 async fn plays(number: usize, case: &Case) {
     let name = format!("case {number}: {} at {:?}", case.procedure, case.at);
     let options = if case.by_operator { Setting::by_operator() } else { Setting::default() };
@@ -232,7 +255,8 @@ async fn plays(number: usize, case: &Case) {
     let stage = Stage::set(setting);
     stage.at(case.at.0, case.at.1, case.hand);
     let id = stage.start(case.procedure).await;
-    held(&stage, &id, &name, case.codes).await;
+    let rest = held(&stage, &id, &name, case.codes).await;
+    assert_sheet(&rest.run, case.says, &name);
     let told = stage.journal.outbox.lock().unwrap().iter().any(|item| item.document.contains(case.says));
     assert!(told, "{name}: no alert says `{}`\n{}", case.says, stage.story(&id));
     let seen = stage.truth().acts.len();

@@ -311,7 +311,12 @@ async fn a_closed_run_is_watched_after_a_restart() {
     let id = stage.start("role-swap").await;
     stage.until_step(&id, "soak.confirm").await;
     let run = stage.until(&id, |run| run.open_gate().is_some()).await;
-    let event = Event::Closed { state: "two nodes, apart".to_owned(), note: "the vendor looks".to_owned(), undone: Vec::new() };
+    let event = Event::Closed {
+        state: "two nodes, apart".to_owned(),
+        note: "the vendor looks".to_owned(),
+        undone: Vec::new(),
+        off_since: None,
+    };
     let (event, data) = event.to_parts();
     let (at, reason) = (stage.clock.now(), "a person closed it".to_owned());
     let entry = Entry { at, actor: "olga".to_owned(), event, step: None, reason, data };

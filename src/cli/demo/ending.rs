@@ -121,7 +121,7 @@ impl Report {
             ("journal", format!("{} records, {}", self.records, times(self.resumed))),
             ("alerts", self.alerts.join(", ")),
         ];
-        if let Some(guide) = status.guide.as_ref().filter(|_| self.outcome == "held") {
+        if let Some(guide) = &status.guide {
             lines.push(("what helps", guide.unblocks.clone()));
             lines.extend(guide.may.iter().map(|line| ("by hand", line.clone())));
             lines.extend(guide.must_not.iter().map(|line| ("but", line.clone())));

@@ -29,8 +29,10 @@ pub fn over(notice: Notice, message: &str) -> Vec<Saying> {
 
 /// Failover is proven again, whatever record shows it: how long the pair was without it.
 pub fn protected_again(before: &Run, run: &Run) -> Option<Saying> {
-    let ended = run.protected_at.filter(|_| before.unprotected_since().is_some() && run.unprotected_since().is_none())?;
-    let (lasted, share) = (run.unprotected_for(ended), run.unprotected_share(ended));
+    before.off_since().filter(|_| run.off_since().or(run.unlinked_at).is_none())?;
+    // Linked again by other hands it is proven by the step that found it so.
+    let ended = run.protected_at.filter(|_| before.unprotected_since().is_some()).unwrap_or(run.last_at);
+    let (lasted, share) = (before.unprotected_for(ended), before.unprotected_share(ended));
     let budget = format_duration(run.plan.policy.max_unprotected);
     let lasted = format_duration(jiff::SignedDuration::from_secs(lasted.as_secs()));
     let summary = format!("failover is on again; the pair was without it for {lasted}, {share} % of the budget of {budget}");

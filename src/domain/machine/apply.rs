@@ -11,6 +11,7 @@ use super::orders::{
 use crate::domain::action::Kind;
 use crate::domain::check::AcceptedWarning;
 use crate::domain::event::{Cause, Event, Notice, WaitingOn};
+use crate::domain::facts::Link;
 use crate::domain::ids::NodeId;
 use crate::domain::ledger::Line;
 use crate::domain::run::{Acknowledged, Act, Answer, Checked, Hold, Instruction, Phase, Release, Run, Waiver};
@@ -102,8 +103,11 @@ pub fn apply(run: &mut Run, event: &Event, at: Timestamp) -> Vec<Command> {
             };
             warning_accepted(run, word, left.is_empty());
         }
-        Event::Held { code, message, found, given_up, .. } => {
+        Event::Held { code, message, found, node, given_up, .. } => {
             disturb(run);
+            if code == "out_of_band" && *found == Link::Broken.describe() {
+                run.unlinked_at = run.unlinked_at.or(Some(at));
+            }
             // The break has had half of its effect: the pair is without failover from its order on.
             if code == "half_broken" {
                 run.broken_at = run.broken_at.or(run.act.as_ref().map(|act| act.since));
@@ -111,8 +115,10 @@ pub fn apply(run: &mut Run, event: &Event, at: Timestamp) -> Vec<Command> {
             run.act = run.act.take().filter(|_| !*given_up && run.phase != Phase::Acting);
             run.hold_requested = false;
             gates::held(run);
-            run.phase = Phase::Held(Hold { code: code.clone(), message: message.clone(), found: found.clone(), since: at });
-            return if code == "window_missed" { vec![Command::Export] } else { Vec::new() };
+            let (code, message, found) = (code.clone(), message.clone(), found.clone());
+            let exports = code == "window_missed";
+            run.phase = Phase::Held(Hold { code, message, found, node: *node, since: at });
+            return if exports { vec![Command::Export] } else { Vec::new() };
         }
         Event::HoldRequested {} => run.hold_requested = true,
         Event::Resumed { first, second, responsible } => {
@@ -126,7 +132,7 @@ pub fn apply(run: &mut Run, event: &Event, at: Timestamp) -> Vec<Command> {
             return if *cause == Cause::WindowEnds { vec![Command::Export] } else { Vec::new() };
         }
         Event::NodeReplaced { node, identity, .. } => replaced(run, *node, identity, at),
-        Event::Closed { .. } => return closed(run, at),
+        Event::Closed { off_since, .. } => return closed(run, *off_since, at),
         Event::Noticed { notice, node, raised, .. } => noticed(run, (*notice, *node), *raised, at),
         Event::SettingsCompared { lines, .. } => compared(run, lines),
         Event::LineAcknowledged { line, digest, by, note } => {

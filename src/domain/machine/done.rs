@@ -20,6 +20,7 @@ use crate::domain::version::Version;
 pub fn step_done(run: &mut Run, evidence: &Evidence, at: Timestamp) -> Vec<Command> {
     let Some(index) = run.position() else { return Vec::new() };
     let step = run.plan.steps[index].clone();
+    link_proven(run, step.kind);
     let commands = effect(run, &step, evidence, at);
     run.progress[index].done_at = Some(at);
     let first = step.kind == Kind::Update && step.node.is_some_and(|node| run.nodes[node.other()].hops == 0);
@@ -43,6 +44,15 @@ pub fn step_done(run: &mut Run, evidence: &Evidence, at: Timestamp) -> Vec<Comma
         return vec![Command::Export];
     }
     commands
+}
+
+/// What other hands did to the link is over once a step has proven it, there or gone.
+fn link_proven(run: &mut Run, kind: Kind) {
+    use Kind::{BreakFailover, CheckSync, EstablishFailover, FinalCheck, ForceSync};
+    if matches!(kind, CheckSync | ForceSync | BreakFailover | EstablishFailover | FinalCheck) && run.unlinked_at.take().is_some()
+    {
+        run.notices.retain(|(notice, _)| !notice.is_of_the_exposure());
+    }
 }
 
 /// The step is done, or stopped.

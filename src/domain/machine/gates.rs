@@ -89,7 +89,7 @@ fn rejected(run: &mut Run, gate: Gate, answer: &Answer) {
     (run.act, run.asked) = (None, None);
     run.bound.retain(|bound| bound.gate != gate);
     let found = "rejected".to_owned();
-    run.phase = Phase::Held(Hold { code: found.clone(), message, found, since: answer.at });
+    run.phase = Phase::Held(Hold { code: found.clone(), message, found, node: None, since: answer.at });
 }
 
 /// Rejected while it soaks, the version is asked about again before the soak goes on.

@@ -140,14 +140,20 @@ pub fn replaced(run: &mut Run, node: NodeId, identity: &str, at: Timestamp) {
     run.act = None;
     run.hold_requested = false;
     let message = format!("node `{node}` is box {identity} from now on; nothing is known of it yet");
-    run.phase = Phase::Held(Hold { code: "node_replaced".to_owned(), found: message.clone(), message, since: at });
+    let (code, found) = ("node_replaced".to_owned(), message.clone());
+    run.phase = Phase::Held(Hold { code, found, message, node: Some(node), since: at });
 }
 
 /// The end without an act. Unprotected, the run looks on until somebody has linked the pair.
-pub fn closed(run: &mut Run, at: Timestamp) -> Vec<Command> {
+pub fn closed(run: &mut Run, off_since: Option<Timestamp>, at: Timestamp) -> Vec<Command> {
     // The break may have its effect yet: it counts until the readings say otherwise.
     if let Some(act) = run.act.as_ref().filter(|_| run.is_at(Kind::BreakFailover)) {
         run.broken_at = run.broken_at.or(Some(act.since));
+        run.protected_at = None;
+    }
+    // Nothing is ordered any more: whoever broke the link, the pair is without failover.
+    if off_since.is_some() {
+        run.broken_at = run.broken_at.or(off_since);
         run.protected_at = None;
     }
     run.act = None;

@@ -3,6 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::event::{Baseline, Outcome, WaitingOn};
+use crate::domain::ids::NodeId;
 
 /// Where a run stands within its step.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,6 +32,8 @@ pub struct Hold {
     pub code: String,
     pub message: String,
     pub found: String,
+    /// The node that it is about, where it is one.
+    pub node: Option<NodeId>,
     pub since: Timestamp,
 }
 

@@ -11,7 +11,7 @@ const SHARES: [(i64, Notice); 3] = [(100, Notice::UnprotectedTooLong), (80, Noti
 
 /// R10: the unprotected time is bounded, or an alert is out. The highest share that has passed, once: a daemon that was down over several of them tells only the last.
 pub fn share_passed(run: &Run, world: &World) -> Option<Event> {
-    run.unprotected_since()?;
+    run.off_since()?;
     let share = run.unprotected_share(world.now);
     let (percent, notice) = SHARES.into_iter().find(|(percent, _)| share >= *percent)?;
     let budget = format_duration(run.plan.policy.max_unprotected);

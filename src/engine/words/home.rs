@@ -141,7 +141,10 @@ pub fn close(run: &Run, state: String, note: String) -> Result<(Event, String), 
     }
     let undone = run.plan.steps.iter().zip(&run.progress).filter(|(_, progress)| progress.done_at.is_none());
     let undone = undone.map(|(step, _)| step.id.clone()).collect();
-    Ok((Event::Closed { state: state.clone(), note, undone }, format!("a person ended the run as: {state}")))
+    Ok((
+        Event::Closed { state: state.clone(), note, undone, off_since: run.unlinked_at },
+        format!("a person ended the run as: {state}"),
+    ))
 }
 
 /// An act whose answer is awaited right now: it ends within its limit, and only then is it known what was done.

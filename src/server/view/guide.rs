@@ -57,7 +57,7 @@ impl From<doubt::Doubt> for Doubt {
 
 impl Guide {
     pub fn of(run: &Run, world: &World) -> Self {
-        let (why, whose_move, unblocks) = explain(run);
+        let (why, whose_move, unblocks) = explain(run, world);
         Self {
             doing: run.step().map(|step| run.plan.sentence(step)),
             why,
@@ -101,13 +101,13 @@ const BY_ITSELF: &str = "nothing is asked of you; the run goes on by itself";
 
 const LOOKS_AGAIN: &str = "the run looks again and goes on by itself";
 
-fn explain(run: &Run) -> Explained {
+fn explain(run: &Run, world: &World) -> Explained {
     let id = &run.id;
     let step = run.step().map_or_else(|| "the end".to_owned(), |step| format!("`{}`", step.id));
     match &run.phase {
         Phase::Ready => (format!("{step} comes next"), "daemon", BY_ITSELF.to_owned()),
         Phase::Acting => (format!("{step} was ordered and its answer is awaited"), "daemon", BY_ITSELF.to_owned()),
-        Phase::Waiting { on, until, .. } => waiting(run, &step, *on, *until),
+        Phase::Waiting { on, until, .. } => waiting(run, world, &step, (*on, *until)),
         Phase::InDoubt { message, .. } => (
             message.clone(),
             "daemon",
@@ -136,7 +136,7 @@ fn left(run: &Run) -> String {
     }
 }
 
-fn waiting(run: &Run, step: &str, on: WaitingOn, until: Option<Timestamp>) -> Explained {
+fn waiting(run: &Run, world: &World, step: &str, (on, until): (WaitingOn, Option<Timestamp>)) -> Explained {
     let id = &run.id;
     let at = until.map(|until| format!(" at {until}")).unwrap_or_default();
     match on {
@@ -150,7 +150,7 @@ fn waiting(run: &Run, step: &str, on: WaitingOn, until: Option<Timestamp>) -> Ex
             ("the new version is watched in production".to_owned(), "time", format!("the run goes on by itself{at}"))
         }
         WaitingOn::Operator => {
-            ("there is no interface for this act, so a person does it".to_owned(), "person", by_hand(run, until))
+            ("there is no interface for this act, so a person does it".to_owned(), "person", by_hand(run, world, until))
         }
         WaitingOn::Appliance => {
             (format!("{step} awaits what the appliances must show"), "appliance", format!("{LOOKS_AGAIN}{}", refusal(run)))
@@ -181,12 +181,18 @@ fn refusal(run: &Run) -> String {
     format!("; to refuse the new version: `changeover confirm {} {} --reject`", run.id, Gate::Production)
 }
 
-fn by_hand(run: &Run, until: Option<Timestamp>) -> String {
-    let limit = until.map(|until| format!(", not after {until}")).unwrap_or_default();
+fn by_hand(run: &Run, world: &World, until: Option<Timestamp>) -> String {
     // Where the daemon may be unable to see the effect, a gate takes a person's word for it.
     let gate =
         run.open_gate().map(|gate| format!("; where it can't: `changeover confirm {} {gate}`", run.id)).unwrap_or_default();
-    format!("carry out the instruction{limit}; the run goes on once it sees the effect{gate}")
+    // Somebody is at it: a second person must not do it once more.
+    let what = if surprise::has_begun(run, world) {
+        "the instruction seems to be carried out already: finish what has begun, and do not begin it a second time".to_owned()
+    } else {
+        let limit = until.map(|until| format!(", not after {until}")).unwrap_or_default();
+        format!("carry out the instruction{limit}")
+    };
+    format!("{what}; the run goes on once it sees the effect{gate}")
 }
 
 fn gate(run: &Run, step: &str) -> Explained {

@@ -275,7 +275,9 @@ impl Fake {
             }
             Word::SwitchBack { note } => Event::SwitchBackOrdered { note },
             Word::Abort { way, note } => self.abort(id, way, note)?,
-            Word::Close { state, note } => Event::Closed { state, note, undone: vec!["soak.confirm".to_owned()] },
+            Word::Close { state, note } => {
+                Event::Closed { state, note, undone: vec!["soak.confirm".to_owned()], off_since: None }
+            }
             Word::Release { withdraw, note } => {
                 Event::Released { by: Who { user: "op1".to_owned(), name: None }, note, withdrawn: withdraw }
             }

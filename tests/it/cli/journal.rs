@@ -100,7 +100,12 @@ fn watch_follows_until_the_run_is_finished() {
     let daemon = Daemon::start();
     let id = led_to(&daemon.fake, "finished");
     let left = ask(&daemon, &["watch", "support-1"]);
-    assert_eq!((left.code, left.stdout.lines().count()), (0, 29));
+    assert_eq!(left.code, 0);
+    let end = left.stdout.split_once("\n\nserving: node a\nstate: failover is on again; node `b` serves; ").unwrap();
+    assert_eq!(end.0.lines().count(), 29);
+    for part in ["\n\nby hand you may:\n  - use the pair as usual", "\n\nby hand you must not:\n  - do not update a node while"] {
+        assert!(end.1.contains(part), "{}", left.stdout);
+    }
     assert_eq!(left.stdout.lines().next(), Some("2026-11-22T01:00:00Z  -  a person started it (alice)"));
     assert_eq!(left.stdout.lines().nth(8), Some("2026-11-22T01:08:00Z  window-1.break_failover.a  because"));
     let left = told_in(&daemon, "America/New_York", &["watch", "support-1"]);
@@ -111,6 +116,33 @@ fn watch_follows_until_the_run_is_finished() {
     let left = ask(&daemon, &["watch", "support-1", "--json"]);
     assert_eq!((left.stdout.lines().count(), left.json()["phase"].clone()), (30, json!("finished")));
     assert_eq!(left.json()["run"], json!(id.to_string()));
+}
+
+#[test]
+fn watch_tells_at_a_hold_what_may_be_done_by_hand() {
+    let daemon = Daemon::start();
+    led_to(&daemon.fake, "held");
+    let closes = || ask(&daemon, &["close", "support-1", "--as", "done by hand", "--note", "n", "--yes"]);
+    let child = binary()
+        .args(["watch", "support-1"])
+        .env("CHANGEOVER_SOCKET", &daemon.socket)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn();
+    let mut child = child.unwrap();
+    // The hold is told with the first lines, before the end comes.
+    let mut told = Vec::new();
+    while !String::from_utf8_lossy(&told).contains("by hand you must not:\n") {
+        let mut next = [0; 1];
+        std::io::Read::read_exact(child.stdout.as_mut().unwrap(), &mut next).unwrap();
+        told.extend(next);
+    }
+    let told = String::from_utf8(told).unwrap();
+    assert!(told.contains("\n\nserving: node a\nstate: ") && told.contains("\n\nby hand you may:\n  - "), "{told}");
+    assert_eq!(closes().code, 0);
+    let left = Left::of(child.wait_with_output().unwrap());
+    assert_eq!((left.code, left.stderr.as_str()), (0, ""));
+    assert!(left.stdout.contains("\n\nserving: node a\nstate: "), "{}", left.stdout);
 }
 
 #[test]
@@ -160,7 +192,7 @@ fn watch_sees_records_that_come_later() {
     daemon.fake.push(&id, Event::Finished { outcome: Outcome::Succeeded });
     let left = Left::of(child.wait_with_output().unwrap());
     assert_eq!((left.code, left.stderr.as_str()), (0, ""));
-    assert!(left.stdout.ends_with("2026-11-22T01:29:00Z  -  because\n"), "{}", left.stdout);
+    assert!(left.stdout.contains("2026-11-22T01:29:00Z  -  because\n\nserving: node a\n"), "{}", left.stdout);
     let finished: Vec<Value> = ask(&daemon, &["journal", "export", "support-1"])
         .stdout
         .lines()

@@ -153,7 +153,7 @@ pub struct Unprotected {
 impl Unprotected {
     pub fn of(run: &Run, now: Timestamp) -> Self {
         Self {
-            since: run.unprotected_since(),
+            since: run.off_since(),
             seconds: run.unprotected_for(now).as_secs(),
             budget_seconds: run.plan.policy.max_unprotected.as_secs(),
             share: run.unprotected_share(now),

@@ -66,7 +66,7 @@ impl Moves<'_> {
     }
 
     fn close(&mut self) {
-        let event = Event::Closed { state: "s".to_owned(), note: "n".to_owned(), undone: Vec::new() };
+        let event = Event::Closed { state: "s".to_owned(), note: "n".to_owned(), undone: Vec::new(), off_since: None };
         self.word(Word::Close, event, true);
     }
 
