@@ -2,6 +2,7 @@
 //! and just after, before anything else. The restarted run ends as the undisturbed one did.
 
 use changeover::domain::ids::{NodeId, RunId};
+use changeover::domain::journal::Record;
 use changeover::engine::api::Fleet as _;
 use changeover::simulator::inprocess::InProcessOptions;
 use jiff::SignedDuration;
@@ -93,6 +94,22 @@ async fn each_record(procedure: &str, setting: Setting, down: SignedDuration) {
 
 fn knowing() -> Setting {
     Setting { options: InProcessOptions { remembers: true, ..InProcessOptions::default() }, ..Setting::default() }
+}
+
+/// Killed between the order's record and its sending, and down until its window is over: what the rules said then counts no more.
+#[tokio::test(start_paused = true)]
+async fn r3_what_was_never_sent_is_judged_again_after_a_long_absence() {
+    let stage = Stage::set(knowing());
+    let id = stage.start(PROCEDURES[1]).await;
+    stage.to_rest(&id).await;
+    let is_order = |record: &Record| record.event == "step_begun" && record.step.as_deref() == Some("window-1.update.b");
+    let ordered = stage.records(&id).into_iter().find(is_order).unwrap().seq;
+
+    let mut stage = Stage::set(knowing());
+    assert!(dies(&mut stage, PROCEDURES[1], Death::After(ordered), SignedDuration::from_hours(48)).await);
+    let rest = stage.to_rest(&id).await;
+    assert_eq!(rest.run.hold().map(|hold| hold.code.as_str()), Some("window_missed"), "{}", stage.story(&id));
+    assert!(acts(&stage, "update").iter().all(|(_, times)| *times == 0), "{}", stage.story(&id));
 }
 
 #[tokio::test(start_paused = true)]

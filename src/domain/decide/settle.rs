@@ -38,14 +38,25 @@ pub fn after_restart(run: &Run, world: &World) -> Next {
 /// After a restart, where the driver says that the act never left; `None`: it is sent now.
 ///
 /// The driver's memory may be another than the journal's (its traces deleted, or put back from an older copy), so what is never sent
-/// twice without a person goes out only to a node that shows no sign of it.
+/// twice without a person goes out only to a node that shows no sign of it. And the daemon may have been down for long: what the rules
+/// said when the act was recorded counts no more, its window may be over (R3). What they refuse now is decided anew.
 pub fn never_sent(run: &Run, world: &World) -> Option<Next> {
-    let step = run.step().filter(|step| step.kind.row().repeat == Repeat::Person)?;
+    let step = run.step()?;
+    if step.kind.row().repeat == Repeat::Person && !is_as_before(run, step, world) {
+        return Some(after_restart(run, world));
+    }
+    let violation = rules::violations(step, &world.facts(run, step)).into_iter().next()?;
+    let message = format!("it was never sent; {}: expected {}, found {}", violation.rule, violation.expected, violation.found);
+    let attempt = run.at().map_or(1, |progress| progress.tries);
+    Some(record(Event::RetryScheduled { attempt, until: world.now, message: message.clone() }, message))
+}
+
+/// The node shows no sign of an update.
+fn is_as_before(run: &Run, step: &Step, world: &World) -> bool {
     let node = step.node.unwrap_or(run.plan.primary);
     let as_before =
         |current: &Observation| !current.updating && current.version == run.expected_version(node).version && current.healthy;
-    let untouched = world.readings[node].current.as_ref().is_some_and(as_before);
-    (!untouched).then(|| after_restart(run, world))
+    world.readings[node].current.as_ref().is_some_and(as_before)
 }
 
 /// Looks for the effect of the act under way.
