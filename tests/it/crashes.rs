@@ -3,7 +3,7 @@
 
 use changeover::domain::ids::{NodeId, RunId};
 use changeover::domain::journal::Record;
-use changeover::engine::api::Fleet as _;
+use changeover::engine::api::{Fleet as _, Word};
 use changeover::simulator::inprocess::InProcessOptions;
 use jiff::SignedDuration;
 
@@ -96,20 +96,37 @@ fn knowing() -> Setting {
     Setting { options: InProcessOptions { remembers: true, ..InProcessOptions::default() }, ..Setting::default() }
 }
 
-/// Killed between the order's record and its sending, and down until its window is over: what the rules said then counts no more.
-#[tokio::test(start_paused = true)]
-async fn r3_what_was_never_sent_is_judged_again_after_a_long_absence() {
+/// A role swap that was killed between the record of its first update's order and the sending, and came back `down` later.
+async fn unsent(down: SignedDuration) -> (Stage, RunId) {
     let stage = Stage::set(knowing());
     let id = stage.start(PROCEDURES[1]).await;
     stage.to_rest(&id).await;
     let is_order = |record: &Record| record.event == "step_begun" && record.step.as_deref() == Some("window-1.update.b");
     let ordered = stage.records(&id).into_iter().find(is_order).unwrap().seq;
-
     let mut stage = Stage::set(knowing());
-    assert!(dies(&mut stage, PROCEDURES[1], Death::After(ordered), SignedDuration::from_hours(48)).await);
-    let rest = stage.to_rest(&id).await;
-    assert_eq!(rest.run.hold().map(|hold| hold.code.as_str()), Some("window_missed"), "{}", stage.story(&id));
-    assert!(acts(&stage, "update").iter().all(|(_, times)| *times == 0), "{}", stage.story(&id));
+    assert!(dies(&mut stage, PROCEDURES[1], Death::After(ordered), down).await);
+    (stage, id)
+}
+
+async fn is_held_unsent(stage: &Stage, id: &RunId, code: &str) {
+    let rest = stage.to_rest(id).await;
+    assert_eq!(rest.run.hold().map(|hold| hold.code.as_str()), Some(code), "{}", stage.story(id));
+    assert!(acts(stage, "update").iter().all(|(_, times)| *times == 0), "{}", stage.story(id));
+}
+
+/// Down until the order's window is over: what the rules said then counts no more.
+#[tokio::test(start_paused = true)]
+async fn r3_what_was_never_sent_is_judged_again_after_a_long_absence() {
+    let (stage, id) = unsent(SignedDuration::from_hours(48)).await;
+    is_held_unsent(&stage, &id, "window_missed").await;
+}
+
+/// A person speaks as soon as the daemon is up, while it looks before anything else.
+#[tokio::test(start_paused = true)]
+async fn what_was_never_sent_is_not_sent_over_a_hold() {
+    let (stage, id) = unsent(SignedDuration::ZERO).await;
+    stage.word(&id, Word::Hold).await.unwrap();
+    is_held_unsent(&stage, &id, "operator").await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -39,14 +39,20 @@ pub fn after_restart(run: &Run, world: &World) -> Next {
 ///
 /// The driver's memory may be another than the journal's (its traces deleted, or put back from an older copy), so what is never sent
 /// twice without a person goes out only to a node that shows no sign of it. And the daemon may have been down for long: what the rules
-/// said when the act was recorded counts no more, its window may be over (R3). What they refuse now is decided anew.
+/// said when the act was recorded counts no more, its window may be over (R3). What they refuse now is decided anew, and so
+/// is what a person has asked to hold.
 pub fn never_sent(run: &Run, world: &World) -> Option<Next> {
     let step = run.step()?;
     if step.kind.row().repeat == Repeat::Person && !is_as_before(run, step, world) {
         return Some(after_restart(run, world));
     }
-    let violation = rules::violations(step, &world.facts(run, step)).into_iter().next()?;
-    let message = format!("it was never sent; {}: expected {}, found {}", violation.rule, violation.expected, violation.found);
+    let why = match rules::violations(step, &world.facts(run, step)).into_iter().next() {
+        Some(Violation { rule, expected, found, .. }) => format!("{rule}: expected {expected}, found {found}"),
+        // Nothing is under way: this is a safe point.
+        None if run.hold_requested => "a person asked to hold the run".to_owned(),
+        None => return None,
+    };
+    let message = format!("it was never sent; {why}");
     let attempt = run.at().map_or(1, |progress| progress.tries);
     Some(record(Event::RetryScheduled { attempt, until: world.now, message: message.clone() }, message))
 }

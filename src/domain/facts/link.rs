@@ -33,7 +33,8 @@ impl Link {
         }
     }
 
-    /// For messages.
+    /// For messages, and for what a hold has found: the fold of a journal knows a link that other hands took away by these words, so
+    /// they stay as they are.
     pub fn describe(self) -> String {
         match self {
             Self::Linked { primary } => format!("linked, node `{primary}` primary"),
@@ -43,5 +44,16 @@ impl Link {
             Self::BothStandby => "both nodes standby".to_owned(),
             Self::Unknown => "roles not readable on both nodes".to_owned(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Link;
+
+    #[test]
+    fn the_words_of_journals_stay() {
+        assert_eq!(Link::Broken.describe(), "no relationship on either node");
+        assert_eq!(Link::Half.describe(), "a relationship on one node only");
     }
 }

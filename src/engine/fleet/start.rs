@@ -141,16 +141,15 @@ impl Fleet {
     }
 
     fn store_problem(&self, error: &StoreError) -> Problem {
-        let code = match error {
+        let disk = "look at the disk of the state folder";
+        let (code, hint) = match error {
             StoreError::Failed(_) => {
                 self.around.fatal.notify_one();
-                words::STORE_FAILED
+                (words::STORE_FAILED, disk)
             }
-            StoreError::OnlyReserve { .. } => "store_low",
-            StoreError::Unfit(_) => "record_unfit",
+            StoreError::OnlyReserve { .. } => ("store_low", disk),
+            StoreError::Unfit(_) => ("record_unfit", "the plan is too long for one record: give shorter reasons and notes"),
         };
-        Problem::new(Kind::Store, code, "nothing was started")
-            .because(error.to_string())
-            .hint("look at the disk of the state folder")
+        Problem::new(Kind::Store, code, "nothing was started").because(error.to_string()).hint(hint)
     }
 }

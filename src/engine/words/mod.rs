@@ -81,6 +81,7 @@ pub fn not_recorded(run: &Run, error: RecordError) -> Problem {
             Problem::new(Kind::Store, "record_unfit", format!("the word to run `{id}` was not recorded"))
                 .because(error.to_string())
                 .state(sheet::state(run))
+                .hint("the run is as it was; say it in fewer words")
         }
         RecordError::Store(error) => {
             Problem::new(Kind::Store, STORE_FAILED, format!("the word to run `{id}` was not recorded")).because(error.to_string())
