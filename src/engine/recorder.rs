@@ -15,7 +15,7 @@ use crate::ports::{OutboxItem, StoreError};
 use super::Around;
 use super::api::Snapshot;
 use super::hooks::Hooks;
-use super::untouched;
+use super::not_driven;
 
 /// A run, its journal's end, and those who watch it.
 pub struct Recorder {
@@ -91,7 +91,7 @@ impl Recorder {
 
     /// Gives the run up in this process: shows and tells it.
     pub async fn give_up(&self, code: &'static str, message: String, hint: String) {
-        untouched::give_up(&self.around, &self.published, code, message, hint).await;
+        not_driven::give_up(&self.around, &self.published, code, message, hint).await;
     }
 
     pub fn snapshot(&self) -> Snapshot {

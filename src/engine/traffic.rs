@@ -11,7 +11,7 @@ use crate::domain::sheet;
 use crate::domain::site::Site;
 use crate::domain::world::World;
 
-use super::api::{Kind, Problem};
+use super::problem::{Kind, Problem};
 
 /// Who answers what, by readings of now.
 #[derive(Clone, Debug)]

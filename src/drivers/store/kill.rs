@@ -1,7 +1,6 @@
 //! The switch that ends the process at a chosen record, for tests of crashes. Compiled with the feature `test-kill` only.
 
 use super::error::OpenError;
-use super::worker::Job;
 
 /// When to end the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,21 +30,19 @@ impl Kill {
         self != Self::Never
     }
 
-    pub(super) fn before_commit(self, jobs: &[Job]) {
-        if matches!(self, Self::Before(number) if holds(jobs, number)) {
+    /// `records`: the numbers of those that are about to be committed.
+    pub(super) fn before_commit(self, mut records: impl Iterator<Item = u64>) {
+        if matches!(self, Self::Before(number) if records.any(|seq| seq == number)) {
             end();
         }
     }
 
-    pub(super) fn after_commit(self, jobs: &[Job]) {
-        if matches!(self, Self::After(number) if holds(jobs, number)) {
+    /// `records`: the numbers of those that were committed.
+    pub(super) fn after_commit(self, mut records: impl Iterator<Item = u64>) {
+        if matches!(self, Self::After(number) if records.any(|seq| seq == number)) {
             end();
         }
     }
-}
-
-fn holds(jobs: &[Job], number: u64) -> bool {
-    jobs.iter().flat_map(|job| &job.records).any(|record| record.seq == number)
 }
 
 fn end() -> ! {

@@ -241,13 +241,13 @@ impl Worker {
             return Ok(());
         }
         #[cfg(feature = "test-kill")]
-        self.kill.before_commit(jobs);
+        self.kill.before_commit(numbers(jobs));
         // Nothing is used again after a panic: it makes the store failed.
         let commit = AssertUnwindSafe(|| self.commit(group));
         let result = catch_unwind(commit);
         #[cfg(feature = "test-kill")]
         if matches!(result, Ok(Ok(()))) {
-            self.kill.after_commit(jobs);
+            self.kill.after_commit(numbers(jobs));
         }
         result.unwrap_or_else(|panic| Err(format!("the commit panicked: {}", panic_text(&*panic))))
     }
@@ -270,6 +270,12 @@ impl Worker {
         self.reserve.make_if_possible();
         Ok(())
     }
+}
+
+/// The numbers of the records that jobs bring.
+#[cfg(feature = "test-kill")]
+fn numbers(jobs: &[Job]) -> impl Iterator<Item = u64> + '_ {
+    jobs.iter().flat_map(|job| &job.records).map(|record| record.seq)
 }
 
 /// Whether a record comes right behind its run's last one.

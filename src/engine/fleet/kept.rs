@@ -11,9 +11,10 @@ use crate::domain::ids::RunId;
 use crate::domain::run::Run;
 use crate::domain::world::World;
 use crate::engine::api::{Problem, Snapshot, Word};
+use crate::engine::not_driven;
 use crate::engine::runner::{Message, Order, Runner};
 use crate::engine::site::SiteEntry;
-use crate::engine::untouched::{self, Untouched};
+use crate::engine::untouched::Untouched;
 
 use super::{Fleet, Kept};
 
@@ -40,7 +41,7 @@ impl Fleet {
             tracing::error!(site = left.run.site, run = %left.run, open = left.open, "left untouched: {}", left.message);
             if left.open {
                 let (around, id, alert) = (self.around.clone(), left.run.clone(), left.alert(self.around.clock.now()));
-                self.spawn(async move { untouched::raise(&around, &id, &alert).await });
+                self.spawn(async move { not_driven::raise(&around, &id, &alert).await });
             }
             self.lock_untouched().insert(left.run.clone(), left);
         }
@@ -62,9 +63,9 @@ impl Fleet {
             Some(entry) => {
                 let runner = Runner::new(self.around.clone(), entry.ports.clone(), publish.clone(), messages);
                 let drive = Box::pin(runner.drive(recovered));
-                self.spawn(untouched::guarded(self.around.clone(), publish.clone(), drive));
+                self.spawn(not_driven::guarded(self.around.clone(), publish.clone(), drive));
             }
-            None => self.spawn(untouched::site_gone(self.around.clone(), publish.clone())),
+            None => self.spawn(not_driven::site_gone(self.around.clone(), publish.clone())),
         }
         self.lock().insert(id, Kept { snapshot, publish, inbox });
     }
@@ -88,8 +89,8 @@ impl Fleet {
         let (reply, answer) = oneshot::channel();
         let order = Order { word, actor: actor.to_owned(), seq, reply };
         if inbox.send(Message::Order(Box::new(order))).await.is_err() {
-            return Err(untouched::takes_no_word(&snapshot.borrow()));
+            return Err(not_driven::takes_no_word(&snapshot.borrow()));
         }
-        answer.await.unwrap_or_else(|_| Err(untouched::takes_no_word(&snapshot.borrow())))
+        answer.await.unwrap_or_else(|_| Err(not_driven::takes_no_word(&snapshot.borrow())))
     }
 }

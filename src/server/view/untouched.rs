@@ -4,20 +4,20 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::ids::RunId;
-use crate::engine::untouched;
+use crate::engine::{api, untouched};
 
 /// Why a run that is not finished goes no further in this daemon.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct NotDriven {
-    /// `illegal_event`, `bug` or `site_gone`.
+    /// `illegal_event`, `record_unfit`, `bug` or `site_gone`.
     pub code: String,
     pub message: String,
     pub since: Timestamp,
     pub hint: String,
 }
 
-impl From<&untouched::NotDriven> for NotDriven {
-    fn from(why: &untouched::NotDriven) -> Self {
+impl From<&api::NotDriven> for NotDriven {
+    fn from(why: &api::NotDriven) -> Self {
         Self { code: why.code.to_owned(), message: why.message.clone(), since: why.since, hint: why.hint.clone() }
     }
 }

@@ -1,25 +1,16 @@
 //! Who may call: a token of an API account, or user name and password in the form, as the box's generation has it.
 
 use hyper::StatusCode;
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::ExposeSecret as _;
 
-use super::appliance::{Response, Room};
 use super::form::Form;
 use super::generation::{Generation, Login};
 use super::listen::{Call, json, text};
+use super::room::{Response, Room};
 use crate::simulator::faults::Fault;
 
 /// What old paths end in.
 const OLD: &str = ".ns";
-
-/// The user of the old login. What it may do is not limited here.
-#[derive(Clone)]
-pub struct OldUser {
-    pub name: String,
-    pub password: SecretString,
-    /// It was there before 16.1; boxes that are set up later know no such login.
-    pub was_used: bool,
-}
 
 impl Room<'_> {
     pub(super) fn generation(&self) -> Generation {

@@ -15,23 +15,22 @@ use jiff::SignedDuration;
 
 use super::configuration;
 use super::form::{Form, is_form};
+use super::kinds;
 use super::listen::{Answer, Answerer, Call, json, text, typed};
 use super::pages;
 use super::reporting;
+use super::room::{Response, Room};
 use super::shared::Shared;
-use super::tokens::{self, Moment};
+use super::tokens;
 use super::v2;
 use super::xml::{self, Api, Member, Rep};
 use crate::domain::ids::NodeId;
 use crate::simulator::faults::Fault;
 use crate::simulator::files;
-use crate::simulator::world::{Facts, Refusal, SwapRole, World};
+use crate::simulator::world::{Facts, Refusal, SwapRole};
 
 /// What the fault `too-many-calls` asks callers to wait.
 const TOO_MANY: SignedDuration = SignedDuration::from_secs(5);
-/// A health answer may be this old, run time.
-const HEALTH_AGE: SignedDuration = SignedDuration::from_secs(60);
-pub(super) type Response = hyper::Response<http_body_util::Full<bytes::Bytes>>;
 
 const XML: &str = "text/xml; charset=UTF-8";
 
@@ -54,7 +53,7 @@ impl Answerer for NodeDoor {
         if !world.answers(node) {
             return None;
         }
-        self.shared.counts.count(&call);
+        self.shared.counts.count(kinds::of(&call));
         let mut room = Room { shared: &self.shared, world: &mut world, node };
         room.within_rate(&call)
     }
@@ -65,17 +64,10 @@ impl Answerer for NodeDoor {
 
     fn receive(&self, call: Call, body: Incoming) -> BoxFuture<'_, Answer> {
         Box::pin(async move {
-            self.shared.counts.count(&call);
+            self.shared.counts.count(kinds::of(&call));
             pages::receive(&self.shared, self.address_of, &call, body).await
         })
     }
-}
-
-/// One call at one box, with the world held still.
-pub(super) struct Room<'a> {
-    pub(super) shared: &'a Shared,
-    pub(super) world: &'a mut World,
-    pub(super) node: NodeId,
 }
 
 impl Room<'_> {
@@ -100,11 +92,6 @@ impl Room<'_> {
             Some((id, _)) => Some(id),
             None => self.shared.tokens(self.node).accepts(header, self.moment()),
         }
-    }
-
-    pub(super) fn moment(&self) -> Moment {
-        let node = self.world.node(self.node);
-        Moment { now: self.world.now(), boots: node.boots, overwritten: node.account_overwritten }
     }
 
     fn route(&mut self, call: &Call) -> Answer {
@@ -195,13 +182,6 @@ impl Room<'_> {
             "/api/reporting" => reporting::answer(self.world, self.shared.product, self.node, &form),
             _ => self.command(&form),
         }
-    }
-
-    /// What a door tells; it may be up to a minute old where that door or the whole box keeps its answers.
-    pub(super) fn health(&mut self, door: &'static str, keeps: bool) -> Option<Facts> {
-        let cached = keeps || self.world.faults.active(Fault::HealthCached, self.node);
-        let age = if cached { HEALTH_AGE } else { SignedDuration::ZERO };
-        self.world.facts_at(self.node, door, age)
     }
 
     fn command(&mut self, form: &Form) -> Answer {

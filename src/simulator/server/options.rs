@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
-use super::pages::Language;
+use super::pages::words::Language;
 use super::rates::Limits;
 use super::reporting::Product;
 use super::tokens;
@@ -74,4 +74,13 @@ impl SimulatorOptions {
             leads_to: None,
         }
     }
+}
+
+/// The user of the old login. What it may do is not limited here.
+#[derive(Clone)]
+pub struct OldUser {
+    pub name: String,
+    pub password: SecretString,
+    /// It was there before 16.1; boxes that are set up later know no such login.
+    pub was_used: bool,
 }

@@ -9,11 +9,10 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
-use super::access::OldUser;
 use super::counts::Counts;
 use super::generation::{Generation, Login};
-use super::options::{Resolver, SimulatorOptions};
-use super::pages::Pages;
+use super::options::{OldUser, Resolver, SimulatorOptions};
+use super::pages::kept::Pages;
 use super::rates::{Limits, Rates};
 use super::reporting::Product;
 use super::tokens::{Account, Logins, Tokens};

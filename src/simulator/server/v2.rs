@@ -9,9 +9,9 @@ use hyper::{Method, StatusCode};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::appliance::{Response, Room};
 use super::listen::{Answer, Call, json, text, typed};
 use super::reporting::Product;
+use super::room::{Response, Room};
 use super::xml::role_word;
 use crate::domain::ids::NodeId;
 use crate::domain::site::Role;

@@ -5,71 +5,27 @@
 //! has a new hidden token, and a form with an older one is refused.
 
 mod html;
+pub(super) mod kept;
 mod orders;
 mod sessions;
 mod upload;
-mod words;
-
-use std::collections::BTreeMap;
+pub(super) mod words;
 
 use http_body_util::Full;
 use hyper::header::{HeaderValue, LOCATION, SET_COOKIE};
 use hyper::{Method, Response, StatusCode};
-use secrecy::{ExposeSecret as _, SecretString};
 
 use super::form::Form;
 use super::listen::{Answer, Call, text, typed};
 use super::shared::Shared;
 use crate::domain::ids::NodeId;
-use crate::domain::version::Target;
 use crate::simulator::faults::{Fault, Planned};
 use crate::simulator::world::World;
+use kept::Pages;
 use sessions::{Part, Sessions};
 use words::Words;
 
 pub use upload::{is_upload, receive};
-pub use words::Language;
-
-/// A package that was uploaded and not installed yet.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Uploaded {
-    pub name: String,
-    pub bytes: u64,
-    pub sha256: String,
-    /// What it installs, if its first line says so.
-    target: Option<Target>,
-}
-
-/// What one node's pages remember.
-#[derive(Debug)]
-pub struct Pages {
-    username: String,
-    password: SecretString,
-    language: Language,
-    sessions: Sessions,
-    package: Option<Uploaded>,
-    /// At which start of the box it last checked for updates.
-    checked: Option<u32>,
-    /// How often each order was sent, taken or not; `login` and `upload` too.
-    pub presses: BTreeMap<&'static str, u64>,
-    /// The last whole upload, also once it was installed.
-    pub received: Option<Uploaded>,
-}
-
-impl Pages {
-    pub fn new(username: String, password: SecretString, language: Language, seed: u64) -> Self {
-        let (sessions, presses) = (Sessions::new(seed), BTreeMap::new());
-        Self { username, password, language, sessions, package: None, checked: None, presses, received: None }
-    }
-
-    fn count(&mut self, what: &'static str) {
-        *self.presses.entry(what).or_default() += 1;
-    }
-
-    fn knows(&self, username: Option<&str>, password: Option<&str>) -> bool {
-        username == Some(&self.username) && password == Some(self.password.expose_secret())
-    }
-}
 
 /// True for a path of the pages.
 pub fn is_page(path: &str) -> bool {

@@ -8,8 +8,9 @@ use multer::{Field, Multipart};
 use sha2::{Digest as _, Sha256};
 use std::time::Duration;
 
+use super::Browser;
+use super::kept::Uploaded;
 use super::sessions::Part;
-use super::{Browser, Uploaded};
 use crate::domain::ids::NodeId;
 use crate::domain::journal::hex;
 use crate::domain::version::{Target, Version};
