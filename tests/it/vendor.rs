@@ -178,6 +178,7 @@ impl Vendor {
 
     fn help(&mut self, run: &str, status: &Value) {
         match status["waiting_on"].as_str() {
+            Some("gate") if status["gate"] == "production" && !self.is_proven(status) => {}
             Some("gate") => {
                 // The daemon may have died since, or stray sessions stand against it; the next status tells.
                 self.daemon.confirm(run);
@@ -185,6 +186,14 @@ impl Vendor {
             Some("operator") => self.by_hand(run, status),
             _ => {}
         }
+    }
+
+    /// The version was seen in use, and the shortest soak is over. Who accepts it then leaves nothing to wait for, so that a run has the
+    /// same records at whatever pace the machine goes.
+    fn is_proven(&self, status: &Value) -> bool {
+        let soak = &status["soak"];
+        let until = soak["until"].as_str().map(|until| until.parse::<Timestamp>().unwrap());
+        until.is_none_or(|until| until <= self.simulator.current().now() && !soak["used_at"].is_null())
     }
 
     /// Does once what the instruction says; a second instruction for the same attempt is known to be done.
