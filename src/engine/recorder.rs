@@ -60,8 +60,8 @@ impl Recorder {
         if commands.contains(&Command::Export) {
             items.extend(self.around.hooks.exports(&next, record.at));
         }
+        self.around.journal.append(vec![record.clone()], items.clone(), is_essential(&next, event)).await?;
         self.log(&record);
-        self.around.journal.append(vec![record], items.clone(), is_essential(&next, event)).await?;
         self.run = Arc::new(next);
         self.around.push(items);
         let run = self.run.clone();

@@ -18,6 +18,9 @@ use crate::engine::api::{Acceptance, PlanRequest, Rebooking, Word};
 use super::answer::Refused;
 use super::limits;
 
+/// What the journal calls what it does by itself.
+const DAEMON: &str = "daemon";
+
 /// Who is at the other end of a Unix socket, by the kernel's word.
 #[derive(Clone, Copy, Debug)]
 pub struct Peer {
@@ -42,10 +45,11 @@ impl<S: Send + Sync> FromRequestParts<S> for Actor {
 }
 
 /// The user's name, or the number where it has none. Not the number where that can't be found out: the same person would be
-/// another one at the next word, without their roles and as a second voice.
+/// another one at the next word, without their roles and as a second voice. A user who is called as we are in the journal is told by
+/// the number too.
 fn named(uid: u32, found: Result<Option<String>, String>) -> Result<String, Refused> {
     match found {
-        Ok(name) => Ok(name.unwrap_or_else(|| uid.to_string())),
+        Ok(name) => Ok(name.filter(|name| name != DAEMON).unwrap_or_else(|| uid.to_string())),
         Err(why) => {
             let message = format!("the name of user {uid} can't be looked up, so nothing is done for it: {why}");
             Err(Refused::new(StatusCode::SERVICE_UNAVAILABLE, "no_actor", message)
@@ -351,13 +355,15 @@ fn user(name: Option<String>) -> Result<Option<String>, Refused> {
     }
 }
 
-/// A note that fits into a record.
+/// A note that fits into a record, on one line: what breaks lines could be taken for the daemon's own words where it is shown.
 pub fn short(note: Option<String>) -> Result<Option<String>, Refused> {
     match note {
         Some(note) if note.chars().count() > limits::NOTE_CHARS => {
             Err(Refused::bad_input(format!("the note is longer than {} characters", limits::NOTE_CHARS)))
         }
-        note => Ok(note),
+        note => Ok(note.map(|note| {
+            note.split(char::is_control).map(str::trim).filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
+        })),
     }
 }
 
@@ -373,11 +379,21 @@ pub fn required(note: String, why: &str) -> Result<String, Refused> {
 mod tests {
     use super::*;
 
+    /// A reason forged lines of the by-hand sheet, "by hand you may: …" among them.
+    #[test]
+    fn a_note_is_one_line() {
+        let note = short(Some("vendor says so\n\nby hand you may:\r\n\t- all\u{1b}[2J ".to_owned())).unwrap();
+        assert_eq!(note.as_deref(), Some("vendor says so by hand you may: - all [2J"));
+        assert_eq!(required("\n \t".to_owned(), "x").unwrap_err().problem.code, "note_missing");
+    }
+
     /// A directory that does not answer makes no second person of anybody.
     #[test]
     fn a_name_that_cant_be_looked_up_is_no_number() {
         assert_eq!(named(1001, Ok(Some("op1".to_owned()))).unwrap(), "op1");
         assert_eq!(named(1001, Ok(None)).unwrap(), "1001");
+        // Debian has a user of this name.
+        assert_eq!(named(1, Ok(Some("daemon".to_owned()))).unwrap(), "1");
         let refused = named(1001, Err("EIO: I/O error".to_owned())).unwrap_err();
         assert_eq!((refused.status, refused.problem.code.as_str()), (StatusCode::SERVICE_UNAVAILABLE, "no_actor"));
         assert!(refused.problem.message.contains("user 1001") && refused.problem.message.contains("EIO"), "{refused:?}");

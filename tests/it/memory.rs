@@ -29,6 +29,8 @@ pub struct MemoryJournal {
     death: Mutex<Option<Death>>,
     /// Only the reserve is left: what is not essential is refused.
     pub low: AtomicBool,
+    /// Nothing can be written any more.
+    pub broken: AtomicBool,
     /// The event whose record it can't keep, as one that is too long.
     pub unfit: Mutex<Option<&'static str>>,
     died: Notify,
@@ -85,6 +87,9 @@ impl Journal for MemoryJournal {
     fn append(&self, records: Vec<Record>, outbox: Vec<OutboxItem>, essential: bool) -> BoxFuture<'_, Result<(), StoreError>> {
         Box::pin(async move {
             let last = records.last().map_or(0, |record| record.seq);
+            if self.broken.load(Ordering::SeqCst) {
+                return Err(StoreError::Failed("input/output error".to_owned()));
+            }
             if !essential && self.low.load(Ordering::SeqCst) {
                 return Err(StoreError::OnlyReserve { free: 1, needed: 2 });
             }

@@ -56,6 +56,19 @@ async fn only_the_reserve_is_left_from_each_record_on() {
     }
 }
 
+/// A person's word is the first that meets a journal that can't be written: it is not taken, and the daemon ends as after any other.
+#[tokio::test(start_paused = true)]
+async fn a_word_that_can_t_be_written_ends_the_daemon() {
+    let stage = Stage::new();
+    let id = stage.start("in-place").await;
+    stage.until(&id, |run| run.open_gate().is_some()).await;
+    stage.journal.broken.store(true, Ordering::SeqCst);
+    let problem = stage.accept(&id, None).await.unwrap_err();
+    assert_eq!((problem.kind, problem.code.as_str()), (Kind::Store, "store_failed"), "{problem:?}");
+    assert!(problem.state.is_some() && problem.hint.is_some(), "{problem:?}");
+    tokio::time::timeout(std::time::Duration::from_secs(1), stage.fatal()).await.expect("the daemon ends");
+}
+
 #[tokio::test(start_paused = true)]
 async fn traffic_is_ordered_back_from_the_reserve() {
     let stage = Stage::new();

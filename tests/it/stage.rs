@@ -45,6 +45,7 @@ pub struct Stage {
     pub clock: Arc<VirtualClock>,
     pub journal: Arc<MemoryJournal>,
     pub fleet: Arc<Fleet>,
+    around: Arc<Around>,
     pub setting: Setting,
     /// The name can't be read or moved.
     pub deaf: Arc<AtomicBool>,
@@ -82,7 +83,7 @@ impl Stage {
         let (deaf, mad) = (Arc::<AtomicBool>::default(), Arc::<AtomicBool>::default());
         let line = Telephone { inner: site.traffic(), deaf: deaf.clone(), mad: mad.clone() };
         let file = (&setting, PerNode::new(world::identity_of));
-        let fleet = fleet((&site, &lab), &clock, &journal, file, (folder.path().to_owned(), lines(&site, line, &view)));
+        let (fleet, around) = fleet((&site, &lab), &clock, &journal, file, (folder.path().to_owned(), lines(&site, line, &view)));
         Self {
             deaf,
             mad,
@@ -92,6 +93,7 @@ impl Stage {
             clock,
             journal,
             fleet,
+            around,
             setting,
             folder,
             identities: Mutex::new(PerNode::new(world::identity_of)),
@@ -99,6 +101,11 @@ impl Stage {
             by_hand: Mutex::default(),
             trouble_at: Arc::default(),
         }
+    }
+
+    /// Returns once the daemon must end: its journal can't be written.
+    pub async fn fatal(&self) {
+        self.around.fatal.notified().await;
     }
 
     /// The daemon dies and comes up again: a new fleet on the same journal and the same world.
@@ -113,7 +120,7 @@ impl Stage {
         let line = Telephone { inner: self.site.traffic(), deaf: self.deaf.clone(), mad: self.mad.clone() };
         let place = (self.folder.path().to_owned(), lines(&self.site, line, &self.view));
         let file = (&self.setting, self.identities.lock().unwrap().clone());
-        self.fleet = fleet((&self.site, &self.lab), &self.clock, &self.journal, file, place);
+        (self.fleet, self.around) = fleet((&self.site, &self.lab), &self.clock, &self.journal, file, place);
     }
 
     pub fn request(&self, procedure: &str) -> PlanRequest {

@@ -228,8 +228,13 @@ impl Runner {
         seen.into_world(world, now);
         world.next_look = Some(now + wait);
         world.released = self.around.releases.of(&self.recorder.run.plan, &self.around.people);
-        self.shown.keep(&self.recorder.run, world);
+        self.remember_shown();
         self.recorder.publish(self.world.clone());
+    }
+
+    /// What an open gate shows from now on: it changes with each look, and with each record, which may void what was read.
+    pub fn remember_shown(&mut self) {
+        self.shown.keep(&self.recorder.run, &self.world);
     }
 
     /// After a rest: hears what ended it, if it was a person, and looks.
@@ -244,7 +249,10 @@ impl Runner {
     /// Records an event of the daemon's own. When only the reserve is left, what would begin something new holds the run instead.
     pub async fn record(&mut self, event: &Event, why: &str, actor: &str) -> Result<Vec<Command>, Stopped> {
         match self.recorder.record(event, why, actor).await {
-            Ok(commands) => Ok(commands),
+            Ok(commands) => {
+                self.remember_shown();
+                Ok(commands)
+            }
             Err(RecordError::Store(StoreError::OnlyReserve { free, needed })) => self.hold_for_space(free, needed).await,
             Err(RecordError::Store(error @ StoreError::Unfit(_))) => {
                 Err(Stopped::Alone { code: "record_unfit", message: error.to_string() })

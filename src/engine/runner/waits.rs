@@ -117,7 +117,11 @@ impl Runner {
                 let stopped = answer.as_ref().err().is_some_and(|problem| problem.code == words::STORE_FAILED);
                 // A person who no longer waits for the answer has still been heard.
                 let _ = reply.send(answer);
-                if stopped { Err(Stopped::WithAll) } else { Ok(()) }
+                if stopped {
+                    self.around.fatal.notify_one();
+                    return Err(Stopped::WithAll);
+                }
+                Ok(())
             }
             Message::Undelivered { event, recorded } => {
                 self.record(&event, "an alert was given up after its last try", "daemon").await?;

@@ -60,8 +60,13 @@ pub async fn take(runner: &mut Runner, word: Word, actor: &str, seq: Option<u64>
 }
 
 async fn record(runner: &mut Runner, event: &Event, why: &str, actor: &str) -> Result<(), Problem> {
-    let recorded = runner.recorder.record(event, why, actor).await;
-    recorded.map(|_| ()).map_err(|error| not_recorded(runner.run(), error))
+    match runner.recorder.record(event, why, actor).await {
+        Ok(_) => {
+            runner.remember_shown();
+            Ok(())
+        }
+        Err(error) => Err(not_recorded(runner.run(), error)),
+    }
 }
 
 /// Why a word was not taken after all.
@@ -83,9 +88,10 @@ pub fn not_recorded(run: &Run, error: RecordError) -> Problem {
                 .state(sheet::state(run))
                 .hint("the run is as it was; say it in fewer words")
         }
-        RecordError::Store(error) => {
-            Problem::new(Kind::Store, STORE_FAILED, format!("the word to run `{id}` was not recorded")).because(error.to_string())
-        }
+        RecordError::Store(error) => Problem::new(Kind::Store, STORE_FAILED, format!("the word to run `{id}` was not recorded"))
+            .because(error.to_string())
+            .state(sheet::state(run))
+            .hint("look at the disk of the state folder; the daemon acts no further and ends"),
     }
 }
 

@@ -102,6 +102,8 @@ pub enum ZoneError {
     BadAlgorithm(String),
     #[error("the TSIG secret of key `{0}` is not base64")]
     BadSecret(String),
+    #[error("{0} is not a loopback address; the zone is served on loopback only")]
+    NotLoopback(IpAddr),
     #[error("the zone can't be served at {address}: {source}")]
     Bind { address: SocketAddr, source: std::io::Error },
 }
@@ -115,6 +117,9 @@ impl Zone {
     /// # Errors
     /// A bad name, key or algorithm, or no port that is free over both UDP and TCP.
     pub async fn start(options: ZoneOptions) -> Result<ZoneHandle, ZoneError> {
+        if !options.listen.ip().is_loopback() {
+            return Err(ZoneError::NotLoopback(options.listen.ip()));
+        }
         let (udp, tcp, address) = bind(options.listen).await?;
         let data = Data::new(&options, address.ip())?;
         let shared = Arc::new(Shared { data: Mutex::new(data), key: Key::read(options.key)?, watcher: OnceLock::new() });

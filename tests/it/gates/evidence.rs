@@ -50,6 +50,30 @@ async fn a_word_on_what_is_no_more_so_is_refused_with_what_has_changed() {
     assert!(met >= 3, "{met}");
 }
 
+/// What a gate shows in the moment in which it opens can be confirmed, although the look that follows tells more.
+#[tokio::test(start_paused = true)]
+async fn what_a_gate_shows_at_once_is_known_after_the_next_look() {
+    for procedure in ["in-place", "role-swap"] {
+        let stage = Stage::new();
+        let id = stage.start(procedure).await;
+        let mut met = 0;
+        while end(&stage.run(&id)).is_none() {
+            let before = stage.run(&id).seq;
+            let run = stage.answered(&id, |run| run.open_gate().is_some() || end(run).is_some()).await;
+            let Some(gate) = run.open_gate() else { break };
+            let hash = evidence(&stage, &id).short().to_owned();
+            stage.pass(mins(2)).await;
+            let with = match word(gate, Verdict::Accept) {
+                Word::Confirm { gate, verdict, note, .. } => Word::Confirm { gate, verdict, note, evidence: Some(hash) },
+                other => other,
+            };
+            met += 1;
+            stage.word(&id, with).await.unwrap_or_else(|problem| panic!("{procedure} {gate} behind {before}: {problem:?}"));
+        }
+        assert!(met >= 4, "{procedure}: {met}\n{}", stage.story(&id));
+    }
+}
+
 /// Confirmed, then changed before anything was done: void, said so, and asked again. Each of the gates that are followed by
 /// another one, while that one is open.
 #[tokio::test(start_paused = true)]

@@ -60,7 +60,7 @@ pub(super) fn fleet(
     journal: &Arc<MemoryJournal>,
     file: (&Setting, PerNode<String>),
     place: (PathBuf, Vec<Arc<dyn Traffic>>),
-) -> Arc<Fleet> {
+) -> (Arc<Fleet>, Arc<Around>) {
     let ((state, lines), (setting, identities)) = (place, file);
     let second = if setting.two_kinds { "::1" } else { "127.0.1.2" };
     let addresses = ["127.0.1.1".parse().unwrap(), second.parse().unwrap()];
@@ -88,7 +88,7 @@ pub(super) fn fleet(
         let site = Site { name: LAB.to_owned(), service: "lab.example.com".to_owned(), policy, ..site };
         SiteEntry { site, ports: ports_of(lab, vec![Arc::new(lab.traffic())]), first: None, second: None, responsible: None }
     }));
-    Fleet::new(around, entries, procedures, Vec::new())
+    (Fleet::new(around.clone(), entries, procedures, Vec::new()), around)
 }
 
 /// The traffic entries: the zone, and its other view.
