@@ -55,6 +55,7 @@ pub enum Fault {
     PageConfirms,
     PageErrorText,
     PageAnswerLost,
+    PageCachedOld,
     PageGone,
     PageDenied,
     PageUnavailable,
@@ -91,7 +92,7 @@ const fn row(fault: Fault, name: &'static str, reach: Reach, sentence: &'static 
 ///
 /// The sync faults strike syncs that were asked for (also the first after establish); one planned for ever strikes the automatic
 /// syncs too once it has struck, so that a link which looked good in preflight does not heal by itself.
-pub const TABLE: [FaultRow; 47] = [
+pub const TABLE: [FaultRow; 48] = [
     row(Fault::SyncFails, "sync-fails", Reach::World, "the sync ends with an error text and copies nothing"),
     row(Fault::SyncStuck, "sync-stuck", Reach::World, "the sync begins and never ends; later ones wait behind it"),
     row(
@@ -169,6 +170,12 @@ pub const TABLE: [FaultRow; 47] = [
         "the page says that it could not be done, under a success status, and nothing is done",
     ),
     row(Fault::PageAnswerLost, "page-answer-lost", Reach::Https, "the press takes effect and its answer is lost"),
+    row(
+        Fault::PageCachedOld,
+        "page-cached-old",
+        Reach::Https,
+        "the press takes effect, and for a minute both nodes' health answers show the time before it",
+    ),
     row(
         Fault::PageGone,
         "page-gone",

@@ -3,7 +3,7 @@
 
 mod lab;
 mod manual;
-mod proxy;
+pub mod proxy;
 mod resolvers;
 mod switch;
 mod windows;

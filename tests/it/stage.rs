@@ -14,6 +14,7 @@ use changeover::domain::event::{Event, Verdict};
 use changeover::domain::ids::{NodeId, PerNode, RunId};
 use changeover::domain::journal::Record;
 use changeover::domain::run::Run;
+use changeover::engine::Around;
 use changeover::engine::api::{Fleet as _, PlanRequest, Problem, Snapshot, Word};
 use changeover::engine::fleet::Fleet;
 use changeover::ports::{Clock, Journal};

@@ -14,6 +14,8 @@ use changeover::domain::journal::{Entry, Record};
 use changeover::drivers::store::{OpenError, Opened, Options, Store};
 use changeover::ports::{Journal, OutboxItem, StoreError};
 
+use crate::folder::in_memory;
+
 /// Sizes that let many stores be opened in one test.
 fn small() -> Options {
     Options { reserve_bytes: 1 << 16, low_water_bytes: 1 << 16, ..Options::default() }
@@ -70,13 +72,17 @@ fn item(id: &str, hook: &str, document: &str) -> OutboxItem {
 /// A state folder with these runs, every record in a commit of its own, and the store closed again.
 fn filled(runs: &[&[Record]]) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
-    let store = open(folder.path()).unwrap().store;
+    fill(folder.path(), runs);
+    folder
+}
+
+fn fill(state: &Path, runs: &[&[Record]]) {
+    let store = open(state).unwrap().store;
     for records in runs {
         for record in *records {
             append(&store, std::slice::from_ref(record)).unwrap();
         }
     }
-    folder
 }
 
 /// All records of all runs, as an opening hands them over.

@@ -20,7 +20,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::daemon::{Daemon, PATIENCE};
-use crate::{name_servers, named, powerdns};
+use crate::{folder, name_servers, named, powerdns};
 
 pub const SERVICE: &str = "support.example.com";
 const CLIENT_SECRET: &str = "a client secret of nobody";
@@ -98,7 +98,7 @@ impl Vendor {
         let mut options = SimulatorOptions::new(clock.clone(), CLIENT_SECRET.into(), from.parse().unwrap(), to.parse().unwrap());
         options.leads_to = Some(resolver(&dns));
         let simulator = Simulator::start(options).await.unwrap();
-        let folder = tempfile::tempdir().unwrap();
+        let folder = folder::in_memory();
         write_secrets(folder.path());
         let wanted = site(&simulator, &dns, entry, hands);
         let site = match Generation::of(&from.parse().unwrap()).login() {
@@ -114,6 +114,14 @@ impl Vendor {
         // The world's history begins now; the first automatic sync makes the pair ready.
         assert!(clock.now() >= origin);
         Self { simulator, daemon, dns, done: HashSet::new(), _folder: folder }
+    }
+
+    /// The daemon sends its updates of the zone, and asks the primary what it holds, by this way; before it starts.
+    pub fn updates_go_through(&self, way: SocketAddr) {
+        let file = self.daemon.folder.join("config/sites.d/support.toml");
+        let (site, straight) = (std::fs::read_to_string(&file).unwrap(), format!("primary = \"{}\"", self.dns.servers()[0]));
+        assert!(site.contains(&straight), "{site}");
+        std::fs::write(file, site.replace(&straight, &format!("primary = \"{way}\""))).unwrap();
     }
 
     /// Starts a run whose windows both begin now.

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::daemon::{Daemon, PATIENCE};
+use crate::folder;
 use crate::vendor::{Vendor, at_rest};
 
 /// BG-01, BG-20 to BG-22, BG-30, BG-31: in place, over HTTPS and a real `named` with TSIG.
@@ -77,7 +78,7 @@ impl ExecPair {
 
     /// With more in the daemon's file and in the site's.
     pub fn start_with(main: &str, more: &str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = folder::in_memory();
         let origin = Timestamp::now();
         let site = exec_site(folder.path(), origin);
         let hook =

@@ -19,7 +19,7 @@ use super::kinds;
 use super::listen::{Answer, Answerer, Call, json, text, typed};
 use super::pages;
 use super::reporting;
-use super::room::{Response, Room};
+use super::room::{HEALTH, Response, Room};
 use super::shared::Shared;
 use super::tokens;
 use super::v2;
@@ -201,7 +201,7 @@ impl Room<'_> {
     }
 
     fn check_health(&mut self) -> Answer {
-        let facts = self.health("check_health", false)?;
+        let facts = self.health(HEALTH, false)?;
         let status = if facts.healthy { StatusCode::OK } else { StatusCode::INTERNAL_SERVER_ERROR };
         Some(typed(status, XML, xml::health(&facts, &self.shared.hosts[self.node])))
     }

@@ -8,6 +8,8 @@ use crate::domain::ids::NodeId;
 use crate::simulator::faults::Fault;
 use crate::simulator::world::{Facts, World};
 
+/// The kept health answers.
+pub(super) const HEALTH: &str = "check_health";
 /// A health answer may be this old, run time.
 const HEALTH_AGE: SignedDuration = SignedDuration::from_secs(60);
 

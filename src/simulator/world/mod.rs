@@ -278,12 +278,22 @@ impl World {
     pub fn facts_at(&mut self, node: NodeId, door: &'static str, max_age: SignedDuration) -> Option<Facts> {
         let silent = !self.answers(node);
         if let Some(kept) = self.nodes[node].kept(door, self.now, max_age, silent) {
+            self.note_if_old(node, &kept);
             return Some(kept);
         }
         let facts = self.facts(node)?;
         let now = self.now;
         self.nodes[node].keep(door, now, facts.clone(), false);
         Some(facts)
+    }
+
+    /// Writes down that a kept answer tells of a role or a version that the box has no more.
+    fn note_if_old(&mut self, node: NodeId, kept: &Facts) {
+        let own = &self.nodes[node];
+        if (kept.role, &kept.version) != (own.role, &own.version) {
+            let said = format!("it says {:?} on {}, and is {:?} on {}", kept.role, kept.version, own.role, own.version);
+            self.note(Some(node), "old-answer", said);
+        }
     }
 
     /// `cached-old`: what both boxes say now is what `door` will show until it is too old.

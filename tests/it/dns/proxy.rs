@@ -1,6 +1,8 @@
 //! A small man in the middle: passes queries on, and spoils what comes back over TCP.
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 
 use hickory_proto::op::{Message, ResponseCode};
 use hickory_proto::rr::RecordType;
@@ -32,7 +34,20 @@ pub enum Spoil {
 /// Ends when dropped.
 pub struct Proxy {
     pub address: SocketAddr,
+    doing: Arc<Doing>,
     _tasks: JoinSet<()>,
+}
+
+/// What it does now, and what it has done.
+struct Doing {
+    spoil: Mutex<Spoil>,
+    lost: AtomicU32,
+}
+
+impl Doing {
+    fn spoil(&self) -> Spoil {
+        *self.spoil.lock().unwrap()
+    }
 }
 
 impl Proxy {
@@ -40,12 +55,23 @@ impl Proxy {
     pub async fn start(queries: SocketAddr, updates: SocketAddr, spoil: Spoil) -> Self {
         let (udp, tcp) = ports().await;
         let address = udp.local_addr().unwrap();
+        let doing = Arc::new(Doing { spoil: Mutex::new(spoil), lost: AtomicU32::new(0) });
         let mut tasks = JoinSet::new();
-        tasks.spawn(pass_queries(udp, queries, spoil));
+        tasks.spawn(pass_queries(udp, queries, doing.clone()));
         if !matches!(spoil, Spoil::Closed) {
-            tasks.spawn(pass_updates(tcp, updates, spoil));
+            tasks.spawn(pass_updates(tcp, updates, doing.clone()));
         }
-        Self { address, _tasks: tasks }
+        Self { address, doing, _tasks: tasks }
+    }
+
+    /// From the next message on.
+    pub fn set(&self, spoil: Spoil) {
+        *self.doing.spoil.lock().unwrap() = spoil;
+    }
+
+    /// How many answers to updates were lost.
+    pub fn lost(&self) -> u32 {
+        self.doing.lost.load(Ordering::SeqCst)
     }
 }
 
@@ -58,7 +84,7 @@ async fn ports() -> (UdpSocket, TcpListener) {
     }
 }
 
-async fn pass_queries(socket: UdpSocket, server: SocketAddr, spoil: Spoil) {
+async fn pass_queries(socket: UdpSocket, server: SocketAddr, doing: Arc<Doing>) {
     let mut buffer = [0; 4096];
     loop {
         let (length, client) = socket.recv_from(&mut buffer).await.unwrap();
@@ -67,15 +93,16 @@ async fn pass_queries(socket: UdpSocket, server: SocketAddr, spoil: Spoil) {
         let length = upstream.recv(&mut buffer).await.unwrap();
         let mut answer = Message::from_vec(&buffer[..length]).unwrap();
         let about_zone = answer.queries.iter().any(|query| query.query_type() == RecordType::SOA);
-        answer.metadata.authoritative &= about_zone || !matches!(spoil, Spoil::Authority);
+        answer.metadata.authoritative &= about_zone || !matches!(doing.spoil(), Spoil::Authority);
         socket.send_to(&answer.to_vec().unwrap(), client).await.unwrap();
     }
 }
 
-async fn pass_updates(listener: TcpListener, server: SocketAddr, spoil: Spoil) {
+async fn pass_updates(listener: TcpListener, server: SocketAddr, doing: Arc<Doing>) {
     loop {
         let (mut client, _) = listener.accept().await.unwrap();
         let request = read(&mut client).await;
+        let spoil = doing.spoil();
         if matches!(spoil, Spoil::Swallowed) {
             continue;
         }
@@ -84,6 +111,8 @@ async fn pass_updates(listener: TcpListener, server: SocketAddr, spoil: Spoil) {
         let answer = read(&mut upstream).await;
         if let Some(answer) = spoiled(spoil, answer) {
             write(&mut client, &answer).await;
+        } else {
+            doing.lost.fetch_add(1, Ordering::SeqCst);
         }
     }
 }

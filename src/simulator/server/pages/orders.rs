@@ -11,6 +11,7 @@ use crate::domain::version::Version;
 use crate::simulator::faults::Fault;
 use crate::simulator::server::form::Form;
 use crate::simulator::server::listen::Answer;
+use crate::simulator::server::room::HEALTH;
 
 const FAILOVER: &str = "/login/management/failover";
 const INSTALL: &str = "/appliance/updates/install";
@@ -91,6 +92,9 @@ impl Browser<'_> {
         }
         let package = if order.act == "install" { self.pages.package.clone() } else { None };
         let target = package.as_ref().and_then(|package| package.target.clone());
+        if self.world.faults.take(Fault::PageCachedOld, self.node, order.verb) {
+            self.world.freeze(HEALTH);
+        }
         let done = match &order.to {
             Some(to) => self.world.fetch(self.node, to.clone()),
             None => self.world.perform(order.verb, self.node, target),
