@@ -9,10 +9,10 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 
 use crate::domain::alert::{self, Alert};
+use crate::domain::alike::Alike;
 use crate::domain::ids::RunId;
 use crate::domain::journal::Record;
 use crate::domain::machine;
-use crate::domain::plan::Alike;
 use crate::domain::refold::{self, Cause};
 use crate::domain::run::Run;
 use crate::domain::sheet;
@@ -81,7 +81,7 @@ where
     for next in stored {
         match fold(&next?.1) {
             Ok(mut run) => {
-                alike.share(Arc::make_mut(&mut run.plan));
+                alike.share(&mut run);
                 runs.push(run);
             }
             Err(why) => left.extend(why.map(|why| *why)),

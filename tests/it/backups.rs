@@ -199,7 +199,7 @@ async fn bg_01_the_next_run_compares_with_the_last_one() {
     let mut next = (*first.run).clone();
     Arc::make_mut(&mut next.plan).sizes = known;
     next.nodes = Default::default();
-    next.progress.iter_mut().for_each(|progress| progress.done_at = None);
+    next.progress.begun_mut().for_each(|progress| progress.done_at = None);
     let step = next.plan.steps.iter().find(|step| step.id == "prepare.backup.a").unwrap().clone();
     let last = known.a.backup.unwrap();
     assert_eq!(backups::far_smaller(&next, &step, last / 2), None);
