@@ -130,7 +130,7 @@ pub fn begin(id: RunId, plan: Box<Plan>, actor: &str, at: Timestamp) -> Run {
         plan: Arc::from(plan),
     };
     match run.plan.adopted.clone() {
-        Some(adoption) => adopt(run, adoption, at),
+        Some(adoption) => adopt(run, *adoption, at),
         None => run,
     }
 }

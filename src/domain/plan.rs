@@ -75,10 +75,10 @@ pub struct Plan {
     pub accepted: Vec<AcceptedWarning>,
     /// The run takes over a pair as it is found, half-way through an update.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub adopted: Option<Adoption>,
+    pub adopted: Option<Box<Adoption>>,
     /// R11: the release that the plan counts on, where the policy asks for one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rehearsal: Option<Rehearsal>,
+    pub rehearsal: Option<Box<Rehearsal>>,
     /// A chain's packages in order, the last of which leads to `to`; empty where `package` alone does.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub hops: Vec<Hop>,

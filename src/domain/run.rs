@@ -59,7 +59,8 @@ pub struct Run {
     pub head: String,
     pub phase: Phase,
     pub progress: Steps,
-    pub act: Option<Act>,
+    /// Boxed, as all that a waiting run mostly has not.
+    pub act: Option<Box<Act>>,
     pub windows: Windows,
     /// The user who is responsible for window two.
     pub responsible: Option<String>,

@@ -265,7 +265,7 @@ async fn bg_01_only_old_backups_that_nobody_needs_may_go() {
         sha256: String::new(),
         bytes: 1,
     };
-    Arc::make_mut(&mut open[1].plan).adopted = Some(changeover::domain::plan::Adoption {
+    Arc::make_mut(&mut open[1].plan).adopted = Some(Box::new(changeover::domain::plan::Adoption {
         survivor: NodeId::A,
         broken: true,
         since: None,
@@ -275,7 +275,7 @@ async fn bg_01_only_old_backups_that_nobody_needs_may_go() {
         accepted: false,
         goal: changeover::domain::plan::Goal::Home,
         note: String::new(),
-    });
+    }));
     assert_eq!(gone(&open, 5, 90), [3]);
     // With the usual setting a finished run's files stay.
     stage.fleet.delete_old_backups().await;

@@ -31,7 +31,8 @@ pub fn apply(run: &mut Run, event: &Event, at: Timestamp) -> Vec<Command> {
                 run.progress[index].begun_at.get_or_insert(at);
                 run.progress[index].ending = baseline.ending;
             }
-            run.act = Some(Act { attempt: *attempt, since: at, baseline: baseline.clone(), accepted: false, instruction: None });
+            let act = Act { attempt: *attempt, since: at, baseline: baseline.clone(), accepted: false, instruction: None };
+            run.act = Some(Box::new(act));
             run.phase = Phase::Acting;
             return vec![Command::Act];
         }
