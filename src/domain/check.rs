@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::ids::NodeId;
 
 /// A check's result.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     Pass,
@@ -50,7 +50,7 @@ pub struct Check {
 }
 
 /// One check's result as the journal keeps it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Finding {
     pub name: String,
     pub node: Option<NodeId>,

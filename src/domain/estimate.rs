@@ -38,7 +38,7 @@ pub fn of_this_run(policy: &Policy, kind: Kind, took: SignedDuration) -> Estimat
 
 /// The measured times of an action in a run, on either node.
 fn took(run: &Run, kind: Kind) -> Vec<SignedDuration> {
-    let steps = run.plan.steps.iter().zip(&run.progress).filter(|(step, _)| step.kind == kind);
+    let steps = run.steps().filter(|(step, _)| step.kind == kind);
     steps.filter_map(|(_, progress)| progress.measured()).collect()
 }
 

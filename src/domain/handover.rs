@@ -85,8 +85,7 @@ fn is_taken_over(event: &Event) -> bool {
 
 /// A word that is void by now, that a hold has dropped, or that others must join, is none yet: who takes over after it reads on.
 fn is_done(run: &Run, word: &Record) -> bool {
-    let mut steps = run.plan.steps.iter().zip(&run.progress);
-    steps.any(|(step, progress)| word.step.as_ref() == Some(&step.id) && progress.done_at.is_some())
+    run.steps().any(|(step, progress)| word.step.as_ref() == Some(&step.id) && progress.done_at.is_some())
 }
 
 /// The run as it stood before this record.

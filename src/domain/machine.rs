@@ -20,7 +20,7 @@ use super::ids::{PerNode, RunId};
 use super::journal::{self, ChainError, Record};
 use super::late;
 use super::plan::{Adoption, Plan};
-use super::run::{Frozen, Phase, Progress, Run};
+use super::run::{Frozen, Phase, Run, Steps};
 use super::waiver::WAIVABLE;
 use apply::apply;
 pub use command::Command;
@@ -93,7 +93,7 @@ pub fn begin(id: RunId, plan: Box<Plan>, actor: &str, at: Timestamp) -> Run {
         last_at: at,
         head: journal::GENESIS.to_owned(),
         phase: Phase::Ready,
-        progress: vec![Progress::default(); plan.steps.len()],
+        progress: Steps::default(),
         act: None,
         windows: plan.windows.clone(),
         responsible: Some(plan.responsible.clone().unwrap_or_else(|| actor.to_owned())),
@@ -130,7 +130,7 @@ pub fn begin(id: RunId, plan: Box<Plan>, actor: &str, at: Timestamp) -> Run {
         plan: Arc::from(plan),
     };
     match run.plan.adopted.clone() {
-        Some(adoption) => adopt(run, adoption, at),
+        Some(adoption) => adopt(run, *adoption, at),
         None => run,
     }
 }

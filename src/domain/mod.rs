@@ -12,6 +12,7 @@ pub mod access;
 pub mod action;
 pub mod agreement;
 pub mod alert;
+pub mod alike;
 pub mod asked;
 pub mod backups;
 pub mod booking;

@@ -68,17 +68,17 @@ pub struct Plan {
     /// The node that is primary when the run begins.
     pub primary: NodeId,
     pub windows: Windows,
-    /// Shared by the plans that have the same, see [`Alike`].
+    /// Shared by the plans that have the same, see [`Alike`](super::alike::Alike).
     pub steps: Arc<Vec<Step>>,
     /// The preflight's warnings that whoever started the run has accepted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub accepted: Vec<AcceptedWarning>,
     /// The run takes over a pair as it is found, half-way through an update.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub adopted: Option<Adoption>,
+    pub adopted: Option<Box<Adoption>>,
     /// R11: the release that the plan counts on, where the policy asks for one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rehearsal: Option<Rehearsal>,
+    pub rehearsal: Option<Box<Rehearsal>>,
     /// A chain's packages in order, the last of which leads to `to`; empty where `package` alone does.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub hops: Vec<Hop>,
@@ -113,34 +113,6 @@ fn untold(hands: &PerNode<Hands>) -> bool {
 
 fn untold_sizes(sizes: &PerNode<Sizes>) -> bool {
     *sizes == PerNode::default()
-}
-
-/// What plans have in common, kept once: those of one procedure have the same steps, and mostly the same estimates.
-#[derive(Default)]
-pub struct Alike {
-    policies: Vec<Arc<Policy>>,
-    steps: Vec<Arc<Vec<Step>>>,
-    fits: Vec<Arc<Fit>>,
-}
-
-impl Alike {
-    /// Gives up what the plan has for itself where another one has the same.
-    pub fn share(&mut self, plan: &mut Plan) {
-        share(&mut self.policies, &mut plan.policy);
-        share(&mut self.steps, &mut plan.steps);
-        share(&mut self.fits, &mut plan.fit);
-    }
-}
-
-/// With so many a value is compared; where more differ there is little in common.
-const COMPARED: usize = 100;
-
-fn share<T: PartialEq>(known: &mut Vec<Arc<T>>, own: &mut Arc<T>) {
-    match known.iter().find(|known| *known == own) {
-        Some(known) => own.clone_from(known),
-        None if known.len() < COMPARED => known.push(own.clone()),
-        None => {}
-    }
 }
 
 /// Why a plan can't be started.

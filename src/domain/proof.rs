@@ -113,7 +113,7 @@ fn final_check(run: &Run, world: &World) -> Proof {
         return not_yet("two healthy readings of both nodes");
     }
     // A cached answer may be from before the last step's end, and the pair another one since.
-    let since = run.progress.iter().filter_map(|progress| progress.done_at).max();
+    let since = run.progress.begun().filter_map(|progress| progress.done_at).max();
     let is_young = |read: &Observation| since.is_none_or(|since| read.is_after(since));
     if !NodeId::BOTH.into_iter().all(|node| world.readings[node].current.as_ref().is_some_and(is_young)) {
         return not_yet("readings of both nodes that are younger than the step before");

@@ -181,7 +181,7 @@ pub fn stands_against(plan: &Plan, released: &Released, now: Timestamp) -> Optio
     let Some(rehearsal) = &plan.rehearsal else { return Some("the plan counts on none".to_owned()) };
     match released {
         Released::Unread => {
-            let Rehearsal { by, at, .. } = rehearsal.clone();
+            let Rehearsal { by, at, .. } = (**rehearsal).clone();
             expired(policy, &rehearsal.run, &Release { by, at, note: String::new() }, now)
         }
         Released::Given(release) => expired(policy, &rehearsal.run, release, now),

@@ -6,6 +6,7 @@ mod left;
 mod lowered;
 mod node;
 mod phase;
+mod progress;
 mod release;
 mod waiver;
 
@@ -30,7 +31,8 @@ pub use frozen::{Acknowledged, Frozen};
 pub use lowered::Lowered;
 pub(in crate::domain) use lowered::after;
 pub use node::NodeRecord;
-pub use phase::{Act, Hold, Instruction, Phase, Progress};
+pub use phase::{Act, Hold, Instruction, Phase};
+pub use progress::{Progress, Steps};
 pub use release::Release;
 pub use waiver::Waiver;
 
@@ -56,8 +58,9 @@ pub struct Run {
     pub last_at: Timestamp,
     pub head: String,
     pub phase: Phase,
-    pub progress: Vec<Progress>,
-    pub act: Option<Act>,
+    pub progress: Steps,
+    /// Boxed, as all that a waiting run mostly has not.
+    pub act: Option<Box<Act>>,
     pub windows: Windows,
     /// The user who is responsible for window two.
     pub responsible: Option<String>,
@@ -116,10 +119,25 @@ pub struct Run {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Checked {
     pub at: Timestamp,
-    pub results: Vec<Finding>,
+    /// Each shared by the runs that have the same, see [`Alike`](super::alike::Alike).
+    pub results: Vec<Arc<Finding>>,
+}
+
+impl Checked {
+    /// What was found as `before` is kept only once.
+    pub fn new(at: Timestamp, results: &[Finding], before: Option<&Self>) -> Self {
+        let known = |finding: &Finding| before?.results.iter().find(|known| ***known == *finding).cloned();
+        let results = results.iter().map(|finding| known(finding).unwrap_or_else(|| Arc::new(finding.clone())));
+        Self { at, results: results.collect() }
+    }
 }
 
 impl Run {
+    /// The plan's steps, each with how far it is.
+    pub fn steps(&self) -> impl Iterator<Item = (&Step, &Progress)> {
+        self.plan.steps.iter().enumerate().map(|(index, step)| (step, &self.progress[index]))
+    }
+
     /// The first step that is not done.
     pub fn step(&self) -> Option<&Step> {
         self.position().map(|index| &self.plan.steps[index])
@@ -127,7 +145,7 @@ impl Run {
 
     /// The index of [`Run::step`].
     pub fn position(&self) -> Option<usize> {
-        self.progress.iter().position(|progress| progress.done_at.is_none())
+        self.steps().position(|(_, progress)| progress.done_at.is_none())
     }
 
     /// How far the current step is.
@@ -137,8 +155,7 @@ impl Run {
 
     /// How far a step of the plan is.
     pub fn progress_of(&self, step: &Step) -> Option<&Progress> {
-        let index = self.plan.steps.iter().position(|known| known.id == step.id)?;
-        self.progress.get(index)
+        self.steps().find(|(known, _)| known.id == step.id).map(|(_, progress)| progress)
     }
 
     /// Every acceptance of a warning, the last word last.
@@ -209,15 +226,13 @@ impl Run {
 
     /// Failover was broken by a step of this run, or before it was taken over; a break that went half-way is none.
     pub fn has_broken(&self) -> bool {
-        let mut steps = self.plan.steps.iter().zip(&self.progress);
         let adopted = self.plan.adopted.as_ref().is_some_and(|adoption| adoption.broken);
-        adopted || steps.any(|(step, progress)| step.kind == Kind::BreakFailover && progress.done_at.is_some())
+        adopted || self.steps().any(|(step, progress)| step.kind == Kind::BreakFailover && progress.done_at.is_some())
     }
 
     /// A step of window two was begun or is done: nothing leads back to the soak any more.
     pub fn is_in_window_two(&self) -> bool {
-        let mut steps = self.plan.steps.iter().zip(&self.progress);
-        steps.any(|(step, progress)| step.when == When::Window2 && (progress.attempts > 0 || progress.done_at.is_some()))
+        self.steps().any(|(step, progress)| step.when == When::Window2 && (progress.attempts > 0 || progress.done_at.is_some()))
     }
 
     /// True while failover is broken on purpose: from the break until the first sync after re-establishing is proven.
@@ -245,8 +260,7 @@ impl Run {
 
     /// When window one's last step was done; `None` while one is left.
     pub fn window_one_ended(&self) -> Option<Timestamp> {
-        let steps = self.plan.steps.iter().zip(&self.progress);
-        let ends = steps.filter(|(step, _)| step.when <= When::Window1).map(|(_, progress)| progress.done_at);
+        let ends = self.steps().filter(|(step, _)| step.when <= When::Window1).map(|(_, progress)| progress.done_at);
         ends.collect::<Option<Vec<_>>>()?.into_iter().max()
     }
 

@@ -35,7 +35,7 @@ pub fn due(run: &Run, world: &World) -> Option<Want> {
 }
 
 fn record_due(step: &Step, world: &World) -> Option<Want> {
-    let recorded = world.settings.recorded.as_ref().filter(|recorded| recorded.step == step.id);
+    let recorded = world.settings.recorded.as_deref().filter(|recorded| recorded.step == step.id);
     let again = |recorded: &Recorded| recorded.at < world.now && recorded.untold.iter().any(|(_, why)| *why == Untold::Later);
     recorded.is_none_or(again).then_some(Want::Record)
 }

@@ -134,7 +134,7 @@ pub fn draft(entry: &SiteEntry, id: RunId, parsed: &Parsed, world: &World, actor
         nodes: site.nodes.clone(),
         hands: PerNode::new(|node| entry.ports.nodes[node].hands()),
         policy: Arc::new(site.policy.clone()),
-        adopted: Some(adoption(parsed, survivor, (&from, &to), world)),
+        adopted: Some(Box::new(adoption(parsed, survivor, (&from, &to), world))),
         from,
         to,
         package: package.unwrap_or_else(|| Package { path: PathBuf::new(), sha256: String::new(), bytes: 0 }),
@@ -156,7 +156,9 @@ pub fn draft(entry: &SiteEntry, id: RunId, parsed: &Parsed, world: &World, actor
     let mut plan = (*run.plan).clone();
     plan.steps = Arc::new(way.steps.clone());
     plan.windows.second = booking::book(site, &plan, When::Window2, parsed.second.clone(), world.now)?;
-    plan.adopted = plan.adopted.map(|adoption| Adoption { goal: way.goal, ..adoption });
+    if let Some(adoption) = &mut plan.adopted {
+        adoption.goal = way.goal;
+    }
     has_what_it_needs(site, parsed, &plan, world)?;
     Ok(Drafted { run, found, plan })
 }

@@ -37,7 +37,7 @@ impl Looked {
     pub fn into_world(self, world: &mut World) {
         let seen = &mut world.settings;
         match self {
-            Self::Recorded(recorded) => seen.recorded = Some(recorded),
+            Self::Recorded(recorded) => seen.recorded = Some(Box::new(recorded)),
             Self::Compared(compared) => (seen.compared, seen.unread) = (Some(compared), None),
             Self::Unread { at, why } => seen.unread = Some((at, why)),
         }

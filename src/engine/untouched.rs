@@ -1,14 +1,12 @@
 //! Runs whose journal this build can't fold: they are kept, shown and left alone.
 
-use std::sync::Arc;
-
 use jiff::Timestamp;
 
 use crate::domain::alert::{self, Alert};
+use crate::domain::alike::Alike;
 use crate::domain::ids::RunId;
 use crate::domain::journal::Record;
 use crate::domain::machine;
-use crate::domain::plan::Alike;
 use crate::domain::refold::{self, Cause};
 use crate::domain::run::Run;
 use crate::domain::sheet;
@@ -66,7 +64,7 @@ where
     for next in stored {
         match fold(&next?.1) {
             Ok(mut run) => {
-                alike.share(Arc::make_mut(&mut run.plan));
+                alike.share(&mut run);
                 runs.push(run);
             }
             Err(why) => left.extend(why.map(|why| *why)),

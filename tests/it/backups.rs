@@ -199,7 +199,7 @@ async fn bg_01_the_next_run_compares_with_the_last_one() {
     let mut next = (*first.run).clone();
     Arc::make_mut(&mut next.plan).sizes = known;
     next.nodes = Default::default();
-    next.progress.iter_mut().for_each(|progress| progress.done_at = None);
+    next.progress.begun_mut().for_each(|progress| progress.done_at = None);
     let step = next.plan.steps.iter().find(|step| step.id == "prepare.backup.a").unwrap().clone();
     let last = known.a.backup.unwrap();
     assert_eq!(backups::far_smaller(&next, &step, last / 2), None);
@@ -265,7 +265,7 @@ async fn bg_01_only_old_backups_that_nobody_needs_may_go() {
         sha256: String::new(),
         bytes: 1,
     };
-    Arc::make_mut(&mut open[1].plan).adopted = Some(changeover::domain::plan::Adoption {
+    Arc::make_mut(&mut open[1].plan).adopted = Some(Box::new(changeover::domain::plan::Adoption {
         survivor: NodeId::A,
         broken: true,
         since: None,
@@ -275,7 +275,7 @@ async fn bg_01_only_old_backups_that_nobody_needs_may_go() {
         accepted: false,
         goal: changeover::domain::plan::Goal::Home,
         note: String::new(),
-    });
+    }));
     assert_eq!(gone(&open, 5, 90), [3]);
     // With the usual setting a finished run's files stay.
     stage.fleet.delete_old_backups().await;

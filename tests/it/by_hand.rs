@@ -211,7 +211,7 @@ fn r9_the_data_of_an_adopted_pair_are_saved_by_hand_since_it_was_unlinked() {
         for (told, since) in
             [(Some(run.started_at - hour * 50), run.started_at - hour * 50), (None, run.started_at - hour * (24 * 30))]
         {
-            Arc::make_mut(&mut run.plan).adopted = Some(adoption(told));
+            Arc::make_mut(&mut run.plan).adopted = Some(Box::new(adoption(told)));
             let text = saved_since(&run);
             assert!(text.contains(&(since - hour).to_string()), "{kind} {told:?}: {text}");
             assert_eq!(Left::on(NodeId::A, &run, &by_hand::believed(&run)).since, Some(since), "{kind} {told:?}");

@@ -26,7 +26,7 @@ async fn assert_closed(stage: &Stage, id: &RunId, before: &Run, case: &str) {
     let record = stage.records(id).into_iter().find(|record| record.event == "closed").unwrap();
     assert_eq!((record.actor.as_str(), record.data["state"].as_str()), ("olga", Some("vendor support has node b")), "{case}");
     let undone = record.data["undone"].as_array().unwrap();
-    let open = before.plan.steps.len() - before.progress.iter().filter(|progress| progress.done_at.is_some()).count();
+    let open = before.steps().filter(|(_, progress)| progress.done_at.is_none()).count();
     // A step may have been proven between the look and the word.
     assert!(undone.len() <= open && undone.len() + 2 >= open, "{case}: {undone:?}");
     assert!(stage.alert_says("finished", "was closed by a person as `vendor support has node b`"), "{case}");

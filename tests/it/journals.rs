@@ -41,7 +41,7 @@ fn state(run: &Run) -> Value {
         "end": end(run),
         "until": until,
         "step": run.step().map(|step| &step.id),
-        "done": run.progress.iter().filter(|progress| progress.done_at.is_some()).count(),
+        "done": run.progress.begun().filter(|progress| progress.done_at.is_some()).count(),
         "survivor": run.survivor,
         "serving": run.serving(),
         "updated": [run.nodes.a.updated, run.nodes.b.updated],

@@ -1,5 +1,7 @@
 //! The nightly check of a booked or held run: what was found is recorded, and what has changed since the last time is told.
 
+use std::sync::Arc;
+
 use jiff::civil::Time;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan as _};
@@ -54,7 +56,7 @@ pub struct Change {
 
 /// What has changed between two recorded results. A check that is not among them passed; one that passes as before has not
 /// changed, whatever it found.
-pub fn changes(before: &[Finding], now: &[Finding]) -> Vec<Change> {
+pub fn changes(before: &[Arc<Finding>], now: &[Finding]) -> Vec<Change> {
     let is_of = |finding: &Finding, other: &Finding| finding.name == other.name && finding.node == other.node;
     let changed = now.iter().filter_map(|finding| {
         let from = before.iter().find(|known| is_of(known, finding));

@@ -31,7 +31,8 @@ pub fn apply(run: &mut Run, event: &Event, at: Timestamp) -> Vec<Command> {
                 run.progress[index].begun_at.get_or_insert(at);
                 run.progress[index].ending = baseline.ending;
             }
-            run.act = Some(Act { attempt: *attempt, since: at, baseline: baseline.clone(), accepted: false, instruction: None });
+            let act = Act { attempt: *attempt, since: at, baseline: baseline.clone(), accepted: false, instruction: None };
+            run.act = Some(Box::new(act));
             run.phase = Phase::Acting;
             return vec![Command::Act];
         }
@@ -92,7 +93,7 @@ pub fn apply(run: &mut Run, event: &Event, at: Timestamp) -> Vec<Command> {
             let (step, reason, by, shown) = (step.clone(), reason.clone(), by.clone(), shown.clone());
             gates::waived(run, Waiver { rule: *rule, step, by, reason, at, shown, used: false, over: false });
         }
-        Event::Checked { results } => run.checked = Some(Checked { at, results: results.clone() }),
+        Event::Checked { results } => run.checked = Some(Checked::new(at, results, run.checked.as_ref())),
         Event::WarningAccepted { check, node, basis, reason, by, left } => {
             let word = AcceptedWarning {
                 check: check.clone(),

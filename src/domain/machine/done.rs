@@ -130,7 +130,7 @@ fn effect(run: &mut Run, step: &Step, evidence: &Evidence, at: Timestamp) -> Vec
         }
         Kind::Preflight => {
             if let Evidence::Checks { results } = evidence {
-                run.checked = Some(Checked { at, results: results.clone() });
+                run.checked = Some(Checked::new(at, results, run.checked.as_ref()));
                 run.access = Recorded::among(results, at);
             }
         }

@@ -158,7 +158,7 @@ fn void_production(run: &mut Run, at: Timestamp) {
         return;
     }
     run.soaked = false;
-    for (_, progress) in run.plan.steps.iter().zip(&mut run.progress).filter(|(step, _)| step.kind == Kind::Soak) {
+    for (_, progress) in run.plan.steps.iter().zip(run.progress.begun_mut()).filter(|(step, _)| step.kind == Kind::Soak) {
         progress.done_at = None;
     }
 }

@@ -11,7 +11,7 @@ use crate::domain::check::AcceptedWarning;
 use crate::domain::event::{Notice, Outcome, Verdict, WaitingOn};
 use crate::domain::ids::NodeId;
 use crate::domain::plan::Goal;
-use crate::domain::run::{Frozen, Hold, NodeRecord, Phase, Progress, Run};
+use crate::domain::run::{Frozen, Hold, NodeRecord, Phase, Run};
 use crate::domain::step::Step;
 use crate::domain::window::Window;
 
@@ -102,8 +102,7 @@ fn replace_rest(run: &mut Run, steps: Vec<Step>, at: Timestamp) {
     let plan = Arc::make_mut(&mut run.plan);
     let known = Arc::make_mut(&mut plan.steps);
     known.truncate(here);
-    run.progress.truncate(here);
-    run.progress.extend(steps.iter().map(|_| Progress::default()));
+    run.progress.forget_from(here);
     known.extend(steps);
     run.revision += 1;
     run.act = None;
@@ -116,7 +115,7 @@ fn replace_rest(run: &mut Run, steps: Vec<Step>, at: Timestamp) {
 }
 
 fn forget_tries(run: &mut Run) {
-    for progress in &mut run.progress {
+    for progress in run.progress.begun_mut() {
         progress.tries = 0;
         progress.ending = false;
     }
@@ -184,7 +183,7 @@ pub fn restart_soak(run: &mut Run, at: Timestamp) {
     (run.soak_from, run.soaked, run.used_at) = (Some(at), false, None);
     run.notices.retain(|(notice, _)| *notice != Notice::SoakInconclusive);
     run.verdict = run.verdict.map(|verdict| if verdict == Verdict::AcceptEarly { Verdict::Accept } else { verdict });
-    for (step, progress) in run.plan.steps.iter().zip(&mut run.progress) {
+    for (step, progress) in run.plan.steps.iter().zip(run.progress.begun_mut()) {
         if step.kind == Kind::Soak {
             progress.done_at = None;
         }

@@ -17,8 +17,7 @@ impl Run {
     /// The steps from where the run stands on, without those that were done before a gate had to be asked once more.
     pub fn left_to_do(&self) -> impl Iterator<Item = &Step> {
         let here = self.position().unwrap_or(self.plan.steps.len());
-        let rest = self.plan.steps.iter().zip(&self.progress).skip(here);
-        rest.filter(|(_, progress)| progress.done_at.is_none()).map(|(step, _)| step)
+        self.steps().skip(here).filter(|(_, progress)| progress.done_at.is_none()).map(|(step, _)| step)
     }
 
     /// The next step that R3 binds, in the part where the run stands, with what comes before it; not one that has begun.

@@ -1,6 +1,6 @@
-//! Where a run stands: its phase, the act under way, and how far each step is.
+//! Where a run stands: its phase, and the act under way.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use crate::domain::event::{Baseline, Outcome, WaitingOn};
 use crate::domain::ids::NodeId;
@@ -53,33 +53,4 @@ pub struct Instruction {
     pub number: u32,
     pub not_after: Option<Timestamp>,
     pub lines: Vec<String>,
-}
-
-/// How far one step of the plan is.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Progress {
-    /// The first intent since the step was last undone.
-    pub begun_at: Option<Timestamp>,
-    pub done_at: Option<Timestamp>,
-    /// Something lay between intent and proof, or it was so already: how long it took says nothing of the act.
-    pub disturbed: bool,
-    /// The last attempt's number, from 1.
-    pub attempts: u32,
-    /// Attempts since a person last resumed the run.
-    pub tries: u32,
-    /// A drain whose limit has passed: sessions are being ended.
-    pub ending: bool,
-}
-
-impl Progress {
-    /// How long the step took if nothing but the act itself lay between its intent and its proof. A clock that was put back
-    /// meanwhile measures nothing.
-    pub fn measured(&self) -> Option<SignedDuration> {
-        self.took().filter(|took| !self.disturbed && took.is_positive())
-    }
-
-    /// From its first intent to its proof, whatever lay between.
-    pub fn took(&self) -> Option<SignedDuration> {
-        Some(self.done_at?.duration_since(self.begun_at?))
-    }
 }

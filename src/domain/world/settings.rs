@@ -40,7 +40,7 @@ pub struct Compared {
 /// What was read of settings. Empty where nobody reads any.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Seen {
-    pub recorded: Option<Recorded>,
+    pub recorded: Option<Box<Recorded>>,
     pub compared: Option<Compared>,
     /// The last comparison that could not be made: when, and why.
     pub unread: Option<(Timestamp, String)>,

@@ -45,7 +45,7 @@ impl Undelivered for Fleet {
                 return;
             };
             let (recorded, wait) = oneshot::channel();
-            if inbox.send(Message::Undelivered { event: event.clone(), recorded }).await.is_ok() && wait.await.is_ok() {
+            if inbox.unbounded_send(Message::Undelivered { event: event.clone(), recorded }).is_ok() && wait.await.is_ok() {
                 return;
             }
             let _one_at_a_time = self.afterwards.lock().await;

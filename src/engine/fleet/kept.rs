@@ -4,8 +4,9 @@
 
 use std::sync::{Arc, PoisonError};
 
+use futures_channel::mpsc;
 use jiff::SignedDuration;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{oneshot, watch};
 
 use crate::domain::ids::RunId;
 use crate::domain::run::Run;
@@ -56,7 +57,7 @@ impl Fleet {
             |entry| entry.world(&self.people, &self.around.state, self.around.clock.now()),
         );
         let (publish, snapshot) = watch::channel(Snapshot { run: Arc::new(run), world: Arc::new(world), not_driven: None });
-        let (inbox, messages) = mpsc::channel(16);
+        let (inbox, messages) = mpsc::unbounded();
         let publish = Arc::new(publish);
         match entry {
             _ if over => {}
@@ -88,7 +89,7 @@ impl Fleet {
         };
         let (reply, answer) = oneshot::channel();
         let order = Order { word, actor: actor.to_owned(), seq, reply };
-        if inbox.send(Message::Order(Box::new(order))).await.is_err() {
+        if inbox.unbounded_send(Message::Order(Box::new(order))).is_err() {
             return Err(not_driven::takes_no_word(&snapshot.borrow()));
         }
         answer.await.unwrap_or_else(|_| Err(not_driven::takes_no_word(&snapshot.borrow())))

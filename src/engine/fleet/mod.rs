@@ -14,7 +14,8 @@ mod traffic;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::{mpsc, watch};
+use futures_channel::mpsc;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::domain::backups::known as known_sizes;
@@ -44,7 +45,7 @@ pub type NamedHooks = Vec<(String, Arc<dyn Notifier>)>;
 struct Kept {
     snapshot: watch::Receiver<Snapshot>,
     publish: Arc<watch::Sender<Snapshot>>,
-    inbox: mpsc::Sender<Message>,
+    inbox: mpsc::UnboundedSender<Message>,
 }
 
 pub struct Fleet {

@@ -20,7 +20,7 @@ impl Fleet {
     pub(super) fn rehearse(&self, draft: &mut Draft) {
         let Some(policy) = draft.plan.policy.rehearsal.clone() else { return };
         match self.rehearsed(&draft.plan, &policy) {
-            Ok(rehearsal) => draft.plan.rehearsal = Some(rehearsal),
+            Ok(rehearsal) => draft.plan.rehearsal = Some(Box::new(rehearsal)),
             Err(lines) => {
                 let step = draft.plan.steps.iter().find(|step| step.kind == BreakFailover).map(|step| step.id.clone());
                 let refusal = |message| Refusal { rule: format!("{:?}", Rule::R11), step: step.clone(), message };

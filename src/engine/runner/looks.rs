@@ -2,8 +2,6 @@
 //!
 //! A look lasts; people's words are taken meanwhile. What it saw goes into the run's world and is published.
 
-use std::sync::Arc;
-
 use crate::domain::access::Tries;
 use crate::domain::action::Kind;
 use crate::domain::checks;
@@ -44,8 +42,7 @@ impl Runner {
         };
         let found = self.beside_words(work).await?;
         let free = space::free_bytes(&self.around.state);
-        let world = Arc::make_mut(&mut self.world);
-        (world.package, world.free) = (Some(found), free);
+        self.know(|world| (world.package, world.free) = (Some(found), free));
         Ok(())
     }
 
@@ -59,8 +56,7 @@ impl Runner {
     pub(super) async fn look_at_settings(&mut self, want: Want) -> Result<(), Stopped> {
         let (around, readers, run) = (self.around.clone(), self.readers.clone(), self.run().clone());
         let seen = self.beside_words(async move { settings::look(&around, &readers, &run, want).await }).await?;
-        seen.into_world(Arc::make_mut(&mut self.world));
-        self.recorder.publish(self.world.clone());
+        self.know(|world| seen.into_world(world));
         Ok(())
     }
 
@@ -69,8 +65,7 @@ impl Runner {
         let ports = self.performer.ports.clone();
         let entries = self.beside_words(async move { ports.try_access().await }).await?;
         let at = self.around.clock.now();
-        Arc::make_mut(&mut self.world).access = Some(Tries { at, entries });
-        self.recorder.publish(self.world.clone());
+        self.know(|world| world.access = Some(Tries { at, entries }));
         Ok(())
     }
 
@@ -79,8 +74,7 @@ impl Runner {
         let (at, readers) = (self.around.clock.now(), self.readers.clone());
         let told = self.beside_words(async move { readers.nodes[node].jump_clients().await }).await?;
         let told = told.unwrap_or_else(|error| JumpClients::Untold { why: error.to_string() });
-        Arc::make_mut(&mut self.world).jump_clients = Some(jump_clients::Seen { at, node, told });
-        self.recorder.publish(self.world.clone());
+        self.know(|world| world.jump_clients = Some(jump_clients::Seen { at, node, told }));
         Ok(())
     }
 

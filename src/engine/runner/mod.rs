@@ -8,7 +8,8 @@ mod waits;
 
 use std::sync::Arc;
 
-use tokio::sync::{mpsc, oneshot, watch};
+use futures_channel::mpsc;
+use tokio::sync::{oneshot, watch};
 
 use crate::domain::decide::{Next, after_restart, decide, may_be_sent_again, never_sent};
 use crate::domain::due::{access as is_right_due, jump_clients as jump_clients_due};
@@ -24,7 +25,7 @@ use crate::ports::{Recall, StoreError};
 use super::Around;
 use super::access;
 use super::api::{Problem, Snapshot, Word};
-use super::evidence::Memory;
+use super::evidence::{self, Memory};
 use super::look::Seen;
 use super::perform::Performer;
 use super::recorder::{RecordError, Recorder};
@@ -40,7 +41,7 @@ pub struct Order {
     pub reply: oneshot::Sender<Result<Snapshot, Problem>>,
 }
 
-/// What reaches a run from outside. Boxed: a run's inbox keeps room for 32 of them at all times.
+/// What reaches a run from outside. Whoever sends it waits for the answer, so that no bound is needed on how many wait.
 pub enum Message {
     Order(Box<Order>),
     /// An alert was given up; the sender waits until that is recorded.
@@ -78,10 +79,11 @@ pub struct Runner {
     readers: SiteReaders,
     /// The one that is published, not a second one: a thousand waiting runs have one each.
     pub world: Arc<World>,
-    inbox: mpsc::Receiver<Message>,
+    /// Not tokio's: that keeps room for 32 messages, 1.1 KB a run where this takes 0.2.
+    inbox: mpsc::UnboundedReceiver<Message>,
     /// Looks since something last changed: the wait between looks grows with it.
     idle_looks: u32,
-    /// What the gate that is open has shown.
+    /// What the gate that is open has shown before.
     shown: Memory,
 }
 
@@ -90,7 +92,7 @@ impl Runner {
         around: Arc<Around>,
         ports: SitePorts,
         published: Arc<watch::Sender<Snapshot>>,
-        inbox: mpsc::Receiver<Message>,
+        inbox: mpsc::UnboundedReceiver<Message>,
     ) -> Self {
         let (world, readers) = (published.borrow().world.clone(), ports.readers());
         let recorder = Recorder::new(around.clone(), published);
@@ -140,7 +142,7 @@ impl Runner {
         &self.around.people
     }
 
-    /// What an open gate has shown lately and a person means by this beginning of a hash.
+    /// What an open gate has shown before and a person means by this beginning of a hash.
     pub fn shown(&self, hash: &str) -> Option<Shown> {
         self.shown.find(hash)
     }
@@ -224,17 +226,28 @@ impl Runner {
     /// Takes in what a look saw, and publishes it.
     fn take(&mut self, seen: Seen) {
         let (now, wait) = (self.around.clock.now(), self.poll_wait());
-        let world = Arc::make_mut(&mut self.world);
-        seen.into_world(world, now);
-        world.next_look = Some(now + wait);
-        world.released = self.around.releases.of(&self.recorder.run.plan, &self.around.people);
-        self.remember_shown();
+        let released = self.around.releases.of(&self.run().plan, &self.around.people);
+        self.know(|world| {
+            seen.into_world(world, now);
+            world.next_look = Some(now + wait);
+            world.released = released;
+        });
+    }
+
+    /// Changes what is known of the world, publishes it, and remembers what an open gate has shown until then.
+    fn know(&mut self, change: impl FnOnce(&mut World)) {
+        let before = evidence::now(self.run(), &self.world);
+        change(Arc::make_mut(&mut self.world));
+        self.shown.replaced(before, evidence::now(self.run(), &self.world));
         self.recorder.publish(self.world.clone());
     }
 
-    /// What an open gate shows from now on: it changes with each look, and with each record, which may void what was read.
-    pub fn remember_shown(&mut self) {
-        self.shown.keep(&self.recorder.run, &self.world);
+    /// Records an event, and remembers what an open gate has shown until then: a record may void what was read.
+    pub async fn note(&mut self, event: &Event, why: &str, actor: &str) -> Result<Vec<Command>, RecordError> {
+        let before = evidence::now(self.run(), &self.world);
+        let commands = self.recorder.record(event, why, actor).await?;
+        self.shown.replaced(before, evidence::now(self.run(), &self.world));
+        Ok(commands)
     }
 
     /// After a rest: hears what ended it, if it was a person, and looks.
@@ -248,11 +261,8 @@ impl Runner {
 
     /// Records an event of the daemon's own. When only the reserve is left, what would begin something new holds the run instead.
     pub async fn record(&mut self, event: &Event, why: &str, actor: &str) -> Result<Vec<Command>, Stopped> {
-        match self.recorder.record(event, why, actor).await {
-            Ok(commands) => {
-                self.remember_shown();
-                Ok(commands)
-            }
+        match self.note(event, why, actor).await {
+            Ok(commands) => Ok(commands),
             Err(RecordError::Store(StoreError::OnlyReserve { free, needed })) => self.hold_for_space(free, needed).await,
             Err(RecordError::Store(error @ StoreError::Unfit(_))) => {
                 Err(Stopped::Alone { code: "record_unfit", message: error.to_string() })

@@ -1,5 +1,6 @@
 //! How a run waits: for a piece of work, for the next look. People's words are taken all the while.
 
+use futures_util::StreamExt as _;
 use jiff::{SignedDuration, Timestamp};
 use tokio_util::task::AbortOnDropHandle;
 
@@ -25,7 +26,7 @@ impl Runner {
             tokio::select! {
                 biased;
                 done = &mut work => return done.map_err(Stopped::ended),
-                message = self.inbox.recv() => match message {
+                message = self.inbox.next() => match message {
                     Some(message) => Box::pin(self.hear(message)).await?,
                     // The fleet is gone: the process ends.
                     None => return Err(Stopped::WithAll),
@@ -48,7 +49,7 @@ impl Runner {
                     biased;
                     done = &mut work => return done.map_err(Stopped::ended),
                     seen = &mut watching => break seen.map_err(Stopped::ended)?,
-                    message = self.inbox.recv() => Box::pin(self.hear(message.ok_or(Stopped::WithAll)?)).await?,
+                    message = self.inbox.next() => Box::pin(self.hear(message.ok_or(Stopped::WithAll)?)).await?,
                 }
             };
             self.take(seen);
@@ -87,7 +88,7 @@ impl Runner {
             biased;
             () = clock.sleep_until(wake) => Ok(None),
             // None: the fleet is gone, the process ends.
-            message = self.inbox.recv() => message.map(Some).ok_or(Stopped::WithAll),
+            message = self.inbox.next() => message.map(Some).ok_or(Stopped::WithAll),
         }
     }
 

@@ -139,7 +139,7 @@ pub fn close(run: &Run, state: String, note: String) -> Result<(Event, String), 
         }
         _ => {}
     }
-    let undone = run.plan.steps.iter().zip(&run.progress).filter(|(_, progress)| progress.done_at.is_none());
+    let undone = run.steps().filter(|(_, progress)| progress.done_at.is_none());
     let undone = undone.map(|(step, _)| step.id.clone()).collect();
     Ok((
         Event::Closed { state: state.clone(), note, undone, off_since: run.unlinked_at },

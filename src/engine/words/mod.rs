@@ -60,13 +60,8 @@ pub async fn take(runner: &mut Runner, word: Word, actor: &str, seq: Option<u64>
 }
 
 async fn record(runner: &mut Runner, event: &Event, why: &str, actor: &str) -> Result<(), Problem> {
-    match runner.recorder.record(event, why, actor).await {
-        Ok(_) => {
-            runner.remember_shown();
-            Ok(())
-        }
-        Err(error) => Err(not_recorded(runner.run(), error)),
-    }
+    let recorded = runner.note(event, why, actor).await;
+    recorded.map(|_| ()).map_err(|error| not_recorded(runner.run(), error))
 }
 
 /// Why a word was not taken after all.

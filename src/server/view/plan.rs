@@ -119,7 +119,7 @@ impl From<PlanPreview> for Plan {
             package: plan.package.clone(),
             hops: (0..plan.hop_count()).map(|hop| Hop::of(&plan, hop)).collect(),
             windows: plan.windows.clone(),
-            rehearsal: plan.rehearsal.clone(),
+            rehearsal: plan.rehearsal.as_deref().cloned(),
             urgent: plan.urgent.clone(),
             zone: plan.zone.clone(),
             flags,

@@ -32,8 +32,7 @@ pub struct StepTime {
 impl StepTime {
     /// The steps of a run that were begun, in order; what only looks or waits is not among them.
     pub fn of(run: &Run) -> Vec<Self> {
-        let steps = run.plan.steps.iter().zip(&run.progress);
-        steps
+        run.steps()
             .filter_map(|(step, progress)| Some(Self::new(step, progress, run.plan.estimate_before(step), progress.begun_at?)))
             .collect()
     }

@@ -204,7 +204,7 @@ impl Fake {
         };
         let mut plan = self.preview(request)?.plan;
         plan.steps = Arc::default();
-        plan.adopted = Some(Adoption {
+        plan.adopted = Some(Box::new(Adoption {
             survivor: NodeId::A,
             broken: true,
             since: None,
@@ -214,7 +214,7 @@ impl Fake {
             accepted: false,
             goal: Goal::Home,
             note: String::new(),
-        });
+        }));
         let run = machine::begin(RunId { site: site.to_owned(), number: 1 }, Box::new(plan), "alice", START);
         let found = homeward::of_run(&run, world);
         Ok((run, found))

@@ -158,7 +158,7 @@ fn run(bytes: &mut Bytes, run: &Run, world: &World) {
 /// What is left to do, and what was done: a plan revision's numbers and words make no difference.
 fn steps(bytes: &mut Bytes, run: &Run) {
     let mut done = 0u32;
-    for (step, progress) in run.plan.steps.iter().zip(&run.progress) {
+    for (step, progress) in run.steps() {
         if progress.done_at.is_some() {
             done |= 1 << (step.kind as u32);
         } else {

@@ -112,7 +112,9 @@ async fn what_was_put_right_is_checked_again() {
     // As it stands before the act, with what was read before and after it was put right.
     let mut run = (*mended.run).clone();
     let here = run.plan.steps.iter().position(|step| step.id == "window-1.force_sync.b").unwrap();
-    run.progress[..here].iter_mut().for_each(|progress| progress.done_at = progress.done_at.or(Some(run.last_at)));
+    for index in 0..here {
+        run.progress[index].done_at.get_or_insert(run.last_at);
+    }
     run.phase = Phase::Ready;
     let mut unread = (*mended.world).clone();
     unread.readings[NodeId::B].take(Err("no answer in 30 s".to_owned()), unread.now);

@@ -1,6 +1,8 @@
 //! The nightly check of a run that waits or is held: once a day, once after a daemon was down, and told only where something has
 //! changed.
 
+use std::sync::Arc;
+
 use changeover::domain::check::{Finding, Outcome};
 use changeover::domain::checks::{changes, is_due, latest};
 use changeover::domain::event::Notice;
@@ -145,13 +147,13 @@ fn what_counts_as_a_change() {
     for from in all {
         for to in all {
             for same in [true, false] {
-                let found = changes(&[finding(from, "x")], &[finding(to, if same { "x" } else { "y" })]);
+                let found = changes(&[Arc::new(finding(from, "x"))], &[finding(to, if same { "x" } else { "y" })]);
                 let expected = from != to || !same && from != Outcome::Pass;
                 assert_eq!(!found.is_empty(), expected, "{from:?} to {to:?}, same ground {same}: {found:?}");
                 assert!(found.iter().all(|change| !change.remedy.is_empty()));
             }
         }
-        assert_eq!(changes(&[finding(from, "x")], &[]).len(), usize::from(from != Outcome::Pass), "{from:?}, gone");
+        assert_eq!(changes(&[Arc::new(finding(from, "x"))], &[]).len(), usize::from(from != Outcome::Pass), "{from:?}, gone");
         assert_eq!(changes(&[], &[finding(from, "x")]).len(), usize::from(from != Outcome::Pass), "{from:?}, new");
     }
 }

@@ -197,7 +197,7 @@ impl Status {
             leads_back_to: run.may_switch_back().then(|| run.leads_back_to()),
             reverse: ReverseView::of_run(run, world),
             jump_clients: world.jump_clients.as_ref().map(JumpClientsLeft::of),
-            rehearsal: run.plan.rehearsal.clone(),
+            rehearsal: run.plan.rehearsal.as_deref().cloned(),
             released: run.released.clone().map(|Release { by, at, note }| Released { by, at, note }),
             not_driven: None,
             urgent: run.plan.urgent.clone(),

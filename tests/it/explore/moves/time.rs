@@ -37,9 +37,7 @@ fn next_edge(state: &State) -> Option<Timestamp> {
     let second = SignedDuration::from_secs(1);
     let mut edges: Vec<Option<Timestamp>> = Vec::new();
     if let Some(step) = run.step() {
-        let ahead = |kind: Kind| {
-            run.plan.steps.iter().zip(&run.progress).any(|(step, progress)| step.kind == kind && progress.done_at.is_none())
-        };
+        let ahead = |kind: Kind| run.steps().any(|(step, progress)| step.kind == kind && progress.done_at.is_none());
         for window in [&run.windows.first, &run.windows.second].into_iter().flatten() {
             edges.extend([Some(window.from), Some(window.to - run.plan.expected(Kind::Update) + second), Some(window.to)]);
         }
