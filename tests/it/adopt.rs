@@ -144,7 +144,7 @@ async fn r9_since_a_moment_that_is_to_come_no_pair_is_adopted() {
     let stage = left_after("role-swap", 34, Setting::default()).await.unwrap();
     let (now, since) = (stage.clock.now(), next_year(&stage));
     let asked = AdoptRequest { since: Some(since), ..request(&stage) };
-    let problem = stage.fleet.adoption(SITE, asked).await.err().expect("it is refused");
+    let problem = stage.fleet.adoption(SITE, asked).await.unwrap_err();
     assert_eq!((problem.kind, problem.code.as_str()), (Kind::BadInput, "bad_since"), "{problem:?}");
     assert!(problem.message.contains(&since.to_string()) && problem.message.contains(&now.to_string()), "{problem:?}");
     // As it is now is no typo.
