@@ -86,6 +86,7 @@ pub fn hint_of(code: &str, run: &Run) -> String {
         }
         "harbour" => harbour(run),
         "wrong_box" => wrong_box(run),
+        "clock_skew" => format!("set the clocks of both nodes and of this machine by NTP, {resume}"),
         "node_replaced" => {
             format!("look at both nodes (`changeover status {id}`), {resume}, or take the way home: `changeover abort {id}`")
         }
