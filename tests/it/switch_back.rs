@@ -4,6 +4,7 @@ use changeover::domain::event::Verdict;
 use changeover::domain::ids::NodeId;
 use changeover::domain::plan::Goal;
 use changeover::domain::rule::Rule;
+use changeover::domain::run::Phase;
 use changeover::domain::sheet;
 use changeover::engine::api::{Kind, Word};
 use changeover::simulator::faults::{Fault, Planned};
@@ -129,6 +130,9 @@ async fn r10_an_order_back_voids_the_acceptance() {
         let run = stage.until_step(&id, step).await;
         assert_eq!(run.verdict, Some(Verdict::Accept), "{step}\n{}", stage.story(&id));
         stage.word(&id, back()).await.unwrap();
+        stage.until(&id, |run| matches!(run.phase, Phase::Waiting { .. })).await;
+        let early = Word::Confirm { gate: None, verdict: Verdict::AcceptEarly, note: None, evidence: None };
+        assert_eq!(stage.word(&id, early).await.unwrap_err().code, "gate_not_open", "{step}: no word is left to change");
         assert_eq!(stage.run(&id).verdict, None, "{step}");
         assert_eq!(stage.to_rest(&id).await.end, "switched_back", "{step}\n{}", stage.story(&id));
         let way = order(&stage, &id).await.unwrap_or_else(|(_, problem)| panic!("{step}: {problem:?}"));
