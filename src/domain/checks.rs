@@ -269,11 +269,18 @@ fn of_sync(subject: &Subject<'_>, sync: &SyncFact, expected: &str, world: &World
     let age = world.now.duration_since(sync.at);
     let status = sync.status.as_deref().unwrap_or("no status text");
     let known = sync.status.as_ref().is_none_or(|text| policy.sync_ok_statuses.iter().any(|ok| ok.eq_ignore_ascii_case(text)));
+    let ahead = sync.is_ahead(world.now, policy);
     let young = age <= policy.max_sync_age || subject.syncs_anew;
     let (name, result) = match (sync.ok, known) {
         (Some(false), _) => ("sync_failed", Outcome::Fail),
+        // No acceptance of the status makes good that nobody knows when the sync was.
+        _ if ahead => ("sync_too_old", Outcome::Fail),
         (_, false) => ("sync_status_unknown", Outcome::Warn),
         _ => ("sync_too_old", pass_if(young)),
     };
+    if ahead {
+        let found = format!("dated {} s later than now by the daemon's clock, {status}", -age.as_secs());
+        return based(check(world, name, result, expected, found), format!("{status}, later than now"));
+    }
     based(check(world, name, result, expected, format!("{} s old, {status}", age.as_secs())), status)
 }

@@ -197,7 +197,9 @@ pub fn had_no_effect(run: &Run, step: &Step, act: &Act, world: &World) -> bool {
 pub fn keeps_its_act(step: &Step, failure: &Failure) -> bool {
     match step.kind {
         Kind::BreakFailover => failure.code == "half_broken",
-        Kind::EstablishFailover => matches!(failure.code, "half_established" | "sync_failed" | "sync_status_unknown"),
+        Kind::EstablishFailover => {
+            matches!(failure.code, "half_established" | "sync_failed" | "sync_status_unknown" | "clock_skew")
+        }
         _ => false,
     }
 }

@@ -201,6 +201,11 @@ impl Run {
         step.kind == Kind::Soak || step.when == When::Soak && !asks(step) && before.iter().any(asks)
     }
 
+    /// It is accepted too, so that the word may be made an early one: an order back leaves none to change.
+    pub fn may_be_made_early(&self) -> bool {
+        self.is_rethinkable() && matches!(self.verdict, Some(Verdict::Accept | Verdict::AcceptEarly))
+    }
+
     /// The version may be refused though its gate is not open: while it soaks, and where its gate is still to be asked because a
     /// reading is awaited. A no rests on no reading.
     pub fn is_rejectable(&self) -> bool {

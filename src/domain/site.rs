@@ -99,6 +99,14 @@ pub struct SyncFact {
     pub status: Option<String>,
 }
 
+impl SyncFact {
+    /// R1: dated later than now, and further than the clocks may differ. That is a wrong clock's word, which says nothing of how
+    /// old the sync is.
+    pub fn is_ahead(&self, now: Timestamp, policy: &Policy) -> bool {
+        self.at.duration_since(now) > policy.max_clock_skew
+    }
+}
+
 /// What a driver read from a node. Facts may be absent, old or cached; their age is part of them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Observation {

@@ -27,3 +27,9 @@ pub fn data_since(run: &Run) -> Timestamp {
     // A box or a person may name any time.
     since.saturating_sub(MARGIN).unwrap_or(since)
 }
+
+/// R9: a range that ends before it begins holds nothing, which is never all that is there. So it is of a pair that an earlier build
+/// took over since a moment that was still to come, or where this machine's clock was set back.
+pub fn is_empty(run: &Run, until: Timestamp) -> bool {
+    data_since(run) > until
+}

@@ -77,7 +77,7 @@ pub async fn parse(entry: &SiteEntry, request: &AdoptRequest, now: Timestamp) ->
         to,
         package,
         backups: PerNode { a: backup(request.backup_a.as_ref()).await?, b: backup(request.backup_b.as_ref()).await? },
-        since: request.since,
+        since: request.since.map(|since| past(since, now)).transpose()?,
         broken_on: broken_on.map_err(|error| bad("bad_version", error.to_string()))?.map(|target| target.version),
         second: second.map_err(|error| bad("bad_window", error.to_string()))?,
         accepted: request.accepted,
@@ -87,6 +87,15 @@ pub async fn parse(entry: &SiteEntry, request: &AdoptRequest, now: Timestamp) ->
 
 fn bad(code: &str, message: String) -> Problem {
     Problem::new(Kind::BadInput, code, message)
+}
+
+/// R9: of a range that is still to begin nothing would be extracted before the other node is overwritten.
+fn past(since: Timestamp, now: Timestamp) -> Result<Timestamp, Problem> {
+    if since <= now {
+        return Ok(since);
+    }
+    let message = format!("`--since`: expected a moment that is past, found {since}; now it is {now}");
+    Err(bad("bad_since", message).hint("nothing was changed; look at the year, or leave it out: then the last sync counts"))
 }
 
 /// The daemon's own working folder means nothing to whoever asks.
@@ -134,7 +143,7 @@ pub fn draft(entry: &SiteEntry, id: RunId, parsed: &Parsed, world: &World, actor
         nodes: site.nodes.clone(),
         hands: PerNode::new(|node| entry.ports.nodes[node].hands()),
         policy: Arc::new(site.policy.clone()),
-        adopted: Some(Box::new(adoption(parsed, survivor, (&from, &to), world))),
+        adopted: Some(Box::new(adoption(site, parsed, survivor, (&from, &to), world))),
         from,
         to,
         package: package.unwrap_or_else(|| Package { path: PathBuf::new(), sha256: String::new(), bytes: 0 }),
@@ -247,13 +256,18 @@ fn versions(site: &Site, parsed: &Parsed, world: &World) -> Result<(Target, Targ
     }
 }
 
-fn adoption(parsed: &Parsed, survivor: NodeId, (from, to): (&Target, &Target), world: &World) -> Adoption {
+/// The last one that a node tells. What a wrong clock has dated says nothing of when the data began to differ.
+fn last_sync(site: &Site, world: &World) -> Option<Timestamp> {
+    let synced = NodeId::BOTH.into_iter().filter_map(|node| world.readings[node].sync());
+    synced.filter(|sync| !sync.is_ahead(world.now, &site.policy)).map(|sync| sync.at).min()
+}
+
+fn adoption(site: &Site, parsed: &Parsed, survivor: NodeId, (from, to): (&Target, &Target), world: &World) -> Adoption {
     let runs_target = |node: NodeId| world.readings[node].current.as_ref().is_some_and(|read| read.version == to.version);
-    let synced = NodeId::BOTH.into_iter().filter_map(|node| Some(world.readings[node].sync()?.at)).min();
     Adoption {
         survivor,
         broken: !matches!(world.link(), Link::Linked { .. }),
-        since: parsed.since.or(synced),
+        since: parsed.since.or_else(|| last_sync(site, world)),
         broken_on: parsed.broken_on.clone(),
         updated: PerNode::new(|node| from.version != to.version && runs_target(node)),
         backups: parsed.backups.clone(),

@@ -67,7 +67,7 @@ impl Performer {
         {
             return ActAnswer::Refused { message };
         }
-        if let Err(message) = self.has_room(run, step) {
+        if let Err(message) = self.has_room(run, step).and_then(|()| has_range(run, step, intent.since)) {
             return ActAnswer::Refused { message };
         }
         match self.node_act(run, step, node, intent) {
@@ -210,6 +210,18 @@ fn ttl_change<'n>(run: &Run, step: &Step, names: impl Iterator<Item = &'n NameTt
     let low = ttl::low(&run.plan);
     let wanted = |name: &NameTtl| if way == TtlWay::Lower { low } else { name.ttl };
     TtlChange { way, names: names.map(|name| (name.name.clone(), wanted(name))).collect() }
+}
+
+/// R9: to extract nothing of a range that is still to begin would look like an extraction of all.
+fn has_range(run: &Run, step: &Step, until: Timestamp) -> Result<(), String> {
+    if step.kind != Kind::ExtractData || !unsynced::is_empty(run, until) {
+        return Ok(());
+    }
+    let (since, id, site) = (unsynced::since(run), &run.id, &run.id.site);
+    Err(format!(
+        "the data since {since} are to be extracted, and now it is {until}; nothing was asked of the node; if this machine's clock is \
+         right, end the run with `changeover close {id} --as STATE --note …` and begin anew with `changeover adopt {site} --since TIME`"
+    ))
 }
 
 /// The intent of the act under way, the same after a restart.

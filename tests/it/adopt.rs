@@ -1,15 +1,19 @@
 //! A pair that somebody else left half-way: taken over at every step of a foreign run, with what a person vouches for.
 
-use changeover::domain::plan::Goal;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use changeover::domain::event::Verdict;
+use changeover::domain::event::{Event, Evidence, Verdict};
 use changeover::domain::gate::{Gate, GatePolicy};
 use changeover::domain::ids::{NodeId, RunId};
+use changeover::domain::journal::{Entry, Record};
+use changeover::domain::machine;
+use changeover::domain::plan::{Adoption, Goal};
 use changeover::domain::site::Policy;
 use changeover::engine::api::{AdoptRequest, Fleet as _, Kind, Problem};
+use changeover::ports::{Clock as _, Journal as _};
 use changeover::simulator::faults::{Fault, Planned};
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::abort::{assert_ended, order};
 use crate::close::close;
@@ -111,6 +115,7 @@ async fn what_a_person_must_say_is_asked_for() {
         (AdoptRequest { package: Some("base.nss".into()), ..full.clone() }, Kind::BadInput, "bad_package"),
         (AdoptRequest { backup_a: Some("/nowhere".into()), ..full.clone() }, Kind::BadInput, "bad_backup"),
         (AdoptRequest { backup_b: file("empty.nsb", ""), ..full.clone() }, Kind::BadInput, "bad_backup"),
+        (AdoptRequest { since: Some(next_year(&stage)), ..full.clone() }, Kind::BadInput, "bad_since"),
         (AdoptRequest { way: Some(vec!["home.other".to_owned()]), ..full.clone() }, Kind::Conflict, "way_changed"),
     ];
     for (request, kind, code) in cases {
@@ -127,6 +132,59 @@ async fn what_a_person_must_say_is_asked_for() {
     assert_eq!((run.survivor, run.nodes.b.backup.as_ref().unwrap().1.bytes), (NodeId::B, 8));
     let busy = adopt(&stage, full).await.unwrap_err();
     assert_eq!((busy.code.as_str(), busy.hint.unwrap().contains("changeover close support-2")), ("one_run", true));
+}
+
+fn next_year(stage: &Stage) -> Timestamp {
+    stage.clock.now() + SignedDuration::from_hours(365 * 24)
+}
+
+/// R9: a typo in the year would have left out of the extraction all that there is.
+#[tokio::test(start_paused = true)]
+async fn r9_since_a_moment_that_is_to_come_no_pair_is_adopted() {
+    let stage = left_after("role-swap", 34, Setting::default()).await.unwrap();
+    let (now, since) = (stage.clock.now(), next_year(&stage));
+    let asked = AdoptRequest { since: Some(since), ..request(&stage) };
+    let problem = stage.fleet.adoption(SITE, asked).await.unwrap_err();
+    assert_eq!((problem.kind, problem.code.as_str()), (Kind::BadInput, "bad_since"), "{problem:?}");
+    assert!(problem.message.contains(&since.to_string()) && problem.message.contains(&now.to_string()), "{problem:?}");
+    // As it is now is no typo.
+    stage.fleet.adoption(SITE, AdoptRequest { since: Some(now), ..request(&stage) }).await.unwrap().drafted.unwrap();
+}
+
+/// A run that an earlier build took over with a moment that was to come: its first record as that build wrote it.
+async fn adopted_since(stage: &mut Stage, since: Timestamp) -> RunId {
+    let (run, found) = stage.fleet.adoption(SITE, request(stage)).await.unwrap().drafted.unwrap();
+    let mut plan = (*run.plan).clone();
+    plan.steps = Arc::new(found.ways[0].steps.clone());
+    plan.adopted = plan.adopted.map(|adoption| Adoption { since: Some(since), ..adoption });
+    let (event, data) = Event::Started { plan: Box::new(plan) }.to_parts();
+    let (at, actor) = (stage.clock.now(), "olga".to_owned());
+    let record = Record::chain(&run.id, None, Entry { at, actor, event, step: None, reason: String::new(), data });
+    stage.journal.append(vec![record], Vec::new(), true).await.unwrap();
+    stage.restart();
+    run.id.clone()
+}
+
+/// R9: nothing is extracted of a range that ends before it begins, and no link is made over that.
+#[tokio::test(start_paused = true)]
+async fn r9_an_empty_range_is_never_all_that_is_there() {
+    let mut stage = left_after("role-swap", 34, Setting::default()).await.unwrap();
+    let since = next_year(&stage);
+    let id = adopted_since(&mut stage, since).await;
+    let rest = stage.to_rest(&id).await;
+    let (truth, story) = (stage.truth(), stage.story(&id));
+    assert!(truth.acts.iter().all(|act| !matches!(act.what.as_str(), "extract" | "establish")), "{story}");
+    let (hold, step) = (rest.run.hold().unwrap(), rest.run.step().unwrap());
+    assert_eq!((hold.code.as_str(), step.kind), ("step_failed", changeover::domain::action::Kind::ExtractData), "{story}");
+    assert!(hold.message.contains(&since.to_string()) && hold.message.contains("changeover adopt support --since"), "{story}");
+    // What an earlier build recorded as done of it counts as little.
+    let records = stage.records(&id);
+    let begun = records.iter().rposition(|record| record.event == "step_begun").unwrap();
+    let acting = machine::replay(&records[..=begun]).unwrap();
+    let evidence = Evidence::Files { files: Vec::new(), records: Some(0), bytes: None, missing: 0 };
+    let done = Event::StepDone { evidence, already: false };
+    let (run, _) = machine::next(&acting, &done, stage.clock.now()).unwrap();
+    assert_eq!(run.nodes[step.node.unwrap()].extracted_at, None);
 }
 
 /// R10: without the person's word for the version the way ends at harbour, where the word may be given.

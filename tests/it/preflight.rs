@@ -9,10 +9,14 @@ pub mod warnings;
 use changeover::domain::check::{Check, Outcome};
 use changeover::domain::checks;
 use changeover::domain::ids::{NodeId, PerNode};
+use changeover::domain::proof::{self, Proof};
 use changeover::domain::site::{Node, Observation, Policy, Role, Site, SyncFact, TrafficAnswer, TrafficLook};
 use changeover::domain::window::calendar::Calendar;
 use changeover::domain::world::World;
+use changeover::engine::api::Fleet as _;
 use jiff::{SignedDuration, Timestamp};
+
+use crate::stage::Stage;
 
 const NOW: &str = "2026-11-22T01:00:00Z";
 
@@ -145,6 +149,8 @@ const CASES: &[Case] = &[
     ("builds_differ", None, Outcome::Fail, |read| read.node(NodeId::B).build = Some("4712".to_owned())),
     ("sync_too_old", A, Outcome::Pass, |read| read.sync().at = now() - secs(600)),
     ("sync_too_old", A, Outcome::Fail, |read| read.sync().at = now() - secs(601)),
+    ("sync_too_old", A, Outcome::Pass, |read| read.sync().at = now() + secs(60)),
+    ("sync_too_old", A, Outcome::Fail, |read| read.sync().at = now() + secs(61)),
     ("sync_too_old", A, Outcome::Warn, |read| read.node(NodeId::A).last_sync = None),
     ("sync_too_old", None, Outcome::Unknown, |read| read.nodes.a = None),
     ("sync_failed", A, Outcome::Fail, |read| read.sync().ok = Some(false)),
@@ -172,6 +178,43 @@ fn bg_20_each_check_has_each_of_its_results() {
         assert_eq!(check.result, *expected, "{check:?}");
         assert!(!check.expected.is_empty() && !check.found.is_empty() && !check.remedy.is_empty(), "{check:?}");
         assert!(check.valid_until > check.at, "{check:?}");
+    }
+}
+
+/// R1: what a wrong clock has dated says nothing of a sync's age, whatever its status is.
+#[test]
+fn r1_a_sync_of_the_future_is_not_young() {
+    for status in ["success", "odd"] {
+        let mut read = Read::new();
+        *read.sync() = SyncFact { at: now() + secs(98_135_663), ok: Some(true), status: Some(status.to_owned()) };
+        let checks = read.checks();
+        let check = checks.iter().find(|check| check.name == "sync_too_old").unwrap_or_else(|| panic!("{checks:?}"));
+        let found = format!("dated 98135663 s later than now by the daemon's clock, {status}");
+        assert_eq!((check.result, &check.found, check.node), (Outcome::Fail, &found, A), "{check:?}");
+    }
+}
+
+/// R1: nor does it prove that the pair is in sync, that a sync was had, or that a link was made by hand.
+#[tokio::test(start_paused = true)]
+async fn r1_a_sync_of_the_future_proves_nothing() {
+    let stage = Stage::new();
+    let id = stage.start("role-swap").await;
+    stage.until_step(&id, "window-1.force_sync.b").await;
+    let run = stage.until(&id, |run| run.act.is_some()).await;
+    let mut world = (*stage.fleet.ways(&id).await.unwrap().snapshot.world).clone();
+    let before = world.readings[NodeId::A].current.clone().unwrap();
+    let sync = SyncFact { at: world.now + secs(98_135_663), ok: Some(true), status: Some("success".to_owned()) };
+    for minutes in 0..3 {
+        let read = Observation { at: world.now + secs(60 * minutes), last_sync: Some(sync.clone()), ..before.clone() };
+        world.readings[NodeId::A].take(Ok(read), world.now);
+    }
+    let check = run.plan.steps.iter().find(|step| step.id == "window-1.check_sync").unwrap();
+    let proofs =
+        [proof::of_look(&run, check, &world), proof::of_act(&run, run.step().unwrap(), run.act.as_ref().unwrap(), &world)];
+    for proof in proofs {
+        let Proof::Failed(failure) = proof else { panic!("{proof:?}") };
+        assert_eq!((failure.code, failure.node), ("clock_skew", A), "{failure:?}");
+        assert!(failure.message.ends_with(&format!("found one that is dated {}", sync.at)), "{failure:?}");
     }
 }
 

@@ -1,5 +1,6 @@
 //! A box is replaced under a run: the site's file, a restart, `node replace`, then resume or the way home.
 
+use changeover::domain::alert::hint_of;
 use changeover::domain::ids::{NodeId, RunId};
 use changeover::domain::plan::Goal;
 use changeover::engine::api::{Fleet as _, Kind, Problem, Replaced, Snapshot};
@@ -100,4 +101,19 @@ async fn r8_the_survivor_is_not_replaced_under_a_run() {
     assert_eq!((refused.kind, refused.code.as_str()), (Kind::Refused, "no_overwrite"), "{refused:?}");
     assert!(refused.hint.as_ref().is_some_and(|hint| hint.contains("changeover adopt")), "{refused:?}");
     assert_eq!(stage.run(&id).plan.nodes.b.identity, world::identity_of(NodeId::B));
+}
+
+/// To resume, with another box still there, only holds the run again: what helps is said, by which node it is.
+#[tokio::test(start_paused = true)]
+async fn another_box_is_held_with_what_helps() {
+    let away = "`[nodes.a]` of the site's file, restart the daemon, `changeover node replace support a --identity I`";
+    for (node, helps) in [(NodeId::A, away), (NodeId::B, "`changeover abort support-1` looks for a way without it")] {
+        let stage = Stage::new();
+        let id = stage.start("role-swap").await;
+        stage.until_step(&id, "soak.confirm").await;
+        swap_box(&stage, node);
+        let rest = stage.idle_to_rest(&id).await;
+        assert_eq!(rest.end, "wrong_box", "{}", stage.story(&id));
+        assert!(stage.alert_says("held", helps), "{node}: {}", hint_of("wrong_box", &rest.run));
+    }
 }

@@ -1,11 +1,16 @@
 //! A person orders traffic back, at every moment of a role swap: allowed exactly where it can be done, along its fixed path.
 
+use changeover::domain::event::Verdict;
 use changeover::domain::ids::NodeId;
+use changeover::domain::plan::Goal;
+use changeover::domain::rule::Rule;
+use changeover::domain::run::Phase;
 use changeover::domain::sheet;
 use changeover::engine::api::{Kind, Word};
 use changeover::simulator::faults::{Fault, Planned};
 use jiff::SignedDuration;
 
+use crate::abort::{assert_ended, order};
 use crate::stage::{Setting, Stage};
 
 fn back() -> Word {
@@ -114,4 +119,48 @@ async fn traffic_goes_back_only_to_a_node_that_can_serve() {
         assert_eq!(end, "switched_back", "{fault}\n{}", stage.story(&id));
         assert_back(&stage, &id, fault.name());
     }
+}
+
+/// R10: who orders traffic back takes back what was said of the version. It is installed on the other node only after another word.
+#[tokio::test(start_paused = true)]
+async fn r10_an_order_back_voids_the_acceptance() {
+    for step in ["soak.soak", "window-2.confirm"] {
+        let stage = Stage::new();
+        let id = stage.start("role-swap").await;
+        let run = stage.until_step(&id, step).await;
+        assert_eq!(run.verdict, Some(Verdict::Accept), "{step}\n{}", stage.story(&id));
+        stage.word(&id, back()).await.unwrap();
+        stage.until(&id, |run| matches!(run.phase, Phase::Waiting { .. })).await;
+        let early = Word::Confirm { gate: None, verdict: Verdict::AcceptEarly, note: None, evidence: None };
+        assert_eq!(stage.word(&id, early).await.unwrap_err().code, "gate_not_open", "{step}: no word is left to change");
+        assert_eq!(stage.run(&id).verdict, None, "{step}");
+        assert_eq!(stage.to_rest(&id).await.end, "switched_back", "{step}\n{}", stage.story(&id));
+        let way = order(&stage, &id).await.unwrap_or_else(|(_, problem)| panic!("{step}: {problem:?}"));
+        assert_eq!((way.goal, way.steps.len()), (Goal::Harbour { node: NodeId::A }, 0), "{step}: {way:?}");
+        let rest = stage.to_rest(&id).await;
+        assert_ended(&stage, &id, &way, &rest, step);
+        let (found, problem) = order(&stage, &id).await.unwrap_err();
+        assert!(found.found.not_home.iter().any(|violation| violation.rule == Rule::R10), "{step}: {problem:?}");
+        assert!(problem.hint.as_ref().unwrap().contains("changeover confirm support-1 production"), "{step}: {problem:?}");
+        assert_eq!(stage.truth().nodes.a.version, "24.1.1", "{step}");
+        // Another word, given after the order, leads home.
+        stage.accept(&id, Some("production")).await.unwrap();
+        let way = order(&stage, &id).await.unwrap_or_else(|(_, problem)| panic!("{step}: {problem:?}"));
+        assert_eq!(way.goal, Goal::Home, "{step}: {way:?}");
+        let rest = stage.to_rest(&id).await;
+        assert_ended(&stage, &id, &way, &rest, step);
+    }
+}
+
+/// What a person has found bad stays so.
+#[tokio::test(start_paused = true)]
+async fn an_order_back_keeps_a_rejection() {
+    let stage = Stage::new();
+    let id = stage.start("role-swap").await;
+    stage.until_step(&id, "soak.confirm").await;
+    stage.until(&id, |run| run.open_gate().is_some()).await;
+    let reject = Word::Confirm { gate: Some("production".to_owned()), verdict: Verdict::Reject, note: None, evidence: None };
+    stage.word(&id, reject).await.unwrap();
+    stage.word(&id, back()).await.unwrap();
+    assert_eq!(stage.run(&id).verdict, Some(Verdict::Reject), "{}", stage.story(&id));
 }

@@ -85,6 +85,8 @@ pub fn hint_of(code: &str, run: &Run) -> String {
             )
         }
         "harbour" => harbour(run),
+        "wrong_box" => wrong_box(run),
+        "clock_skew" => format!("set the clocks of both nodes and of this machine by NTP, {resume}"),
         "node_replaced" => {
             format!("look at both nodes (`changeover status {id}`), {resume}, or take the way home: `changeover abort {id}`")
         }
@@ -134,6 +136,22 @@ fn harbour(run: &Run) -> String {
     };
     format!(
         "{accept}once node `{left}` is put right (vendor, new image), `changeover abort {id}` looks for the way home again; or end the run: `changeover close {id} --as STATE --note …`"
+    )
+}
+
+/// To resume with another box still there only holds the run again. The survivor's data went with its box, so that it is not replaced (R8).
+fn wrong_box(run: &Run) -> String {
+    let (id, site) = (&run.id, &run.id.site);
+    let node = run.hold().and_then(|hold| hold.node).unwrap_or(run.survivor);
+    let address =
+        format!("see where the address of node `{node}` leads, and once the right box answers `changeover resume {id}`");
+    if node == run.survivor {
+        return format!(
+            "{address}; if it is gone with the data that are kept, `changeover abort {id}` looks for a way without it"
+        );
+    }
+    format!(
+        "{address}; if the box was replaced: its identity into `[nodes.{node}]` of the site's file, restart the daemon, `changeover node replace {site} {node} --identity I`, then resume or abort"
     )
 }
 

@@ -14,6 +14,7 @@ use crate::domain::ids::NodeId;
 use crate::domain::plan::Plan;
 use crate::domain::run::{Checked, Frozen, Phase, Run, SyncEvidence};
 use crate::domain::step::Step;
+use crate::domain::unsynced;
 use crate::domain::version::Version;
 
 /// Marks the current step done and keeps what it leaves.
@@ -65,6 +66,8 @@ pub fn end_waivers(run: &mut Run, step: &str) {
 /// What a finished step means for the run: the counterpart of [`Facts::after`](crate::domain::facts::Facts::after), with real evidence.
 fn effect(run: &mut Run, step: &Step, evidence: &Evidence, at: Timestamp) -> Vec<Command> {
     let node = step.node.unwrap_or(run.plan.primary);
+    let until = run.act.as_ref().map_or(at, |act| act.since);
+    let had_range = !unsynced::is_empty(run, until);
     let record = &mut run.nodes[node];
     match step.kind {
         Kind::Backup => {
@@ -100,7 +103,7 @@ fn effect(run: &mut Run, step: &Step, evidence: &Evidence, at: Timestamp) -> Vec
         Kind::Quiesce => record.closed_at = Some(at),
         Kind::Reopen => record.closed_at = None,
         Kind::ExtractData => {
-            record.extracted_at = Some(at);
+            record.extracted_at = had_range.then_some(at);
             record.extracted_records = records_of(evidence);
             record.extracted_bytes = bytes_of(evidence);
         }

@@ -23,7 +23,7 @@ pub fn confirmed(run: &mut Run, gate: Gate, answer: Answer) -> Vec<Command> {
         return Vec::new();
     }
     // Accepted already, soaking still: the acceptance becomes an early one.
-    if gate == Gate::Production && run.is_rethinkable() {
+    if gate == Gate::Production && run.may_be_made_early() {
         run.verdict = Some(answer.verdict);
         return Vec::new();
     }

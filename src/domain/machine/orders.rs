@@ -90,6 +90,8 @@ pub fn switch_back(run: &mut Run, at: Timestamp) {
     run.switched_back = true;
     // What led home before leads elsewhere now.
     run.way = None;
+    // R10: whoever leads people off a version takes back that it is good in production. That it was found bad stays.
+    run.verdict = run.verdict.filter(|verdict| *verdict == Verdict::Reject);
 }
 
 /// The steps that are not done give way to others; whatever was awaited is awaited no more.

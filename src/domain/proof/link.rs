@@ -62,7 +62,7 @@ pub(super) fn established(run: &Run, primary: NodeId, act: &Act, world: &World) 
     let Some(sync) = reading.sync().filter(|_| reading.shows_twice(is_new)) else {
         return not_yet(format!("the first sync from node `{primary}`"));
     };
-    match is_good(run, sync) {
+    match is_good(run, sync, world.now) {
         Ok(()) => Proof::Done(Evidence::Sync { sync: sync.clone(), asked_at: act.since }),
         // A failed one that a person has seen, and resumed from, is not held against the run again.
         Err(_) if sync.at <= waiting_since(run, act) + skew => {
@@ -76,7 +76,7 @@ pub(super) fn established(run: &Run, primary: NodeId, act: &Act, world: &World) 
 pub fn linked_by_hand(run: &Run, primary: NodeId, world: &World) -> Option<Evidence> {
     let reading = &world.readings[primary];
     let sync = reading.sync().filter(|sync| run.broken_at.is_some_and(|broken| sync.at > broken))?;
-    let proven = world.link() == Link::Linked { primary } && is_good(run, sync).is_ok();
+    let proven = world.link() == Link::Linked { primary } && is_good(run, sync, world.now).is_ok();
     proven.then(|| Evidence::Sync { sync: sync.clone(), asked_at: sync.at })
 }
 

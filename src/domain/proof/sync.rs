@@ -26,7 +26,7 @@ pub(super) fn force_sync(run: &Run, act: &Act, world: &World) -> Proof {
     if !reading.shows_twice(is_new) {
         return not_yet("a second reading that shows a new sync");
     }
-    if let Err(failure) = is_good(run, sync) {
+    if let Err(failure) = is_good(run, sync, world.now) {
         return Proof::Failed(failure.at(run.plan.primary));
     }
     if sync.ok.is_none() && act.baseline.first_sync.is_none() {
@@ -48,12 +48,16 @@ pub(super) fn skew(run: &Run, node: NodeId, world: &World) -> SignedDuration {
     measured.filter(|skew| skew.abs() <= run.plan.policy.max_clock_skew).unwrap_or(SignedDuration::ZERO)
 }
 
-/// A sync's verdict: the driver's own, and the status text against the policy's list.
-pub fn is_good(run: &Run, sync: &SyncFact) -> Result<(), Failure> {
+/// A sync's verdict: the driver's own, its time against this machine's clock, and the status text against the policy's list.
+pub fn is_good(run: &Run, sync: &SyncFact, now: Timestamp) -> Result<(), Failure> {
     let policy = &run.plan.policy;
     let status = sync.status.as_deref();
     if sync.ok == Some(false) {
         return Err(Failure::new("sync_failed", "a good sync", format!("a failed one: {}", status.unwrap_or("no status text"))));
+    }
+    if sync.is_ahead(now, policy) {
+        let (expected, found) = (format!("a sync of before {now}"), format!("one that is dated {}", sync.at));
+        return Err(Failure::new("clock_skew", expected, found));
     }
     let known = status.is_none_or(|text| policy.sync_ok_statuses.iter().any(|ok| ok.eq_ignore_ascii_case(text)));
     let accepted = status.is_some() && run.accepted_status.as_deref() == status;
@@ -78,7 +82,7 @@ pub(super) fn in_sync(run: &Run, world: &World) -> Proof {
         let expected = Link::Linked { primary }.describe();
         return Proof::Failed(Failure::new("not_in_sync", expected, world.link().describe()));
     }
-    match reading.sync().map(|sync| is_good(run, sync)) {
+    match reading.sync().map(|sync| is_good(run, sync, world.now)) {
         Some(Err(failure)) => Proof::Failed(failure.at(primary)),
         Some(Ok(())) => {
             let at = reading.sync().map_or_else(String::new, |sync| sync.at.to_string());

@@ -103,7 +103,7 @@ fn sentence(run: &Run, gate: Gate, verdict: Verdict, by: &str, named: bool) -> S
     let needs = run.plan.policy.gate(gate).persons;
     let count = run.asked.as_ref().map_or(0, |asked| asked.answers.len()) + 1;
     // An acceptance that is made an early one is one person's word.
-    let again = gate == Gate::Production && run.is_rethinkable();
+    let again = gate == Gate::Production && run.may_be_made_early();
     let adds_up = needs > 1 && verdict != Verdict::Reject && !again;
     let count = if adds_up { format!(", {count} of {needs}") } else { String::new() };
     format!("{what}{by}{count}")
@@ -115,7 +115,7 @@ fn may(run: &Run, gate: Gate, verdict: Verdict, people: &People, actor: &str) ->
     if early {
         waiver::may(&run.plan.policy, people, MIN_SOAK, actor)?;
     }
-    if early && run.is_rethinkable() {
+    if early && run.may_be_made_early() {
         return Ok(());
     }
     asked::may_answer(run, gate, people, actor).map_err(|barred| barred.to_string())
@@ -152,7 +152,7 @@ fn open_gate(run: &Run, name: Option<&str>, verdict: Verdict) -> Result<Gate, Pr
     // Accepted already, soaking still: the acceptance may be made an early one, or taken back. Not asked yet: it may be refused.
     let taken = match verdict {
         Verdict::Accept => false,
-        Verdict::AcceptEarly => run.is_rethinkable(),
+        Verdict::AcceptEarly => run.may_be_made_early(),
         Verdict::Reject => named == Some(Gate::Production) && run.is_rejectable(),
     };
     let unasked = Some(Gate::Production).filter(|_| taken);
