@@ -40,10 +40,13 @@ fn page(checks: &Checks) -> String {
     let remedies = checks.checks.iter().filter(|check| check.result != "pass");
     let remedies: String = remedies.map(|check| format!("  {}: {}{}\n", name(check), check.remedy, accept(check))).collect();
     let warns = checks.checks.iter().any(|check| check.result == "warn");
-    let verdict = match (checks.ok, warns) {
-        (false, _) => "not ready for a start",
-        (true, true) => "ready for a start once its warnings are accepted",
-        (true, false) => "nothing speaks against a start",
+    let verdict = match (&checks.run, checks.ok, warns) {
+        (Some(run), ..) => {
+            format!("run `{run}` is open, so that no other can be started; `changeover status {run}` says what may be done")
+        }
+        (None, false, _) => "not ready for a start".to_owned(),
+        (None, true, true) => "ready for a start once its warnings are accepted".to_owned(),
+        (None, true, false) => "nothing speaks against a start".to_owned(),
     };
     let what_helps = if remedies.is_empty() { String::new() } else { format!("\nwhat helps:\n{remedies}") };
     format!("{}{what_helps}\nsite `{}`: {verdict}", output::table(&rows), checks.site)

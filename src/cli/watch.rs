@@ -72,7 +72,11 @@ impl Watch {
             return Ok(());
         }
         let status = client.status(&self.run)?;
-        if status.held.is_some() { output::say(&at_rest(&status)) } else { Ok(()) }
+        if status.held.is_none() {
+            return Ok(());
+        }
+        let helps = status.guide.iter().map(|guide| format!("\nwhat helps: {}", guide.unblocks)).collect::<String>();
+        output::say(&format!("{}{}", Zones::of(&status.zone).text(&helps), at_rest(&status)))
     }
 
     fn end(&self, client: &Client) -> Result<Exit, Failure> {
@@ -92,11 +96,15 @@ fn at_rest(status: &Status) -> String {
     Zones::of(&status.zone).text(&format!("\nserving: {serving}\n{}", guide.collect::<String>()))
 }
 
-/// Time, step, sentence.
+/// Time, step, sentence; of a hold its code before that.
 fn line(record: &Record) -> String {
     let step = record.step.as_deref().unwrap_or("-");
     let by = if record.actor == "daemon" { String::new() } else { format!(" ({})", record.actor) };
-    format!("{}  {step}  {}{by}", record.at, record.reason.replace('\n', " "))
+    let held = match record.data["code"].as_str() {
+        Some(code) if record.event == "held" => format!("held ({code}): "),
+        _ => String::new(),
+    };
+    format!("{}  {step}  {held}{}{by}", record.at, record.reason.replace('\n', " "))
 }
 
 /// The records of a run above `after`.

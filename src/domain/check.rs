@@ -46,7 +46,7 @@ pub struct Check {
     /// The part of what was found that stays the same while nothing has changed: no ages, no counters. An acceptance is bound to
     /// it, and the nightly check compares it.
     pub basis: String,
-    pub remedy: &'static str,
+    pub remedy: String,
 }
 
 /// One check's result as the journal keeps it.

@@ -18,25 +18,27 @@ use super::check::{Check, Outcome};
 use super::crossing;
 use super::facts::Link;
 use super::gate::Gate;
-use super::ids::{NodeId, PerNode};
+use super::ids::{NodeId, PerNode, RunId};
 use super::plan::{Package, Sizes};
 use super::proof::Failure;
 use super::run::Run;
-use super::site::{Observation, Policy, Role, Site, SyncFact};
+use super::site::{Observation, Role, Site, SyncFact};
 use super::step::Step;
 use super::version::Target;
 use super::world::World;
 pub use accept::{NotAcceptable, describe, failure, find, unaccepted};
 pub use nightly::{Change, changes, findings, is_due, latest};
 use subject::{Subject, based, check, pass_if};
-pub use table::{Lifetime, Row, TABLE, row};
+pub use table::{Lifetime, Row, TABLE, remedy, row};
 
-/// The checks of a site, for `changeover check` and before a start. `sizes`: what the boxes' last files took.
-pub fn of_site(site: &Site, world: &World, sizes: &PerNode<Sizes>) -> Vec<Check> {
-    let Site { service, nodes, policy, .. } = site;
-    let subject = Subject { service, nodes, policy, link: None, serving: None, versions: None, syncs_anew: false, until: None };
+/// The checks of a site, for `changeover check` and before a start. `sizes`: what the boxes' last files took. `open`: its run that
+/// is not finished.
+pub fn of_site(site: &Site, world: &World, sizes: &PerNode<Sizes>, open: Option<&RunId>) -> Vec<Check> {
+    let Site { name, service, nodes, policy, .. } = site;
+    let (link, serving, versions, until) = (None, None, None, None);
+    let subject = Subject { site: name, open, service, nodes, policy, link, serving, versions, syncs_anew: false, until };
     let mut checks = all(&subject, world);
-    checks.extend(disk_space(backups::needed_by_site(sizes), world).map(|check| completed(check, policy)));
+    checks.extend(disk_space(backups::needed_by_site(sizes), world).map(|check| completed(check, &subject)));
     checks
 }
 
@@ -46,6 +48,8 @@ pub fn of_run(run: &Run, world: &World) -> Vec<Check> {
     let unlinked = run.unprotected_since().is_some();
     let primary = if run.protected_at.is_some() { run.survivor } else { plan.primary };
     let subject = Subject {
+        site: &run.id.site,
+        open: Some(&run.id),
         service: &plan.service,
         nodes: &plan.nodes,
         policy: &plan.policy,
@@ -58,7 +62,7 @@ pub fn of_run(run: &Run, world: &World) -> Vec<Check> {
     let mut checks = all(&subject, world);
     let own = package(run, world).into_iter().chain(disk_space(backups::needed(run), world)).chain(crossing(run, world));
     let own = own.chain(traffic::access(run, world));
-    checks.extend(own.map(|check| completed(check, subject.policy)));
+    checks.extend(own.map(|check| completed(check, &subject)));
     checks
 }
 
@@ -145,15 +149,15 @@ fn all(subject: &Subject<'_>, world: &World) -> Vec<Check> {
     checks.extend(traffic::agreement(subject, world));
     let expected = "off on both nodes from the forced sync until the first sync after re-establishing";
     checks.push(check(world, "automatic_failover", Outcome::Person, expected, "no interface tells; the run asks at its gate"));
-    checks.into_iter().map(|check| completed(check, subject.policy)).collect()
+    checks.into_iter().map(|check| completed(check, subject)).collect()
 }
 
 /// With what the table says of it.
-fn completed(check: Check, policy: &Policy) -> Check {
-    let row = row(check.name);
-    let lifetime = row.map_or(Lifetime::Reading, |row| row.lifetime).of(policy);
+fn completed(check: Check, subject: &Subject<'_>) -> Check {
+    let lifetime = row(check.name).map_or(Lifetime::Reading, |row| row.lifetime).of(subject.policy);
     let valid_until = check.at.checked_add(lifetime).unwrap_or(Timestamp::MAX);
-    Check { valid_until, remedy: row.map_or("", |row| row.remedy), ..check }
+    let remedy = table::remedy(check.name, check.result, subject.site, subject.open);
+    Check { valid_until, remedy, ..check }
 }
 
 fn of_node(subject: &Subject<'_>, node: NodeId, world: &World) -> Vec<Check> {
@@ -254,8 +258,10 @@ fn sync(subject: &Subject<'_>, world: &World) -> Option<Check> {
         return None;
     }
     let expected = format!("a good sync at most {} s old", subject.policy.max_sync_age.as_secs());
-    let Link::Linked { primary } = world.link() else {
-        return Some(check(world, "sync_too_old", Outcome::Unknown, &expected, "the pair is not linked"));
+    let primary = match world.link() {
+        Link::Linked { primary } => primary,
+        Link::Unknown => return Some(check(world, "sync_too_old", Outcome::Unknown, &expected, Link::Unknown.describe())),
+        _ => return Some(check(world, "sync_too_old", Outcome::Unknown, &expected, "the pair is not linked")),
     };
     let result = match world.readings[primary].sync() {
         Some(sync) => of_sync(subject, sync, &expected, world),

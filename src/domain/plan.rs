@@ -41,6 +41,18 @@ pub struct Windows {
 }
 
 impl Windows {
+    /// What speaks for a mistake where window two begins before window one is over: the soak between them would be in one night.
+    pub fn overlap(&self) -> Option<String> {
+        let (first, second) = (self.first.as_ref()?, self.second.as_ref()?);
+        (second.from < first.to).then(|| {
+            format!(
+                "window-2 begins at {}, before window-1 ends at {}: its steps come as soon as those of window one are done and the shortest \
+                 soak is over",
+                second.from, first.to
+            )
+        })
+    }
+
     /// The window in which steps of this part may begin.
     pub fn of(&self, when: When) -> Option<&Window> {
         match when {

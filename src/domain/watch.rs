@@ -4,7 +4,7 @@ mod access;
 mod exposure;
 pub mod left;
 mod raise;
-mod second;
+pub mod second;
 mod service;
 pub mod silence;
 pub mod soak;

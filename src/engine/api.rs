@@ -315,6 +315,9 @@ pub trait Fleet: Send + Sync + 'static {
     /// `NotFound` for an unknown site.
     fn newest(&self, site: &str) -> Result<Option<Snapshot>, Problem>;
 
+    /// The site's run that is not finished, one that this build can't fold among them: no other is started beside it.
+    fn open_run(&self, site: &str) -> Option<RunId>;
+
     /// A person's word. With `seq`: a conflict if the run's last record is another.
     fn command<'a>(
         &'a self,

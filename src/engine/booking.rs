@@ -54,14 +54,14 @@ pub fn must_be_known(people: &Arc<People>, user: &str) -> Result<(), Problem> {
         .hint("name somebody who is with `--responsible USER`"))
 }
 
-/// What the clocks do to the windows of a plan, for people.
+/// What the clocks do to the windows of a plan, and that they overlap where nobody said that both are to be one night, for people.
 pub fn flags(plan: &Plan, calendar: &Calendar) -> Vec<String> {
     let windows = [("window-1", &plan.windows.first), ("window-2", &plan.windows.second)];
     let flags = windows.into_iter().flat_map(|(name, window)| {
         let flags = window.iter().flat_map(|window| calendar.flags(window));
         flags.map(move |flag| format!("{name} {flag}"))
     });
-    flags.collect()
+    flags.chain(plan.windows.overlap().filter(|_| plan.urgent.is_none())).collect()
 }
 
 /// The next windows of a site, free or not, that are so long.

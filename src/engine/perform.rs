@@ -254,9 +254,19 @@ fn event_of(run: &Run, step: &Step, answer: ActAnswer, now: Timestamp) -> Event 
         }
         ActAnswer::ByOperator { instructions } => {
             let not_after = watch::not_after(run, step);
-            Event::Instructed { number: run.instructions + 1, not_after, lines: instructions }
+            let lines = again(run).map(str::to_owned).into_iter().chain(instructions).collect();
+            Event::Instructed { number: run.instructions + 1, not_after, lines }
         }
     }
+}
+
+/// R1: why a sync is asked for that somebody has begun by hand already.
+fn again(run: &Run) -> Option<&'static str> {
+    let first = run.act.as_ref().and_then(|act| act.baseline.first_sync.as_ref());
+    first.map(|_| {
+        "The first sync was seen, and is asked for once more: the node does not say whether it tells a sync's start or its end, and only \
+         a second one has surely begun after it was asked for."
+    })
 }
 
 /// Backup and extraction are proven by their files, which the driver hashed.

@@ -144,7 +144,8 @@ pub fn draft(
     let (site, readers) = (&entry.site, entry.ports.readers());
     let Link::Linked { primary } = world.link() else {
         let earlier: Vec<&Run> = earlier.iter().map(|run| &**run).collect();
-        must_pass(site, &checks::of_site(site, world, &backups::known(&site.nodes, &earlier)))?;
+        let open = earlier.iter().find(|run| !run.is_finished()).map(|run| &run.id);
+        must_pass(site, &checks::of_site(site, world, &backups::known(&site.nodes, &earlier), open))?;
         return Err(Problem::new(Kind::Refused, "roles", format!("site `{}` is not a linked pair", site.name))
             .because(world.link().describe()));
     };
@@ -211,7 +212,7 @@ pub fn must_pass(site: &Site, checks: &[Check]) -> Result<(), Problem> {
         let node = check.node.map(|node| format!("node `{node}`: ")).unwrap_or_default();
         problem = problem.because(format!("{node}{}: expected {}, found {}", check.name, check.expected, check.found));
     }
-    let remedy = checks.iter().find(against).map_or("", |check| check.remedy);
+    let remedy = checks.iter().find(against).map(|check| check.remedy.clone()).unwrap_or_default();
     Err(problem.state("nothing was changed").hint(remedy))
 }
 

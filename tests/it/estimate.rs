@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use changeover::domain::action::Kind;
 use changeover::domain::estimate;
+use changeover::domain::event::WaitingOn;
 use changeover::domain::ids::NodeId;
-use changeover::domain::run::Run;
+use changeover::domain::run::{Phase, Run};
 use changeover::domain::site::Policy;
 use changeover::engine::api::{Fleet as _, PlanRequest, Word};
 use changeover::server::view;
@@ -121,6 +122,12 @@ async fn bg_03_a_slow_first_update_makes_a_short_second_window_too_short() {
     stage.until_step(&id, "soak.confirm").await;
     stage.until(&id, |run| run.open_gate().is_some()).await;
     assert!(stage.last_alert("second_window_lost").contains("window two is too short"), "{}", stage.story(&id));
+    stage.accept(&id, None).await.unwrap();
+    stage.until(&id, |run| matches!(run.phase, Phase::Waiting { on: WaitingOn::Soak | WaitingOn::Window, .. })).await;
+    let seen = stage.fleet.run(&id).unwrap();
+    let guide = view::Guide::of(&seen.run, &seen.world);
+    assert_eq!(guide.whose_move, "person", "time alone leads to a hold: {guide:?}");
+    assert!(guide.unblocks.contains("--second") && !guide.unblocks.contains("by itself"), "{guide:?}");
     let rest = stage.to_rest(&id).await;
     assert_eq!(rest.end, "window_missed", "{}", stage.story(&id));
     assert_eq!(rest.run.step().unwrap().id, "window-2.confirm", "{}", stage.story(&id));

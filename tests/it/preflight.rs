@@ -3,6 +3,7 @@
 mod drain;
 mod lapse;
 mod nightly;
+mod open_run;
 mod reads_only;
 pub mod warnings;
 
@@ -112,7 +113,7 @@ impl Read {
     }
 
     fn checks(self) -> Vec<Check> {
-        checks::of_site(&site(), &self.world(), &PerNode::default())
+        checks::of_site(&site(), &self.world(), &PerNode::default(), None)
     }
 }
 

@@ -7,7 +7,8 @@ use changeover::domain::gate::Gate;
 use changeover::domain::ids::{NodeId, RunId};
 use changeover::domain::run::Run;
 use changeover::domain::site::{Policy, WhenWindowEnds};
-use changeover::engine::api::{Kind, Problem, Rebooking, Word};
+use changeover::engine::api::{Fleet as _, Kind, Problem, Rebooking, Word};
+use changeover::server::view::Guide;
 use changeover::simulator::faults::{Fault, Planned};
 use jiff::{SignedDuration, Timestamp};
 
@@ -199,6 +200,12 @@ async fn r3_bg_05_a_soak_that_begins_anew_loses_window_two_and_another_is_booked
     let lost = |run: &Run| run.has_notice(Notice::SecondWindowLost, None);
     let run = stage.until(&id, lost).await;
     assert!(run.last_at < second.from - SignedDuration::from_hours(12), "{}", stage.story(&id));
+    let seen = stage.fleet.run(&id).unwrap();
+    let guide = Guide::of(&seen.run, &seen.world);
+    assert_eq!(guide.whose_move, "person", "{guide:?}");
+    assert!(guide.why.contains("window two is too short"), "{guide:?}");
+    assert!(guide.unblocks.contains("`changeover hold support-1`") && guide.unblocks.contains("--second"), "{guide:?}");
+    assert!(!guide.unblocks.contains("by itself"), "{guide:?}");
     stage.mend();
     let alert = stage.last_alert("second_window_lost");
     assert!(alert.contains("window two is too short"), "{alert}");

@@ -71,6 +71,11 @@ async fn a_gate_answered_too_late_misses_the_window() {
             let rest = stage.to_rest(&id).await;
             assert_eq!(rest.end, "window_missed", "{case}\n{}", stage.story(&id));
             assert!(stage.truth().linked && stage.alerts().contains(&"window_missed".to_owned()), "{case}");
+            let found = &rest.run.hold().unwrap().found;
+            assert!(
+                found.contains("up to ") && found.contains(" are needed, ") && found.ends_with(" are left"),
+                "{case}: {found}"
+            );
             let syncs = stage.count(&id, "step_done", "window-1.force_sync.b");
             let rest = rebook(&stage, &id).await;
             assert_eq!(rest.end, "succeeded", "{case}\n{}", stage.story(&id));
@@ -105,6 +110,40 @@ async fn days_between_the_sync_and_the_break() {
         assert_eq!(stage.count(&id, "step_done", &format!("prepare.backup.{updated}")), 2, "{}", stage.story(&id));
         assert_sound(&stage, &id, procedure, true, procedure);
     }
+}
+
+/// Windows that overlap are gone through in one night where the shortest soak is short: whoever plans so is told.
+#[tokio::test(start_paused = true)]
+async fn a_plan_says_that_window_two_begins_before_the_first_is_over() {
+    let after = "2026-11-23T07:00:00Z +4h";
+    for (first, second, why, flagged) in [
+        ("now +30d", "now +30d", None, true),
+        ("now +8h", "2026-11-22T02:00:00Z +3d", None, true),
+        ("now +8h", "2026-11-22T02:00:00Z +3d", Some("it must be this night"), false),
+        ("now +4h", after, None, false),
+    ] {
+        let stage = Stage::set(Setting { first: first.to_owned(), second: second.to_owned(), ..Setting::default() });
+        let request = PlanRequest { urgent: why.map(str::to_owned), ..stage.request("role-swap") };
+        let plan = stage.fleet.plan(request).await.unwrap();
+        let told = plan.flags.iter().any(|flag| flag.starts_with("window-2 begins at ") && flag.contains("before window-1 ends"));
+        assert_eq!(told, flagged, "{first}, {second}: {:?}", plan.flags);
+        assert!(plan.refusals.is_empty(), "{first}, {second}: {:?}", plan.refusals);
+    }
+}
+
+/// R1 may ask for a second sync: whoever is to choose Sync Now again is told why.
+#[tokio::test(start_paused = true)]
+async fn r1_the_second_instruction_says_why_it_is_asked_again() {
+    let stage = Stage::set(Setting::by_operator());
+    let id = stage.start("role-swap").await;
+    stage.until_step(&id, "window-1.break_failover.a").await;
+    let records = stage.records(&id).into_iter();
+    let of_sync =
+        records.filter(|record| record.event == "instructed" && record.step.as_deref() == Some("window-1.force_sync.b"));
+    let lines: Vec<String> = of_sync.map(|record| record.data["lines"][0].as_str().unwrap().to_owned()).collect();
+    assert_eq!(lines.len(), 2, "{}", stage.story(&id));
+    assert!(!lines[0].contains("once more") && lines[1].contains("once more"), "{lines:?}");
+    assert!(lines[1].contains("start or its end"), "{lines:?}");
 }
 
 /// Nobody carries an instruction out: it is withdrawn while there is still time for what it asks, and named in the alert.

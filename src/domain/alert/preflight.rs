@@ -16,7 +16,8 @@ pub fn check_changed(before: &Run, run: &Run, results: &[Finding]) -> Vec<Saying
     let worse = changes.iter().any(Change::is_worse);
     let severity = if worse { Severity::Warning } else { Severity::Info };
     let summary = changes.iter().map(Change::describe).collect::<Vec<_>>().join("; ");
-    let mut remedies: Vec<&str> = changes.iter().filter(|change| change.is_worse()).map(|change| change.remedy).collect();
+    let remedy = |change: &Change| checks::remedy(&change.name, change.to, &run.id.site, Some(&run.id));
+    let mut remedies: Vec<String> = changes.iter().filter(|change| change.is_worse()).map(remedy).collect();
     remedies.dedup();
     let hint = if worse {
         format!("{}; see `changeover check {}`", remedies.join("; "), run.id.site)

@@ -6,7 +6,6 @@ use jiff::civil::Time;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan as _};
 
-use super::table;
 use crate::domain::check::{Check, Finding, Outcome};
 use crate::domain::event::{Notice, WaitingOn};
 use crate::domain::ids::NodeId;
@@ -51,7 +50,6 @@ pub struct Change {
     pub to: Outcome,
     /// What is found now; empty where it is told no more.
     pub found: String,
-    pub remedy: &'static str,
 }
 
 /// What has changed between two recorded results. A check that is not among them passed; one that passes as before has not
@@ -69,8 +67,7 @@ pub fn changes(before: &[Arc<Finding>], now: &[Finding]) -> Vec<Change> {
 }
 
 fn change(finding: &Finding, from: Outcome, to: Outcome, found: &str) -> Change {
-    let remedy = table::row(&finding.name).map_or("", |row| row.remedy);
-    Change { name: finding.name.clone(), node: finding.node, from, to, found: found.to_owned(), remedy }
+    Change { name: finding.name.clone(), node: finding.node, from, to, found: found.to_owned() }
 }
 
 impl Change {

@@ -4,13 +4,16 @@ use jiff::Timestamp;
 
 use crate::domain::check::{Check, Outcome};
 use crate::domain::facts::Link;
-use crate::domain::ids::{NodeId, PerNode};
+use crate::domain::ids::{NodeId, PerNode, RunId};
 use crate::domain::site::{Node, Policy};
 use crate::domain::version::Target;
 use crate::domain::world::World;
 
 /// What is checked: a site, or a run's own copy of its facts.
 pub struct Subject<'a> {
+    pub site: &'a str,
+    /// The site's run that is not finished.
+    pub open: Option<&'a RunId>,
     pub service: &'a str,
     pub nodes: &'a PerNode<Node>,
     pub policy: &'a Policy,
@@ -30,7 +33,7 @@ pub struct Subject<'a> {
 pub fn check(world: &World, name: &'static str, result: Outcome, expected: &str, found: impl Into<String>) -> Check {
     let (expected, found) = (expected.to_owned(), found.into());
     let (at, basis) = (world.now, found.clone());
-    Check { name, node: None, result, expected, found, at, valid_until: at, basis, remedy: "" }
+    Check { name, node: None, result, expected, found, at, valid_until: at, basis, remedy: String::new() }
 }
 
 pub fn based(check: Check, basis: impl Into<String>) -> Check {

@@ -2,6 +2,8 @@
 
 use jiff::SignedDuration;
 
+use crate::domain::check::Outcome;
+use crate::domain::ids::RunId;
 use crate::domain::site::Policy;
 
 /// How long a result may be used before it is read anew.
@@ -135,4 +137,26 @@ pub const TABLE: &[Row] = &[
 /// The row of a check; `None` for one that a later build knew.
 pub fn row(name: &str) -> Option<&'static Row> {
     TABLE.iter().find(|row| row.name == name)
+}
+
+/// Checks whose usual cure is an act on the pair: while a run is open, it alone knows which may be done.
+const OF_THE_PAIR: [&str; 5] = ["roles", "versions_differ", "builds_differ", "sync_too_old", "sync_failed"];
+
+/// What helps where a check's result is this. `open`: the site's run that is not finished.
+pub fn remedy(name: &str, result: Outcome, site: &str, open: Option<&RunId>) -> String {
+    let unread = unread(name).filter(|_| result == Outcome::Unknown);
+    match (unread, open.filter(|_| OF_THE_PAIR.contains(&name))) {
+        (Some(unread), _) => unread.to_owned(),
+        (None, Some(run)) => format!("run `{run}` is open: `changeover status {run}` says what may be done"),
+        (None, None) => row(name).map_or_else(String::new, |row| row.remedy.replace("SITE", site)),
+    }
+}
+
+/// What nobody could read is no word on failover.
+fn unread(name: &str) -> Option<&'static str> {
+    match name {
+        "roles" => Some("the roles are not readable: look at the node that does not answer, or lets nobody read it"),
+        "sync_too_old" => Some("put right what `roles` shows; the last sync is told by the primary of a linked pair"),
+        _ => None,
+    }
 }

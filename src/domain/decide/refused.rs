@@ -1,5 +1,7 @@
 //! A promise that only a person can lift stands against the step; but what is late may be the site's to decide.
 
+use jiff::SignedDuration;
+
 use super::next::{Next, held_by_rule, record, wait};
 use crate::domain::event::WaitingOn;
 use crate::domain::late::{self, Late};
@@ -7,6 +9,7 @@ use crate::domain::rule::Rule;
 use crate::domain::rules::Violation;
 use crate::domain::run::Run;
 use crate::domain::step::Step;
+use crate::domain::window::format_duration;
 use crate::domain::world::World;
 
 /// Holds the run, or takes it home where its window has no time left and the policy says so.
@@ -14,6 +17,7 @@ pub fn refused(run: &Run, step: &Step, violation: &Violation, world: &World) -> 
     if violation.rule != Rule::R3 {
         return held_by_rule(violation);
     }
+    let violation = &with_times(run, step, violation, world);
     match late::of(run, world) {
         Late::Home(way) => match late::order(run, world, &way) {
             Some(event) => {
@@ -29,4 +33,12 @@ pub fn refused(run: &Run, step: &Step, violation: &Violation, world: &World) -> 
         ),
         Late::Look | Late::Hold => held_by_rule(violation),
     }
+}
+
+/// What the step needs of its window, and what is left of that.
+fn with_times(run: &Run, step: &Step, violation: &Violation, world: &World) -> Violation {
+    let Some(window) = run.windows.of(step.when) else { return violation.clone() };
+    let left = window.to.duration_since(world.now.max(window.from)).max(SignedDuration::ZERO);
+    let (needed, left) = (format_duration(run.plan.need(step)), format_duration(left));
+    Violation { found: format!("{}: up to {needed} are needed, {left} are left", violation.found), ..violation.clone() }
 }

@@ -15,9 +15,14 @@ pub fn lost(run: &Run, world: &World) -> Option<Event> {
     if !is_ahead(run, world.now) {
         return None;
     }
-    let lack = booking::of_window(run, world);
+    let lack = lack(run, world);
     let message = lack.as_ref().map_or_else(|| "window two can be kept again as it is booked".to_owned(), told);
     raise(run, Notice::SecondWindowLost, None, lack.is_some(), message)
+}
+
+/// What window two lacks, of which steps are still ahead while the pair is without failover.
+pub fn lack(run: &Run, world: &World) -> Option<Lack> {
+    booking::of_window(run, world).filter(|_| is_ahead(run, world.now))
 }
 
 fn told(lack: &Lack) -> String {

@@ -86,6 +86,10 @@ impl api::Fleet for Fleet {
         }
     }
 
+    fn open_run(&self, site: &str) -> Option<RunId> {
+        self.blocking_run(site)
+    }
+
     fn command<'a>(
         &'a self,
         id: &'a RunId,

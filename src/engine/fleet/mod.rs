@@ -127,6 +127,12 @@ impl Fleet {
         runs.iter().find(|(id, kept)| id.site == site && !kept.snapshot.borrow().run.is_finished()).map(|(id, _)| id.clone())
     }
 
+    /// R12: the run that stands against another one of the site, whether this build can fold it or not.
+    fn blocking_run(&self, site: &str) -> Option<RunId> {
+        let left = || self.lock_untouched().values().find(|left| left.open && left.run.site == site).map(|left| left.run.clone());
+        self.open_run(site).or_else(left)
+    }
+
     fn site(&self, name: &str) -> Result<&SiteEntry, Problem> {
         self.sites.get(name).ok_or_else(|| {
             let known: Vec<&str> = self.sites.keys().map(String::as_str).collect();
@@ -154,7 +160,7 @@ impl Fleet {
     fn checks(&self, site: &Site, world: &World) -> Vec<Check> {
         let earlier = self.earlier(&site.name);
         let earlier: Vec<&Run> = earlier.iter().map(|run| &**run).collect();
-        checks::of_site(site, world, &known_sizes(&site.nodes, &earlier))
+        checks::of_site(site, world, &known_sizes(&site.nodes, &earlier), self.blocking_run(&site.name).as_ref())
     }
 
     /// A word that no run hears: nothing of it is recorded but a line of the daemon's log.

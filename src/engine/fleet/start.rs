@@ -30,10 +30,17 @@ fn left_behind(state: &Path) -> Vec<RunId> {
     entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
 }
 
+/// What a plan that is made beside an open run says of it.
+fn beside(run: &RunId) -> String {
+    format!("run `{run}` is open, so that no other can be started; `changeover status {run}` says what may be done")
+}
+
 impl Fleet {
     /// The plan that a start would make now, and what stands against it.
     pub(super) async fn preview_plan(&self, request: PlanRequest) -> Result<PlanPreview, Problem> {
-        let (mut draft, world) = self.draft(&request).await?;
+        let open = self.blocking_run(&request.site).map(|run| beside(&run));
+        let because = |problem: Problem| open.iter().fold(problem, |problem, open| problem.because(open.clone()));
+        let (mut draft, world) = self.draft(&request).await.map_err(because)?;
         let checks = self.checks(&self.site(&request.site)?.site, &world);
         draft.plan.accepted = accepting::accepted(&request.accepted, &checks, "")?;
         draft.refusals.extend(accepting::refusals(&checks, &draft.plan.accepted));
@@ -43,6 +50,7 @@ impl Fleet {
         let times = draft.plan.times(self.around.clock.now());
         let mut flags = booking::flags(&draft.plan, &self.site(&request.site)?.site.calendar);
         flags.extend(ttl::flags(&draft.plan, &world.traffic, self.around.clock.now()));
+        flags.extend(open);
         let Draft { plan, refusals } = draft;
         Ok(PlanPreview { site: request.site, plan, times, refusals, flags, movable: world.has_traffic })
     }

@@ -5,11 +5,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::action::Kind;
 use crate::domain::asked::question;
-use crate::domain::event::WaitingOn;
+use crate::domain::event::{Notice, WaitingOn};
 use crate::domain::gate::Gate;
 use crate::domain::run::{Phase, Run};
 use crate::domain::site::SharedOn;
 use crate::domain::surprise;
+use crate::domain::watch::second;
 use crate::domain::world::World;
 use crate::domain::{agreement, alert, doubt, sheet};
 
@@ -107,7 +108,7 @@ fn explain(run: &Run, world: &World) -> Explained {
     match &run.phase {
         Phase::Ready => (format!("{step} comes next"), "daemon", BY_ITSELF.to_owned()),
         Phase::Acting => (format!("{step} was ordered and its answer is awaited"), "daemon", BY_ITSELF.to_owned()),
-        Phase::Waiting { on, until, .. } => waiting(run, world, &step, (*on, *until)),
+        Phase::Waiting { on, until, .. } => unless_lost(run, world, waiting(run, world, &step, (*on, *until))),
         Phase::InDoubt { message, .. } => (
             message.clone(),
             "daemon",
@@ -126,6 +127,15 @@ fn explain(run: &Run, world: &World) -> Explained {
         ),
         Phase::Finished(_) => ("the run is finished".to_owned(), "nobody", left(run)),
     }
+}
+
+/// Where window two can't be kept any more, time alone leads to no more than a hold.
+fn unless_lost(run: &Run, world: &World, explained: Explained) -> Explained {
+    let Some(lack) = second::lack(run, world) else { return explained };
+    let (why, whose_move, unblocks) = explained;
+    let helps = alert::hint_of(Notice::SecondWindowLost.name(), run);
+    let unblocks = if whose_move == "time" { helps } else { format!("{unblocks}; {helps}") };
+    (format!("{why}, and {lack}"), "person", unblocks)
 }
 
 /// The run does nothing more, and does not see whether a person has.

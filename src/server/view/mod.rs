@@ -69,6 +69,8 @@ impl From<Site> for SiteView {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Checks {
     pub site: String,
+    /// The site's run that is not finished: while there is one no other is started, and it says what may be done to the pair.
+    pub run: Option<RunId>,
     /// True if nothing failed and nothing is unknown. Warnings are accepted at the start, and what only a person can tell is asked
     /// at gates.
     pub ok: bool,
@@ -96,14 +98,14 @@ pub struct CheckView {
 impl Checks {
     pub fn new(site: &str, found: Vec<check::Check>, now: Timestamp) -> Self {
         let ok = checks::verdict(&found) == check::Outcome::Pass;
-        Self { site: site.to_owned(), ok, checks: found.into_iter().map(|check| CheckView::new(check, now)).collect() }
+        Self { site: site.to_owned(), run: None, ok, checks: found.into_iter().map(|check| CheckView::new(check, now)).collect() }
     }
 }
 
 impl CheckView {
     fn new(check: check::Check, now: Timestamp) -> Self {
         let check::Check { name, node, result, expected, found, at, valid_until, basis, remedy } = check;
-        let (name, result, remedy) = (name.to_owned(), word(result), remedy.to_owned());
+        let (name, result) = (name.to_owned(), word(result));
         let age_seconds = now.duration_since(at).as_secs().max(0);
         Self { name, node, result, expected, found, at, age_seconds, valid_until, basis, remedy }
     }

@@ -268,3 +268,16 @@ fn on_a_terminal(daemon: &Daemon, args: &[&str], typed: &str) -> Left {
     child.stdin.as_mut().unwrap().write_all(typed.as_bytes()).unwrap();
     Left::of(child.wait_with_output().unwrap())
 }
+
+/// The preflight of a site speaks for a start; while its run is open, that run says what may be done.
+#[test]
+fn check_names_the_open_run() {
+    let daemon = Daemon::start();
+    let free = ask(&daemon, &["check", "support", "--json"]);
+    assert_eq!(free.json()["run"], json!(null));
+    led_to(&daemon.fake, "held");
+    let left = ask(&daemon, &["check", "support"]);
+    let end = "site `support`: run `support-1` is open, so that no other can be started; `changeover status support-1` says what may be done\n";
+    assert!(left.stdout.ends_with(end), "{}", left.stdout);
+    assert_eq!(ask(&daemon, &["check", "support", "--json"]).json()["run"], json!("support-1"));
+}
