@@ -156,7 +156,7 @@ async fn adopted_since(stage: &mut Stage, since: Timestamp) -> RunId {
     let (run, found) = stage.fleet.adoption(SITE, request(stage)).await.unwrap().drafted.unwrap();
     let mut plan = (*run.plan).clone();
     plan.steps = Arc::new(found.ways[0].steps.clone());
-    plan.adopted = plan.adopted.map(|adoption| Adoption { since: Some(since), ..adoption });
+    plan.adopted = plan.adopted.map(|adoption| Box::new(Adoption { since: Some(since), ..*adoption }));
     let (event, data) = Event::Started { plan: Box::new(plan) }.to_parts();
     let (at, actor) = (stage.clock.now(), "olga".to_owned());
     let record = Record::chain(&run.id, None, Entry { at, actor, event, step: None, reason: String::new(), data });

@@ -138,7 +138,7 @@ fn watch_tells_at_a_hold_what_may_be_done_by_hand() {
         told.extend(next);
     }
     let told = String::from_utf8(told).unwrap();
-    assert!(told.contains("\n\nserving: node a\nstate: ") && told.contains("\n\nby hand you may:\n  - "), "{told}");
+    assert!(told.contains("\nserving: node a\nstate: ") && told.contains("\n\nby hand you may:\n  - "), "{told}");
     assert!(told.contains("  held (sync_failed): ") && told.contains("\nwhat helps: look at the failover page"), "{told}");
     assert_eq!(closes().code, 0);
     let left = Left::of(child.wait_with_output().unwrap());
