@@ -75,7 +75,7 @@ impl Watch {
         if status.held.is_none() {
             return Ok(());
         }
-        let helps = status.guide.iter().map(|guide| format!("\nwhat helps: {}", guide.unblocks)).collect::<String>();
+        let helps = status.guide.iter().map(|guide| format!("\nwhat helps: {}\n", guide.unblocks)).collect::<String>();
         output::say(&format!("{}{}", Zones::of(&status.zone).text(&helps), at_rest(&status)))
     }
 
