@@ -2,6 +2,7 @@
 
 use clap::Args;
 
+use crate::domain::checks;
 use crate::server::view::{CheckView, Checks};
 
 use super::client::Client;
@@ -41,9 +42,7 @@ fn page(checks: &Checks) -> String {
     let remedies: String = remedies.map(|check| format!("  {}: {}{}\n", name(check), check.remedy, accept(check))).collect();
     let warns = checks.checks.iter().any(|check| check.result == "warn");
     let verdict = match (&checks.run, checks.ok, warns) {
-        (Some(run), ..) => {
-            format!("run `{run}` is open, so that no other can be started; `changeover status {run}` says what may be done")
-        }
+        (Some(run), ..) => checks::beside(run),
         (None, false, _) => "not ready for a start".to_owned(),
         (None, true, true) => "ready for a start once its warnings are accepted".to_owned(),
         (None, true, false) => "nothing speaks against a start".to_owned(),

@@ -54,3 +54,30 @@ fn share<T: PartialEq>(known: &mut Vec<Arc<T>>, own: &mut Arc<T>) {
         None => {}
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::domain::check::Outcome;
+
+    fn checked(names: &[&str], before: Option<&Checked>) -> Checked {
+        let finding =
+            |name: &&str| Finding { name: (*name).to_owned(), node: None, result: Outcome::Pass, basis: "so".to_owned() };
+        Checked::new(Timestamp::UNIX_EPOCH, &names.iter().map(finding).collect::<Vec<_>>(), before)
+    }
+
+    #[test]
+    fn findings_that_are_the_same_are_kept_once_and_others_stay_their_run_s_own() {
+        let (mut alike, mut first, mut second) =
+            (Alike::default(), checked(&["roles", "health"], None), checked(&["health", "clock_skew"], None));
+        let plain = second.clone();
+        alike.share_findings(&mut first);
+        alike.share_findings(&mut second);
+        assert!(Arc::ptr_eq(&first.results[1], &second.results[0]));
+        assert_eq!(second, plain);
+        let later = checked(&["clock_skew", "health", "roles"], Some(&second));
+        assert!(Arc::ptr_eq(&later.results[0], &second.results[1]) && later.results[2].name == "roles");
+    }
+}

@@ -29,7 +29,7 @@ use super::world::World;
 pub use accept::{NotAcceptable, describe, failure, find, unaccepted};
 pub use nightly::{Change, changes, findings, is_due, latest};
 use subject::{Subject, based, check, pass_if};
-pub use table::{Lifetime, Row, TABLE, remedy, row};
+pub use table::{Lifetime, Row, TABLE, beside, remedy, row};
 
 /// The checks of a site, for `changeover check` and before a start. `sizes`: what the boxes' last files took. `open`: its run that
 /// is not finished.

@@ -95,7 +95,8 @@ fn past(since: Timestamp, now: Timestamp) -> Result<Timestamp, Problem> {
         return Ok(since);
     }
     let message = format!("`--since`: expected a moment that is past, found {since}; now it is {now}");
-    Err(bad("bad_since", message).hint("nothing was changed; look at the year, or leave it out: then the last sync counts"))
+    let hint = "look at the year, or leave it out: then the last sync counts that a node tells";
+    Err(bad("bad_since", message).state("nothing was changed").hint(hint))
 }
 
 /// The daemon's own working folder means nothing to whoever asks.

@@ -316,7 +316,7 @@ pub trait Fleet: Send + Sync + 'static {
     fn newest(&self, site: &str) -> Result<Option<Snapshot>, Problem>;
 
     /// The site's run that is not finished, one that this build can't fold among them: no other is started beside it.
-    fn open_run(&self, site: &str) -> Option<RunId>;
+    fn blocking_run(&self, site: &str) -> Option<RunId>;
 
     /// A person's word. With `seq`: a conflict if the run's last record is another.
     fn command<'a>(

@@ -345,9 +345,12 @@ pub fn order(request: PlanRequest) -> Result<PlanRequest, Refused> {
     Ok(PlanRequest { urgent, responsible, accepted, ..request })
 }
 
-/// A user's name, where one is given.
+/// A user's name, where one is given; on one line, as a note is.
 fn user(name: Option<String>) -> Result<Option<String>, Refused> {
     match name {
+        Some(name) if name.contains(char::is_control) => {
+            Err(Refused::bad_input("the user who is responsible has a name with a line break or another control character"))
+        }
         Some(name) if name.len() > limits::USER_BYTES => {
             Err(Refused::bad_input(format!("the user who is responsible has a name longer than {} bytes", limits::USER_BYTES)))
         }
@@ -385,6 +388,8 @@ mod tests {
         let note = short(Some("vendor says so\n\nby hand you may:\r\n\t- all\u{1b}[2J ".to_owned())).unwrap();
         assert_eq!(note.as_deref(), Some("vendor says so by hand you may: - all [2J"));
         assert_eq!(required("\n \t".to_owned(), "x").unwrap_err().problem.code, "note_missing");
+        assert!(user(Some("op1\nby hand you may: all".to_owned())).is_err());
+        assert_eq!(user(Some("op1".to_owned())).unwrap().as_deref(), Some("op1"));
     }
 
     /// A directory that does not answer makes no second person of anybody.

@@ -81,7 +81,7 @@ async fn sites(State(fleet): Shared) -> Answer {
 
 async fn check(State(fleet): Shared, Name(site): Name) -> Answer {
     let checks = fleet.check(&site).await?;
-    ok(&Checks { run: fleet.open_run(&site), ..Checks::new(&site, checks, fleet.now()) })
+    ok(&Checks { run: fleet.blocking_run(&site), ..Checks::new(&site, checks, fleet.now()) })
 }
 
 async fn traffic(State(fleet): Shared, Name(site): Name) -> Answer {

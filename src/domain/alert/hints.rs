@@ -86,6 +86,9 @@ pub fn hint_of(code: &str, run: &Run) -> String {
         }
         "harbour" => harbour(run),
         "wrong_box" => wrong_box(run),
+        "sync_too_old" => format!(
+            "let a sync run (/login > Management > Failover), or set the clocks by NTP if the last one is dated later than now, {resume}"
+        ),
         "clock_skew" => format!("set the clocks of both nodes and of this machine by NTP, {resume}"),
         "node_replaced" => {
             format!("look at both nodes (`changeover status {id}`), {resume}, or take the way home: `changeover abort {id}`")

@@ -85,7 +85,7 @@ pub const TABLE: &[Row] = &[
     reading(
         "sync_too_old",
         "the last data sync is young enough",
-        "run the check again after a sync, or raise `policy.max_sync_age`",
+        "run the check again after a sync, or raise `policy.max_sync_age`; set the clocks by NTP if the sync is dated later than now",
     ),
     reading("sync_failed", "the last data sync was good", "look at the pair's failover page"),
     reading(
@@ -150,6 +150,11 @@ pub fn remedy(name: &str, result: Outcome, site: &str, open: Option<&RunId>) -> 
         (None, Some(run)) => format!("run `{run}` is open: `changeover status {run}` says what may be done"),
         (None, None) => row(name).map_or_else(String::new, |row| row.remedy.replace("SITE", site)),
     }
+}
+
+/// What an open run means for whoever asks about its site.
+pub fn beside(run: &RunId) -> String {
+    format!("run `{run}` is open, so that no other can be started; `changeover status {run}` says what may be done")
 }
 
 /// What nobody could read is no word on failover.

@@ -72,4 +72,22 @@ impl IndexMut<usize> for Steps {
     }
 }
 
+/// As [`Progress::default`], which is no constant.
 const UNTOUCHED: Progress = Progress { begun_at: None, done_at: None, disturbed: false, attempts: 0, tries: 0, ending: false };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_that_nothing_has_happened_to_takes_no_room_and_is_as_new() {
+        let mut steps = Steps::default();
+        assert_eq!((&steps[7], steps.begun().count()), (&Progress::default(), 0));
+        steps[2].attempts = 1;
+        assert_eq!((steps[2].attempts, steps[1].attempts, steps[3].attempts, steps.begun().count()), (1, 0, 0, 3));
+        steps.forget_from(2);
+        assert_eq!((steps[2].attempts, steps.begun().count()), (0, 2));
+        steps.forget_from(9);
+        assert_eq!(steps.begun().count(), 2);
+    }
+}

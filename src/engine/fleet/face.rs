@@ -86,8 +86,8 @@ impl api::Fleet for Fleet {
         }
     }
 
-    fn open_run(&self, site: &str) -> Option<RunId> {
-        self.blocking_run(site)
+    fn blocking_run(&self, site: &str) -> Option<RunId> {
+        Self::blocking_run(self, site)
     }
 
     fn command<'a>(

@@ -129,8 +129,12 @@ impl Fleet {
 
     /// R12: the run that stands against another one of the site, whether this build can fold it or not.
     fn blocking_run(&self, site: &str) -> Option<RunId> {
-        let left = || self.lock_untouched().values().find(|left| left.open && left.run.site == site).map(|left| left.run.clone());
-        self.open_run(site).or_else(left)
+        self.open_run(site).or_else(|| self.left_open(site).map(|left| left.run))
+    }
+
+    /// A run of the site that this build can't fold, and that may be under way.
+    fn left_open(&self, site: &str) -> Option<Untouched> {
+        self.lock_untouched().values().find(|left| left.open && left.run.site == site).cloned()
     }
 
     fn site(&self, name: &str) -> Result<&SiteEntry, Problem> {

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use crate::domain::checks;
 use crate::domain::event::Event;
 use crate::domain::ids::RunId;
 use crate::domain::journal::{Entry, Record};
@@ -30,15 +31,10 @@ fn left_behind(state: &Path) -> Vec<RunId> {
     entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
 }
 
-/// What a plan that is made beside an open run says of it.
-fn beside(run: &RunId) -> String {
-    format!("run `{run}` is open, so that no other can be started; `changeover status {run}` says what may be done")
-}
-
 impl Fleet {
     /// The plan that a start would make now, and what stands against it.
     pub(super) async fn preview_plan(&self, request: PlanRequest) -> Result<PlanPreview, Problem> {
-        let open = self.blocking_run(&request.site).map(|run| beside(&run));
+        let open = self.blocking_run(&request.site).map(|run| checks::beside(&run));
         let because = |problem: Problem| open.iter().fold(problem, |problem, open| problem.because(open.clone()));
         let (mut draft, world) = self.draft(&request).await.map_err(because)?;
         let checks = self.checks(&self.site(&request.site)?.site, &world);
@@ -102,7 +98,7 @@ impl Fleet {
 
     /// R12: a site has at most one run.
     pub(super) fn no_open_run(&self, site: &str) -> Result<(), Problem> {
-        if let Some(left) = self.lock_untouched().values().find(|left| left.open && left.run.site == site) {
+        if let Some(left) = self.left_open(site) {
             return Err(left.blocks_its_site());
         }
         let Some(open) = self.open_run(site) else { return Ok(()) };

@@ -45,7 +45,7 @@ impl Fleet for Fake {
             if faults.checks_hang {
                 std::future::pending::<()>().await;
             }
-            let open = self.open_run(name);
+            let open = self.blocking_run(name);
             Ok(checks::of_site(&self.site(name)?, &world(faults.node_b_is_silent), &PerNode::default(), open.as_ref()))
         }
         .boxed()
@@ -106,7 +106,7 @@ impl Fleet for Fake {
         self.lock().iter().find(|kept| kept.run.id == *id).map(Kept::snapshot).ok_or_else(|| no_run(id))
     }
 
-    fn open_run(&self, site: &str) -> Option<RunId> {
+    fn blocking_run(&self, site: &str) -> Option<RunId> {
         let newest = self.newest(site).ok().flatten();
         newest.filter(|snapshot| !snapshot.run.is_finished()).map(|snapshot| snapshot.run.id.clone())
     }
