@@ -2,7 +2,7 @@
 
 use changeover::domain::checks;
 use changeover::domain::decide::{Next, decide};
-use changeover::domain::event::{Baseline, Event, Notice};
+use changeover::domain::event::{Baseline, Event, Notice, WaitingOn};
 use changeover::domain::ids::NodeId;
 use changeover::domain::run::Run;
 use changeover::domain::site::Policy;
@@ -16,6 +16,7 @@ use changeover::drivers::appliance::beyondtrust::{
 use changeover::drivers::tls::TlsTrust;
 use changeover::engine::api::Fleet as _;
 use changeover::ports::{ActAnswer, Appliance as _, Intent, NodeAct};
+use changeover::server::view::Guide;
 use changeover::simulator::faults::{Fault, Planned};
 use changeover::simulator::inprocess::VirtualClock;
 use jiff::{SignedDuration, Timestamp};
@@ -63,6 +64,27 @@ fn access_that_is_refused_is_told_at_once_and_is_no_silence() {
         assert!(!silence, "{minutes}: {next:?}");
         assert_eq!(world.readings[NodeId::B].silent_for(world.now), SignedDuration::ZERO);
     }
+}
+
+#[test]
+fn whose_move_it_is_while_a_run_waits_for_a_node_that_refuses_access() {
+    let (run, world) = refused("window-1.update.b", 1);
+    let waits = Event::Waited { on: WaitingOn::Appliance, until: None };
+    let (waiting, _) = machine::next(&run, &waits, world.now).unwrap();
+    assert_eq!(Guide::of(&waiting, &world).whose_move, "appliance");
+    let notice = |raised| Event::Noticed {
+        notice: Notice::AccessRefused,
+        node: Some(NodeId::B),
+        raised,
+        message: WHY.to_owned(),
+    };
+    let (told, _) = machine::next(&waiting, &notice(true), world.now).unwrap();
+    let guide = Guide::of(&told, &world);
+    assert_eq!(guide.whose_move, "person", "{guide:?}");
+    assert!(guide.why.ends_with("and node `b` refuses access"), "{guide:?}");
+    assert!(guide.unblocks.contains("API Configuration") && guide.unblocks.contains("changeover resume"), "{guide:?}");
+    let (mended, _) = machine::next(&told, &notice(false), world.now).unwrap();
+    assert_eq!(Guide::of(&mended, &world).whose_move, "appliance");
 }
 
 #[test]

@@ -7,6 +7,7 @@ use crate::domain::action::Kind;
 use crate::domain::asked::question;
 use crate::domain::event::{Notice, WaitingOn};
 use crate::domain::gate::Gate;
+use crate::domain::ids::NodeId;
 use crate::domain::run::{Phase, Run};
 use crate::domain::site::SharedOn;
 use crate::domain::surprise;
@@ -108,7 +109,9 @@ fn explain(run: &Run, world: &World) -> Explained {
     match &run.phase {
         Phase::Ready => (format!("{step} comes next"), "daemon", BY_ITSELF.to_owned()),
         Phase::Acting => (format!("{step} was ordered and its answer is awaited"), "daemon", BY_ITSELF.to_owned()),
-        Phase::Waiting { on, until, .. } => unless_lost(run, world, waiting(run, world, &step, (*on, *until))),
+        Phase::Waiting { on, until, .. } => {
+            unless_refused(run, unless_lost(run, world, waiting(run, world, &step, (*on, *until))))
+        }
         Phase::InDoubt { message, .. } => (
             message.clone(),
             "daemon",
@@ -136,6 +139,16 @@ fn unless_lost(run: &Run, world: &World, explained: Explained) -> Explained {
     let helps = alert::hint_of(Notice::SecondWindowLost.name(), run);
     let unblocks = if whose_move == "time" { helps } else { format!("{unblocks}; {helps}") };
     (format!("{why}, and {lack}"), "person", unblocks)
+}
+
+/// A node that refuses access is not read again by itself before an hour: a person mends that sooner.
+fn unless_refused(run: &Run, explained: Explained) -> Explained {
+    let Some(node) = NodeId::BOTH.into_iter().find(|node| run.has_notice(Notice::AccessRefused, Some(*node))) else {
+        return explained;
+    };
+    let (why, _, unblocks) = explained;
+    let helps = alert::hint_of(Notice::AccessRefused.name(), run);
+    (format!("{why}, and node `{node}` refuses access"), "person", format!("{unblocks}; {helps}"))
 }
 
 /// The run does nothing more, and does not see whether a person has.
