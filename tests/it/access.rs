@@ -72,12 +72,8 @@ fn whose_move_it_is_while_a_run_waits_for_a_node_that_refuses_access() {
     let waits = Event::Waited { on: WaitingOn::Appliance, until: None };
     let (waiting, _) = machine::next(&run, &waits, world.now).unwrap();
     assert_eq!(Guide::of(&waiting, &world).whose_move, "appliance");
-    let notice = |raised| Event::Noticed {
-        notice: Notice::AccessRefused,
-        node: Some(NodeId::B),
-        raised,
-        message: WHY.to_owned(),
-    };
+    let notice =
+        |raised| Event::Noticed { notice: Notice::AccessRefused, node: Some(NodeId::B), raised, message: WHY.to_owned() };
     let (told, _) = machine::next(&waiting, &notice(true), world.now).unwrap();
     let guide = Guide::of(&told, &world);
     assert_eq!(guide.whose_move, "person", "{guide:?}");
