@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::check::Finding;
-use super::plan::{Fit, Plan};
+use super::plan::{Fit, Package, Plan};
 use super::run::{Checked, Run};
 use super::site::Policy;
 use super::step::Step;
@@ -16,6 +16,7 @@ pub struct Alike {
     policies: Vec<Arc<Policy>>,
     steps: Vec<Arc<Vec<Step>>>,
     fits: Vec<Arc<Fit>>,
+    packages: Vec<Arc<Package>>,
     findings: HashSet<Arc<Finding>>,
 }
 
@@ -32,6 +33,7 @@ impl Alike {
         share(&mut self.policies, &mut plan.policy);
         share(&mut self.steps, &mut plan.steps);
         share(&mut self.fits, &mut plan.fit);
+        share(&mut self.packages, &mut plan.package);
     }
 
     fn share_findings(&mut self, checked: &mut Checked) {

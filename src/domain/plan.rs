@@ -76,7 +76,8 @@ pub struct Plan {
     pub policy: Arc<Policy>,
     pub from: Target,
     pub to: Target,
-    pub package: Package,
+    /// Shared like the steps.
+    pub package: Arc<Package>,
     /// The node that is primary when the run begins.
     pub primary: NodeId,
     pub windows: Windows,
@@ -186,7 +187,7 @@ impl Plan {
             policy: Arc::new(site.policy.clone()),
             from,
             to,
-            package,
+            package: Arc::new(package),
             primary,
             windows,
             steps: Arc::new(steps),

@@ -3,13 +3,16 @@
 use std::cmp::Ordering;
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 /// A dotted version, `24.2.1`. Parts compare as numbers and missing parts count as zero, so `24.2` equals `24.2.0`.
+///
+/// Its copies share the text: a run has many of a few versions.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct Version(String);
+pub struct Version(Arc<str>);
 
 /// The text is no version.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -38,11 +41,7 @@ impl FromStr for Version {
 
     fn from_str(text: &str) -> Result<Self, NotAVersion> {
         let number = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit()) && part.parse::<u64>().is_ok();
-        if text.len() <= 64 && text.split('.').all(number) {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err(NotAVersion(text.to_owned()))
-        }
+        if text.len() <= 64 && text.split('.').all(number) { Ok(Self(text.into())) } else { Err(NotAVersion(text.to_owned())) }
     }
 }
 
@@ -55,7 +54,7 @@ impl TryFrom<String> for Version {
 
 impl From<Version> for String {
     fn from(version: Version) -> Self {
-        version.0
+        version.as_str().to_owned()
     }
 }
 

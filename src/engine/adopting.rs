@@ -147,7 +147,7 @@ pub fn draft(entry: &SiteEntry, id: RunId, parsed: &Parsed, world: &World, actor
         adopted: Some(Box::new(adoption(site, parsed, survivor, (&from, &to), world))),
         from,
         to,
-        package: package.unwrap_or_else(|| Package { path: PathBuf::new(), sha256: String::new(), bytes: 0 }),
+        package: Arc::new(package.unwrap_or_else(|| Package { path: PathBuf::new(), sha256: String::new(), bytes: 0 })),
         primary: survivor,
         windows: Windows { first: None, second: fixed(parsed) },
         steps: Arc::default(),

@@ -127,7 +127,7 @@ async fn r11_each_difference_is_named() {
         (|plan| plan.procedure = "own".to_owned(), "procedure: rehearsed with `role-swap`, planned is `own`"),
         (|plan| drop(Arc::make_mut(&mut plan.steps).remove(1)), "step 2: rehearsed was `prepare."),
         (|plan| drop(Arc::make_mut(&mut plan.steps).pop()), "planned is no step"),
-        (|plan| plan.package.sha256 = "00".to_owned(), "package: rehearsed with "),
+        (|plan| Arc::make_mut(&mut plan.package).sha256 = "00".to_owned(), "package: rehearsed with "),
         (|plan| plan.from.version = "24.1.0.1".parse().unwrap(), "start version: rehearsed with 24.1.1"),
         (|plan| plan.to.version = "24.2.2".parse().unwrap(), "target: rehearsed with 24.2.1"),
         (|plan| plan.to.build = Some("another".to_owned()), "target: rehearsed with 24.2.1+"),
@@ -182,7 +182,7 @@ async fn r11_an_older_release_counts_where_the_newer_does_not() {
         run
     };
     let mut other = released((*first).clone(), 2, at + HOUR);
-    Arc::make_mut(&mut other.plan).package.sha256 = "00".to_owned();
+    Arc::make_mut(&mut Arc::make_mut(&mut other.plan).package).sha256 = "00".to_owned();
     let runs = [released((*first).clone(), 1, at), other];
     let policy = plan.policy.rehearsal.clone().unwrap();
     let found = find(&plan, &policy, runs.iter(), |_| Ok(()), at + HOUR).unwrap();

@@ -178,7 +178,7 @@ impl Worker {
     /// middle are small: some 5 KB, where a run's last page has 13, as the next run's plan lies there too.
     fn first_since_opening(&mut self, job: &Job) -> Vec<Vec<u8>> {
         let first = job.records.iter().filter(|record| self.written.insert(record.run.clone()));
-        let places = |seq: u64| [seq, seq / 4, seq / 2, seq / 4 * 3];
+        let places = |seq: u64| (0..8).map(move |eighth| seq - seq * eighth / 8);
         let key = |run: &RunId, seq: u64| keys::chunk(&keys::record(run, seq), 0);
         first.flat_map(|record| places(record.seq).map(|seq| key(&record.run, seq))).collect()
     }

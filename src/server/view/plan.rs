@@ -116,7 +116,7 @@ impl From<PlanPreview> for Plan {
             to: plan.to.version.to_string(),
             from_build: plan.from.build.clone(),
             to_build: plan.to.build.clone(),
-            package: plan.package.clone(),
+            package: Package::clone(&plan.package),
             hops: (0..plan.hop_count()).map(|hop| Hop::of(&plan, hop)).collect(),
             windows: plan.windows.clone(),
             rehearsal: plan.rehearsal.as_deref().cloned(),

@@ -1,5 +1,7 @@
 //! What is explored: a plan, the hands that carry it out, the budgets of a path.
 
+use std::sync::Arc;
+
 use changeover::domain::action::Kind;
 use changeover::domain::ids::{NodeId, PerNode, RunId};
 use changeover::domain::plan::{Fit, Package, Plan, Windows};
@@ -168,7 +170,7 @@ pub fn plan(procedure: &str, steps: Vec<Step>) -> Plan {
         adopted: None,
         rehearsal: None,
         hops: Vec::new(),
-        package: Package { path: "/p".into(), sha256: "00".to_owned(), bytes: 1 },
+        package: Arc::new(Package { path: "/p".into(), sha256: "00".to_owned(), bytes: 1 }),
         primary: PRIMARY,
         windows: Windows {
             first: Some(window(begin() + SignedDuration::from_hours(2))),
