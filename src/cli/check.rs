@@ -53,7 +53,8 @@ fn page(checks: &Checks) -> String {
 
 fn row(check: &CheckView) -> Vec<String> {
     let age = format!("{} s ago", check.age_seconds);
-    vec![check.result.clone(), name(check), age, check.found.clone(), format!("(expected: {})", check.expected)]
+    // One cell: a column of its own would be as wide as the longest thing found.
+    vec![check.result.clone(), name(check), age, format!("{} (expected: {})", check.found, check.expected)]
 }
 
 /// What is typed where a warning may stand.

@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use jiff::Timestamp;
+
 use crate::domain::event::{HASH_SHORT, Outcome, WaitingOn};
 use crate::domain::gate::Expiry;
 use crate::domain::ids::NodeId;
@@ -118,7 +120,7 @@ fn journal(status: &Status) -> Vec<(&'static str, String)> {
         ("notice", format!("{}{node}", raised.notice.name()))
     });
     let urgent = status.urgent.iter().map(|why| ("urgent", format!("the shortest soak is waived: {why}")));
-    let times = status.times.iter().map(|time| ("took", took(time)));
+    let times = status.times.iter().map(|time| ("took", took(time, status.finished_at)));
     let mut facts: Vec<(&'static str, String)> = urgent.chain(times).chain(notices).collect();
     facts.push(("started", format!("{} by {}", status.started_at, who(status, &status.started_by))));
     facts.extend(status.finished_at.map(|at| ("finished", at.to_string())));
@@ -189,8 +191,13 @@ fn step(status: &Status) -> Option<(&'static str, String)> {
 }
 
 /// `window-1.update.b 21m 4s (likely 35m, at worst 53m, learned)`
-fn took(time: &StepTime) -> String {
-    let took = time.took_seconds.map_or_else(|| format!("under way since {}", time.begun_at), output::seconds);
+fn took(time: &StepTime, finished_at: Option<Timestamp>) -> String {
+    let begun = time.begun_at;
+    let not_done = || match finished_at {
+        Some(_) => format!("begun at {begun}, not seen done by this run"),
+        None => format!("under way since {begun}"),
+    };
+    let took = time.took_seconds.map_or_else(not_done, output::seconds);
     let (likely, worst) = (output::seconds(time.likely_seconds), output::seconds(time.worst_seconds));
     let range = if likely == worst { likely } else { format!("{likely}, at worst {worst}") };
     let disturbed = if time.measured { "" } else { "; with a hold, a doubt or another try between" };

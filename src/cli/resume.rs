@@ -3,8 +3,10 @@
 use clap::Args;
 use serde_json::json;
 
+use crate::server::view::Status;
+
 use super::client::{Client, body};
-use super::{Daemon, Exit, Failure, Format, Run, hold, order};
+use super::{Daemon, Exit, Failure, Format, Run, hold, order, output};
 
 /// Let a run go on, also with a new window when one closed or was missed
 #[derive(Args)]
@@ -39,7 +41,12 @@ impl Run for Resume {
             ("responsible", given(&self.responsible)),
         ];
         let reply = Client::new(&self.daemon)?.tell(&self.run, "resume", &body(&fields))?;
-        hold::taken(&reply, &self.format)
+        let exit = hold::taken(&reply, &self.format)?;
+        if !self.format.json && [&self.window, &self.first, &self.second].into_iter().any(Option::is_some) {
+            let status: Status = reply.read()?;
+            status.windows_overlap().iter().for_each(|text| output::tell(&format!("note: {text}")));
+        }
+        Ok(exit)
     }
 
     fn json(&self) -> bool {

@@ -106,6 +106,7 @@ impl Serve {
         let system = |error: std::io::Error| Failure::of("system", &error);
         let mut interrupt = signal(SignalKind::interrupt()).map_err(system)?;
         let mut terminate = signal(SignalKind::terminate()).map_err(system)?;
+        self.check_versions()?;
         let folder = match &self.folder {
             Some(path) => Folder::at(path.clone(), true)?,
             None => Folder::temporary(false)?,
@@ -147,6 +148,15 @@ impl Serve {
         }
         pair.simulator.shutdown().await;
         Ok(Exit::Done)
+    }
+
+    /// A pair is updated to something newer.
+    fn check_versions(&self) -> Result<(), Failure> {
+        if self.is_single() || self.from < self.to {
+            return Ok(());
+        }
+        let message = format!("`--from {}` is not older than `--to {}`", self.from, self.to);
+        Err(Failure::new("bad_input", message).state("nothing was begun").hint("give both").exit(Exit::Bug))
     }
 
     fn is_single(&self) -> bool {

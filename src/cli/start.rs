@@ -31,8 +31,7 @@ impl Run for Start {
             // The run is started: what can't be told of it now, `status` tells.
             if let Ok(status) = client.get(&["runs", &run.to_string()]).and_then(|reply| reply.read::<Status>()) {
                 page::windows(&status).iter().for_each(|(name, text)| output::tell(&format!("{name}: {text}")));
-                let overlap = status.windows.overlap().filter(|_| status.urgent.is_none());
-                overlap.iter().for_each(|text| output::tell(&format!("note: {text}")));
+                status.windows_overlap().iter().for_each(|text| output::tell(&format!("note: {text}")));
             }
             output::tell(&format!("follow it with `changeover watch {run}`"));
         }

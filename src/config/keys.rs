@@ -358,7 +358,7 @@ pub const KEYS: &[Key] = &[
 
     key("site.windows", "first", Kind::Window, Optional, "The first window: a start and a length of elapsed time; or `next`, `next NAME`."),
     key("site.windows", "second", Kind::Window, Optional, "The second window; not before the end of the first. Or `next`, `next NAME`."),
-    key("site.windows", "responsible", Kind::Text, Optional, "User who is responsible for window two; whoever starts the run unless given."),
+    key("site.windows", "responsible", Kind::Text, Optional, "User who is responsible for window two, one of `[people]` where there are any; whoever starts the run unless given."),
     key("site.windows", "fixed", Kind::Windows, Optional, "Windows that `next` may choose, each a start and a length."),
 
     key("site.windows.recurring", "name", Kind::Text, Required, "What people call it; unique in the site."),

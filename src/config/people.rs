@@ -38,7 +38,8 @@ fn one(reader: &mut Reader, section: &Section, user: &str) -> Option<Person> {
     Some(Person { user: user.to_owned(), name: name?.value, roles })
 }
 
-/// Where people are named: every role that is asked for has somebody, and a gate asks for no more persons than there are.
+/// Where people are named: every role that is asked for has somebody, a gate asks for no more persons than there are, and who is
+/// responsible for window two is one of them (R3).
 pub(super) fn check(people: &People, sites: &[(PathBuf, SiteInput)]) -> Vec<Problem> {
     if people.is_empty() {
         return Vec::new();
@@ -63,6 +64,10 @@ fn of_site(people: &People, file: &Path, site: &SiteInput) -> Vec<Problem> {
     }
     if let Some(RehearsalInput { policy, roles_line, .. }) = &site.roles.rehearsal {
         problems.extend(missing("[policy.rehearsal]", *roles_line, &policy.roles));
+    }
+    if let Some(user) = site.responsible.as_ref().filter(|user| people.of(&user.value).is_none()) {
+        let message = format!("`responsible` in `[windows]` is user `{}`, who is not in `[people]`", user.value);
+        problems.push(Problem::new(file, user.line, message));
     }
     problems
 }

@@ -22,6 +22,8 @@ pub(super) struct SiteInput {
     pub(super) moved: Vec<At<String>>,
     /// The roles that gates and waivers ask for.
     pub(super) roles: RolesNamed,
+    /// Who is responsible for window two.
+    pub(super) responsible: Option<At<String>>,
 }
 
 /// `shared`: the freezes of all sites.
@@ -54,7 +56,8 @@ pub(super) fn read(reader: &mut Reader, root: &Section, actions: &[&str], shared
         Some(SiteSettings { site, nodes: drivers, traffic: traffic.drivers, windows: windows.texts, file })
     };
     let settings = settings();
-    SiteInput { settings, name, service, nodes, moved: traffic.moved, roles: roles.unwrap_or_default() }
+    let (moved, responsible) = (traffic.moved, windows.responsible);
+    SiteInput { settings, name, service, nodes, moved, roles: roles.unwrap_or_default(), responsible }
 }
 
 fn name(reader: &mut Reader, root: &Section) -> Option<At<String>> {

@@ -15,6 +15,8 @@ use crate::domain::window::recurring::{Days, Recurring};
 #[derive(Default)]
 pub(super) struct WindowsInput {
     pub(super) texts: WindowTexts,
+    /// Who is responsible for window two, with the line.
+    pub(super) responsible: Option<At<String>>,
     pub(super) recurring: Vec<Recurring>,
     pub(super) fixed: Vec<Window>,
 }
@@ -35,8 +37,9 @@ pub(super) fn read(reader: &mut Reader, root: &Section, zone: Option<&TimeZone>)
         check_name(reader, text, &recurring, &fixed);
     }
     let text = |text: Option<At<String>>| text.map(|text| text.value);
-    let texts = WindowTexts { first: text(first), second: text(second), responsible: text(responsible) };
-    WindowsInput { texts, recurring, fixed }
+    let user = responsible.as_ref().map(|user| user.value.clone());
+    let texts = WindowTexts { first: text(first), second: text(second), responsible: user };
+    WindowsInput { texts, responsible, recurring, fixed }
 }
 
 /// Two windows with fixed starts follow each other; what counts from `now` or is the `next` can be judged only when a plan is made.

@@ -37,7 +37,7 @@ fn reason(text: &str) -> Result<String, Problem> {
 fn not_acceptable(error: &NotAcceptable) -> Problem {
     Problem::new(Kind::Refused, "not_acceptable", error.to_string())
         .state("nothing was changed")
-        .hint("see `changeover check SITE` for what is found now")
+        .hint("see `changeover check` for what is found now")
 }
 
 /// The warnings that nobody has accepted, as refusals of a plan.

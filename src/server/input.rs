@@ -177,6 +177,10 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Input<T> {
         let read = tokio::time::timeout(limits::READ, to_bytes(request.into_body(), limits::BODY_BYTES));
         let bytes = read.await.map_err(slow)?.map_err(unread)?;
         let text: &[u8] = if bytes.trim_ascii().is_empty() { b"{}" } else { &bytes };
+        // serde takes an array for an object whose fields are given in order.
+        if !text.trim_ascii_start().starts_with(b"{") {
+            return Err(Refused::bad_input("the request's body is not a JSON object"));
+        }
         serde_json::from_slice(text).map(Self).map_err(|error| Refused::bad_input(format!("the request's body: {error}")))
     }
 }

@@ -128,6 +128,7 @@ fn every_route_answers_with_its_codes() {
         ("POST", "/api/v1/sites/support/nodes/a/replace".into(), json!({}), 400, "bad_input"),
         ("POST", "/api/v1/sites/support/nodes/a/replace".into(), json!({ "identity": "box-2", "seq": 1 }), 409, "moved_on"),
         ("POST", "/api/v1/sites/support/nodes/a/replace".into(), json!({ "identity": "box-2" }), 202, ""),
+        ("POST", run("/hold"), json!([1]), 400, "bad_input"),
         ("POST", run("/close"), json!({ "state": "by hand" }), 400, "bad_input"),
         ("POST", run("/close"), json!({ "state": "by hand", "note": " " }), 400, "note_missing"),
         ("POST", run("/close"), json!({ "state": "by hand", "note": "the vendor goes on", "seq": 1 }), 409, "moved_on"),

@@ -41,6 +41,8 @@ fn people_gates_and_waivers_are_read() {
     assert_eq!(policy.gate(Gate::Handover), GatePolicy { persons: 2, ..GatePolicy::default() });
     assert_eq!(policy.gate(Gate::GoLive), GatePolicy::default());
     assert_eq!((policy.waiver("in_window"), policy.waiver("min_soak")), (["owner".to_owned()].as_slice(), [].as_slice()));
+    assert!(load_with(PEOPLE, "[windows]\nresponsible = \"op1\"\n").is_ok());
+    assert!(load_with("", "[windows]\nresponsible = \"op9\"\n").is_ok());
     // Without people roles mean nothing, and nobody can be missing.
     assert!(load_with("", site).unwrap().people.is_empty());
 }
@@ -64,6 +66,7 @@ fn what_can_not_be_meant_is_refused() {
             "`expires_after` is not longer than `escalate_after`",
         ),
         (gate("on_expiry = \"home\""), "`on_expiry = \"home\"` needs `expires_after`"),
+        ("[windows]\nresponsible = \"op9\"\n".to_owned(), "`responsible` in `[windows]` is user `op9`, who is not in `[people]`"),
         (gate("on_expiry = \"on\""), "`on` is not one of \"hold\", \"home\""),
         (gate("rolse = [\"owner\"]"), "unknown key `rolse` in `[policy.gates.production]`; did you mean `roles`?"),
         ("[policy.gates.prodction]\n".to_owned(), "`prodction` in `[policy.gates]` is not a gate; did you mean `production`?"),

@@ -225,6 +225,15 @@ fn the_simulator_serves_until_it_is_asked_to_end() {
     assert_eq!(json!(site.site.nodes.a.identity), line["nodes"]["a"]["identity"]);
     let control = line["control"].as_str().unwrap().trim_start_matches("http://");
     assert!(std::net::TcpStream::connect(control).is_ok(), "{line}");
+    let before = std::fs::read(config).unwrap();
+    let second = Command::new(env!("CARGO_BIN_EXE_changeover"))
+        .args(["simulator", "serve", "--hands", "console", "--folder"])
+        .arg(folder.path().join("pair"))
+        .output()
+        .unwrap();
+    assert_eq!(second.status.code(), Some(1), "{}", told(&second));
+    assert!(told(&second).contains("another simulator serves"), "{}", told(&second));
+    assert_eq!(std::fs::read(config).unwrap(), before);
     signal(child.id(), "-TERM");
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", told(&output));

@@ -1,6 +1,6 @@
 //! A folder in which a daemon finds all that it needs for a simulated pair: configuration, secrets, a package.
 
-use std::fs::{self, DirBuilder, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
@@ -21,6 +21,8 @@ use super::secrets::{Secrets, random};
 pub struct Folder {
     path: PathBuf,
     remove: bool,
+    /// Held as long as the folder is used: its files are of one simulated pair.
+    _lock: File,
 }
 
 /// What the daemon's configuration is written for.
@@ -45,11 +47,12 @@ impl Folder {
         Self::at(std::env::temp_dir().join(name), keep)
     }
 
-    /// This one, made if it isn't there, for its owner only.
+    /// This one, made if it isn't there, for its owner only. One that another simulator uses is refused: its files would lead elsewhere.
     pub fn at(path: PathBuf, keep: bool) -> Result<Self, Failure> {
         make(&path)?;
         let path = path.canonicalize().map_err(|error| failed(&path, &error))?;
-        Ok(Self { path, remove: !keep })
+        let lock = locked(&path)?;
+        Ok(Self { path, remove: !keep, _lock: lock })
     }
 
     pub fn path(&self) -> &Path {
@@ -121,6 +124,22 @@ impl Drop for Folder {
 
 fn make(path: &Path) -> Result<(), Failure> {
     DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(|error| failed(path, &error))
+}
+
+/// The kernel lets go of it when the process ends, however it ends.
+fn locked(folder: &Path) -> Result<File, Failure> {
+    use rustix::fs::{FlockOperation, flock};
+    let path = folder.join("lock");
+    let opened = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path);
+    let file = opened.map_err(|error| failed(&path, &error))?;
+    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(file),
+        Err(rustix::io::Errno::WOULDBLOCK) => Err(Failure::new("in_use", format!("`{}` is in use", folder.display()))
+            .because("another simulator serves with what it wrote there")
+            .state("nothing was written")
+            .hint("name another folder, or end that one first")),
+        Err(error) => Err(failed(&path, &error.into())),
+    }
 }
 
 /// Every file is for its owner only: some hold secrets, and none concerns anybody else.

@@ -268,8 +268,20 @@ fn another_window_two_and_another_person() {
     assert_eq!(left.code, 0, "{left:?}");
     let status = ask(&daemon, &["status", "support-1", "--json"]).json();
     assert_eq!((&status["windows"]["second"]["from"], &status["responsible"]), (&json!("2026-11-28T01:00:00Z"), &json!("op1")));
+    assert!(!left.stderr.contains("note:"), "{left:?}");
     let both = ask(&daemon, &["resume", "support-1", "--second", "now +4h", "--window", "now +4h"]);
     assert_eq!(both.code, 2, "{both:?}");
+}
+
+/// As `plan` and `start` tell it.
+#[test]
+fn windows_that_overlap_are_told_by_resume() {
+    let daemon = Daemon::start();
+    led_to(&daemon.fake, "held");
+    let status = ask(&daemon, &["status", "support-1", "--json"]).json();
+    let first = status["windows"]["first"]["from"].as_str().unwrap();
+    let left = ask(&daemon, &["resume", "support-1", "--second", &format!("{first} +4h")]);
+    assert!(left.stderr.contains(&format!("note: window-2 begins at {first}, before window-1 ends")), "{left:?}");
 }
 
 #[test]

@@ -237,7 +237,7 @@ async fn the_simulator_s_own_file_leads_to_its_list() {
     serve.wait().unwrap();
     assert_eq!(left.code, Some(0), "{left:?}");
     assert!(left.stdout.contains("24.1.9") && !left.stdout.contains("24.2.1"), "{left:?}");
-    for wrong in [["--later", "24.2.1"], ["--offer", "soon"]] {
+    for wrong in [["--later", "24.2.1"], ["--offer", "soon"], ["--from", "24.2.1"]] {
         let output = Command::new(env!("CARGO_BIN_EXE_changeover")).args(["simulator", "serve"]).args(wrong).output().unwrap();
         assert_eq!(output.status.code(), Some(2), "{wrong:?}: {output:?}");
     }

@@ -125,6 +125,11 @@ pub struct Status {
 }
 
 impl Status {
+    /// What speaks for a mistake in the windows; nothing where both in one night is what was ordered.
+    pub fn windows_overlap(&self) -> Option<String> {
+        self.windows.overlap().filter(|_| self.urgent.is_none())
+    }
+
     /// A line of a list: without the guide.
     pub fn brief(snapshot: &Snapshot, now: Timestamp) -> Self {
         let not_driven = snapshot.not_driven.as_deref().map(NotDriven::from);
