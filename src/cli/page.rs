@@ -359,3 +359,32 @@ pub fn waiting_name(on: WaitingOn) -> &'static str {
         WaitingOn::Retry => "retry",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::action::Kind;
+    use crate::domain::plan::Source;
+
+    #[test]
+    fn a_step_of_a_finished_run_is_not_under_way() {
+        let begun_at = Timestamp::UNIX_EPOCH;
+        let (id, action, estimate) = ("window-1.update.b".to_owned(), Kind::Update, Source::Default);
+        let time = StepTime {
+            id,
+            action,
+            node: None,
+            begun_at,
+            done_at: None,
+            took_seconds: None,
+            measured: true,
+            likely_seconds: 60,
+            worst_seconds: 60,
+            estimate,
+            samples: 0,
+        };
+        assert_eq!(took(&time, None), "window-1.update.b under way since 1970-01-01T00:00:00Z (likely 1m, default)");
+        let closed = took(&time, Some(begun_at));
+        assert_eq!(closed, "window-1.update.b begun at 1970-01-01T00:00:00Z, not seen done by this run (likely 1m, default)");
+    }
+}

@@ -156,7 +156,10 @@ impl Serve {
             return Ok(());
         }
         let message = format!("`--from {}` is not older than `--to {}`", self.from, self.to);
-        Err(Failure::new("bad_input", message).state("nothing was begun").hint("give both").exit(Exit::Bug))
+        Err(Failure::new("bad_input", message)
+            .state("nothing was begun")
+            .hint("name an older release with `--from`, or a newer one with `--to`")
+            .exit(Exit::Bug))
     }
 
     fn is_single(&self) -> bool {

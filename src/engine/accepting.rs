@@ -18,10 +18,10 @@ const NOT_ACCEPTED: &str = "warning_not_accepted";
 ///
 /// # Errors
 /// A word names no warning, or one of two.
-pub fn accepted(words: &[Acceptance], checks: &[Check], actor: &str) -> Result<Vec<AcceptedWarning>, Problem> {
+pub fn accepted(site: &str, words: &[Acceptance], checks: &[Check], actor: &str) -> Result<Vec<AcceptedWarning>, Problem> {
     let accept = |word: &Acceptance| {
         let reason = reason(&word.reason)?;
-        let check = checks::find(checks, &word.check, word.node).map_err(|error| not_acceptable(&error))?;
+        let check = checks::find(checks, &word.check, word.node).map_err(|error| not_acceptable(site, &error))?;
         Ok(AcceptedWarning::new(check, reason, actor))
     };
     words.iter().map(accept).collect()
@@ -34,10 +34,10 @@ fn reason(text: &str) -> Result<String, Problem> {
     Ok(text.trim().to_owned())
 }
 
-fn not_acceptable(error: &NotAcceptable) -> Problem {
+fn not_acceptable(site: &str, error: &NotAcceptable) -> Problem {
     Problem::new(Kind::Refused, "not_acceptable", error.to_string())
         .state("nothing was changed")
-        .hint("see `changeover check` for what is found now")
+        .hint(format!("see `changeover check {site}` for what is found now"))
 }
 
 /// The warnings that nobody has accepted, as refusals of a plan.
@@ -82,7 +82,7 @@ pub async fn word(
     let checks = checks::of_run(run, &runner.world);
     let check = checks::find(&checks, name, node).map_err(|error| Problem {
         hint: Some(format!("see `changeover status {}`", run.id).into()),
-        ..not_acceptable(&error).state(sheet::state(run))
+        ..not_acceptable(&run.id.site, &error).state(sheet::state(run))
     })?;
     let AcceptedWarning { check, node, basis, reason, by } = AcceptedWarning::new(check, reason, actor);
     let mut accepted = run.acceptances();

@@ -38,7 +38,7 @@ impl Fleet {
         let because = |problem: Problem| open.iter().fold(problem, |problem, open| problem.because(open.clone()));
         let (mut draft, world) = self.draft(&request).await.map_err(because)?;
         let checks = self.checks(&self.site(&request.site)?.site, &world);
-        draft.plan.accepted = accepting::accepted(&request.accepted, &checks, "")?;
+        draft.plan.accepted = accepting::accepted(&request.site, &request.accepted, &checks, "")?;
         draft.refusals.extend(accepting::refusals(&checks, &draft.plan.accepted));
         if let Some(responsible) = &draft.plan.responsible {
             booking::must_be_known(&self.people, responsible)?;
@@ -61,7 +61,7 @@ impl Fleet {
         let (draft, world) = self.draft(&request).await?;
         let checks = self.checks(&entry.site, &world);
         planning::must_pass(&entry.site, &checks)?;
-        let accepted = accepting::accepted(&request.accepted, &checks, actor)?;
+        let accepted = accepting::accepted(&request.site, &request.accepted, &checks, actor)?;
         accepting::must_be_accepted(&entry.site, &checks, &accepted)?;
         planning::must_not_be_refused(&entry.site, &draft.refusals)?;
         let responsible = draft.plan.responsible.clone().unwrap_or_else(|| actor.to_owned());
