@@ -38,16 +38,34 @@ pub fn of_site(site: &Site, world: &World, sizes: &PerNode<Sizes>, open: Option<
     let (link, serving, versions, until) = (None, None, None, None);
     let subject = Subject { site: name, open, service, nodes, policy, link, serving, versions, syncs_anew: false, until };
     let mut checks = all(&subject, world);
-    checks.extend(disk_space(backups::needed_by_site(sizes), world).map(|check| completed(check, &subject)));
-    checks
+    checks.extend(disk_space(backups::needed_by_site(sizes), world));
+    completed(checks, &subject)
 }
 
 /// The checks of a run: of its preflight step, and every night while it waits.
 pub fn of_run(run: &Run, world: &World) -> Vec<Check> {
+    let subject = subject_of(run);
+    completed(bare(run, &subject, world), &subject)
+}
+
+/// As [`of_run`], by name, node and result only: how long each is good for and what helps is not worked out. A gate is compared with
+/// what it showed at every decision.
+pub fn results(run: &Run, world: &World) -> Vec<Check> {
+    bare(run, &subject_of(run), world)
+}
+
+fn bare(run: &Run, subject: &Subject<'_>, world: &World) -> Vec<Check> {
+    let mut checks = all(subject, world);
+    let own = package(run, world).into_iter().chain(disk_space(backups::needed(run), world)).chain(crossing(run, world));
+    checks.extend(own.chain(traffic::access(run, world)));
+    checks
+}
+
+fn subject_of(run: &Run) -> Subject<'_> {
     let plan = &run.plan;
     let unlinked = run.unprotected_since().is_some();
     let primary = if run.protected_at.is_some() { run.survivor } else { plan.primary };
-    let subject = Subject {
+    Subject {
         site: &run.id.site,
         open: Some(&run.id),
         service: &plan.service,
@@ -58,12 +76,7 @@ pub fn of_run(run: &Run, world: &World) -> Vec<Check> {
         versions: unlinked.then(|| PerNode::new(|node| run.expected_version(node))),
         syncs_anew: plan.steps.iter().any(|step| step.kind == Kind::ForceSync),
         until: run.windows.second.as_ref().map(|window| window.to),
-    };
-    let mut checks = all(&subject, world);
-    let own = package(run, world).into_iter().chain(disk_space(backups::needed(run), world)).chain(crossing(run, world));
-    let own = own.chain(traffic::access(run, world));
-    checks.extend(own.map(|check| completed(check, &subject)));
-    checks
+    }
 }
 
 /// The run's own copies of the packages, where somebody has looked at it and an update is still to come.
@@ -149,15 +162,18 @@ fn all(subject: &Subject<'_>, world: &World) -> Vec<Check> {
     checks.extend(traffic::agreement(subject, world));
     let expected = "off on both nodes from the forced sync until the first sync after re-establishing";
     checks.push(check(world, "automatic_failover", Outcome::Person, expected, "no interface tells; the run asks at its gate"));
-    checks.into_iter().map(|check| completed(check, subject)).collect()
+    checks
 }
 
-/// With what the table says of it.
-fn completed(check: Check, subject: &Subject<'_>) -> Check {
-    let lifetime = row(check.name).map_or(Lifetime::Reading, |row| row.lifetime).of(subject.policy);
-    let valid_until = check.at.checked_add(lifetime).unwrap_or(Timestamp::MAX);
-    let remedy = table::remedy(check.name, check.result, subject.site, subject.open);
-    Check { valid_until, remedy, ..check }
+/// With what the table says of each.
+fn completed(checks: Vec<Check>, subject: &Subject<'_>) -> Vec<Check> {
+    let completed = |check: Check| {
+        let lifetime = row(check.name).map_or(Lifetime::Reading, |row| row.lifetime).of(subject.policy);
+        let valid_until = check.at.checked_add(lifetime).unwrap_or(Timestamp::MAX);
+        let remedy = table::remedy(check.name, check.result, subject.site, subject.open);
+        Check { valid_until, remedy, ..check }
+    };
+    checks.into_iter().map(completed).collect()
 }
 
 fn of_node(subject: &Subject<'_>, node: NodeId, world: &World) -> Vec<Check> {

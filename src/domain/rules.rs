@@ -67,12 +67,21 @@ const RULES: &[fn(&Step, &Facts) -> Verdict] = &[
 
 /// Every rule that `step` would break if it began with these facts, the weightiest first.
 pub fn violations(step: &Step, facts: &Facts) -> Vec<Violation> {
+    broken_by(step, facts).collect()
+}
+
+/// Whether `step` would break no rule.
+pub fn allow(step: &Step, facts: &Facts) -> bool {
+    broken_by(step, facts).next().is_none()
+}
+
+fn broken_by<'a>(step: &'a Step, facts: &'a Facts) -> impl Iterator<Item = Violation> + 'a {
     let found = RULES.iter().filter_map(|rule| rule(step, facts).err());
     // A booking can always be made; there is nothing to waive.
     let found = found.filter(|violation| violation.cure == Cure::Booking || !facts.waived.contains(&violation.rule));
     #[cfg(feature = "test-mutation")]
     let found = found.filter(|violation| !mutation::is_off(violation.rule));
-    found.collect()
+    found
 }
 
 /// R1: failover is broken only after a proven sync.

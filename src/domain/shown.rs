@@ -85,7 +85,7 @@ fn of_checks(run: &Run, world: &World, facts: &mut BTreeMap<String, String>) {
         nodes.into_iter().all(|node| world.readings[node].is_steady())
     };
     let told = |check: &Check| matches!(check.result, Outcome::Pass | Outcome::Warn | Outcome::Fail) && steady(check);
-    let checks = checks::of_run(run, world).into_iter().filter(|check| !NOT_SHOWN.contains(&check.name) && told(check));
+    let checks = checks::results(run, world).into_iter().filter(|check| !NOT_SHOWN.contains(&check.name) && told(check));
     for check in checks {
         let place = check.node.map(|node| format!(" node {node}")).unwrap_or_default();
         let result = match check.result {

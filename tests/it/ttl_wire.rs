@@ -1,5 +1,5 @@
 //! R7 and BG-40 on the wire: the daemon as its own process, the pair over HTTPS, and a real name server with TSIG whose record is
-//! remembered for three hours. What is said of TTLs is what `dig` reads.
+//! remembered for four hours. What is said of TTLs is what `dig` reads.
 
 use changeover::domain::ids::NodeId;
 use changeover::simulator::faults::{Fault, Planned};
@@ -10,9 +10,9 @@ use crate::name_servers;
 use crate::vendor::{Dns, SERVICE, Vendor, address, at_rest, zone};
 use crate::{named, powerdns};
 
-/// Six hours pass in 18 seconds: longer than all that comes before the switch takes on a busy machine.
+/// Four hours pass in 12 seconds: longer than all that comes before the switch takes on a busy machine.
 const SPEED: u32 = 1200;
-const TTL: u32 = 6 * 3600;
+const TTL: u32 = 4 * 3600;
 const LOWER: &str = "prepare.lower_ttl";
 const SWITCH: &str = "window-1.switch_traffic.b";
 const RESTORE: &str = "finish.restore_ttl";

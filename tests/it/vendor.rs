@@ -4,6 +4,7 @@
 use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
@@ -58,6 +59,10 @@ pub fn address(node: NodeId) -> IpAddr {
     format!("127.0.1.{}", node.index() + 1).parse().unwrap()
 }
 
+/// Seconds that an update takes: a third of the simulator's own, as nearly half of a whole run was spent looking at a box that is
+/// silent; and longer than the five minutes of a restart, so that one that fails is seen to.
+const UPDATE: RangeInclusive<i64> = 600..=900;
+
 pub struct Vendor {
     pub simulator: Simulator,
     pub daemon: Daemon,
@@ -97,6 +102,7 @@ impl Vendor {
         let dns = Arc::new(dns);
         let mut options = SimulatorOptions::new(clock.clone(), CLIENT_SECRET.into(), from.parse().unwrap(), to.parse().unwrap());
         options.leads_to = Some(resolver(&dns));
+        options.world.update_takes = UPDATE;
         let simulator = Simulator::start(options).await.unwrap();
         let folder = folder::in_memory();
         write_secrets(folder.path());

@@ -107,8 +107,14 @@ pub struct Search {
     moves: &'static [Kind],
     /// Cost, then the order of discovery: equals are met in the order of [`MOVES`].
     queue: BinaryHeap<Reverse<(Cost, usize)>>,
-    found: Vec<(Facts, Vec<Step>)>,
+    found: Vec<Reached>,
     settled: HashSet<State>,
+}
+
+/// What a step leads to, and where it began; the first has neither.
+struct Reached {
+    facts: Facts,
+    by: Option<(usize, Step)>,
 }
 
 impl Search {
@@ -118,7 +124,7 @@ impl Search {
             when,
             moves: &MOVES,
             queue: BinaryHeap::from([Reverse((first, 0))]),
-            found: vec![(start, Vec::new())],
+            found: vec![Reached { facts: start, by: None }],
             settled: HashSet::new(),
         }
     }
@@ -128,14 +134,24 @@ impl Search {
         Self { moves, ..self }
     }
 
-    fn expand(&mut self, cost: Cost, facts: &Facts, steps: &[Step]) {
+    fn expand(&mut self, cost: Cost, facts: &Facts, from: usize) {
         for step in moves(facts, self.when, self.moves) {
             let after = facts.clone().after(&step);
             let cost = cost_of(cost, &step, facts, &after);
-            let steps = [steps, &[step]].concat();
             self.queue.push(Reverse((cost, self.found.len())));
-            self.found.push((after, steps));
+            self.found.push(Reached { facts: after, by: Some((from, step)) });
         }
+    }
+
+    /// The steps from the start.
+    fn steps_to(&self, end: usize) -> Vec<Step> {
+        let (mut at, mut steps) = (end, Vec::new());
+        while let Some((from, step)) = &self.found[at].by {
+            steps.push(step.clone());
+            at = *from;
+        }
+        steps.reverse();
+        steps
     }
 }
 
@@ -145,10 +161,10 @@ impl Iterator for Search {
     fn next(&mut self) -> Option<Self::Item> {
         loop {
             let Reverse((cost, index)) = self.queue.pop()?;
-            let (facts, steps) = self.found[index].clone();
-            if self.settled.insert(state(&facts)) {
-                self.expand(cost, &facts, &steps);
-                return Some((cost, facts, steps));
+            if self.settled.insert(state(&self.found[index].facts)) {
+                let facts = self.found[index].facts.clone();
+                self.expand(cost, &facts, index);
+                return Some((cost, facts, self.steps_to(index)));
             }
         }
     }
@@ -160,7 +176,7 @@ fn moves(facts: &Facts, when: When, kinds: &[Kind]) -> Vec<Step> {
     // R8: a sync may go over a crooked link at any moment, so that breaking it comes before all else.
     if facts.is_repair() {
         let mend = on(Kind::BreakFailover, linked_node(facts));
-        return if rules::violations(&mend, facts).is_empty() { vec![mend] } else { Vec::new() };
+        return if rules::allow(&mend, facts) { vec![mend] } else { Vec::new() };
     }
     let each = kinds.iter().flat_map(|&kind| match kind {
         Kind::Confirm | Kind::CompareSettings => vec![on(kind, NodeId::A)],
@@ -170,7 +186,7 @@ fn moves(facts: &Facts, when: When, kinds: &[Kind]) -> Vec<Step> {
         }
         _ => NodeId::BOTH.map(|node| on(kind, node)).to_vec(),
     });
-    each.filter(|step| is_useful(step, facts) && rules::violations(step, facts).is_empty()).collect()
+    each.filter(|step| is_useful(step, facts) && rules::allow(step, facts)).collect()
 }
 
 /// The node on which a link is broken: the primary, or the one that still reports a relationship.

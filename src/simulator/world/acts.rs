@@ -145,7 +145,7 @@ impl World {
         self.record_act(node, "update");
         let result = self.update_result(node, target);
         let slow = self.faults.take(Fault::UpdateSlow, node, "update");
-        let length = self.takes(1200..=2400) * if slow { 5 } else { 1 };
+        let length = self.takes(self.update_takes.clone()) * if slow { 5 } else { 1 };
         let from = self.nodes[node].version_text();
         let until = self.now + length;
         let entry = self.nodes[node].updates.len();

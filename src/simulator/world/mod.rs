@@ -50,6 +50,8 @@ pub struct WorldOptions {
     pub users: usize,
     /// The automatic sync's interval.
     pub auto_sync: SignedDuration,
+    /// How many seconds an update takes, of which any is as likely.
+    pub update_takes: RangeInclusive<i64>,
     /// Every act takes effect at once, the first sync included; for benches, where the appliances must cost nothing.
     pub instant: bool,
     /// Packages that are installed only on a version that begins so: what they lead to, and what they need.
@@ -82,6 +84,7 @@ impl WorldOptions {
             users: 3,
             // The vendor's own default is not published.
             auto_sync: SignedDuration::from_mins(5),
+            update_takes: 1200..=2400,
             instant: false,
             needs: Vec::new(),
             offers: Vec::new(),
@@ -109,6 +112,7 @@ pub struct World {
     rng: fastrand::Rng,
     instant: bool,
     auto_sync: SignedDuration,
+    update_takes: RangeInclusive<i64>,
     target: Target,
     needs: Vec<(Version, Version)>,
     offers: Vec<Offered>,
@@ -139,8 +143,8 @@ pub fn lock(world: &Mutex<World>) -> MutexGuard<'_, World> {
 
 impl World {
     pub fn new(options: WorldOptions) -> Self {
-        let WorldOptions { start, seed, from, target, identities, primary, users, auto_sync, instant, mut needs, offers } =
-            options;
+        let WorldOptions { start, seed, from, target, identities, primary, users, .. } = options;
+        let WorldOptions { auto_sync, update_takes, instant, mut needs, offers, .. } = options;
         needs.extend(offers.iter().filter_map(|offer| Some((offer.to.clone(), offer.after.clone()?))));
         let settings = Settings::new(primary.unwrap_or(NodeId::A), start);
         let role = |node| match primary {
@@ -153,6 +157,7 @@ impl World {
             rng: fastrand::Rng::with_seed(seed),
             instant,
             auto_sync,
+            update_takes,
             target,
             needs,
             offers,

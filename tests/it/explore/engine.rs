@@ -1,6 +1,8 @@
 //! The engine's loop in abstract steps: record, act, answer, look, decide. The run, the readings and all decisions are the
 //! real ones; what is played here is `src/engine/runner/`, `perform.rs` and `words/`.
 
+use std::sync::Arc;
+
 use changeover::domain::action::Kind;
 use changeover::domain::decide::{Next, after_restart, decide, may_be_sent_again, never_sent};
 use changeover::domain::event::{Event, Evidence, Verdict};
@@ -62,7 +64,8 @@ pub struct Taken {
 
 #[derive(Clone)]
 pub struct State {
-    pub run: Run,
+    /// Shared by the states in which nothing more was recorded.
+    pub run: Arc<Run>,
     pub world: World,
     pub truth: Truth,
     pub left: Budget,
@@ -87,7 +90,7 @@ impl State {
     pub fn new(scenario: &Scenario) -> Self {
         let at = scenario::begin();
         let mut state = Self {
-            run: machine::begin(scenario::run_id(), Box::new(scenario.plan.clone()), "tester", at),
+            run: Arc::new(machine::begin(scenario::run_id(), Box::new(scenario.plan.clone()), "tester", at)),
             world: World::new(at, true, scenario::SETTLING),
             truth: Truth { ttl: scenario.ttl, ..Truth::ideal(scenario::PRIMARY, at) },
             left: scenario.budget,
@@ -104,7 +107,15 @@ impl State {
 
     /// The same place, with nothing taken yet.
     pub fn fresh(&self) -> Self {
-        Self { taken: Vec::new(), died: Vec::new(), ..self.clone() }
+        Self {
+            run: Arc::clone(&self.run),
+            world: self.world.clone(),
+            truth: self.truth.clone(),
+            breaches: self.breaches.clone(),
+            taken: Vec::new(),
+            died: Vec::new(),
+            ..*self
+        }
     }
 
     pub fn breach(&mut self, promise: &'static str, how: impl Into<String>) {
@@ -167,7 +178,7 @@ impl State {
         self.judge_record(event);
         match machine::next(&self.run, event, at) {
             Ok((run, commands)) => {
-                self.run = Run { last_at: at, ..run };
+                self.run = Arc::new(Run { last_at: at, ..run });
                 self.taken.push(Taken { phase, event: event.name(), to: machine::phase_name(&self.run.phase), step });
                 if self.run.act.is_none() && self.truth.pending == Some(Pending::Instructed) {
                     self.truth.pending = None;

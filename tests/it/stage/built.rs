@@ -1,7 +1,7 @@
 //! How a stage is put together: the operator's packages, the sites with their ports, and the fleet above them.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use changeover::domain::ids::{NodeId, PerNode};
 use changeover::domain::journal::hex;
@@ -81,14 +81,19 @@ pub(super) fn fleet(
         Hooks { alerts: vec![Route { hook: "ops".to_owned(), events: vec!["*".to_owned()] }], exports: vec!["safe".to_owned()] };
     let people = setting.people.clone();
     let around = Arc::new(Around { people, ..Around::new(journal.clone(), clock.clone(), hooks, state) });
-    let built_in = BUILT_IN.iter().map(|(name, text)| Procedure::load(name, text).unwrap());
-    let procedures = built_in.chain(setting.own.iter().cloned()).collect();
+    let procedures = built_in().iter().chain(&setting.own).cloned().collect();
     let mut entries = vec![SiteEntry { site: site.clone(), ports, first: None, second: None, responsible: None }];
     entries.extend(setting.lab.clone().map(|policy| {
         let site = Site { name: LAB.to_owned(), service: "lab.example.com".to_owned(), policy, ..site };
         SiteEntry { site, ports: ports_of(lab, vec![Arc::new(lab.traffic())]), first: None, second: None, responsible: None }
     }));
     (Fleet::new(around.clone(), entries, procedures, Vec::new()), around)
+}
+
+/// Loaded once in a process: to load one is to prove it, which took a tenth of the time of tests with many runs.
+fn built_in() -> &'static [Procedure] {
+    static BUILT: OnceLock<Vec<Procedure>> = OnceLock::new();
+    BUILT.get_or_init(|| BUILT_IN.iter().map(|(name, text)| Procedure::load(name, text).unwrap()).collect())
 }
 
 /// The traffic entries: the zone, and its other view.
