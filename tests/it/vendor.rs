@@ -59,8 +59,8 @@ pub fn address(node: NodeId) -> IpAddr {
     format!("127.0.1.{}", node.index() + 1).parse().unwrap()
 }
 
-/// Seconds that an update takes: a third of the simulator's own, as nearly half of a whole run was spent looking at a box that is
-/// silent; and longer than the five minutes of a restart, so that one that fails is seen to.
+/// Seconds that an update takes: less than the simulator's own, with which nearly half of a whole run's time was two updates; and longer
+/// than the five minutes of a restart, so that one that fails is seen to.
 const UPDATE: RangeInclusive<i64> = 600..=900;
 
 pub struct Vendor {

@@ -1,5 +1,7 @@
 //! What is lost on its way, and servers that are behind, away or changed by somebody else meanwhile.
 
+use std::net::SocketAddr;
+
 use changeover::domain::ids::NodeId::{A, B};
 use changeover::drivers::traffic::rfc2136::Settings;
 use changeover::ports::TrafficReader as _;
@@ -7,6 +9,7 @@ use changeover::simulator::zone::{Zone, ZoneOptions};
 
 use crate::dns::lab::{Lab, OTHER, RECORD, TTL, access, driver, expect, found, four, ip, set_ttl, settled, switch, zone_options};
 use crate::dns::proxy::{Proxy, Spoil};
+use crate::name_servers::free_port;
 
 all! {
     answer_spoiled_after_the_effect
@@ -112,8 +115,8 @@ async fn somebody_was_quicker() {
 /// A server that was away is read again as soon as it is back.
 #[tokio::test(flavor = "multi_thread")]
 async fn server_returns() {
-    let zone = Zone::start(zone_options(1)).await.unwrap();
-    let listen = zone.address;
+    let listen = SocketAddr::new(ip("127.0.1.53"), free_port().port());
+    let zone = Zone::start(ZoneOptions { listen, ..zone_options(1) }).await.unwrap();
     let lab = Lab::ours().await;
     let driver = driver(Settings { primary: listen, servers: vec![listen], ..lab.settings() });
     settled(&driver, A).await;
