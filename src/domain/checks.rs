@@ -45,20 +45,23 @@ pub fn of_site(site: &Site, world: &World, sizes: &PerNode<Sizes>, open: Option<
 /// The checks of a run: of its preflight step, and every night while it waits.
 pub fn of_run(run: &Run, world: &World) -> Vec<Check> {
     let subject = subject_of(run);
-    completed(bare(run, &subject, world), &subject)
+    let mut checks = all(&subject, world);
+    checks.extend(of_plan(run, world));
+    completed(checks, &subject)
 }
 
-/// As [`of_run`], by name, node and result only: how long each is good for and what helps is not worked out. A gate is compared with
-/// what it showed at every decision.
+/// As [`of_run`], by name, node and result only: how long each is good for and what helps is not worked out, nor the agreement,
+/// which follows from others, and what only a person can tell. A gate is compared with what it showed at every decision.
 pub fn results(run: &Run, world: &World) -> Vec<Check> {
-    bare(run, &subject_of(run), world)
+    let mut checks = of_pair(&subject_of(run), world);
+    checks.extend(of_plan(run, world));
+    checks
 }
 
-fn bare(run: &Run, subject: &Subject<'_>, world: &World) -> Vec<Check> {
-    let mut checks = all(subject, world);
+/// What only a run has: its packages, room for its files, its versions, and what its traffic entries answered.
+fn of_plan(run: &Run, world: &World) -> impl Iterator<Item = Check> {
     let own = package(run, world).into_iter().chain(disk_space(backups::needed(run), world)).chain(crossing(run, world));
-    checks.extend(own.chain(traffic::access(run, world)));
-    checks
+    own.chain(traffic::access(run, world))
 }
 
 fn subject_of(run: &Run) -> Subject<'_> {
@@ -151,6 +154,15 @@ pub fn first_failure(checks: &[Check]) -> Failure {
 }
 
 fn all(subject: &Subject<'_>, world: &World) -> Vec<Check> {
+    let mut checks = of_pair(subject, world);
+    checks.extend(traffic::agreement(subject, world));
+    let expected = "off on both nodes from the forced sync until the first sync after re-establishing";
+    checks.push(check(world, "automatic_failover", Outcome::Person, expected, "no interface tells; the run asks at its gate"));
+    checks
+}
+
+/// What the boxes and the name servers say.
+fn of_pair(subject: &Subject<'_>, world: &World) -> Vec<Check> {
     let mut checks: Vec<Check> = NodeId::BOTH.into_iter().flat_map(|node| of_node(subject, node, world)).collect();
     checks.push(roles(subject, world));
     match &subject.versions {
@@ -159,9 +171,6 @@ fn all(subject: &Subject<'_>, world: &World) -> Vec<Check> {
     }
     checks.extend(sync(subject, world));
     checks.extend(traffic::leads(subject, world));
-    checks.extend(traffic::agreement(subject, world));
-    let expected = "off on both nodes from the forced sync until the first sync after re-establishing";
-    checks.push(check(world, "automatic_failover", Outcome::Person, expected, "no interface tells; the run asks at its gate"));
     checks
 }
 

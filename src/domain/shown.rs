@@ -13,18 +13,9 @@ use super::ledger::Line;
 use super::run::Run;
 use super::world::World;
 
-/// Checks that time alone changes, one that is a fact of its own here, and one that a single reading may turn: what it rests on is
-/// shown by itself.
-const NOT_SHOWN: &[&str] = &[
-    "sync_too_old",
-    "sync_failed",
-    "sync_status_unknown",
-    "clock_skew",
-    "unhealthy",
-    "node_unreachable",
-    "access_refused",
-    "agreement",
-];
+/// Checks that time alone changes, and one that is a fact of its own here.
+const NOT_SHOWN: &[&str] =
+    &["sync_too_old", "sync_failed", "sync_status_unknown", "clock_skew", "unhealthy", "node_unreachable", "access_refused"];
 
 /// A fact that stands only where something is lacking.
 const NOT_LISTED: &str = "settings that could not be listed at the break, and will not be compared";
@@ -34,6 +25,11 @@ const NONE: &str = "none";
 
 /// What a gate of this run shows now.
 pub fn of(run: &Run, world: &World) -> Shown {
+    Shown::new(facts(run, world))
+}
+
+/// As [`of`], without their hash: to be compared.
+pub fn facts(run: &Run, world: &World) -> BTreeMap<String, String> {
     let mut facts = BTreeMap::new();
     for node in NodeId::BOTH {
         of_node(node, world, &mut facts);
@@ -49,7 +45,7 @@ pub fn of(run: &Run, world: &World) -> Shown {
     if let Some(why) = run.settings.lacking() {
         facts.insert(NOT_LISTED.to_owned(), why);
     }
-    Shown::new(facts)
+    facts
 }
 
 fn overwritten(run: &Run) -> String {

@@ -18,7 +18,7 @@ pub struct Memory(VecDeque<Box<str>>);
 
 /// What the open gate shows, if one is open.
 pub fn now(run: &Run, world: &World) -> Option<Box<str>> {
-    run.open_gate().map(|_| shown::of(run, world).text().into_boxed_str())
+    run.open_gate().map(|_| Shown::text(&shown::facts(run, world)).into_boxed_str())
 }
 
 impl Memory {

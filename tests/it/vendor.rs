@@ -61,7 +61,7 @@ pub fn address(node: NodeId) -> IpAddr {
 
 /// Seconds that an update takes: less than the simulator's own, with which nearly half of a whole run's time was two updates; and longer
 /// than the five minutes of a restart, so that one that fails is seen to.
-const UPDATE: RangeInclusive<i64> = 600..=900;
+const UPDATE: RangeInclusive<i64> = 360..=480;
 
 pub struct Vendor {
     pub simulator: Simulator,

@@ -1,5 +1,7 @@
 //! Gates: opened, reminded of, expired; and the confirmations whose evidence has changed before anything relied on it.
 
+use std::collections::BTreeMap;
+
 use jiff::{SignedDuration, Timestamp};
 
 use super::next::{MAX_TRIES, Next, held, record, rest, wait};
@@ -96,7 +98,7 @@ pub fn lapsed(run: &Run, world: &World) -> Option<Next> {
     if !between_acts || run.bound.is_empty() && run.asked.as_ref().is_none_or(|asked| asked.answers.is_empty()) {
         return None;
     }
-    let now = shown::of(run, world);
+    let now = shown::facts(run, world);
     let (gate, step, changed) = accepted(run, &now).or_else(|| half_accepted(run, &now))?;
     let what = format!("what the gate `{gate}` showed has changed: {}", changed.join("; "));
     let tries = run.plan.steps.iter().position(|known| known.id == step).map_or(0, |index| run.progress[index].tries);
@@ -110,7 +112,7 @@ pub fn lapsed(run: &Run, world: &World) -> Option<Next> {
 
 type Lapsed = (Gate, String, Vec<String>);
 
-fn accepted(run: &Run, now: &Shown) -> Option<Lapsed> {
+fn accepted(run: &Run, now: &BTreeMap<String, String>) -> Option<Lapsed> {
     run.bound.iter().find_map(|bound| {
         let changed = changed(&bound.shown, now);
         (!changed.is_empty()).then(|| (bound.gate, bound.step.clone(), changed))
@@ -118,12 +120,12 @@ fn accepted(run: &Run, now: &Shown) -> Option<Lapsed> {
 }
 
 /// What a waiver changes by being given is no news to those who have answered: each stands in the journal, and is told.
-fn changed(shown: &Shown, now: &Shown) -> Vec<String> {
+fn changed(shown: &Shown, now: &BTreeMap<String, String>) -> Vec<String> {
     shown.changed(now).into_iter().filter(|line| !line.starts_with("waivers:")).collect()
 }
 
 /// Some have accepted, others are still asked: what the first were shown must be what the last are shown.
-fn half_accepted(run: &Run, now: &Shown) -> Option<Lapsed> {
+fn half_accepted(run: &Run, now: &BTreeMap<String, String>) -> Option<Lapsed> {
     let (asked, step) = (run.asked.as_ref()?, run.step()?);
     let changed = asked.answers.iter().filter_map(|answer| Some(changed(answer.shown.as_ref()?, now)));
     let changed = changed.into_iter().find(|changed| !changed.is_empty())?;

@@ -20,12 +20,13 @@ pub(in crate::domain) const PASS: &str = "pass";
 
 impl Shown {
     pub fn new(facts: BTreeMap<String, String>) -> Self {
-        Self { hash: hex(&Sha256::digest(json(&facts))), facts }
+        Self { hash: hex(&Sha256::digest(Self::text(&facts))), facts }
     }
 
-    /// The facts in one piece, to be kept.
-    pub fn text(&self) -> String {
-        json(&self.facts)
+    /// Facts in one piece, to be kept.
+    pub fn text(facts: &BTreeMap<String, String>) -> String {
+        // Plain texts: writing them as JSON into memory cannot fail.
+        serde_json::to_string(facts).unwrap_or_default()
     }
 
     /// From [`Self::text`].
@@ -39,9 +40,9 @@ impl Shown {
     }
 
     /// What is otherwise `now`, one line a fact; empty if what was shown still stands.
-    pub fn changed(&self, now: &Self) -> Vec<String> {
+    pub fn changed(&self, now: &BTreeMap<String, String>) -> Vec<String> {
         let differs = |(name, was): (&String, &String)| {
-            let is = now.facts.get(name).filter(|is| *is != was)?;
+            let is = now.get(name).filter(|is| *is != was)?;
             Some(format!("{name}: was {was}, is {is}"))
         };
         self.facts.iter().filter_map(differs).collect()
@@ -61,11 +62,6 @@ impl Shown {
 /// 48 bits: no two of the few states that one run shows meet there, and it can be copied by hand.
 pub const HASH_SHORT: usize = 12;
 
-fn json(facts: &BTreeMap<String, String>) -> String {
-    // Plain texts: writing them as JSON into memory cannot fail.
-    serde_json::to_string(facts).unwrap_or_default()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -77,10 +73,10 @@ mod tests {
     #[test]
     fn what_can_not_be_told_is_no_change() {
         let before = shown(&[("node a version", "24.1.1"), ("node b version", "24.2.1")]);
-        assert_eq!(before.changed(&shown(&[("node b version", "24.2.1")])), Vec::<String>::new());
-        assert_eq!(before.changed(&before), Vec::<String>::new());
+        assert_eq!(before.changed(&shown(&[("node b version", "24.2.1")]).facts), Vec::<String>::new());
+        assert_eq!(before.changed(&before.facts), Vec::<String>::new());
         let after = shown(&[("node a version", "24.2.1"), ("waivers", "none")]);
-        assert_eq!(before.changed(&after), ["node a version: was 24.1.1, is 24.2.1"]);
+        assert_eq!(before.changed(&after.facts), ["node a version: was 24.1.1, is 24.2.1"]);
     }
 
     #[test]
@@ -88,7 +84,7 @@ mod tests {
         let (one, other) = (shown(&[("a", "b")]), shown(&[("a", "c")]));
         assert!(one.is_meant_by(&one.hash) && one.is_meant_by(one.short()));
         assert!(!one.is_meant_by(&other.hash) && !one.is_meant_by(&one.hash[..HASH_SHORT - 1]));
-        assert_eq!(Shown::from_text(&one.text()), Some(one));
+        assert_eq!(Shown::from_text(&Shown::text(&one.facts)), Some(one));
         // Which fact has which value is part of it.
         assert_ne!(shown(&[("a", "b\nc\nd")]).hash, shown(&[("a", "b"), ("c", "d")]).hash);
     }

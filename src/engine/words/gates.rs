@@ -217,7 +217,7 @@ fn as_shown(runner: &Runner, hash: Option<&str>, again: &str) -> Result<(), Prob
     let now = shown::of(run, &runner.world);
     let Some(hash) = hash.filter(|hash| !now.is_meant_by(hash)) else { return Ok(()) };
     let (known, lines) = match runner.shown(hash) {
-        Some(before) => (true, before.changed(&now)),
+        Some(before) => (true, before.changed(&now.facts)),
         None => (false, now.lines()),
     };
     // What could not be told then or now is no change.
