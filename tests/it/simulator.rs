@@ -17,6 +17,11 @@ use changeover::simulator::{Simulator, SimulatorOptions};
 use futures_util::future::BoxFuture;
 use jiff::{SignedDuration, Timestamp};
 use reqwest::{Client, StatusCode};
+use rustls::crypto::CryptoProvider;
+use rustls::crypto::aws_lc_rs::{default_provider, kx_group};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::{ClientConfig, RootCertStore};
 use serde_json::{Value, json};
 
 const SECRET: &str = "a-secret-of-the-tests";
@@ -73,7 +78,7 @@ impl Bed {
 
     async fn with(from: &str, change: impl FnOnce(&mut SimulatorOptions)) -> Self {
         // Another test of this process may have been first.
-        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let _ = default_provider().install_default();
         let clock = HandClock::new();
         let mut options =
             SimulatorOptions::new(clock.clone(), SECRET.to_owned().into(), from.parse().unwrap(), "24.2.1".parse().unwrap());
@@ -162,6 +167,22 @@ impl Bed {
 fn has(text: &str, parts: &[&str]) {
     for part in parts {
         assert!(text.contains(part), "`{part}` is missing in {text}");
+    }
+}
+
+/// RFC 8446, section 9.1: everybody has this curve, and a machine that keeps to FIPS has none but its kind.
+#[tokio::test]
+async fn a_client_with_nist_s_curve_alone_is_served_by_both_versions_of_tls() {
+    let bed = Bed::new().await;
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_slice(bed.simulator.certificate_pem.as_bytes()).unwrap()).unwrap();
+    for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
+        let provider = CryptoProvider { kx_groups: vec![kx_group::SECP256R1], ..default_provider() };
+        let tls = ClientConfig::builder_with_provider(Arc::new(provider)).with_protocol_versions(&[version]).unwrap();
+        let tls = tls.with_root_certificates(roots.clone()).with_no_client_auth();
+        let client = Client::builder().tls_backend_preconfigured(tls).no_proxy().build().unwrap();
+        let answer = client.get(bed.url(NodeId::A, "/check_health")).send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::OK, "{version:?}");
     }
 }
 
