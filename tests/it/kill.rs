@@ -31,19 +31,24 @@ macro_rules! records {
 records!(in_place, "in-place", r1 r2 r3 r4 r5 r6 r7 r8 r9 r10 r11 r12 r13 r14 r15 r16 r17 r18 r19 r20 r21 r22 r23 r24 r25 r26 r27 r28 r29 r30 r31 r32 r33 r34 r35 r36 r37 r38 r39 r40 r41 r42 r43 r44 r45 r46 r47 r48 r49 r50 r51 r52 r53 r54 r55 r56 r57 r58 r59 r60 r61 r62 r63 r64 r65 r66 r67);
 records!(role_swap, "role-swap", r1 r2 r3 r4 r5 r6 r7 r8 r9 r10 r11 r12 r13 r14 r15 r16 r17 r18 r19 r20 r21 r22 r23 r24 r25 r26 r27 r28 r29 r30 r31 r32 r33 r34 r35 r36 r37 r38 r39 r40 r41 r42 r43 r44 r45 r46 r47 r48 r49 r50 r51 r52 r53 r54 r55 r56 r57 r58 r59 r60 r61 r62 r63 r64 r65 r66 r67 r68 r69 r70 r71 r72 r73 r74);
 
-async fn undisturbed(procedure: &str) -> usize {
+/// The records of a run that nothing befalls: time, event, step and reason.
+async fn undisturbed(procedure: &str) -> Vec<String> {
     let mut vendor = Vendor::start(false, SPEED).await;
     vendor.daemon.start(None);
     let run = vendor.start_run(procedure);
     let status = vendor.accompany(&run, at_rest).unwrap();
     assert_eq!(status["outcome"], "succeeded", "{status}\n{}", vendor.daemon.log());
-    status["seq"].as_u64().unwrap() as usize
+    let records = vendor.records(&run);
+    assert_eq!(status["seq"].as_u64(), Some(records.len() as u64), "{status}");
+    records.iter().map(|record| format!("{} {} {} {}", record["at"], record["event"], record["step"], record["reason"])).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_list_of_records_is_complete() {
-    assert_eq!(undisturbed("in-place").await, in_place::COUNT);
-    assert_eq!(undisturbed("role-swap").await, role_swap::COUNT);
+    for (procedure, count) in [("in-place", in_place::COUNT), ("role-swap", role_swap::COUNT)] {
+        let records = undisturbed(procedure).await;
+        assert_eq!(records.len(), count, "{procedure}: {records:#?}");
+    }
 }
 
 async fn killed(procedure: &str, when: &str, record: &str) {

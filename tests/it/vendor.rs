@@ -298,9 +298,10 @@ fn site(simulator: &Simulator, dns: &Dns, entry: &str, hands: &str) -> String {
 }
 
 /// Run time goes up to thousands of times faster than the machine: one of its milliseconds is seconds here. So limits and ages have days, as a
-/// machine that stalls for some seconds meanwhile is no defect; a run that hangs is found by [`PATIENCE`].
+/// machine that stalls for some seconds meanwhile is no defect; a run that hangs is found by [`PATIENCE`]. The shortest soak is as long as
+/// a user who has logged in may wait with a session: with ten minutes one run in thirty told that the soak proves little.
 const POLICY: &str = r#"[policy]
-min_soak = "10min"
+min_soak = "20min"
 nightly_check = "off"
 max_check_age = "10d"
 max_sync_age = "5d"
