@@ -48,6 +48,12 @@ pub fn facts(run: &Run, world: &World) -> BTreeMap<String, String> {
     facts
 }
 
+/// What is otherwise `now` than it was shown, but for waivers: what one changes by being given is no news to those who have answered,
+/// as each stands in the journal, and is told.
+pub fn changed(shown: &Shown, now: &BTreeMap<String, String>) -> Vec<String> {
+    shown.changed(now).into_iter().filter(|line| !line.starts_with("waivers:")).collect()
+}
+
 fn overwritten(run: &Run) -> String {
     let told = |line: &Line| format!("{} ({})", line.describe(), line.short());
     let lines: Vec<String> = run.settings.lines.iter().filter(|line| line.lost).map(told).collect();

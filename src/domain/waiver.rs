@@ -48,7 +48,7 @@ pub fn in_force(run: &Run, step: &Step, world: &World) -> Vec<Rule> {
 /// What is otherwise than it was shown.
 fn changed(run: &Run, waiver: &Waiver, world: &World) -> Vec<String> {
     let Some(shown) = &waiver.shown else { return Vec::new() };
-    shown.changed(&shown::facts(run, world)).into_iter().filter(|line| !line.starts_with("waivers:")).collect()
+    shown::changed(shown, &shown::facts(run, world))
 }
 
 /// Why the waiver of this rule for this step stands no more, though nothing was done with it: what it was given on has changed.

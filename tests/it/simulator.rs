@@ -30,11 +30,13 @@ const SECRET: &str = "a-secret-of-the-tests";
 struct HandClock {
     now: Mutex<Timestamp>,
     moved: tokio::sync::Notify,
+    /// Told whenever somebody begins to wait.
+    awaited: tokio::sync::Notify,
 }
 
 impl HandClock {
     fn new() -> Arc<Self> {
-        Arc::new(Self { now: Mutex::new(start()), moved: tokio::sync::Notify::new() })
+        Arc::new(Self { now: Mutex::new(start()), moved: tokio::sync::Notify::new(), awaited: tokio::sync::Notify::new() })
     }
 
     fn pass(&self, time: SignedDuration) {
@@ -55,6 +57,7 @@ impl Clock for HandClock {
                 if self.now() >= at {
                     return;
                 }
+                self.awaited.notify_one();
                 moved.await;
             }
         })
@@ -264,17 +267,15 @@ async fn the_description_tells_clients_all_they_need_and_no_secret() {
 async fn the_world_moves_without_being_asked() {
     let bed = Bed::new().await;
     bed.pass(60);
-    let world = bed.simulator.world.clone();
-    let mut last = String::new();
-    for _ in 0..200 {
-        let now = world.lock().unwrap().now();
-        if now == bed.clock.now() {
-            return;
+    let at = || bed.simulator.world.lock().unwrap().now();
+    // The world waits for its next event again once it has moved.
+    let moved = async {
+        while at() != bed.clock.now() {
+            bed.clock.awaited.notified().await;
         }
-        last = format!("the world is at {now}");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    panic!("within 2 s the world did not come to {}: {last}", bed.clock.now());
+    };
+    let moved = tokio::time::timeout(Duration::from_secs(10), moved).await;
+    assert!(moved.is_ok(), "within 10 s the world did not come to {}: it is at {}", bed.clock.now(), at());
 }
 
 #[tokio::test]

@@ -59,8 +59,8 @@ pub fn address(node: NodeId) -> IpAddr {
     format!("127.0.1.{}", node.index() + 1).parse().unwrap()
 }
 
-/// Seconds that an update takes: less than the simulator's own, with which nearly half of a whole run's time was two updates; and longer
-/// than the five minutes of a restart, so that one that fails is seen to.
+/// Seconds that an update takes: less than the simulator's own, with which nearly half of a whole run's time was two updates. No run here
+/// has one that fails: the silence of one so short may seem the network's where looks are late.
 const UPDATE: RangeInclusive<i64> = 360..=480;
 
 pub struct Vendor {

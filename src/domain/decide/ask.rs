@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 
 use super::next::{MAX_TRIES, Next, held, record, rest, wait};
-use crate::domain::event::{Cause, Event, Shown, WaitingOn};
+use crate::domain::event::{Cause, Event, WaitingOn};
 use crate::domain::gate::{Expiry, Gate, GatePolicy};
 use crate::domain::homeward;
 use crate::domain::late;
@@ -114,20 +114,15 @@ type Lapsed = (Gate, String, Vec<String>);
 
 fn accepted(run: &Run, now: &BTreeMap<String, String>) -> Option<Lapsed> {
     run.bound.iter().find_map(|bound| {
-        let changed = changed(&bound.shown, now);
+        let changed = shown::changed(&bound.shown, now);
         (!changed.is_empty()).then(|| (bound.gate, bound.step.clone(), changed))
     })
-}
-
-/// What a waiver changes by being given is no news to those who have answered: each stands in the journal, and is told.
-fn changed(shown: &Shown, now: &BTreeMap<String, String>) -> Vec<String> {
-    shown.changed(now).into_iter().filter(|line| !line.starts_with("waivers:")).collect()
 }
 
 /// Some have accepted, others are still asked: what the first were shown must be what the last are shown.
 fn half_accepted(run: &Run, now: &BTreeMap<String, String>) -> Option<Lapsed> {
     let (asked, step) = (run.asked.as_ref()?, run.step()?);
-    let changed = asked.answers.iter().filter_map(|answer| Some(changed(answer.shown.as_ref()?, now)));
+    let changed = asked.answers.iter().filter_map(|answer| Some(shown::changed(answer.shown.as_ref()?, now)));
     let changed = changed.into_iter().find(|changed| !changed.is_empty())?;
     (step.gate == Some(asked.gate)).then(|| (asked.gate, step.id.clone(), changed))
 }
